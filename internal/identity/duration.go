@@ -1,0 +1,39 @@
+package identity
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Bounds of a session, see DurationSeconds in
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html.
+const (
+	MinSession     = 15 * time.Minute
+	MaxSession     = 12 * time.Hour
+	DefaultSession = time.Hour
+)
+
+// ParseSession reads a session duration, in seconds ("3600") or with units
+// ("1h", "90m").
+func ParseSession(value string) (time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	if seconds, atoiErr := strconv.ParseUint(value, 10, 32); atoiErr == nil {
+		d, err = time.Duration(seconds)*time.Second, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s is not a session duration: give seconds (3600) or a duration (1h)", Quote(value))
+	}
+	return d, CheckSession(d)
+}
+
+// CheckSession says what is wrong with a session of duration d, nil if nothing.
+func CheckSession(d time.Duration) error {
+	switch {
+	case d < MinSession || d > MaxSession:
+		return fmt.Errorf("a session of %s is not possible: give 15m to 12h (900 to 43200 seconds)", d)
+	case d%time.Second != 0:
+		return fmt.Errorf("a session of %s is not possible: give whole seconds", d)
+	}
+	return nil
+}

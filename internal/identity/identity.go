@@ -1,0 +1,111 @@
+// Package identity describes the AWS identity that an object in the cluster
+// asks for: which role, under which external ID, for how long. It holds values
+// and the rules for reading them, and talks to nobody.
+package identity
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+)
+
+// Prefix starts every annotation and label key of ours.
+const Prefix = "iam.amazonaws.com/"
+
+// A Source is the kind of object that asks for an identity.
+type Source string
+
+// The sources.
+const (
+	ServiceAccount Source = "serviceaccount"
+	AWSIAMRole     Source = "awsiamrole"
+)
+
+// A Key names one identity: the object that asks for it.
+type Key struct {
+	Source    Source
+	Namespace string
+	Name      string
+}
+
+// String returns source/namespace/name, as logs show it.
+func (k Key) String() string {
+	return string(k.Source) + "/" + k.Namespace + "/" + k.Name
+}
+
+// Desired is the identity one object asks for.
+type Desired struct {
+	Key
+
+	// UID is the object's, so that an object recreated under its name is
+	// never taken for the one before.
+	UID string
+	// Generation is the metadata.generation of an AWSIAMRole, 0 otherwise.
+	Generation int64
+	// Labels are copied to the Secret of an AWSIAMRole.
+	Labels map[string]string
+
+	// SecretName is the Secret that holds the credentials, in Namespace.
+	SecretName string
+	// Role is the role asked for.
+	Role RoleReference
+	// ExternalID is presented to STS, see the package trust.
+	ExternalID string
+	// SessionDuration is the lifetime asked for, 15 minutes to 12 hours.
+	SessionDuration time.Duration
+
+	// pinnedHash replaces SpecHash where the specification cannot be read
+	// and the last good one is kept.
+	pinnedHash string
+}
+
+// SpecHash identifies what credentials are issued for: which object, asking
+// for what. It is computed before names are resolved, so that AWS need not be
+// asked to know that nothing changed.
+func (d Desired) SpecHash() string {
+	if d.pinnedHash != "" {
+		return d.pinnedHash
+	}
+	spec, err := json.Marshal([]any{"v1", d.UID, d.Role.String(), d.SessionDuration, d.ExternalID, d.Generation})
+	if err != nil { // strings and integers always marshal
+		return ""
+	}
+	sum := sha256.Sum256(spec)
+	return hex.EncodeToString(sum[:8])
+}
+
+// LastGood returns d asking once more for the role, the session duration and
+// the specification that credentials were last issued for.
+func (d Desired) LastGood(role RoleReference, session time.Duration, hash string) Desired {
+	d.Role, d.SessionDuration, d.pinnedHash = role, session, hash
+	return d
+}
+
+// Status is what became of an identity, as its object shows it.
+type Status struct {
+	// RoleARN is the role of the credentials in the Secret, "" if none.
+	RoleARN string
+	// Expiration is when they run out, the zero Time if there are none.
+	Expiration time.Time
+	// Generation is that of the object which the status speaks of.
+	Generation int64
+	// Ready says that the Secret holds credentials that have not run out.
+	Ready bool
+	// Reason is a CamelCase word, Message a sentence for people.
+	Reason, Message string
+}
+
+// Reasons of events and conditions. The predecessor's six keep their words.
+const (
+	CreateCredentials    = "CreateCredentials"
+	UpdateCredentials    = "UpdateCredentials"
+	GetCredentialsFailed = "GetCredentialsFailed"
+	CreateSecretFailed   = "CreateSecretFailed"
+	UpdateSecretFailed   = "UpdateSecretFailed"
+	ReadSecretFailed     = "ReadSecretFailed"
+	SecretConflict       = "SecretConflict"
+	InvalidAnnotation    = "InvalidAnnotation"
+	ProvisioningDisabled = "ProvisioningDisabled"
+	CredentialsIssued    = "CredentialsIssued"
+)

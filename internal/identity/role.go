@@ -1,0 +1,120 @@
+package identity
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A RoleReference names an IAM role: by ARN, or by path and name in the base
+// account, which is filled in by Resolve. The zero value names none.
+type RoleReference struct {
+	// Partition and Account are "" for a role of the base account.
+	Partition, Account string
+	// Path is the role's without the leading slash, "" or "a/b/".
+	Path string
+	Name string
+}
+
+// Limits and alphabets of IAM names and paths:
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html.
+// Empty path levels are legal there, but only ever typing mistakes here.
+var (
+	roleName  = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+	rolePath  = regexp.MustCompile(`^(?:[\x21-\x2E\x30-\x7E]+/)*$`)
+	partition = regexp.MustCompile(`^aws(?:-[a-z]{1,8}){0,3}$`)
+	account   = regexp.MustCompile(`^[0-9]{12}$`)
+)
+
+// maxPath is the longest path IAM takes, with both its slashes.
+const maxPath = 512
+
+// ParseRole reads a role name, path/name, or role ARN of any account and
+// partition. Errors name the value and the remedy.
+func ParseRole(value string) (RoleReference, error) {
+	var ref RoleReference
+	rest := value
+	if strings.HasPrefix(value, "arn:") {
+		// arn:partition:iam::account:role/path/name; nothing after the
+		// fifth colon is split, because paths may hold colons.
+		f := strings.SplitN(value, ":", 6)
+		if len(f) < 6 || f[2] != "iam" || f[3] != "" || !partition.MatchString(f[1]) || !account.MatchString(f[4]) {
+			return ref, fmt.Errorf("%s is not the ARN of an IAM role: expected arn:<partition>:iam::<account>:role/<name>", Quote(value))
+		}
+		ref.Partition, ref.Account = f[1], f[4]
+		var isRole bool
+		if rest, isRole = strings.CutPrefix(f[5], "role/"); !isRole {
+			return ref, fmt.Errorf("%s is not the ARN of a role: only roles can be assumed, expected …:role/<name>", Quote(value))
+		}
+	}
+	cut := strings.LastIndexByte(rest, '/') + 1
+	ref.Path, ref.Name = rest[:cut], rest[cut:]
+	return ref, ref.check(value)
+}
+
+func (r RoleReference) check(value string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("the role is empty: give a role name, path/name or role ARN")
+	case !roleName.MatchString(r.Name):
+		return fmt.Errorf("%s does not name a role: a role name has 1 to 64 letters, digits and +=,.@_-", Quote(value))
+	case !rolePath.MatchString(r.Path) || len(r.Path)+1 > maxPath:
+		return fmt.Errorf("%s has a malformed path: levels of printable ASCII, each followed by one slash, at most %d characters, no slash in front", Quote(value), maxPath)
+	}
+	return nil
+}
+
+// String returns the reference as it is written, path/name or the full ARN.
+func (r RoleReference) String() string {
+	if r.Account == "" {
+		return r.Path + r.Name
+	}
+	return "arn:" + r.Partition + ":iam::" + r.Account + ":role/" + r.Path + r.Name
+}
+
+// Resolved says that the reference is a full ARN.
+func (r RoleReference) Resolved() bool { return r.Account != "" }
+
+// Resolve returns the role that r means where names are looked up in base.
+func (r RoleReference) Resolve(base BaseRole) (RoleReference, error) {
+	if r.Resolved() {
+		return r, nil
+	}
+	return ParseRole(base.String() + r.Path + r.Name)
+}
+
+// SameRole says whether both are one and the same role. IAM takes role names
+// for equal whatever their case, and a name is taken once in an account
+// whatever its path, so neither case nor path can tell two roles apart.
+// Partitions are compared by account only, because an account is in just one.
+// See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+func (r RoleReference) SameRole(other RoleReference) bool {
+	return r.Resolved() && r.Account == other.Account && strings.EqualFold(r.Name, other.Name)
+}
+
+// BaseRole is where role names without an account are looked up.
+type BaseRole struct {
+	Partition, Account string
+	// Prefix is put in front of every name and path/name: "", a path "a/b/",
+	// or, since it is plain text, the beginning of a name as in "a/kube-".
+	Prefix string
+}
+
+// ParseBaseRole reads a base role ARN, such as arn:aws:iam::123456789012:role/
+// or arn:aws:iam::123456789012:role/path/.
+func ParseBaseRole(arn string) (BaseRole, error) {
+	ref, err := ParseRole(arn + "x")
+	if err != nil || !ref.Resolved() {
+		return BaseRole{}, fmt.Errorf("%s is not a base role ARN: expected arn:<partition>:iam::<account>:role/ with a slash at its end", Quote(arn))
+	}
+	return BaseRole{
+		Partition: ref.Partition,
+		Account:   ref.Account,
+		Prefix:    ref.Path + strings.TrimSuffix(ref.Name, "x"),
+	}, nil
+}
+
+// String returns the base role ARN.
+func (b BaseRole) String() string {
+	return "arn:" + b.Partition + ":iam::" + b.Account + ":role/" + b.Prefix
+}
