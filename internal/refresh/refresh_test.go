@@ -1,0 +1,90 @@
+package refresh
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+var (
+	now  = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	want = identity.Desired{Role: identity.RoleReference{Name: "app"}, SessionDuration: time.Hour}
+)
+
+// issued returns credentials for want of a given age and session.
+func issued(age, session time.Duration) State {
+	return State{
+		Exists: true, UID: "u", RoleARN: "r", Expiration: now.Add(session - age), Session: session, SpecHash: want.SpecHash(),
+	}
+}
+
+func TestDueRulesAreAnOrderedChain(t *testing.T) {
+	// Each state breaks one rule more than the next, so that the order shows.
+	all := State{}
+	unreadable := State{Exists: true, Edited: true}
+	changed := State{Exists: true, Edited: true, Expiration: now.Add(-time.Hour)}
+	edited := State{Exists: true, Edited: true, Expiration: now.Add(-time.Hour), SpecHash: want.SpecHash()}
+	old := State{Exists: true, Expiration: now.Add(-time.Hour), SpecHash: want.SpecHash()}
+
+	for reason, have := range map[Reason]State{
+		Missing: all, Unreadable: unreadable, SpecChanged: changed, Edited: edited, NearExpiry: old,
+	} {
+		got, due := Due(now, want, have, 20*time.Minute)
+		assert.True(t, due, reason)
+		assert.Equal(t, reason, got)
+	}
+	_, due := Due(now, want, issued(0, time.Hour), 20*time.Minute)
+	assert.False(t, due)
+}
+
+func TestRenewalFallsIntoItsWindow(t *testing.T) {
+	tests := map[string]struct {
+		session, limit   time.Duration
+		earliest, latest time.Duration // before the end
+	}{
+		"an hour":                      {time.Hour, 20 * time.Minute, 26 * time.Minute, 20 * time.Minute},
+		"the limit is at most a third": {time.Hour, 50 * time.Minute, 26 * time.Minute, 20 * time.Minute},
+		"fifteen minutes":              {15 * time.Minute, 20 * time.Minute, 390 * time.Second, 5 * time.Minute},
+		"twelve hours":                 {12 * time.Hour, 20 * time.Minute, 92 * time.Minute, 20 * time.Minute},
+		"a session of seconds":         {9 * time.Second, 20 * time.Minute, 3900 * time.Millisecond, 3 * time.Second},
+		"an unknown session keeps the limit as it is": {0, 20 * time.Minute, 20 * time.Minute, 20 * time.Minute},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			seen := map[time.Duration]bool{}
+			for i := range 200 {
+				have := State{UID: strconv.Itoa(i), Expiration: now, Session: tc.session}
+				before := now.Sub(renewAt(have, tc.limit))
+				assert.LessOrEqual(t, before, tc.earliest)
+				assert.GreaterOrEqual(t, before, tc.latest)
+				assert.Equal(t, before, now.Sub(renewAt(have, tc.limit)), "asking twice gives one answer")
+				seen[before] = true
+			}
+			if tc.session > 0 {
+				assert.Greater(t, len(seen), 150, "renewals are spread")
+			}
+		})
+	}
+}
+
+func TestNextIsTheMomentItBecomesDue(t *testing.T) {
+	have := issued(0, time.Hour)
+	next := Next(now, have, 20*time.Minute)
+	_, due := Due(now.Add(next-time.Millisecond), want, have, 20*time.Minute)
+	assert.False(t, due)
+	reason, due := Due(now.Add(next), want, have, 20*time.Minute)
+	assert.True(t, due)
+	assert.Equal(t, NearExpiry, reason)
+	assert.Equal(t, time.Second, Next(now, issued(2*time.Hour, time.Hour), 20*time.Minute))
+}
+
+func TestPatienceShrinksWithTheTimeLeft(t *testing.T) {
+	assert.Equal(t, 5*time.Minute, Patience(now, issued(40*time.Minute, time.Hour)))
+	assert.Equal(t, 5*time.Second, Patience(now, issued(59*time.Minute+59*time.Second, time.Hour)))
+	assert.Zero(t, Patience(now, issued(time.Hour, time.Hour)), "nothing left to save")
+	assert.Zero(t, Patience(now, State{}))
+}
