@@ -1,0 +1,144 @@
+// Package workloop runs a sync function for keys taken from a rate-limited
+// queue that is ordered by deadline. It knows nothing about AWS or
+// credentials.
+package workloop
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"k8s.io/client-go/util/workqueue"
+)
+
+// A SyncFunc converges one key. A positive delay asks to be called again after
+// that long even if nothing changes; beside an error it is the longest the
+// back-off may last.
+type SyncFunc[K comparable] func(ctx context.Context, key K) (again time.Duration, err error)
+
+// Config tunes a Loop.
+type Config[K comparable] struct {
+	// Name labels the queue's metrics.
+	Name string
+	// Deadline orders the queue: earliest first. It is called whenever a key
+	// is added, must be quick, and may not use the Loop.
+	Deadline func(K) time.Time
+	// Metrics receives the queue's metrics; nil for none.
+	Metrics workqueue.MetricsProvider
+	// Grace is how long work in hand may go on after the end is asked for.
+	Grace time.Duration
+}
+
+// Back-off of a key whose sync fails. There is no last try: the cure happens
+// in AWS or in the API server, where nothing tells us of it.
+const (
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+	// retryJitter is the part of a back-off that is left to chance, so that
+	// what failed together is not retried together.
+	retryJitter = 0.3
+)
+
+// A Loop feeds keys to a SyncFunc. Create it with New.
+type Loop[K comparable] struct {
+	logger log.Logger
+	sync   SyncFunc[K]
+	grace  time.Duration
+	queue  workqueue.TypedDelayingInterface[K]
+	retry  workqueue.TypedRateLimiter[K]
+	watch  watchdog
+}
+
+// New returns a Loop that calls fn.
+func New[K comparable](logger log.Logger, fn SyncFunc[K], cfg Config[K]) *Loop[K] {
+	queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[K]{
+		Name: cfg.Name, MetricsProvider: cfg.Metrics, Queue: newByDeadline(cfg.Deadline),
+	})
+	return &Loop[K]{
+		logger: logger,
+		sync:   fn,
+		grace:  cfg.Grace,
+		queue: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[K]{
+			Name: cfg.Name, MetricsProvider: cfg.Metrics, Queue: queue,
+		}),
+		retry: workqueue.NewTypedItemExponentialFailureRateLimiter[K](firstRetry, lastRetry),
+	}
+}
+
+// Add asks for key to be synced as soon as its turn comes.
+func (l *Loop[K]) Add(key K) { l.queue.Add(key) }
+
+// Alive returns an error that says how long a worker has been busy with one
+// key, if that is longer than limit.
+func (l *Loop[K]) Alive(limit time.Duration) error { return l.watch.check(time.Now(), limit) }
+
+// Run works until ctx is done and the syncs in hand have returned. They see a
+// context that lives for the grace time longer, so that credentials already
+// asked for still reach their Secret.
+func (l *Loop[K]) Run(ctx context.Context, workers int) {
+	inHand, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for l.next(ctx, inHand) {
+			}
+		})
+	}
+	<-ctx.Done()
+	l.queue.ShutDown()
+	timer := time.AfterFunc(l.grace, abandon)
+	defer timer.Stop()
+	wg.Wait()
+}
+
+// next works on one key and returns false once there will be no more.
+func (l *Loop[K]) next(ctx, inHand context.Context) bool {
+	key, quit := l.queue.Get()
+	if quit || ctx.Err() != nil {
+		// A queue that shuts down still hands out what it holds; that is for
+		// the next leader.
+		return false
+	}
+	defer l.queue.Done(key)
+	defer l.watch.begin(time.Now())()
+
+	again, err := l.safely(inHand, key)
+	if err != nil {
+		level.Error(l.logger).Log("msg", "sync failed, will retry", "object", fmt.Sprint(key), "err", err)
+		delay := spread(l.retry.When(key))
+		if again > 0 {
+			delay = min(delay, again)
+		}
+		l.queue.AddAfter(key, delay)
+		return true
+	}
+	l.retry.Forget(key)
+	if again > 0 {
+		l.queue.AddAfter(key, again)
+	}
+	return true
+}
+
+// safely turns a panic into an error: one object's fault may not end the
+// credentials of all others.
+func (l *Loop[K]) safely(ctx context.Context, key K) (again time.Duration, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			level.Error(l.logger).Log("msg", "sync panicked", "bug", "true", "object", fmt.Sprint(key), "stack", string(debug.Stack()))
+			// The panic's value is left out: it may quote what it choked on.
+			err = fmt.Errorf("sync panicked with a %T", r)
+		}
+	}()
+	return l.sync(ctx, key)
+}
+
+// spread returns d with some of it left to chance, never more than d.
+func spread(d time.Duration) time.Duration {
+	return d - time.Duration(retryJitter*rand.Float64()*float64(d)) //nolint:gosec // jitter needs no secret randomness
+}
