@@ -1,0 +1,128 @@
+// Package secrets keeps credentials in Secrets: it renders them, writes them,
+// observes what became of them by metadata alone, and removes them.
+package secrets
+
+import (
+	"maps"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// Manager is the field manager of every write of ours. What others wrote is
+// known by their bearing another name.
+const Manager = "kube-aws-iam-controller"
+
+// Labels that make a Secret ours.
+const (
+	managedByLabel = "app.kubernetes.io/managed-by"
+	sourceLabel    = identity.Prefix + "source"
+	heritageLabel  = "heritage"
+	typeLabel      = "type"
+)
+
+// Annotations on the Secret, from which all decisions are taken.
+const (
+	roleARNAnnotation    = identity.Prefix + "role-arn"
+	expirationAnnotation = identity.Prefix + "expiration"
+	externalIDAnnotation = identity.Prefix + "external-id"
+	specHashAnnotation   = identity.Prefix + "spec-hash"
+	sessionAnnotation    = identity.Prefix + "session-duration"
+)
+
+var annotationKeys = []string{
+	roleARNAnnotation, expirationAnnotation, externalIDAnnotation, specHashAnnotation, sessionAnnotation,
+}
+
+// serviceAccountSuffix follows the ServiceAccount's name in its Secret's.
+const serviceAccountSuffix = ".aws-iam"
+
+// maxName is the longest name of an object,
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/.
+const maxName = 253
+
+// MaxServiceAccountName is the longest name of a ServiceAccount whose Secret
+// can still be named after it.
+const MaxServiceAccountName = maxName - len(serviceAccountSuffix)
+
+// Name returns the name of the Secret that belongs to an object.
+func Name(source identity.Source, object string) string {
+	if source == identity.ServiceAccount {
+		return object + serviceAccountSuffix
+	}
+	return object
+}
+
+// objectName returns the name of the object that a Secret belongs to, "" if it
+// belongs to none.
+func objectName(source identity.Source, secret string) string {
+	if source == identity.ServiceAccount {
+		object, found := strings.CutSuffix(secret, serviceAccountSuffix)
+		if !found {
+			return ""
+		}
+		return object
+	}
+	return secret
+}
+
+// ownLabels returns the labels that make a Secret ours. The predecessor
+// deletes by the heritage label what it does not know, so ServiceAccounts'
+// Secrets never carry it.
+func ownLabels(source identity.Source) map[string]string {
+	if source == identity.ServiceAccount {
+		return map[string]string{managedByLabel: Manager, sourceLabel: string(source)}
+	}
+	return map[string]string{heritageLabel: Manager, typeLabel: string(source)}
+}
+
+// Selector selects the Secrets of a source.
+func Selector(source identity.Source) string { return labels.Set(ownLabels(source)).String() }
+
+// secretLabels returns all labels of want's Secret. Those copied from the
+// resource may not make the Secret look like one of the other source's.
+func secretLabels(want identity.Desired) map[string]string {
+	all := make(map[string]string, len(want.Labels)+2)
+	maps.Copy(all, want.Labels)
+	delete(all, sourceLabel)
+	maps.Copy(all, ownLabels(want.Source))
+	return all
+}
+
+func ownerReference(want identity.Desired) map[string]any {
+	version, kind := ownerKind(want.Source)
+	return map[string]any{"apiVersion": version, "kind": kind, "name": want.Name, "uid": want.UID}
+}
+
+func ownerKind(source identity.Source) (apiVersion, kind string) {
+	if source == identity.ServiceAccount {
+		return "v1", "ServiceAccount"
+	}
+	return "zalando.org/v1", "AWSIAMRole"
+}
+
+// isOurs says whether a Secret that stands under our name may be written.
+// Labels decide; where somebody took those off, our own traces do: an owner
+// reference to the very object, on a Secret whose data we wrote. The
+// predecessor's oldest Secrets carry the heritage label and nothing else.
+func isOurs(want identity.Desired, meta *metav1.ObjectMeta) bool {
+	if controller := metav1.GetControllerOfNoCopy(meta); controller != nil {
+		return false // neither we nor the predecessor set one
+	}
+	if labels.SelectorFromSet(ownLabels(want.Source)).Matches(labels.Set(meta.Labels)) {
+		return true
+	}
+	if _, typed := meta.Labels[typeLabel]; want.Source == identity.AWSIAMRole && !typed &&
+		meta.Labels[heritageLabel] == Manager && len(meta.OwnerReferences) == 0 {
+		return true
+	}
+	for _, owner := range meta.OwnerReferences {
+		if string(owner.UID) == want.UID && wroteData(meta.ManagedFields) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,86 @@
+package secrets
+
+import (
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+// observation is what the cache keeps of a Secret: no data, no labels, only
+// what decisions are taken from. With tens of thousands of Secrets, whole
+// metadata would be most of the process's memory.
+type observation struct {
+	namespace, name string
+	refresh.State
+	// A patch has to know where there is no map to add to.
+	noAnnotations, noLabels bool
+}
+
+// GetObjectMeta lets the informer's store find the key and resource version.
+func (o *observation) GetObjectMeta() metav1.Object {
+	return &metav1.ObjectMeta{
+		Namespace: o.namespace, Name: o.name, UID: types.UID(o.UID), ResourceVersion: o.ResourceVersion,
+	}
+}
+
+// Transform returns what the informer of a source's Secrets keeps of an
+// object. It leaves alone what it made before, as informers demand.
+func Transform(source identity.Source) func(any) (any, error) {
+	return func(obj any) (any, error) {
+		meta, ok := obj.(*metav1.PartialObjectMetadata)
+		if !ok {
+			return obj, nil
+		}
+		return observe(source, &meta.ObjectMeta), nil
+	}
+}
+
+func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
+	o := &observation{
+		namespace: meta.Namespace,
+		name:      meta.Name,
+
+		noAnnotations: len(meta.Annotations) == 0,
+		noLabels:      len(meta.Labels) == 0,
+		State: refresh.State{
+			Exists:          true,
+			UID:             string(meta.UID),
+			ResourceVersion: meta.ResourceVersion,
+			RoleARN:         atMost(2048, meta.Annotations[roleARNAnnotation]),
+			SpecHash:        atMost(64, meta.Annotations[specHashAnnotation]),
+			Edited:          edited(source, meta.ManagedFields),
+		},
+	}
+	readTimes(&o.State, meta.Annotations[expirationAnnotation], meta.Annotations[sessionAnnotation])
+	return o
+}
+
+// readTimes fills in what the annotations say; others may have written them.
+func readTimes(s *refresh.State, expiration, session string) {
+	at, err := time.Parse(time.RFC3339, expiration)
+	if err != nil && expiration == "" {
+		return // the predecessor's Secrets have none
+	}
+	if err != nil {
+		s.Unreadable = identity.Quote(expiration)
+		return
+	}
+	s.Expiration = at.UTC()
+	if seconds, err := strconv.ParseUint(session, 10, 31); err == nil {
+		s.Session = time.Duration(seconds) * time.Second
+	}
+}
+
+// atMost returns v, or "" where it is longer than anything we write there:
+// a cache may not be filled by whoever annotates Secrets.
+func atMost(length int, v string) string {
+	if len(v) > length {
+		return ""
+	}
+	return v
+}

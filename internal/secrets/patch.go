@@ -1,0 +1,64 @@
+package secrets
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// operation is one step of a JSON Patch,
+// https://datatracker.ietf.org/doc/html/rfc6902.
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+func add(value any, path ...string) operation {
+	return operation{Op: "add", Path: pointer(path), Value: value}
+}
+
+// operations returns the patch that makes the observed Secret hold data.
+// Labels and annotations that others added to a ServiceAccount's Secret stay;
+// an AWSIAMRole's has exactly the labels that the predecessor gave it.
+//
+// Resource version and UID are written rather than tested: the API server
+// refuses to change them, and says so with a conflict, where a failed test
+// would be indistinguishable from any other invalid patch.
+func operations(want identity.Desired, have *observation, data map[string][]byte, notes map[string]string, whole bool) []operation {
+	ops := []operation{
+		add(have.ResourceVersion, "metadata", "resourceVersion"),
+		add(have.UID, "metadata", "uid"),
+		add([]any{ownerReference(want)}, "metadata", "ownerReferences"),
+	}
+	exact := want.Source == identity.AWSIAMRole
+	ops = append(ops, addAll(exact || have.noLabels, secretLabels(want), "metadata", "labels")...)
+	ops = append(ops, addAll(have.noAnnotations, notes, "metadata", "annotations")...)
+	return append(ops, addAll(whole, data, "data")...)
+}
+
+// addAll puts values in the place of the whole map at path, or adds them to it
+// one by one, in order, so that equal patches have equal bytes.
+func addAll[V any](whole bool, values map[string]V, path ...string) []operation {
+	if whole {
+		return []operation{add(values, path...)}
+	}
+	ops := make([]operation, 0, len(values))
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		ops = append(ops, add(values[key], append(slices.Clone(path), key)...))
+	}
+	return ops
+}
+
+var escape = strings.NewReplacer("~", "~0", "/", "~1")
+
+// pointer is a JSON Pointer, https://datatracker.ietf.org/doc/html/rfc6901.
+func pointer(path []string) string {
+	var b strings.Builder
+	for _, part := range path {
+		b.WriteString("/" + escape.Replace(part))
+	}
+	return b.String()
+}

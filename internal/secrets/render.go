@@ -1,0 +1,98 @@
+package secrets
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// Keys of the Secret's data.
+const (
+	roleARNKey         = "role-arn"
+	expireKey          = "expire"
+	credentialsKey     = "credentials"
+	processKey         = "credentials.process"
+	jsonKey            = "credentials.json"
+	generationKey      = "awsiamrole-generation"
+	authorizationToken = "authorization-token"
+)
+
+var commonKeys = []string{roleARNKey, expireKey, credentialsKey, processKey, jsonKey}
+
+// dataKeys returns every key of a source's Secrets.
+func dataKeys(source identity.Source) []string {
+	if source == identity.ServiceAccount {
+		return append(slices.Clone(commonKeys), authorizationToken)
+	}
+	return append(slices.Clone(commonKeys), generationKey)
+}
+
+// processFile points SDKs at the JSON beside it, which they read again
+// whenever the credentials they hold run out:
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html.
+const processFile = "[default]\ncredential_process = cat /meta/aws-iam/credentials.json\n"
+
+// processJSON is what a credential_process prints.
+type processJSON struct {
+	Version         int
+	AccessKeyID     string `json:"AccessKeyId"`
+	SecretAccessKey string
+	SessionToken    string
+	Expiration      string
+}
+
+// render returns the data of want's Secret but for the authorization token.
+func render(want identity.Desired, creds identity.Credentials) (map[string][]byte, error) {
+	id, key, token := creds.AccessKeyID.Reveal(), creds.SecretAccessKey.Reveal(), creds.SessionToken.Reveal()
+	expire := creds.Expiration.UTC().Format(time.RFC3339)
+	document, err := json.Marshal(processJSON{
+		Version: 1, AccessKeyID: id, SecretAccessKey: key, SessionToken: token, Expiration: expire,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("render credentials: %w", err)
+	}
+	file := "[default]\naws_access_key_id = " + id + "\naws_secret_access_key = " + key +
+		"\naws_session_token = " + token + "\naws_expiration = " + expire + "\n"
+	data := map[string][]byte{
+		roleARNKey:     []byte(creds.RoleARN),
+		expireKey:      []byte(expire),
+		credentialsKey: []byte(file),
+		processKey:     []byte(processFile),
+		jsonKey:        document,
+	}
+	if want.Source == identity.AWSIAMRole {
+		data[generationKey] = strconv.AppendInt(nil, want.Generation, 10)
+	}
+	return data, nil
+}
+
+// annotations returns what the Secret's metadata says of the credentials.
+func annotations(want identity.Desired, creds identity.Credentials) map[string]string {
+	session := creds.Expiration.Sub(creds.Issued).Round(time.Second)
+	return map[string]string{
+		roleARNAnnotation:    creds.RoleARN,
+		expirationAnnotation: creds.Expiration.UTC().Format(time.RFC3339),
+		externalIDAnnotation: want.ExternalID,
+		specHashAnnotation:   want.SpecHash(),
+		sessionAnnotation:    strconv.FormatInt(int64(session/time.Second), 10),
+	}
+}
+
+const tokenBytes = 32
+
+var wellFormedToken = regexp.MustCompile(`^[A-Za-z0-9_-]{43,128}$`)
+
+// newToken returns a token for the credentials endpoint, without a newline at
+// its end because some SDKs refuse a header that has one.
+func newToken() []byte {
+	token := make([]byte, tokenBytes)
+	_, _ = rand.Read(token) // never fails, see crypto/rand
+	return base64.RawURLEncoding.AppendEncode(nil, token)
+}
