@@ -1,0 +1,41 @@
+package awsiamrole
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/gentype"
+	"k8s.io/client-go/rest"
+)
+
+// A Client reads and writes AWSIAMRoles.
+type Client struct {
+	rest  rest.Interface
+	codec runtime.ParameterCodec
+}
+
+// NewClient returns a Client of the cluster that cfg names.
+func NewClient(cfg *rest.Config) (*Client, error) {
+	scheme := runtime.NewScheme()
+	scheme.AddKnownTypes(GroupVersion, &AWSIAMRole{})
+	// The list's Go name does not repeat the package's, its kind must.
+	scheme.AddKnownTypeWithName(GroupVersion.WithKind("AWSIAMRoleList"), &List{})
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	cfg = rest.CopyConfig(cfg)
+	cfg.GroupVersion, cfg.APIPath = &GroupVersion, "/apis"
+	cfg.ContentConfig.ContentType, cfg.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	cfg.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	client, err := rest.RESTClientFor(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make a client for AWSIAMRoles: %w", err)
+	}
+	return &Client{rest: client, codec: runtime.NewParameterCodec(scheme)}, nil
+}
+
+// Namespace returns the operations on one namespace, "" for all.
+func (c *Client) Namespace(namespace string) *gentype.ClientWithList[*AWSIAMRole, *List] {
+	return gentype.NewClientWithList[*AWSIAMRole, *List](Resource.Resource, c.rest, c.codec, namespace,
+		func() *AWSIAMRole { return &AWSIAMRole{} }, func() *List { return &List{} })
+}

@@ -1,0 +1,85 @@
+package awsiamrole
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// Ready is the condition that says whether the Secret holds valid credentials.
+const Ready = "Ready"
+
+// Report writes the status of want's AWSIAMRole, if it says anything else.
+func (s *Source) Report(ctx context.Context, want identity.Desired, status identity.Status) error {
+	role := s.cached(want.Key)
+	if role == nil || string(role.UID) != want.UID {
+		return nil // gone, or another one that will report for itself
+	}
+	next := nextStatus(&role.Status, status)
+	if s.pruned.Load() {
+		next.Conditions = role.Status.Conditions
+	}
+	if equality.Semantic.DeepEqual(role.Status, next) {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": want.UID}, // refused if it is another object by now
+		"status": map[string]any{ // with null for what is to go, see RFC 7386
+			"observedGeneration": next.ObservedGeneration,
+			"roleARN":            orNull(next.RoleARN),
+			"expiration":         next.Expiration,
+			"conditions":         next.Conditions,
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("render status: %w", err)
+	}
+	written, err := s.client.Namespace(want.Namespace).Patch(ctx, want.Name, types.MergePatchType, patch,
+		metav1.PatchOptions{FieldManager: "kube-aws-iam-controller"}, "status")
+	switch {
+	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // gone or recreated
+		return nil
+	case err != nil:
+		return fmt.Errorf("write status of AWSIAMRole %s/%s: %w", want.Namespace, want.Name, err)
+	}
+	s.pruned.Store(len(written.Status.Conditions) == 0)
+	return nil
+}
+
+// nextStatus returns what have becomes. Conditions of other types stay.
+func nextStatus(have *Status, status identity.Status) Status {
+	next := have.deepCopy()
+	next.ObservedGeneration = new(status.Generation)
+	next.RoleARN = status.RoleARN
+	next.Expiration = nil
+	if !status.Expiration.IsZero() {
+		next.Expiration = new(metav1.NewTime(status.Expiration))
+	}
+	ready := metav1.ConditionFalse
+	if status.Ready {
+		ready = metav1.ConditionTrue
+	}
+	meta.SetStatusCondition(&next.Conditions, metav1.Condition{
+		Type:               Ready,
+		Status:             ready,
+		ObservedGeneration: status.Generation,
+		Reason:             status.Reason,
+		Message:            status.Message,
+	})
+	return next
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}

@@ -1,0 +1,81 @@
+// Package awsiamrole serves AWSIAMRole resources: their API types, a client,
+// what they ask for, and the status that tells what became of it.
+package awsiamrole
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is the API group and version of AWSIAMRole.
+var GroupVersion = schema.GroupVersion{Group: "zalando.org", Version: "v1"}
+
+// Resource is what the API server serves AWSIAMRoles as.
+var Resource = GroupVersion.WithResource("awsiamroles")
+
+// An AWSIAMRole asks for credentials of an existing IAM role, in a Secret of
+// its own name.
+type AWSIAMRole struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+
+	Spec   Spec   `json:"spec"`
+	Status Status `json:"status,omitzero"`
+}
+
+// Spec is what is asked for.
+type Spec struct {
+	// RoleReference is a role name, path/name, or role ARN.
+	RoleReference string `json:"roleReference"`
+	// RoleSessionDuration is in seconds, 0 for an hour.
+	RoleSessionDuration int64 `json:"roleSessionDuration,omitempty"`
+}
+
+// Status is what became of it.
+type Status struct {
+	ObservedGeneration *int64       `json:"observedGeneration,omitempty"`
+	RoleARN            string       `json:"roleARN,omitempty"`
+	Expiration         *metav1.Time `json:"expiration,omitempty"`
+	// Conditions hold Ready. Clusters that still have the predecessor's
+	// resource definition drop them.
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// List is a list of AWSIAMRoles.
+type List struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata"`
+
+	Items []AWSIAMRole `json:"items"`
+}
+
+// DeepCopyObject implements runtime.Object.
+func (r *AWSIAMRole) DeepCopyObject() runtime.Object {
+	c := *r
+	c.ObjectMeta = *r.ObjectMeta.DeepCopy()
+	c.Status = r.Status.deepCopy()
+	return &c
+}
+
+func (s *Status) deepCopy() Status {
+	c := *s
+	if s.ObservedGeneration != nil {
+		c.ObservedGeneration = new(*s.ObservedGeneration)
+	}
+	c.Expiration = s.Expiration.DeepCopy()
+	c.Conditions = append([]metav1.Condition(nil), s.Conditions...)
+	return c
+}
+
+// DeepCopyObject implements runtime.Object.
+func (l *List) DeepCopyObject() runtime.Object {
+	c := *l
+	c.ListMeta = *l.ListMeta.DeepCopy()
+	c.Items = make([]AWSIAMRole, len(l.Items))
+	for i := range l.Items {
+		role, _ := l.Items[i].DeepCopyObject().(*AWSIAMRole)
+		c.Items[i] = *role
+	}
+	return &c
+}

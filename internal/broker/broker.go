@@ -1,0 +1,204 @@
+// Package broker serves an identity: it is the one place that knows the order
+// of the steps from what an object asks for to a Secret with credentials.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+// A Source is one kind of object that asks for identities.
+type Source interface {
+	// Desired returns, from a cache, what the object asks for; nil if there
+	// is no such object or it asks for nothing. Beside an
+	// *identity.InvalidError it returns as much as can be read.
+	Desired(key identity.Key) (*identity.Desired, error)
+	// Report shows a status on the object. It writes only what differs, and
+	// returns nil if the object is gone.
+	Report(ctx context.Context, want identity.Desired, status identity.Status) error
+	// Release asks the API server, not a cache, whether the identity is no
+	// longer asked for. Nothing is deleted unless it returns true.
+	Release(ctx context.Context, key identity.Key) (bool, error)
+}
+
+// Sessions assumes roles.
+type Sessions interface {
+	Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error)
+}
+
+// Secrets keeps credentials.
+type Secrets interface {
+	// Observe returns what is known of the Secret, without a call.
+	Observe(key identity.Key) refresh.State
+	// Free returns an error if the Secret's name is known to be taken.
+	Free(ctx context.Context, want identity.Desired) error
+	// Apply writes the Secret and says whether it was created. Its errors
+	// are *identity.StepError.
+	Apply(ctx context.Context, want identity.Desired, creds identity.Credentials) (refresh.State, bool, error)
+	// Remove deletes the Secret; nil if it is already gone.
+	Remove(ctx context.Context, key identity.Key) error
+}
+
+// Reporter tells people.
+type Reporter interface {
+	Normal(want identity.Desired, reason, message string)
+	Warn(ctx context.Context, want identity.Desired, waiting bool, reason, message string)
+}
+
+// Metrics counts renewals.
+type Metrics interface {
+	ObserveRefresh(source, reason, result string, took time.Duration)
+}
+
+// Config is what a Broker works with.
+type Config struct {
+	Sources  map[identity.Source]Source
+	Sessions Sessions
+	Secrets  Secrets
+	Reporter Reporter
+	Metrics  Metrics
+	Logger   log.Logger
+	// RefreshLimit is how long before they run out credentials are renewed.
+	RefreshLimit time.Duration
+}
+
+// A Broker serves identities. Create it with New.
+type Broker struct {
+	Config
+	troubles troubles
+	restores budgets
+}
+
+// New returns a Broker.
+func New(config Config) *Broker { return &Broker{Config: config} }
+
+// Deadline returns when the credentials of an identity run out, the zero Time
+// if there are none: those are wanted first of all.
+func (b *Broker) Deadline(key identity.Key) time.Time {
+	return b.Secrets.Observe(key).Expiration
+}
+
+// Sync makes the Secret of one identity be as it should, and returns when to
+// look at it again. What is wrong is reported on the object; an error means
+// that it is worth another try before that.
+func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, error) {
+	source, known := b.Sources[key.Source]
+	if !known {
+		return 0, fmt.Errorf("unknown source %q", key.Source)
+	}
+	asked, err := source.Desired(key)
+	var invalid *identity.InvalidError
+	if err != nil && !errors.As(err, &invalid) {
+		return 0, err
+	}
+	if asked == nil {
+		return 0, b.retire(ctx, source, key)
+	}
+
+	want, have := *asked, b.Secrets.Observe(key)
+	if invalid != nil {
+		// Only the author can mend it, and a change brings us back. The last
+		// good credentials are kept fresh until then.
+		b.complain(ctx, want, have, invalid.Reason, invalid)
+		var kept bool
+		if want, kept = lastGood(want, have); !kept {
+			return 0, b.report(ctx, source, want, have)
+		}
+	}
+	if reason, due := refresh.Due(time.Now(), want, have, b.RefreshLimit); due {
+		return b.renew(ctx, source, want, have, reason)
+	}
+	if invalid == nil {
+		b.troubles.clear(key)
+	}
+	return refresh.Next(time.Now(), have, b.RefreshLimit), b.report(ctx, source, want, have)
+}
+
+// lastGood returns want as credentials were last issued for it, and whether
+// they ever were. A Secret that somebody edited is no witness.
+func lastGood(want identity.Desired, have refresh.State) (identity.Desired, bool) {
+	role, err := identity.ParseRole(have.RoleARN)
+	if err != nil || !have.Exists || have.Edited || have.Expiration.IsZero() {
+		return want, false
+	}
+	session := max(identity.MinSession, min(have.Session, identity.MaxSession))
+	return want.LastGood(role, session, have.SpecHash), true
+}
+
+// renew gets new credentials and stores them. What is there stays if it fails.
+func (b *Broker) renew(ctx context.Context, source Source, want identity.Desired, have refresh.State, reason refresh.Reason) (time.Duration, error) {
+	// Running out is the only reason that nobody can bring about at will.
+	if reason != refresh.NearExpiry {
+		if wait := b.restores.spend(want.Key, time.Now()); wait > 0 {
+			return wait, nil
+		}
+	}
+	if have.Unreadable != "" {
+		b.Reporter.Warn(ctx, want, false, identity.ReadSecretFailed, fmt.Sprintf(
+			"Failed to parse expirary time '%s' from secret %s/%s: not a time", have.Unreadable, want.Namespace, want.SecretName))
+	}
+	start := time.Now()
+	creds, created, err := b.issue(ctx, want)
+	b.Metrics.ObserveRefresh(string(want.Source), string(reason), result(err), time.Since(start))
+	if err != nil {
+		b.complain(ctx, want, have, reasonOf(err), err)
+		err = errors.Join(err, b.report(ctx, source, want, have))
+		return refresh.Patience(time.Now(), have), err
+	}
+
+	b.troubles.clear(want.Key)
+	b.celebrate(ctx, want, creds, created)
+	level.Info(b.Logger).Log("msg", "credentials written", "object", want.Key, "role", creds.RoleARN,
+		"reason", reason, "expire", creds.Expiration.Format(time.RFC3339))
+	// What there is to report waits for another turn, behind the identities
+	// that still have nothing. The Secret's own event brings it about; this
+	// is for the case that it does not come.
+	return settled, nil
+}
+
+// settled is when to look again after a write that nothing was heard of: later
+// than an own write is believed without being seen.
+const settled = 35 * time.Second
+
+// issue asks for credentials and stores them.
+func (b *Broker) issue(ctx context.Context, want identity.Desired) (creds identity.Credentials, created bool, err error) {
+	if err = b.Secrets.Free(ctx, want); err != nil {
+		return creds, false, err
+	}
+	if creds, err = b.Sessions.Assume(ctx, want); err != nil {
+		return creds, false, &identity.StepError{
+			Reason:  identity.GetCredentialsFailed,
+			Message: fmt.Sprintf("Failed to get credentials for role '%s': %v", want.Role, err),
+			Err:     err,
+		}
+	}
+	_, created, err = b.Secrets.Apply(ctx, want, creds)
+	return creds, created, err
+}
+
+// retire removes the Secret of an identity that nobody asks for any more.
+func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) error {
+	b.troubles.clear(key)
+	have := b.Secrets.Observe(key)
+	if !have.Exists {
+		return nil
+	}
+	// A cache that lacks the object is not proof enough to delete by.
+	released, err := source.Release(ctx, key)
+	if err != nil || !released {
+		return err
+	}
+	if err := b.Secrets.Remove(ctx, key); err != nil {
+		return err
+	}
+	level.Info(b.Logger).Log("msg", "credentials removed", "object", key, "role", have.RoleARN)
+	return nil
+}

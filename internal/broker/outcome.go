@@ -1,0 +1,67 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+// complain reports what is wrong with an identity: as an event, in the log,
+// and until it is mended in what report shows.
+func (b *Broker) complain(ctx context.Context, want identity.Desired, have refresh.State, reason string, err error) {
+	b.troubles.note(want.Key, trouble{reason: reason, message: err.Error()})
+	level.Warn(b.Logger).Log("msg", "cannot serve identity", "object", want.Key, "reason", reason, "err", err)
+	b.Reporter.Warn(ctx, want, !have.Valid(time.Now()), reason, err.Error())
+}
+
+// celebrate records that credentials were written, in the predecessor's words.
+func (b *Broker) celebrate(ctx context.Context, want identity.Desired, creds identity.Credentials, created bool) {
+	reason, verb := identity.UpdateCredentials, "Updated"
+	if created {
+		reason, verb = identity.CreateCredentials, "Created"
+	}
+	b.Reporter.Normal(want, reason, fmt.Sprintf("%s credentials for role '%s', expiry time: %s", verb, creds.RoleARN, creds.Expiration))
+	if creds.Notice != "" {
+		b.Reporter.Warn(ctx, want, false, identity.GetCredentialsFailed, creds.Notice)
+	}
+}
+
+// report shows on the object what there is and what is wrong with it.
+func (b *Broker) report(ctx context.Context, source Source, want identity.Desired, have refresh.State) error {
+	status := identity.Status{
+		Generation: want.Generation,
+		Ready:      have.Valid(time.Now()),
+		Reason:     identity.CredentialsIssued,
+		Message:    "the Secret holds valid credentials and they are kept fresh",
+	}
+	if !have.Edited {
+		status.RoleARN, status.Expiration = have.RoleARN, have.Expiration
+	}
+	if t, troubled := b.troubles.of(want.Key); troubled {
+		status.Reason, status.Message = t.reason, t.message
+	}
+	return source.Report(ctx, want, status)
+}
+
+// reasonOf returns the event reason of a failed step.
+func reasonOf(err error) string {
+	var step *identity.StepError
+	if errors.As(err, &step) {
+		return step.Reason
+	}
+	return identity.GetCredentialsFailed
+}
+
+// result is the metric label of an outcome.
+func result(err error) string {
+	if err != nil {
+		return "error"
+	}
+	return "success"
+}

@@ -1,0 +1,95 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"kube-aws-iam-controller/internal/awsiamrole"
+)
+
+// MetadataInformer returns an informer of the metadata of one resource in one
+// namespace, "" for all. It keeps what transform leaves.
+func (c *Clients) MetadataInformer(resource schema.GroupVersionResource, namespace, selector string, transform cache.TransformFunc) (*Informer, error) {
+	client := c.watchingMetadata.Resource(resource).Namespace(namespace)
+	return c.newInformer(resource.Resource, &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+			opts.LabelSelector = selector
+			return client.List(ctx, opts)
+		},
+		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			opts.LabelSelector = selector
+			return client.Watch(ctx, opts)
+		},
+	}, &metav1.PartialObjectMetadata{}, transform)
+}
+
+// RoleInformer returns an informer of the AWSIAMRoles in one namespace, "" for
+// all.
+func (c *Clients) RoleInformer(namespace string) (*Informer, error) {
+	client := c.watchingRoles.Namespace(namespace)
+	return c.newInformer(awsiamrole.Resource.Resource, &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+			return client.List(ctx, opts)
+		},
+		WatchFuncWithContext: client.Watch,
+	}, &awsiamrole.AWSIAMRole{}, awsiamrole.Transform)
+}
+
+// An Informer is a shared informer that knows whether what it watches can be
+// watched at all.
+type Informer struct {
+	cache.SharedIndexInformer
+
+	resource string
+	logger   log.Logger
+	refused  atomic.Pointer[error]
+}
+
+func (c *Clients) newInformer(resource string, lw cache.ListerWatcher, example runtime.Object, transform cache.TransformFunc) (*Informer, error) {
+	i := &Informer{
+		// No indexers and no resync: objects are only ever looked up by name,
+		// and nothing is polled.
+		SharedIndexInformer: cache.NewSharedIndexInformer(lw, example, 0, cache.Indexers{}),
+		resource:            resource,
+		logger:              c.logger,
+	}
+	if err := i.SetTransform(transform); err != nil {
+		return nil, fmt.Errorf("make an informer of %s: %w", resource, err)
+	}
+	if err := i.SetWatchErrorHandlerWithContext(i.noteRefusal); err != nil {
+		return nil, fmt.Errorf("make an informer of %s: %w", resource, err)
+	}
+	return i, nil
+}
+
+// noteRefusal remembers that the API server does not let us watch, or has no
+// such resource. The informer keeps trying, with growing pauses.
+func (i *Informer) noteRefusal(ctx context.Context, r *cache.Reflector, err error) {
+	if !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) {
+		cache.DefaultWatchErrorHandler(ctx, r, err)
+		return
+	}
+	if i.refused.Swap(&err) == nil {
+		level.Warn(i.logger).Log("msg", "not served until the API server allows it", "resource", i.resource, "err", err)
+	}
+}
+
+// Ready returns nil once the informer has synced, and also while the API
+// server refuses it: a cluster without AWSIAMRoles, or an installation that
+// was not granted ServiceAccounts, is served as far as it goes.
+func (i *Informer) Ready() error {
+	if i.HasSynced() || i.refused.Load() != nil {
+		return nil
+	}
+	return fmt.Errorf("cache of %s is not filled yet", i.resource)
+}

@@ -1,0 +1,55 @@
+package serviceaccount
+
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+)
+
+// account is what the cache keeps of a ServiceAccount that asks for something.
+type account struct {
+	namespace, name, uid, resourceVersion string
+	// annotations are those in readAnnotations that are there, as pairs: a
+	// map would be several times their size.
+	annotations [][2]string
+}
+
+// GetObjectMeta lets the informer's store find the key and resource version.
+func (a *account) GetObjectMeta() metav1.Object {
+	return &metav1.ObjectMeta{
+		Namespace: a.namespace, Name: a.name, UID: types.UID(a.uid), ResourceVersion: a.resourceVersion,
+	}
+}
+
+func (a *account) asked() map[string]string {
+	m := make(map[string]string, len(a.annotations))
+	for _, pair := range a.annotations {
+		m[pair[0]] = pair[1]
+	}
+	return m
+}
+
+// Transform returns what the informer of ServiceAccounts keeps of an object:
+// of one that asks for nothing, which is nearly all of them, only that it is
+// there. It leaves alone what it made before, as informers demand.
+func Transform(obj any) (any, error) {
+	meta, ok := obj.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return obj, nil
+	}
+	if !asks(meta.Annotations) {
+		return cache.ExplicitKey(meta.Namespace + "/" + meta.Name), nil
+	}
+	a := &account{
+		namespace: meta.Namespace, name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion,
+	}
+	for _, key := range readAnnotations {
+		if value, has := meta.Annotations[key]; has {
+			a.annotations = append(a.annotations, [2]string{key, value})
+		}
+	}
+	a.annotations = slices.Clip(a.annotations)
+	return a, nil
+}
