@@ -1,0 +1,160 @@
+// Package session assumes roles: those that objects ask for, and the
+// controller's own.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"golang.org/x/time/rate"
+
+	"kube-aws-iam-controller/internal/awserr"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// Options say on whose behalf roles are assumed.
+type Options struct {
+	// BaseRoleARN is where role names are looked up, "" for the account that
+	// the controller runs in.
+	BaseRoleARN string
+	// AssumeRole is assumed first, "" for none.
+	AssumeRole string
+	// ControllerRoleARN is one more role of the controller's own.
+	ControllerRoleARN string
+	// OwnNamespace may use the controller's own roles, no other may.
+	OwnNamespace string
+	// ClusterName is a session tag.
+	ClusterName string
+	// SessionTags turns session tags on.
+	SessionTags bool
+	// QPS is how many roles are assumed a second at most, twice as many for a
+	// moment.
+	QPS float64
+}
+
+// An Assumer assumes roles. It is for use by many at once.
+type Assumer struct {
+	Options
+
+	own     *ownIdentity
+	sts     *sts.Client
+	limiter *rate.Limiter
+	// chained is what STS said when it found the controller to be a role
+	// itself, whose sessions last an hour at most.
+	chained atomic.Pointer[string]
+}
+
+// New returns an Assumer with the controller's own credentials in cfg. It
+// makes no call.
+func New(cfg aws.Config, options Options) (*Assumer, error) {
+	own, err := newOwnIdentity(cfg, options)
+	if err != nil {
+		return nil, err
+	}
+	if options.AssumeRole != "" {
+		cfg = own.through(cfg)
+	}
+	return &Assumer{
+		Options: options,
+		own:     own,
+		sts:     sts.NewFromConfig(cfg),
+		limiter: rate.NewLimiter(rate.Limit(options.QPS), max(1, int(2*options.QPS))),
+	}, nil
+}
+
+// maxChained is the longest session of a role that is assumed by a role,
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining.
+const maxChained = time.Hour
+
+// Assume returns credentials of the role that want asks for. Errors are one
+// line, the same for the same cause, and hold nothing secret.
+func (a *Assumer) Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error) {
+	role, err := a.own.resolve(ctx, want)
+	if err != nil {
+		return identity.Credentials{}, err
+	}
+	if said := a.chained.Load(); said != nil && want.SessionDuration > maxChained {
+		return a.assume(ctx, want, role, maxChained, *said)
+	}
+	creds, err := a.assume(ctx, want, role, want.SessionDuration, "")
+	if want.SessionDuration > maxChained && isChaining(err) {
+		said := awserr.Describe(err).Error()
+		a.chained.Store(&said)
+		return a.assume(ctx, want, role, maxChained, said)
+	}
+	return creds, err
+}
+
+// isChaining recognises STS's refusal of a long session. The code is that of
+// any invalid parameter, so the words have to tell.
+func isChaining(err error) bool {
+	return awserr.Code(err) == "ValidationError" && strings.Contains(err.Error(), "role chaining")
+}
+
+func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, said string) (identity.Credentials, error) {
+	if err := a.limiter.Wait(ctx); err != nil {
+		return identity.Credentials{}, fmt.Errorf("wait for a turn at STS: %w", err)
+	}
+	issued := time.Now().UTC().Truncate(time.Second)
+	out, err := a.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
+		RoleArn:         new(role.String()),
+		RoleSessionName: new(Name(want, role)),
+		ExternalId:      &want.ExternalID,
+		DurationSeconds: new(int32(session / time.Second)), //nolint:gosec // 12 hours at the most
+		Tags:            a.tags(want),
+	})
+	if err != nil {
+		return identity.Credentials{}, awserr.Describe(err)
+	}
+	return credentials(out, role, issued, notice(want, said))
+}
+
+// errIncomplete is for an STS that is not one.
+var errIncomplete = errors.New("STS answered without credentials")
+
+func credentials(out *sts.AssumeRoleOutput, role identity.RoleReference, issued time.Time, notice string) (identity.Credentials, error) {
+	c := out.Credentials
+	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" ||
+		aws.ToString(c.SessionToken) == "" || c.Expiration == nil {
+		return identity.Credentials{}, errIncomplete
+	}
+	return identity.Credentials{
+		RoleARN:         role.String(),
+		AccessKeyID:     identity.Secret(*c.AccessKeyId),
+		SecretAccessKey: identity.Secret(*c.SecretAccessKey),
+		SessionToken:    identity.Secret(*c.SessionToken),
+		Issued:          issued,
+		Expiration:      c.Expiration.UTC().Truncate(time.Second),
+		Notice:          notice,
+	}, nil
+}
+
+func notice(want identity.Desired, said string) string {
+	if said == "" {
+		return ""
+	}
+	return fmt.Sprintf("A session of %s was asked for, and one of %s is used instead: %s", want.SessionDuration, maxChained, said)
+}
+
+// tags returns the session tags for want. Their keys are also those of the
+// role tags of roles that the controller creates.
+func (a *Assumer) tags(want identity.Desired) []types.Tag {
+	if !a.SessionTags {
+		return nil
+	}
+	tags := []types.Tag{{Key: new("kubernetes-namespace"), Value: new(want.Namespace)}}
+	if a.ClusterName != "" {
+		tags = append(tags, types.Tag{Key: new("kubernetes-cluster"), Value: new(a.ClusterName)})
+	}
+	if want.Source == identity.ServiceAccount {
+		tags = append(tags, types.Tag{Key: new("kubernetes-service-account"), Value: new(want.Name)})
+	}
+	return tags
+}

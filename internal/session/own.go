@@ -1,0 +1,148 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"kube-aws-iam-controller/internal/awserr"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// ownIdentity knows who the controller is in AWS: which account names mean,
+// and which roles are its own. AWS is asked when that is first needed, and
+// only once, so that a restart over fresh credentials asks nothing.
+type ownIdentity struct {
+	sts          *sts.Client // with the credentials before --assume-role
+	ownNamespace string
+	base         identity.BaseRole // zero until known
+	intermediate identity.RoleReference
+	named        []identity.RoleReference // by flags
+
+	mu     sync.Mutex
+	caller *caller
+}
+
+// caller is what GetCallerIdentity tells.
+type caller struct {
+	partition, account string
+	role               identity.RoleReference // zero for a user
+}
+
+func newOwnIdentity(cfg aws.Config, options Options) (*ownIdentity, error) {
+	own := &ownIdentity{sts: sts.NewFromConfig(cfg), ownNamespace: options.OwnNamespace}
+	var err error
+	if options.BaseRoleARN != "" {
+		if own.base, err = identity.ParseBaseRole(options.BaseRoleARN); err != nil {
+			return nil, err
+		}
+	}
+	if options.AssumeRole != "" {
+		if own.intermediate, err = identity.ParseRole(options.AssumeRole); err != nil {
+			return nil, err
+		}
+	}
+	if options.ControllerRoleARN != "" {
+		role, err := identity.ParseRole(options.ControllerRoleARN)
+		if err != nil {
+			return nil, err
+		}
+		own.named = append(own.named, role)
+	}
+	return own, nil
+}
+
+// resolve returns the role that want means, if it may have it.
+func (o *ownIdentity) resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error) {
+	who, err := o.whoAmI(ctx)
+	if err != nil {
+		return identity.RoleReference{}, fmt.Errorf("ask AWS who the controller is: %w", awserr.Describe(err))
+	}
+	base := o.baseOf(who)
+	role, err := want.Role.Resolve(base)
+	if err != nil {
+		return role, err
+	}
+	if role.Partition != who.partition {
+		return role, fmt.Errorf("the role is in the partition %s, the controller in %s: roles cannot be assumed across partitions", role.Partition, who.partition)
+	}
+	if o.isOwn(role, who, base) && (o.ownNamespace == "" || want.Namespace != o.ownNamespace) {
+		return role, fmt.Errorf("%s is the controller's own role: it is not handed out", role)
+	}
+	return role, nil
+}
+
+func (o *ownIdentity) isOwn(role identity.RoleReference, who *caller, base identity.BaseRole) bool {
+	if who.role.SameRole(role) {
+		return true
+	}
+	for _, own := range o.named {
+		if own.SameRole(role) {
+			return true
+		}
+	}
+	intermediate, err := o.intermediate.Resolve(base)
+	return err == nil && intermediate.SameRole(role)
+}
+
+func (o *ownIdentity) baseOf(who *caller) identity.BaseRole {
+	if o.base != (identity.BaseRole{}) {
+		return o.base
+	}
+	return identity.BaseRole{Partition: who.partition, Account: who.account}
+}
+
+// whoAmI asks until it has been told once. Whoever comes while somebody asks
+// waits for the answer.
+func (o *ownIdentity) whoAmI(ctx context.Context) (*caller, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.caller != nil {
+		return o.caller, nil
+	}
+	out, err := o.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return nil, err
+	}
+	o.caller, err = parseCaller(aws.ToString(out.Arn))
+	return o.caller, err
+}
+
+// parseCaller reads arn:aws:sts::123456789012:assumed-role/name/session, which
+// lacks the role's path, or the ARN of a user.
+func parseCaller(value string) (*caller, error) {
+	a, err := arn.Parse(value)
+	if err != nil {
+		return nil, fmt.Errorf("STS answered with %s for an ARN", identity.Quote(value))
+	}
+	who := &caller{partition: a.Partition, account: a.AccountID}
+	if rest, isRole := strings.CutPrefix(a.Resource, "assumed-role/"); isRole {
+		name, _, _ := strings.Cut(rest, "/")
+		who.role = identity.RoleReference{Partition: a.Partition, Account: a.AccountID, Name: name}
+	}
+	return who, nil
+}
+
+// through returns cfg with the credentials of the intermediate role.
+func (o *ownIdentity) through(cfg aws.Config) aws.Config {
+	cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		who, err := o.whoAmI(ctx)
+		if err != nil {
+			return aws.Credentials{}, err
+		}
+		role, err := o.intermediate.Resolve(o.baseOf(who))
+		if err != nil {
+			return aws.Credentials{}, err
+		}
+		return stscreds.NewAssumeRoleProvider(o.sts, role.String(), func(opts *stscreds.AssumeRoleOptions) {
+			opts.RoleSessionName = "kube-aws-iam-controller"
+		}).Retrieve(ctx)
+	}))
+	return cfg
+}
