@@ -1,0 +1,69 @@
+package telemetry
+
+import (
+	"iter"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Identity is what metrics tell of one identity.
+type Identity struct {
+	Source, Namespace, Name string
+	State                   string
+	// Expiration is the zero Time where there are no credentials.
+	Expiration time.Time
+}
+
+// identities computes its series when it is scraped. None are kept, so those
+// of what is gone are gone, and tens of thousands of them cost no memory.
+type identities struct {
+	list   func() iter.Seq[Identity]
+	zero   map[[2]string]float64
+	count  *prometheus.Desc
+	expiry *prometheus.Desc
+}
+
+// NewIdentities returns a collector of the identities that list yields. Each
+// source and state is counted, if only as 0.
+func NewIdentities(list func() iter.Seq[Identity], sources, states []string) prometheus.Collector {
+	c := &identities{
+		list: list,
+		zero: map[[2]string]float64{},
+		count: prometheus.NewDesc(namespace+"_identities",
+			"Identities by kind of object and state.", []string{"source", "state"}, nil),
+		expiry: prometheus.NewDesc(namespace+"_credentials_expiration_timestamp_seconds",
+			"When the credentials in an identity's Secret run out, in seconds since the epoch.",
+			[]string{"source", "namespace", "name"}, nil),
+	}
+	for _, source := range sources {
+		for _, state := range states {
+			c.zero[[2]string{source, state}] = 0
+		}
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *identities) Describe(ch chan<- *prometheus.Desc) {
+	ch <- c.count
+	ch <- c.expiry
+}
+
+// Collect implements prometheus.Collector.
+func (c *identities) Collect(ch chan<- prometheus.Metric) {
+	counts := make(map[[2]string]float64, len(c.zero))
+	for key := range c.zero {
+		counts[key] = 0
+	}
+	for id := range c.list() {
+		counts[[2]string{id.Source, id.State}]++
+		if !id.Expiration.IsZero() {
+			ch <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue,
+				float64(id.Expiration.Unix()), id.Source, id.Namespace, id.Name)
+		}
+	}
+	for key, n := range counts {
+		ch <- prometheus.MustNewConstMetric(c.count, prometheus.GaugeValue, n, key[0], key[1])
+	}
+}

@@ -1,0 +1,90 @@
+// Package telemetry shows what the process does: metrics, health, readiness,
+// and the HTTP server for them.
+package telemetry
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+const namespace = "kube_aws_iam_controller"
+
+// Metrics are the controller's own metrics.
+type Metrics struct {
+	refreshes       *prometheus.CounterVec
+	refreshDuration prometheus.Histogram
+	awsRequests     *prometheus.CounterVec
+	awsDuration     *prometheus.HistogramVec
+	leader          prometheus.Gauge
+}
+
+// NewMetrics registers the controller's metrics, and those of Go and of the
+// process, with reg.
+func NewMetrics(reg prometheus.Registerer, version string) (*Metrics, error) {
+	m := &Metrics{
+		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "refreshes_total",
+			Help: "Tries to issue credentials, by kind of object, why they were due, and outcome.",
+		}, []string{"source", "reason", "result"}),
+		refreshDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "refresh_duration_seconds",
+			Help:    "How long it took to issue credentials and write the Secret.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 13), // 5 ms to 20 s
+		}),
+		awsRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "aws_requests_total",
+			Help: "Requests to AWS, each try of a retried one counted, by error code (OK for none).",
+		}, []string{"service", "operation", "code"}),
+		awsDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "aws_request_duration_seconds",
+			Help:    "How long requests to AWS took.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 12), // 5 ms to 10 s
+		}, []string{"service", "operation"}),
+		leader: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "is_leader",
+			Help: "1 while this replica does the work, 0 otherwise.",
+		}),
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info",
+		Help:        "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	return m, registerAll(reg,
+		m.refreshes, m.refreshDuration, m.awsRequests, m.awsDuration, m.leader, info,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+}
+
+func registerAll(reg prometheus.Registerer, all ...prometheus.Collector) error {
+	var errs []error
+	for _, c := range all {
+		errs = append(errs, reg.Register(c))
+	}
+	return errors.Join(errs...)
+}
+
+// ObserveRefresh counts one try to issue credentials.
+func (m *Metrics) ObserveRefresh(source, reason, result string, took time.Duration) {
+	m.refreshes.WithLabelValues(source, reason, result).Inc()
+	m.refreshDuration.Observe(took.Seconds())
+}
+
+// ObserveAWSRequest counts one try of a request to AWS; code is "OK" or AWS's.
+func (m *Metrics) ObserveAWSRequest(service, operation, code string, took time.Duration) {
+	m.awsRequests.WithLabelValues(service, operation, code).Inc()
+	m.awsDuration.WithLabelValues(service, operation).Observe(took.Seconds())
+}
+
+// SetLeader says whether this replica does the work.
+func (m *Metrics) SetLeader(leading bool) {
+	m.leader.Set(0)
+	if leading {
+		m.leader.Set(1)
+	}
+}

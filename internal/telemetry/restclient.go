@@ -1,0 +1,43 @@
+package telemetry
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/tools/metrics"
+)
+
+// restMetrics implements the hooks of client-go's REST client. Its labels are
+// verbs, codes and the one host: paths hold names, and there is no end of them.
+type restMetrics struct {
+	requests *prometheus.CounterVec
+	latency  *prometheus.HistogramVec
+}
+
+// RegisterRESTClient registers the metrics of client-go's REST client with
+// reg. client-go has one such hook for a process and keeps the first.
+func RegisterRESTClient(reg prometheus.Registerer) error {
+	m := &restMetrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rest_client_requests_total", Help: "Requests to the API server, by status code.",
+		}, []string{"code", "method", "host"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rest_client_request_duration_seconds", Help: "How long requests to the API server took.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), // 1 ms to 8 s
+		}, []string{"verb", "host"}),
+	}
+	metrics.Register(metrics.RegisterOpts{RequestResult: m, RequestLatency: m})
+	return registerAll(reg, m.requests, m.latency)
+}
+
+// Increment implements metrics.ResultMetric.
+func (m *restMetrics) Increment(_ context.Context, code, method, host string) {
+	m.requests.WithLabelValues(code, method, host).Inc()
+}
+
+// Observe implements metrics.LatencyMetric.
+func (m *restMetrics) Observe(_ context.Context, verb string, u url.URL, took time.Duration) {
+	m.latency.WithLabelValues(verb, u.Host).Observe(took.Seconds())
+}

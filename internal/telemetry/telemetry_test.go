@@ -1,0 +1,162 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/tools/metrics"
+	"k8s.io/client-go/util/workqueue"
+)
+
+// serve runs a server until the test ends and returns how to ask it.
+func serve(t *testing.T, reg *prometheus.Registry, health, readiness []Check) func(method, path string) (int, string) {
+	t.Helper()
+	server, err := Listen(t.Context(), "127.0.0.1:0", reg, health, readiness)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx) }()
+	t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
+	return func(method, path string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+server.Addr().String()+path, http.NoBody)
+		require.NoError(t, err)
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, string(body)
+	}
+}
+
+func TestMetricsAreServedUnderTheirNames(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	m, err := NewMetrics(reg, "v1")
+	require.NoError(t, err)
+	m.ObserveRefresh("serviceaccount", "Missing", "success", time.Second)
+	m.ObserveAWSRequest("STS", "AssumeRole", "OK", 50*time.Millisecond)
+	m.SetLeader(true)
+	code, body := serve(t, reg, nil, nil)(http.MethodGet, "/metrics")
+	assert.Equal(t, http.StatusOK, code)
+	for _, line := range []string{
+		`kube_aws_iam_controller_refreshes_total{reason="Missing",result="success",source="serviceaccount"} 1`,
+		`kube_aws_iam_controller_refresh_duration_seconds_count 1`,
+		`kube_aws_iam_controller_aws_requests_total{code="OK",operation="AssumeRole",service="STS"} 1`,
+		`kube_aws_iam_controller_aws_request_duration_seconds_count{operation="AssumeRole",service="STS"} 1`,
+		`kube_aws_iam_controller_is_leader 1`,
+		`kube_aws_iam_controller_build_info{version="v1"} 1`,
+		`go_goroutines`, `process_resident_memory_bytes`,
+	} {
+		assert.Contains(t, body, line)
+	}
+	m.SetLeader(false)
+	assert.Zero(t, testutil.ToFloat64(m.leader))
+}
+
+func TestSeriesOfWhatIsGoneGoAway(t *testing.T) {
+	all := []Identity{
+		{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Expiration: time.Unix(100, 0)},
+		{Source: "serviceaccount", Namespace: "b", Name: "y", State: "ready", Expiration: time.Unix(200, 0)},
+		{Source: "awsiamrole", Namespace: "c", Name: "z", State: "pending"},
+	}
+	c := NewIdentities(func() iter.Seq[Identity] { return slices.Values(all) }, []string{"serviceaccount", "awsiamrole"}, []string{"ready", "pending"})
+	want := `
+# HELP kube_aws_iam_controller_credentials_expiration_timestamp_seconds When the credentials in an identity's Secret run out, in seconds since the epoch.
+# TYPE kube_aws_iam_controller_credentials_expiration_timestamp_seconds gauge
+kube_aws_iam_controller_credentials_expiration_timestamp_seconds{name="x",namespace="a",source="serviceaccount"} 100
+kube_aws_iam_controller_credentials_expiration_timestamp_seconds{name="y",namespace="b",source="serviceaccount"} 200
+# HELP kube_aws_iam_controller_identities Identities by kind of object and state.
+# TYPE kube_aws_iam_controller_identities gauge
+kube_aws_iam_controller_identities{source="awsiamrole",state="pending"} 1
+kube_aws_iam_controller_identities{source="awsiamrole",state="ready"} 0
+kube_aws_iam_controller_identities{source="serviceaccount",state="pending"} 0
+kube_aws_iam_controller_identities{source="serviceaccount",state="ready"} 2
+`
+	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(want)))
+	all = all[:1]
+	assert.Equal(t, 1, testutil.CollectAndCount(c, "kube_aws_iam_controller_credentials_expiration_timestamp_seconds"))
+	assert.Equal(t, 4, testutil.CollectAndCount(c, "kube_aws_iam_controller_identities"))
+}
+
+func TestChecksAreAskedEachTime(t *testing.T) {
+	var problem error
+	get := serve(t, prometheus.NewRegistry(),
+		[]Check{{Name: "workers", Test: func() error { return nil }}},
+		[]Check{{Name: "caches", Test: func() error { return problem }}})
+	code, body := get(http.MethodGet, "/readyz")
+	assert.Equal(t, http.StatusOK, code)
+	assert.Equal(t, "ok\n", body)
+
+	problem = errors.New("not filled yet")
+	code, body = get(http.MethodGet, "/readyz")
+	assert.Equal(t, http.StatusServiceUnavailable, code)
+	assert.Equal(t, "caches: not filled yet\n", body)
+
+	code, _ = get(http.MethodGet, "/healthz")
+	assert.Equal(t, http.StatusOK, code, "one does not stand for the other")
+}
+
+func TestNothingElseIsServed(t *testing.T) {
+	get := serve(t, prometheus.NewRegistry(), nil, nil)
+	code, _ := get(http.MethodGet, "/debug/pprof/")
+	assert.Equal(t, http.StatusNotFound, code)
+	code, _ = get(http.MethodPost, "/healthz")
+	assert.Equal(t, http.StatusMethodNotAllowed, code)
+	code, _ = get(http.MethodHead, "/healthz")
+	assert.Equal(t, http.StatusOK, code)
+}
+
+func TestATakenPortIsAnErrorAtOnce(t *testing.T) {
+	first, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
+	require.NoError(t, err)
+	defer first.listener.Close()
+	_, err = Listen(t.Context(), first.Addr().String(), prometheus.NewRegistry(), nil, nil)
+	assert.ErrorContains(t, err, "address already in use")
+}
+
+func TestQueuesAreMeasured(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	provider, err := NewQueueMetrics(reg)
+	require.NoError(t, err)
+	q := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{Name: "identities", MetricsProvider: provider})
+	defer q.ShutDown()
+	q.Add("a")
+	q.Add("b")
+	key, _ := q.Get()
+	q.Done(key)
+	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP workqueue_adds_total Keys added.
+# TYPE workqueue_adds_total counter
+workqueue_adds_total{name="identities"} 2
+# HELP workqueue_depth Keys that wait.
+# TYPE workqueue_depth gauge
+workqueue_depth{name="identities"} 1
+`), "workqueue_adds_total", "workqueue_depth"))
+	_, err = NewQueueMetrics(reg)
+	assert.Error(t, err, "registered twice")
+}
+
+func TestRESTClientMetricsHoldNoNames(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	require.NoError(t, RegisterRESTClient(reg))
+	metrics.RequestResult.Increment(t.Context(), "200", "GET", "127.0.0.1:6443")
+	metrics.RequestLatency.Observe(t.Context(), "GET", url.URL{Host: "127.0.0.1:6443", Path: "/api/v1/namespaces/tenant/secrets"}, time.Millisecond)
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	require.Len(t, families, 2)
+	for _, family := range families {
+		assert.NotContains(t, family.String(), "tenant")
+	}
+}
