@@ -1,0 +1,57 @@
+// Package config reads flags and environment variables into one validated
+// struct.
+package config
+
+import (
+	"time"
+)
+
+// EnvPrefix starts the environment variable of every flag: --cluster-name is
+// also KUBE_AWS_IAM_CLUSTER_NAME.
+const EnvPrefix = "KUBE_AWS_IAM"
+
+// A Command is what the process is asked to do.
+type Command string
+
+// The commands.
+const (
+	Controller Command = "controller"
+	Version    Command = "version"
+)
+
+// Config is what the controller is told.
+type Config struct {
+	Debug     bool
+	LogFormat string
+
+	// Kubeconfig and APIServer say where the API server is, see the package
+	// kube. Namespace limits the controller to one, "" is all.
+	Kubeconfig, APIServer, Namespace string
+	KubeAPIQPS                       float64
+
+	// ClusterName is the second half of every external ID.
+	ClusterName string
+	// BaseRoleARN is where role names are looked up, "" for the account that
+	// the controller runs in.
+	BaseRoleARN string
+	// AssumeRole is assumed first, and with it all others.
+	AssumeRole string
+	// ControllerRoleARN is the controller's own role where AWS does not tell.
+	ControllerRoleARN string
+	// CredentialsFile holds the controller's own credentials.
+	CredentialsFile string
+	SessionTags     bool
+	STSQPS          float64
+
+	// RefreshLimit is how long before they run out credentials are renewed.
+	RefreshLimit time.Duration
+	Workers      int
+
+	ListenAddress        string
+	LeaderElect          bool
+	LeaderElectNamespace string
+
+	// Interval and EventQueueSize are the predecessor's, without effect.
+	Interval       time.Duration
+	EventQueueSize int
+}

@@ -1,0 +1,136 @@
+package config
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func parse(t *testing.T, args ...string) (Command, Config, error) {
+	t.Helper()
+	var out bytes.Buffer
+	return Parse(args, &out)
+}
+
+func TestDefaults(t *testing.T) {
+	command, c, err := parse(t)
+	require.NoError(t, err)
+	assert.Equal(t, Controller, command)
+	assert.Equal(t, Config{
+		LogFormat: "logfmt", KubeAPIQPS: 200, STSQPS: 200, RefreshLimit: 20 * time.Minute, Workers: 10,
+		ListenAddress: ":8080", Interval: 10 * time.Second,
+	}, c)
+}
+
+func TestThePredecessorsCommandLineIsAccepted(t *testing.T) {
+	command, c, err := parse(t, "--debug", "--interval=1m", "--event-queue-size=20", "--refresh-limit=15m",
+		"--base-role-arn=arn:aws:iam::123456789012:role/", "--assume-role=controller", "--namespace=kube-system",
+		"--apiserver=http://127.0.0.1:8001")
+	require.NoError(t, err)
+	assert.Equal(t, Controller, command)
+	assert.True(t, c.Debug)
+	assert.Equal(t, 15*time.Minute, c.RefreshLimit)
+	assert.Equal(t, "arn:aws:iam::123456789012:role/", c.BaseRoleARN)
+	assert.Equal(t, "controller", c.AssumeRole)
+	assert.Equal(t, "kube-system", c.Namespace)
+	assert.Equal(t, "http://127.0.0.1:8001", c.APIServer)
+
+	_, c, err = parse(t, "--no-debug")
+	require.NoError(t, err)
+	assert.False(t, c.Debug)
+}
+
+func TestEveryFlagIsAlsoAnEnvironmentVariable(t *testing.T) {
+	for name, value := range map[string]string{
+		"DEBUG": "true", "CLUSTER_NAME": "prod", "REFRESH_LIMIT": "10m", "STS_QPS": "1.5", "WORKERS": "3",
+		"LEADER_ELECT": "true", "LEADER_ELECT_NAMESPACE": "infra", "LOG_FORMAT": "json", "SESSION_TAGS": "true",
+		"CREDENTIALS_FILE": "/creds", "KUBECONFIG": "/kube",
+	} {
+		t.Setenv("KUBE_AWS_IAM_"+name, value)
+	}
+	_, c, err := parse(t, "--cluster-name=flag-wins")
+	require.NoError(t, err)
+	assert.Equal(t, Config{
+		Debug: true, ClusterName: "flag-wins", RefreshLimit: 10 * time.Minute, STSQPS: 1.5, Workers: 3, LeaderElect: true,
+		LeaderElectNamespace: "infra", LogFormat: "json", SessionTags: true, CredentialsFile: "/creds", Kubeconfig: "/kube",
+		KubeAPIQPS: 200, ListenAddress: ":8080", Interval: 10 * time.Second,
+	}, c)
+}
+
+func TestAMisspeltVariableIsNamed(t *testing.T) {
+	t.Setenv("KUBE_AWS_IAM_CLUSTERNAME", "prod")
+	_, _, err := parse(t)
+	assert.ErrorContains(t, err, "KUBE_AWS_IAM_CLUSTERNAME")
+}
+
+func TestVariablesOfAServiceAreNotOurs(t *testing.T) {
+	t.Setenv("KUBE_AWS_IAM_CONTROLLER_SERVICE_HOST", "10.0.0.1")
+	t.Setenv("KUBE_AWS_IAM_CONTROLLER_PORT", "tcp://10.0.0.1:8080")
+	t.Setenv("KUBE_AWS_IAM_CONTROLLER_PORT_8080_TCP_ADDR", "10.0.0.1")
+	_, _, err := parse(t)
+	assert.NoError(t, err)
+}
+
+func TestMalformedFlagsAreNamed(t *testing.T) {
+	tests := map[string]struct{ arg, want string }{
+		"a flag that does not exist":          {"--no-such", "no-such"},
+		"an argument":                         {"run", "run"},
+		"a duration without unit":             {"--refresh-limit=20", "20"},
+		"a negative duration":                 {"--refresh-limit=-1m", "--refresh-limit (KUBE_AWS_IAM_REFRESH_LIMIT): -1m0s is out of bounds"},
+		"a cluster name with a slash":         {"--cluster-name=a/b", `--cluster-name (KUBE_AWS_IAM_CLUSTER_NAME): cluster name "a/b"`},
+		"a cluster name too long":             {"--cluster-name=" + strings.Repeat("a", 101), "1 to 100 letters"},
+		"a cluster name that starts oddly":    {"--cluster-name=-a", "cluster-name"},
+		"no workers":                          {"--workers=0", "--workers (KUBE_AWS_IAM_WORKERS): 0 is out of bounds"},
+		"too many workers":                    {"--workers=100000", "out of bounds"},
+		"words for workers":                   {"--workers=many", "many"},
+		"a rate of nothing":                   {"--sts-qps=0", "--sts-qps"},
+		"a rate that is no number":            {"--sts-qps=NaN", "--sts-qps"},
+		"an endless rate":                     {"--kube-api-qps=Inf", "--kube-api-qps"},
+		"a base role that is a role":          {"--base-role-arn=arn:aws:iam::123456789012:user/", "--base-role-arn"},
+		"an intermediate role that is a user": {"--assume-role=arn:aws:iam::123456789012:user/x", "--assume-role"},
+		"a controller's role without account": {"--controller-role-arn=controller", "is not an ARN"},
+		"an API server without scheme":        {"--apiserver=127.0.0.1:8001", "--apiserver"},
+		"an address without port":             {"--listen-address=127.0.0.1", "--listen-address"},
+		"an unknown log format":               {"--log-format=xml", "xml"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := parse(t, tc.arg)
+			assert.ErrorContains(t, err, tc.want)
+		})
+	}
+}
+
+func TestAllMistakesAreToldAtOnce(t *testing.T) {
+	_, _, err := parse(t, "--workers=0", "--sts-qps=0")
+	require.ErrorContains(t, err, "--workers")
+	assert.ErrorContains(t, err, "--sts-qps")
+}
+
+func TestHelpIsPrintedAndSaid(t *testing.T) {
+	var out bytes.Buffer
+	_, _, err := Parse([]string{"--help"}, &out)
+	require.ErrorIs(t, err, ErrHelp)
+	assert.Contains(t, out.String(), "--cluster-name")
+	assert.NotContains(t, out.String(), "--interval", "what has no effect is not advertised")
+}
+
+func TestVersionNeedsNoValidConfiguration(t *testing.T) {
+	command, _, err := parse(t, "version", "--workers=0")
+	require.NoError(t, err)
+	assert.Equal(t, Version, command)
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"--debug", "version", "--workers=1", "--cluster-name=a/b", "--", "@file", "--apiserver=%"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(_ *testing.T, arg string) {
+		var out bytes.Buffer
+		_, _, _ = Parse([]string{arg}, &out)
+	})
+}

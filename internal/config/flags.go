@@ -1,0 +1,115 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+// ErrHelp says that help was asked for and has been printed.
+var ErrHelp = errors.New("help was printed")
+
+// Parse reads the command and its configuration from args and the
+// environment. Help goes to stdout. Errors name the flag and the remedy.
+func Parse(args []string, stdout io.Writer) (Command, Config, error) {
+	var c Config
+	app := newApp(stdout, &c)
+	helped := false
+	app.Terminate(func(int) { helped = true })
+
+	if err := checkEnvironment(app); err != nil {
+		return "", Config{}, err
+	}
+	command, err := app.Parse(args)
+	switch {
+	case helped:
+		return "", Config{}, ErrHelp
+	case err != nil:
+		return "", Config{}, fmt.Errorf("%w, see --help", err)
+	}
+	if Command(command) == Version {
+		return Version, c, nil
+	}
+	return Controller, c, c.Validate()
+}
+
+func newApp(stdout io.Writer, c *Config) *kingpin.Application {
+	app := kingpin.New("kube-aws-iam-controller", "Gives Kubernetes ServiceAccounts credentials of AWS IAM roles, in Secrets that are kept fresh.")
+	app.UsageWriter(stdout).ErrorWriter(stdout)
+	app.HelpFlag.Short('h')
+	app.Command(string(Controller), "Run the controller.").Default()
+	app.Command(string(Version), "Print the version.")
+	clusterFlags(app, c)
+	awsFlags(app, c)
+	processFlags(app, c)
+	for _, flag := range app.Model().Flags {
+		app.GetFlag(flag.Name).Envar(envName(flag.Name))
+	}
+	return app
+}
+
+func envName(flag string) string {
+	return EnvPrefix + "_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func clusterFlags(app *kingpin.Application, c *Config) {
+	app.Flag("cluster-name", "Name of this cluster: external IDs are <namespace>/<cluster name>. Has to be unique among the clusters that use the same AWS accounts.").
+		StringVar(&c.ClusterName)
+	app.Flag("namespace", "Limit the controller to one namespace.").StringVar(&c.Namespace)
+	app.Flag("kubeconfig", "Path of a kubeconfig file. The default is the Pod's own ServiceAccount.").StringVar(&c.Kubeconfig)
+	app.Flag("apiserver", "URL of an API server that asks for no credentials, such as kubectl proxy.").StringVar(&c.APIServer)
+	app.Flag("kube-api-qps", "Most requests a second to the API server; twice as many for a moment.").Default("200").Float64Var(&c.KubeAPIQPS)
+	app.Flag("leader-elect", "Work only while holding the Lease kube-aws-iam-controller. For more than one replica.").BoolVar(&c.LeaderElect)
+	app.Flag("leader-elect-namespace", "Namespace of the Lease. The default is the Pod's own.").StringVar(&c.LeaderElectNamespace)
+}
+
+func awsFlags(app *kingpin.Application, c *Config) {
+	app.Flag("base-role-arn", "Where role names are looked up, such as arn:aws:iam::123456789012:role/. The default is the account the controller runs in.").
+		StringVar(&c.BaseRoleARN)
+	app.Flag("assume-role", "Role (name, path/name or ARN) to assume first, and to assume all others with.").StringVar(&c.AssumeRole)
+	app.Flag("controller-role-arn", "ARN of the controller's own role, where AWS does not tell. It is never handed out.").StringVar(&c.ControllerRoleARN)
+	app.Flag("credentials-file", "File with the controller's own credentials, as a credential_process prints them. Read again whenever it changes.").
+		StringVar(&c.CredentialsFile)
+	app.Flag("session-tags", "Pass kubernetes-cluster, kubernetes-namespace and kubernetes-service-account as session tags. Trust policies have to allow sts:TagSession.").
+		BoolVar(&c.SessionTags)
+	app.Flag("sts-qps", "Most requests a second to STS; twice as many for a moment.").Default("200").Float64Var(&c.STSQPS)
+	app.Flag("refresh-limit", "Renew credentials when less than this is left of them, at the most a third of their session.").
+		Default("20m").DurationVar(&c.RefreshLimit)
+}
+
+func processFlags(app *kingpin.Application, c *Config) {
+	app.Flag("debug", "Log debug lines.").BoolVar(&c.Debug)
+	app.Flag("log-format", "Format of the log: logfmt or json.").Default("logfmt").EnumVar(&c.LogFormat, "logfmt", "json")
+	app.Flag("listen-address", "Address of /healthz, /readyz and /metrics.").Default(":8080").StringVar(&c.ListenAddress)
+	app.Flag("workers", "How many identities are served at once.").Default("10").IntVar(&c.Workers)
+	app.Flag("interval", "Without effect: nothing is polled.").Hidden().Default("10s").DurationVar(&c.Interval)
+	app.Flag("event-queue-size", "Without effect: events have no queue of their own.").Hidden().IntVar(&c.EventQueueSize)
+}
+
+// checkEnvironment finds variables that nobody reads: a misspelt one would
+// otherwise leave the default in force in silence.
+func checkEnvironment(app *kingpin.Application) error {
+	known := map[string]bool{}
+	for _, flag := range app.Model().Flags {
+		known[envName(flag.Name)] = true
+	}
+	var errs []error
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		// Kubernetes itself sets <SERVICE>_PORT… and <SERVICE>_SERVICE_… for
+		// a Service called kube-aws-iam or kube-aws-iam-….
+		if !strings.HasPrefix(name, EnvPrefix+"_") || known[name] || isServiceVariable(name) {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("environment variable %s: there is no such setting, see --help", name))
+	}
+	return errors.Join(errs...)
+}
+
+func isServiceVariable(name string) bool {
+	return strings.Contains(name, "_SERVICE_") || strings.HasSuffix(name, "_PORT") || strings.Contains(name, "_PORT_")
+}

@@ -1,0 +1,100 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/trust"
+)
+
+// Bounds that are generous, and catch a value with too many or too few zeros.
+const (
+	maxWorkers      = 1000
+	maxQPS          = 100_000
+	minRefreshLimit = time.Second
+)
+
+// Validate returns all that is wrong with c, nil if nothing. Each error names
+// the flag, the value and the remedy.
+func (c *Config) Validate() error {
+	return errors.Join(
+		flagError("cluster-name", trust.CheckClusterName(c.ClusterName)),
+		flagError("apiserver", checkURL(c.APIServer)),
+		flagError("base-role-arn", optional(c.BaseRoleARN, checkBase)),
+		flagError("assume-role", optional(c.AssumeRole, checkRole)),
+		flagError("controller-role-arn", optional(c.ControllerRoleARN, checkRoleARN)),
+		flagError("sts-qps", checkRate(c.STSQPS)),
+		flagError("kube-api-qps", checkRate(c.KubeAPIQPS)),
+		flagError("refresh-limit", between(c.RefreshLimit, minRefreshLimit, identity.MaxSession)),
+		flagError("workers", between(c.Workers, 1, maxWorkers)),
+		flagError("listen-address", checkAddress(c.ListenAddress)),
+	)
+}
+
+func flagError(flag string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("--%s (%s): %w", flag, envName(flag), err)
+}
+
+func optional(value string, check func(string) error) error {
+	if value == "" {
+		return nil
+	}
+	return check(value)
+}
+
+func checkBase(value string) error {
+	_, err := identity.ParseBaseRole(value)
+	return err
+}
+
+func checkRole(value string) error {
+	_, err := identity.ParseRole(value)
+	return err
+}
+
+func checkRoleARN(value string) error {
+	role, err := identity.ParseRole(value)
+	if err == nil && !role.Resolved() {
+		return fmt.Errorf("%s is not an ARN: give arn:<partition>:iam::<account>:role/<name>", identity.Quote(value))
+	}
+	return err
+}
+
+func checkURL(value string) error {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("%s is not a URL: give http://host:port or https://host:port", identity.Quote(value))
+	}
+	return nil
+}
+
+func checkAddress(value string) error {
+	if _, _, err := net.SplitHostPort(value); err != nil {
+		return fmt.Errorf("%s is not an address: give host:port or :port", identity.Quote(value))
+	}
+	return nil
+}
+
+func checkRate(value float64) error {
+	if value > 0 && value <= maxQPS { // false for NaN, too
+		return nil
+	}
+	return fmt.Errorf("%v is out of bounds: give more than 0 and at most %d", value, maxQPS)
+}
+
+func between[T int | time.Duration](value, low, high T) error {
+	if value < low || value > high {
+		return fmt.Errorf("%v is out of bounds: give %v to %v", value, low, high)
+	}
+	return nil
+}
