@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+
+	"kube-aws-iam-controller/internal/awsiamrole"
+	"kube-aws-iam-controller/internal/broker"
+	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/kube"
+	"kube-aws-iam-controller/internal/report"
+	"kube-aws-iam-controller/internal/secrets"
+	"kube-aws-iam-controller/internal/serviceaccount"
+	"kube-aws-iam-controller/internal/session"
+	"kube-aws-iam-controller/internal/telemetry"
+	"kube-aws-iam-controller/internal/trust"
+	"kube-aws-iam-controller/internal/workloop"
+)
+
+// build wires the controller. It calls neither AWS nor the API server.
+func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controller, error) {
+	own := ownNamespace()
+	if cfg.LeaderElectNamespace == "" {
+		cfg.LeaderElectNamespace = own
+	}
+	if cfg.LeaderElect && cfg.LeaderElectNamespace == "" {
+		return nil, errors.New("--leader-elect outside a cluster needs --leader-elect-namespace")
+	}
+	registry := prometheus.NewRegistry()
+	metrics, err := telemetry.NewMetrics(registry, version)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	clients, err := kube.Connect(kube.Options{
+		Kubeconfig: cfg.Kubeconfig, APIServer: cfg.APIServer, QPS: cfg.KubeAPIQPS, UserAgent: name + "/" + version, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	assumer, err := newAssumer(ctx, cfg, own, metrics)
+	if err != nil {
+		return nil, err
+	}
+	c := &controller{config: cfg, logger: logger, clients: clients, metrics: metrics}
+	if err := c.assemble(assumer, registry); err != nil {
+		return nil, err
+	}
+	c.server, err = telemetry.Listen(ctx, cfg.ListenAddress, registry,
+		[]telemetry.Check{{Name: "workers", Test: func() error { return c.loop.Alive(stuck) }}}, c.readiness())
+	return c, err
+}
+
+// assemble makes the broker and what it needs.
+func (c *controller) assemble(sessions broker.Sessions, registry *prometheus.Registry) error {
+	queueMetrics, err := telemetry.NewQueueMetrics(registry)
+	if err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	if err := telemetry.RegisterRESTClient(registry); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	sources, keys, err := c.openSources()
+	if err != nil {
+		return err
+	}
+	c.events = record.NewBroadcaster()
+	c.events.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: c.clients.Events.CoreV1().Events("")})
+	recorder := c.events.NewRecorder(runtime.NewScheme(), corev1.EventSource{Component: report.Component})
+	b := broker.New(broker.Config{
+		Sources:      sources,
+		Sessions:     sessions,
+		Secrets:      c.store,
+		Reporter:     report.New(recorder, c.clients.Core.CoreV1(), c.logger),
+		Metrics:      c.metrics,
+		Logger:       c.logger,
+		RefreshLimit: c.config.RefreshLimit,
+	})
+	c.loop = workloop.New(c.logger, b.Sync, workloop.Config[identity.Key]{
+		Name: "identities", Deadline: b.Deadline, Metrics: queueMetrics, Grace: grace,
+	})
+	return registry.Register(telemetry.NewIdentities(observed(b, keys),
+		[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States()))
+}
+
+// openSources makes the informers and the sources on top of them.
+func (c *controller) openSources() (map[identity.Source]broker.Source, []func() iter.Seq[identity.Key], error) {
+	namespace := c.config.Namespace
+	accounts, err1 := c.clients.MetadataInformer(serviceaccount.Resource, namespace, "", serviceaccount.Transform)
+	roles, err2 := c.clients.RoleInformer(namespace)
+	credentials := map[identity.Source]*kube.Informer{}
+	var err3, err4 error
+	credentials[identity.ServiceAccount], err3 = c.secretInformer(identity.ServiceAccount)
+	credentials[identity.AWSIAMRole], err4 = c.secretInformer(identity.AWSIAMRole)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return nil, nil, err
+	}
+
+	externalID := func(namespace string) string { return trust.ExternalID(namespace, c.config.ClusterName) }
+	fromAccounts := serviceaccount.NewSource(c.clients.Metadata, accounts, serviceaccount.Config{
+		ExternalID: externalID,
+		SecretName: func(account string) string { return secrets.Name(identity.ServiceAccount, account) },
+		MaxName:    secrets.MaxServiceAccountName,
+	})
+	fromRoles := awsiamrole.NewSource(c.clients.Roles, roles, externalID)
+	c.sources = []source{
+		{identity.ServiceAccount, accounts, credentials[identity.ServiceAccount], fromAccounts.Watch},
+		{identity.AWSIAMRole, roles, credentials[identity.AWSIAMRole], fromRoles.Watch},
+	}
+	informers := map[identity.Source]cache.SharedIndexInformer{}
+	for _, s := range slices.Sorted(maps.Keys(credentials)) {
+		informers[s] = credentials[s]
+	}
+	c.store = secrets.NewStore(c.clients.Core.CoreV1(), informers)
+	return map[identity.Source]broker.Source{identity.ServiceAccount: fromAccounts, identity.AWSIAMRole: fromRoles},
+		[]func() iter.Seq[identity.Key]{fromAccounts.Keys, fromRoles.Keys}, nil
+}
+
+func (c *controller) secretInformer(s identity.Source) (*kube.Informer, error) {
+	return c.clients.MetadataInformer(corev1.SchemeGroupVersion.WithResource("secrets"), c.config.Namespace,
+		secrets.Selector(s), secrets.Transform(s))
+}
+
+// readiness has a check for each cache.
+func (c *controller) readiness() []telemetry.Check {
+	var checks []telemetry.Check
+	for _, s := range c.sources {
+		checks = append(checks,
+			telemetry.Check{Name: string(s.name) + " objects", Test: s.objects.Ready},
+			telemetry.Check{Name: string(s.name) + " secrets", Test: s.secrets.Ready})
+	}
+	return checks
+}
+
+// observed yields what metrics tell of every identity.
+func observed(b *broker.Broker, keys []func() iter.Seq[identity.Key]) func() iter.Seq[telemetry.Identity] {
+	return func() iter.Seq[telemetry.Identity] {
+		return func(yield func(telemetry.Identity) bool) {
+			now := time.Now()
+			for _, list := range keys {
+				for key := range list() {
+					state, expiration := b.State(key, now)
+					if !yield(telemetry.Identity{
+						Source: string(key.Source), Namespace: key.Namespace, Name: key.Name, State: state, Expiration: expiration,
+					}) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// newAssumer prepares the controller's own credentials and what it does with
+// them.
+func newAssumer(ctx context.Context, cfg config.Config, own string, metrics *telemetry.Metrics) (*session.Assumer, error) {
+	aws, err := session.LoadConfig(ctx, session.ConfigOptions{CredentialsFile: cfg.CredentialsFile, Observe: metrics.ObserveAWSRequest})
+	if err != nil {
+		return nil, err
+	}
+	return session.New(aws, session.Options{
+		BaseRoleARN:       cfg.BaseRoleARN,
+		AssumeRole:        cfg.AssumeRole,
+		ControllerRoleARN: cfg.ControllerRoleARN,
+		OwnNamespace:      own,
+		ClusterName:       cfg.ClusterName,
+		SessionTags:       cfg.SessionTags,
+		QPS:               cfg.STSQPS,
+	})
+}
+
+// ownNamespace returns the namespace of the Pod that the process runs in, ""
+// outside a cluster.
+func ownNamespace() string {
+	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
+		return namespace
+	}
+	namespace, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(namespace))
+}

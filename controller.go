@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-kit/log"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+
+	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/kube"
+	"kube-aws-iam-controller/internal/leader"
+	"kube-aws-iam-controller/internal/secrets"
+	"kube-aws-iam-controller/internal/telemetry"
+	"kube-aws-iam-controller/internal/workloop"
+)
+
+const (
+	// name is the Lease's, the user agent's and the event source's.
+	name = "kube-aws-iam-controller"
+	// grace is what is left of the ten seconds between SIGTERM and the exit
+	// once the Lease has been released and the last metrics scraped.
+	grace = 7 * time.Second
+	// stuck is how long a worker may be busy with one object: more than all
+	// requests of one renewal with all their retries take.
+	stuck = 5 * time.Minute
+)
+
+// A source is one kind of object and the Secrets that belong to it.
+type source struct {
+	name identity.Source
+	// objects and secrets are watched whether or not this replica leads, so
+	// that a standby has nothing to catch up with.
+	objects, secrets *kube.Informer
+	watch            func(changed func(identity.Key)) error
+}
+
+// controller is the process once it is wired.
+type controller struct {
+	config  config.Config
+	logger  log.Logger
+	clients *kube.Clients
+	sources []source
+	store   *secrets.Store
+	loop    *workloop.Loop[identity.Key]
+	events  record.EventBroadcaster
+	metrics *telemetry.Metrics
+	server  *telemetry.Server
+}
+
+// run runs until ctx is done or something ends that should not.
+func (c *controller) run(ctx context.Context) error {
+	defer c.events.Shutdown()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.server.Serve(ctx) })
+	for _, s := range c.sources {
+		group.Go(func() error { s.objects.RunWithContext(ctx); return nil })
+		group.Go(func() error { s.secrets.RunWithContext(ctx); return nil })
+	}
+	group.Go(func() error {
+		if !c.config.LeaderElect {
+			c.metrics.SetLeader(true)
+			c.lead(ctx)
+			return nil
+		}
+		return leader.Run(ctx, leader.Config{
+			Client:    c.clients.Core,
+			Namespace: c.config.LeaderElectNamespace,
+			Name:      name,
+			Changed:   c.metrics.SetLeader,
+		}, c.lead)
+	})
+	return group.Wait()
+}
+
+// lead does the work until ctx is done.
+func (c *controller) lead(ctx context.Context) {
+	var group errgroup.Group
+	for _, s := range c.sources {
+		group.Go(func() error { return c.feed(ctx, s) })
+	}
+	c.loop.Run(ctx, c.config.Workers)
+	_ = group.Wait() // feeding ends with ctx, and only then in an error
+}
+
+// feed adds the identities of a source to the queue, from when both its caches
+// are filled: until then an object may look as if it were gone.
+func (c *controller) feed(ctx context.Context, s source) error {
+	if !cache.WaitFor(ctx, string(s.name), s.objects.HasSyncedChecker(), s.secrets.HasSyncedChecker()) {
+		return context.Cause(ctx)
+	}
+	if err := c.store.Watch(s.name, c.loop.Add); err != nil {
+		return err
+	}
+	return s.watch(c.loop.Add)
+}

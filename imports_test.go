@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "kube-aws-iam-controller/"
+
+// allowed is the architecture: each package and those of ours it may import.
+var allowed = map[string][]string{
+	"internal/identity":       {},
+	"internal/trust":          {"internal/identity"},
+	"internal/refresh":        {"internal/identity"},
+	"internal/awsiamrole":     {"internal/identity"},
+	"internal/serviceaccount": {"internal/identity"},
+	"internal/broker":         {"internal/identity", "internal/refresh"},
+	"internal/session":        {"internal/identity", "internal/awserr"},
+	"internal/secrets":        {"internal/identity", "internal/refresh"},
+	"internal/report":         {"internal/identity", "internal/refresh"},
+	"internal/awserr":         {},
+	"internal/workloop":       {},
+	"internal/leader":         {},
+	"internal/telemetry":      {},
+	"internal/logging":        {},
+	"internal/config":         {"internal/identity", "internal/trust"},
+	"internal/kube":           {"internal/awsiamrole"},
+	"internal/awssim":         {},
+}
+
+func TestImportDirection(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./internal/...").Output()
+	require.NoError(t, err)
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(fields[0], module)
+		may, known := allowed[pkg]
+		if !known {
+			t.Errorf("%s is not in the table: say what it may import", pkg)
+		}
+		for _, imported := range fields[1:] {
+			if rel, ours := strings.CutPrefix(imported, module); ours && !slices.Contains(may, rel) {
+				t.Errorf("%s must not import %s", pkg, rel)
+			}
+		}
+	}
+}
