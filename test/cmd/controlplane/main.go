@@ -1,0 +1,75 @@
+// Command controlplane builds and runs a Kubernetes control plane on loopback, for trying things out by hand:
+//
+//	go run ./cmd/controlplane
+//
+// It prints how to reach it and runs until it is interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"kube-aws-iam-controller/test/cluster"
+)
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	cancel()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "controlplane:", err)
+		os.Exit(1) //nolint:forbidigo // this is main
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("controlplane", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	dir := flags.String("dir", "", "keep data, kubeconfig and logs in this `directory`; a temporary one if empty")
+	audit := flags.Bool("audit", false, "record each request in logs/audit.log")
+	buildOnly := flags.Bool("build-only", false, "build what is missing, print where it is, and end")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+
+	bins, err := cluster.Binaries(ctx, stderr)
+	if err != nil {
+		return err
+	}
+	if *buildOnly {
+		_, err := fmt.Fprintf(stdout, "%s\n%s\n%s\n%s\n",
+			bins.Etcd, bins.KubeAPIServer, bins.KubeControllerManager, bins.Kubectl)
+		return err
+	}
+	return serve(ctx, cluster.Options{Dir: *dir, Audit: *audit, Progress: stderr}, bins.Kubectl, stdout)
+}
+
+// serve runs the control plane until the context ends.
+func serve(ctx context.Context, options cluster.Options, kubectl string, stdout io.Writer) error {
+	begin := time.Now()
+	control, err := cluster.Start(ctx, options)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, `The control plane is ready after %s. Ctrl-C ends it. There are no nodes: pods stay pending.
+
+export KUBECONFIG=%s
+alias kubectl=%s
+kubectl get namespaces
+
+Logs are in %s.
+`, time.Since(begin).Round(time.Millisecond), control.AdminKubeconfig(), kubectl, control.LogsDir())
+	if err == nil {
+		<-ctx.Done()
+	}
+	return errors.Join(err, control.Stop())
+}
