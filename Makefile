@@ -1,0 +1,75 @@
+# Everything a machine needs besides Go is built or fetched here, as Go modules.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+BIN := $(CURDIR)/bin
+GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 1m
+
+export CGO_ENABLED ?= 1
+
+.PHONY: help
+help: ## Show what can be made.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the controller into bin/.
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/kube-aws-iam-controller .
+
+.PHONY: demo
+demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 stays up; KUBECONFIG=… uses that cluster.
+	cd test && go run ./cmd/demo
+
+.PHONY: test
+test: lint unit race integration ## Run everything that tests: lint, unit tests and fuzz seeds, race detector, integration.
+
+.PHONY: unit
+unit: ## Run the unit tests, fuzz seeds included.
+	go test ./...
+
+.PHONY: race
+race: ## Run the unit tests under the race detector (needs a C compiler).
+	@if command -v $${CC:-cc} >/dev/null || command -v gcc >/dev/null; then \
+	  set -x; go test -race ./...; \
+	else echo "race: skipped, the race detector needs a C compiler and there is none"; fi
+
+.PHONY: integration
+integration: ## Run the controller against a real API server and simulated AWS.
+	cd test && go run ./cmd/controlplane --build-only && go test -count=1 -timeout 30m -p 1 ./cluster/ ./integration/
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run the linters, on both modules.
+	$(GOLANGCI_LINT) run ./...
+	cd test && $(GOLANGCI_LINT) run --config ../.golangci.yml ./...
+
+$(GOLANGCI_LINT):
+	@echo "lint: building golangci-lint $(GOLANGCI_LINT_VERSION); two to three minutes the first time"
+	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(BIN)/golangci-lint $@
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz test for FUZZTIME (1m).
+	@for pkg in $$(go list ./...); do \
+	  for name in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "fuzz: $$pkg $$name for $(FUZZTIME)"; \
+	    go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+.PHONY: cover
+cover: ## Show the coverage of the unit tests.
+	go test -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -1
+
+.PHONY: bench
+bench: ## Measure, against a bare loop in the same run, and write docs/benchmarks.md.
+	cd test && go run ./bench -o ../docs/benchmarks.md
+
+.PHONY: verify
+verify: ## Check that nothing generated or formatted is out of date.
+	go mod tidy -diff
+	cd test && go mod tidy -diff
+	$(MAKE) lint unit
+	git diff --exit-code
