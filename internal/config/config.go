@@ -2,13 +2,7 @@
 // struct.
 package config
 
-import (
-	"time"
-)
-
-// EnvPrefix starts the environment variable of every flag: --cluster-name is
-// also KUBE_AWS_IAM_CLUSTER_NAME.
-const EnvPrefix = "KUBE_AWS_IAM"
+import "time"
 
 // A Command is what the process is asked to do.
 type Command string

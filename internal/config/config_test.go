@@ -79,14 +79,19 @@ func TestMalformedFlagsAreNamed(t *testing.T) {
 	tests := map[string]struct{ arg, want string }{
 		"a flag that does not exist":          {"--no-such", "no-such"},
 		"an argument":                         {"run", "run"},
-		"a duration without unit":             {"--refresh-limit=20", "20"},
+		"a flag without its value":            {"--workers", "--workers"},
+		"a duration without unit":             {"--refresh-limit=20", `--refresh-limit (KUBE_AWS_IAM_REFRESH_LIMIT): "20": give a duration`},
 		"a negative duration":                 {"--refresh-limit=-1m", "--refresh-limit (KUBE_AWS_IAM_REFRESH_LIMIT): -1m0s is out of bounds"},
 		"a cluster name with a slash":         {"--cluster-name=a/b", `--cluster-name (KUBE_AWS_IAM_CLUSTER_NAME): cluster name "a/b"`},
 		"a cluster name too long":             {"--cluster-name=" + strings.Repeat("a", 101), "1 to 100 letters"},
 		"a cluster name that starts oddly":    {"--cluster-name=-a", "cluster-name"},
 		"no workers":                          {"--workers=0", "--workers (KUBE_AWS_IAM_WORKERS): 0 is out of bounds"},
 		"too many workers":                    {"--workers=100000", "out of bounds"},
-		"words for workers":                   {"--workers=many", "many"},
+		"words for workers":                   {"--workers=many", `--workers (KUBE_AWS_IAM_WORKERS): "many": give a whole number`},
+		"a fraction of a worker":              {"--workers=1.9", `"1.9": give a whole number`},
+		"a switch set to a word":              {"--debug=yes", `--debug (KUBE_AWS_IAM_DEBUG): "yes": give true or false`},
+		"a namespace that cannot be":          {"--namespace=Foo/Bar", `--namespace (KUBE_AWS_IAM_NAMESPACE): "Foo/Bar" is not a namespace`},
+		"a Lease's namespace that cannot be":  {"--leader-elect-namespace=_", "--leader-elect-namespace"},
 		"a rate of nothing":                   {"--sts-qps=0", "--sts-qps"},
 		"a rate that is no number":            {"--sts-qps=NaN", "--sts-qps"},
 		"an endless rate":                     {"--kube-api-qps=Inf", "--kube-api-qps"},
@@ -95,7 +100,8 @@ func TestMalformedFlagsAreNamed(t *testing.T) {
 		"a controller's role without account": {"--controller-role-arn=controller", "is not an ARN"},
 		"an API server without scheme":        {"--apiserver=127.0.0.1:8001", "--apiserver"},
 		"an address without port":             {"--listen-address=127.0.0.1", "--listen-address"},
-		"an unknown log format":               {"--log-format=xml", "xml"},
+		"an address with an empty port":       {"--listen-address=:", "--listen-address"},
+		"an unknown log format":               {"--log-format=xml", "--log-format (KUBE_AWS_IAM_LOG_FORMAT): enum value must be one of logfmt,json, got 'xml'"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -103,6 +109,66 @@ func TestMalformedFlagsAreNamed(t *testing.T) {
 			assert.ErrorContains(t, err, tc.want)
 		})
 	}
+}
+
+func TestMalformedVariablesAreNamed(t *testing.T) {
+	for name, value := range map[string]string{
+		"WORKERS": "many", "DEBUG": "yes", "LOG_FORMAT": "xml", "REFRESH_LIMIT": "20", "STS_QPS": "fast", "CLUSTER_NAME": "a/b",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("KUBE_AWS_IAM_"+name, value)
+			_, _, err := parse(t)
+			require.ErrorContains(t, err, "KUBE_AWS_IAM_"+name)
+			assert.ErrorContains(t, err, value)
+		})
+	}
+}
+
+func TestAnEmptyVariableIsNone(t *testing.T) {
+	t.Setenv("KUBE_AWS_IAM_WORKERS", "")
+	_, c, err := parse(t)
+	require.NoError(t, err)
+	assert.Equal(t, 10, c.Workers)
+}
+
+func TestOnlyOurFlagsAreVariables(t *testing.T) {
+	t.Setenv("KUBE_AWS_IAM_COMPLETION_BASH", "1")
+	_, _, err := parse(t)
+	assert.ErrorContains(t, err, "KUBE_AWS_IAM_COMPLETION_BASH: there is no such setting")
+}
+
+func TestTheDefaultCommandTakesFlagsOnEitherSide(t *testing.T) {
+	for name, args := range map[string][]string{
+		"no command":           {"--debug", "--workers=3"},
+		"the command in front": {"controller", "--debug", "--workers", "3"},
+		"the command behind":   {"--debug", "--workers", "3", "controller"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			command, c, err := parse(t, args...)
+			require.NoError(t, err)
+			assert.Equal(t, Controller, command)
+			assert.True(t, c.Debug)
+			assert.Equal(t, 3, c.Workers)
+		})
+	}
+}
+
+func TestSwitchesAreWrittenAsKubernetesWritesThem(t *testing.T) {
+	_, c, err := parse(t, "--debug=true", "--leader-elect=false")
+	require.NoError(t, err)
+	assert.True(t, c.Debug)
+	assert.False(t, c.LeaderElect)
+
+	t.Setenv("KUBE_AWS_IAM_LEADER_ELECT", "true")
+	_, c, err = parse(t, "--leader-elect=false")
+	require.NoError(t, err)
+	assert.False(t, c.LeaderElect, "a flag wins over its variable")
+}
+
+func TestAPasswordInAURLIsNotRepeated(t *testing.T) {
+	_, _, err := parse(t, "--apiserver=http://user:hunter2@host:x")
+	require.ErrorContains(t, err, "--apiserver")
+	assert.NotContains(t, err.Error(), "hunter2")
 }
 
 func TestAllMistakesAreToldAtOnce(t *testing.T) {
@@ -116,7 +182,23 @@ func TestHelpIsPrintedAndSaid(t *testing.T) {
 	_, _, err := Parse([]string{"--help"}, &out)
 	require.ErrorIs(t, err, ErrHelp)
 	assert.Contains(t, out.String(), "--cluster-name")
+	assert.Contains(t, out.String(), "Print the version.", "it is the help of all commands")
 	assert.NotContains(t, out.String(), "--interval", "what has no effect is not advertised")
+}
+
+func TestHelpIsThereWhenAVariableIsMisspelt(t *testing.T) {
+	t.Setenv("KUBE_AWS_IAM_CLUSTERNAME", "prod")
+	t.Setenv("KUBE_AWS_IAM_WORKERS", "many")
+	_, _, err := parse(t, "--help")
+	assert.ErrorIs(t, err, ErrHelp, "the error says where to look: there")
+}
+
+func TestHelpOfACommandIsItsOwn(t *testing.T) {
+	var out bytes.Buffer
+	_, _, err := Parse([]string{"version", "--help"}, &out)
+	require.ErrorIs(t, err, ErrHelp)
+	assert.Contains(t, out.String(), "Print the version.")
+	assert.NotContains(t, out.String(), "Run the controller.")
 }
 
 func TestVersionNeedsNoValidConfiguration(t *testing.T) {
@@ -126,11 +208,22 @@ func TestVersionNeedsNoValidConfiguration(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"--debug", "version", "--workers=1", "--cluster-name=a/b", "--", "@file", "--apiserver=%"} {
+	for _, seed := range []string{
+		"--debug", "version", "--workers=1", "--cluster-name=a/b", "--", "--apiserver=%", "-- --debug=true", "--workers",
+		"--no-debug=true", "--=true", "controller --base-role-arn=arn:aws:iam::1:role/", "--workers 3 controller", "--sts-qps=1e400",
+	} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(_ *testing.T, arg string) {
+	f.Fuzz(func(t *testing.T, line string) {
+		if strings.Contains(line, "@") {
+			return // kingpin would read a file of that name
+		}
 		var out bytes.Buffer
-		_, _, _ = Parse([]string{arg}, &out)
+		command, c, err := Parse(strings.Fields(line), &out)
+		if err == nil && command == Controller {
+			require.NoError(t, c.Validate())
+			assert.Positive(t, c.Workers)
+			assert.Positive(t, c.RefreshLimit)
+		}
 	})
 }

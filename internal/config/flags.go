@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 )
@@ -21,8 +19,12 @@ func Parse(args []string, stdout io.Writer) (Command, Config, error) {
 	helped := false
 	app.Terminate(func(int) { helped = true })
 
-	if err := checkEnvironment(app); err != nil {
-		return "", Config{}, err
+	args, err := spellOutBooleans(app, args)
+	if err == nil {
+		args, err = withDefaultCommand(app, args)
+	}
+	if err != nil {
+		return "", Config{}, fmt.Errorf("%w, see --help", err)
 	}
 	command, err := app.Parse(args)
 	switch {
@@ -34,26 +36,39 @@ func Parse(args []string, stdout io.Writer) (Command, Config, error) {
 	if Command(command) == Version {
 		return Version, c, nil
 	}
-	return Controller, c, c.Validate()
+	return Controller, c, errors.Join(checkEnvironment(app), c.Validate())
 }
 
 func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 	app := kingpin.New("kube-aws-iam-controller", "Gives Kubernetes ServiceAccounts credentials of AWS IAM roles, in Secrets that are kept fresh.")
 	app.UsageWriter(stdout).ErrorWriter(stdout)
 	app.HelpFlag.Short('h')
-	app.Command(string(Controller), "Run the controller.").Default()
+	app.Command(string(Controller), "Run the controller. This is the default.")
 	app.Command(string(Version), "Print the version.")
+	kingpins := len(app.Model().Flags)
 	clusterFlags(app, c)
 	awsFlags(app, c)
 	processFlags(app, c)
-	for _, flag := range app.Model().Flags {
-		app.GetFlag(flag.Name).Envar(envName(flag.Name))
+	for _, flag := range app.Model().Flags[kingpins:] {
+		app.GetFlag(flag.Name).Envar(envName(flag.Name)).SetValue(setting{Value: flag.Value, flag: flag.Name})
 	}
 	return app
 }
 
-func envName(flag string) string {
-	return EnvPrefix + "_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+// withDefaultCommand puts the controller command in front where args name
+// none. Kingpin's own default command is not used: with it, a flag at the end
+// that lacks its value is taken for none at all, without an error.
+func withDefaultCommand(app *kingpin.Application, args []string) ([]string, error) {
+	context, err := app.ParseContext(args)
+	if err != nil || context.SelectedCommand != nil {
+		return args, err
+	}
+	for _, element := range context.Elements {
+		if element.Clause == app.HelpFlag {
+			return args, nil // on all commands, not on the default one
+		}
+	}
+	return append([]string{string(Controller)}, args...), nil
 }
 
 func clusterFlags(app *kingpin.Application, c *Config) {
@@ -88,28 +103,4 @@ func processFlags(app *kingpin.Application, c *Config) {
 	app.Flag("workers", "How many identities are served at once.").Default("10").IntVar(&c.Workers)
 	app.Flag("interval", "Without effect: nothing is polled.").Hidden().Default("10s").DurationVar(&c.Interval)
 	app.Flag("event-queue-size", "Without effect: events have no queue of their own.").Hidden().IntVar(&c.EventQueueSize)
-}
-
-// checkEnvironment finds variables that nobody reads: a misspelt one would
-// otherwise leave the default in force in silence.
-func checkEnvironment(app *kingpin.Application) error {
-	known := map[string]bool{}
-	for _, flag := range app.Model().Flags {
-		known[envName(flag.Name)] = true
-	}
-	var errs []error
-	for _, pair := range os.Environ() {
-		name, _, _ := strings.Cut(pair, "=")
-		// Kubernetes itself sets <SERVICE>_PORT… and <SERVICE>_SERVICE_… for
-		// a Service called kube-aws-iam or kube-aws-iam-….
-		if !strings.HasPrefix(name, EnvPrefix+"_") || known[name] || isServiceVariable(name) {
-			continue
-		}
-		errs = append(errs, fmt.Errorf("environment variable %s: there is no such setting, see --help", name))
-	}
-	return errors.Join(errs...)
-}
-
-func isServiceVariable(name string) bool {
-	return strings.Contains(name, "_SERVICE_") || strings.HasSuffix(name, "_PORT") || strings.Contains(name, "_PORT_")
 }

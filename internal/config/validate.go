@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/trust"
@@ -23,6 +26,8 @@ const (
 func (c *Config) Validate() error {
 	return errors.Join(
 		flagError("cluster-name", trust.CheckClusterName(c.ClusterName)),
+		flagError("namespace", optional(c.Namespace, checkNamespace)),
+		flagError("leader-elect-namespace", optional(c.LeaderElectNamespace, checkNamespace)),
 		flagError("apiserver", checkURL(c.APIServer)),
 		flagError("base-role-arn", optional(c.BaseRoleARN, checkBase)),
 		flagError("assume-role", optional(c.AssumeRole, checkRole)),
@@ -67,9 +72,19 @@ func checkRoleARN(value string) error {
 	return err
 }
 
+func checkNamespace(value string) error {
+	if len(validation.IsDNS1123Label(value)) > 0 {
+		return fmt.Errorf("%s is not a namespace: give 1 to 63 lower-case letters, digits and -, the first and last not -", identity.Quote(value))
+	}
+	return nil
+}
+
 func checkURL(value string) error {
 	if value == "" {
 		return nil
+	}
+	if strings.Contains(value, "@") { // and it is not repeated: it may be a password that is in front
+		return errors.New("the URL has an @ in it: give http://host:port or https://host:port, without user and password")
 	}
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -79,7 +94,8 @@ func checkURL(value string) error {
 }
 
 func checkAddress(value string) error {
-	if _, _, err := net.SplitHostPort(value); err != nil {
+	// Without a port the kernel would choose one, which no probe could know.
+	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
 		return fmt.Errorf("%s is not an address: give host:port or :port", identity.Quote(value))
 	}
 	return nil

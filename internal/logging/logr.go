@@ -1,8 +1,6 @@
 package logging
 
 import (
-	"fmt"
-
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	"github.com/go-logr/logr"
@@ -15,8 +13,9 @@ const maxVerbosity = 4
 
 // sink lets klog, and with it client-go, write to a go-kit logger.
 type sink struct {
-	logger  log.Logger
-	highest int
+	logger    log.Logger
+	component string
+	highest   int
 }
 
 // Logr returns a logr.Logger that writes to logger: V(0) as info, more as
@@ -35,7 +34,8 @@ func RedirectKlog(logger log.Logger, debug bool) {
 	klog.SetLoggerWithOptions(Logr(logger, debug).WithName("client-go"), klog.ContextualLogger(true))
 }
 
-// Init implements logr.LogSink.
+// Init implements logr.LogSink. What it is told of the stack is not needed, see
+// caller.
 func (sink) Init(logr.RuntimeInfo) {}
 
 // Enabled implements logr.LogSink.
@@ -50,12 +50,25 @@ func (s sink) Info(v int, msg string, kv ...any) {
 	if v > 0 {
 		l = level.Debug(s.logger)
 	}
-	l.Log(append([]any{"msg", msg}, pairs(kv)...)...)
+	l.Log(append(s.line(msg), pairs(kv)...)...)
 }
 
 // Error implements logr.LogSink.
 func (s sink) Error(err error, msg string, kv ...any) {
-	level.Error(s.logger).Log(append([]any{"msg", msg, "err", err}, pairs(kv)...)...)
+	line := s.line(msg)
+	if err != nil { // klog allows none
+		line = append(line, "err", printable(err))
+	}
+	level.Error(s.logger).Log(append(line, pairs(kv)...)...)
+}
+
+// line returns how every line begins.
+func (s sink) line(msg string) []any {
+	var line []any
+	if s.component != "" {
+		line = append(line, "component", s.component)
+	}
+	return append(line, "msg", msg)
 }
 
 // WithValues implements logr.LogSink.
@@ -64,33 +77,12 @@ func (s sink) WithValues(kv ...any) logr.LogSink {
 	return s
 }
 
-// WithName implements logr.LogSink.
+// WithName implements logr.LogSink. A name within a name is joined to it: two
+// values of one key would be one too many for JSON.
 func (s sink) WithName(name string) logr.LogSink {
-	s.logger = log.With(s.logger, "component", name)
+	if s.component != "" {
+		name = s.component + "/" + name
+	}
+	s.component = name
 	return s
-}
-
-// pairs returns kv with keys that are strings and values that print: logfmt
-// refuses whole lines for the sake of one value it does not know.
-func pairs(kv []any) []any {
-	out := make([]any, 0, len(kv)+1)
-	for i := 0; i < len(kv); i += 2 {
-		var value any = "(missing)"
-		if i+1 < len(kv) {
-			value = printable(kv[i+1])
-		}
-		out = append(out, fmt.Sprint(kv[i]), value)
-	}
-	return out
-}
-
-func printable(v any) any {
-	switch v := v.(type) {
-	case nil, string, error, bool, int, int32, int64, uint, uint32, uint64, float64:
-		return v
-	case fmt.Stringer:
-		return fmt.Sprint(v) // survives a String that panics
-	default:
-		return fmt.Sprintf("%+v", v)
-	}
 }

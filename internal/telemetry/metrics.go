@@ -4,6 +4,7 @@ package telemetry
 
 import (
 	"errors"
+	"regexp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,8 +76,17 @@ func (m *Metrics) ObserveRefresh(source, reason, result string, took time.Durati
 	m.refreshDuration.Observe(took.Seconds())
 }
 
-// ObserveAWSRequest counts one try of a request to AWS; code is "OK" or AWS's.
+// errorCode is what AWS's codes look like. What answers in AWS's place, such as
+// a proxy, may send anything: a label of it would have no end of values, and
+// one that is not UTF-8 is a panic.
+var errorCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,63}$`)
+
+// ObserveAWSRequest counts one try of a request to AWS; code is "OK" or AWS's,
+// and "Malformed" is counted for what cannot be AWS's.
 func (m *Metrics) ObserveAWSRequest(service, operation, code string, took time.Duration) {
+	if !errorCode.MatchString(code) {
+		code = "Malformed"
+	}
 	m.awsRequests.WithLabelValues(service, operation, code).Inc()
 	m.awsDuration.WithLabelValues(service, operation).Observe(took.Seconds())
 }

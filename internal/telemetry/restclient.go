@@ -19,6 +19,15 @@ type restMetrics struct {
 // RegisterRESTClient registers the metrics of client-go's REST client with
 // reg. client-go has one such hook for a process and keeps the first.
 func RegisterRESTClient(reg prometheus.Registerer) error {
+	m, err := newRESTMetrics(reg)
+	if err != nil {
+		return err
+	}
+	metrics.Register(metrics.RegisterOpts{RequestResult: m, RequestLatency: m})
+	return nil
+}
+
+func newRESTMetrics(reg prometheus.Registerer) (*restMetrics, error) {
 	m := &restMetrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rest_client_requests_total", Help: "Requests to the API server, by status code.",
@@ -28,8 +37,7 @@ func RegisterRESTClient(reg prometheus.Registerer) error {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), // 1 ms to 8 s
 		}, []string{"verb", "host"}),
 	}
-	metrics.Register(metrics.RegisterOpts{RequestResult: m, RequestLatency: m})
-	return registerAll(reg, m.requests, m.latency)
+	return m, registerAll(reg, m.requests, m.latency)
 }
 
 // Increment implements metrics.ResultMetric.

@@ -15,6 +15,10 @@ import (
 // shutdownTime is how long a scrape under way may go on at the end.
 const shutdownTime = time.Second
 
+// maxScrapes is how many may ask for metrics at once. Any Pod of the cluster
+// can, and with tens of thousands of identities each answer takes megabytes.
+const maxScrapes = 4
+
 // A Server serves /metrics, /healthz and /readyz.
 type Server struct {
 	listener net.Listener
@@ -29,7 +33,7 @@ func Listen(ctx context.Context, address string, metrics prometheus.Gatherer, he
 		return nil, fmt.Errorf("listen for metrics and probes: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	mux.Handle("GET /healthz", checked(health))
 	mux.Handle("GET /readyz", checked(readiness))
 	return &Server{listener: listener, server: &http.Server{
@@ -47,16 +51,17 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Serve serves until ctx is done.
 func (s *Server) Serve(ctx context.Context) error {
-	stopped := make(chan error, 1)
+	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
-		stopped <- s.server.Shutdown(brief)
+		_ = s.server.Shutdown(brief) // what is left after that ends with the process
+		close(stopped)
 	})
 	defer stop()
 	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve metrics and probes: %w", err)
 	}
-	<-stopped // what is left after that ends with the process
+	<-stopped
 	return nil
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,6 +67,17 @@ func TestMetricsAreServedUnderTheirNames(t *testing.T) {
 	assert.Zero(t, testutil.ToFloat64(m.leader))
 }
 
+func TestOddCodesOfAWSAreOneSeries(t *testing.T) {
+	m, err := NewMetrics(prometheus.NewPedanticRegistry(), "v1")
+	require.NoError(t, err)
+	for _, code := range []string{"", "\xff", "two words", "<html>", strings.Repeat("a", 65), "ID-\n1"} {
+		assert.NotPanics(t, func() { m.ObserveAWSRequest("STS", "AssumeRole", code, time.Second) })
+	}
+	m.ObserveAWSRequest("STS", "AssumeRole", "AWS.SimpleQueueService.X", time.Second)
+	assert.InDelta(t, 6, testutil.ToFloat64(m.awsRequests.WithLabelValues("STS", "AssumeRole", "Malformed")), 0)
+	assert.Equal(t, 2, testutil.CollectAndCount(m.awsRequests))
+}
+
 func TestSeriesOfWhatIsGoneGoAway(t *testing.T) {
 	all := []Identity{
 		{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Expiration: time.Unix(100, 0)},
@@ -118,6 +131,115 @@ func TestNothingElseIsServed(t *testing.T) {
 	assert.Equal(t, http.StatusOK, code)
 }
 
+func TestOnlyWhatFailsIsListed(t *testing.T) {
+	get := serve(t, prometheus.NewRegistry(), []Check{
+		{Name: "first", Test: func() error { return errors.New("stuck for 6m") }},
+		{Name: "second", Test: func() error { return nil }},
+		{Name: "third", Test: func() error { return errors.New("away") }},
+	}, nil)
+	code, body := get(http.MethodGet, "/healthz")
+	assert.Equal(t, http.StatusServiceUnavailable, code)
+	assert.Equal(t, "first: stuck for 6m\nthird: away\n", body)
+}
+
+func TestAnAnswerUnderWayIsFinishedAtTheEnd(t *testing.T) {
+	asked, finish := make(chan struct{}), make(chan struct{})
+	server, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), []Check{{Name: "slow", Test: func() error {
+		close(asked)
+		<-finish
+		return nil
+	}}}, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	served, answered := make(chan error, 1), make(chan int, 1)
+	go func() { served <- server.Serve(ctx) }()
+	go func() {
+		resp, err := http.Get("http://" + server.Addr().String() + "/healthz")
+		if err != nil {
+			answered <- 0
+			return
+		}
+		answered <- resp.StatusCode
+		resp.Body.Close()
+	}()
+	<-asked
+	cancel()
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("tcp", server.Addr().String())
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	}, time.Second, time.Millisecond, "nothing new is taken on")
+	assert.Never(t, func() bool { return len(served) > 0 }, 50*time.Millisecond, 5*time.Millisecond)
+	close(finish)
+	assert.Equal(t, http.StatusOK, <-answered)
+	assert.NoError(t, <-served)
+}
+
+func TestAnAnswerThatNeverEndsHoldsNobodyUp(t *testing.T) {
+	asked, never := make(chan struct{}), make(chan struct{})
+	defer close(never)
+	server, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), []Check{{Name: "stuck", Test: func() error {
+		close(asked)
+		<-never
+		return nil
+	}}}, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	conn, err := net.Dial("tcp", server.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ctx) }()
+	<-asked
+	cancel()
+	select {
+	case err = <-served:
+		require.NoError(t, err)
+	case <-time.After(shutdownTime + 3*time.Second):
+		t.Error("still serving")
+	}
+}
+
+func TestServingAfterTheEndIsOver(t *testing.T) {
+	server, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, server.Serve(ctx))
+	_, err = Listen(t.Context(), server.Addr().String(), prometheus.NewRegistry(), nil, nil)
+	assert.NoError(t, err, "the port is free again")
+}
+
+func TestScrapesAreLimited(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	asked, finish := make(chan struct{}, maxScrapes), make(chan struct{})
+	reg.MustRegister(NewIdentities(func() iter.Seq[Identity] {
+		asked <- struct{}{}
+		<-finish
+		return slices.Values([]Identity(nil))
+	}, nil, nil))
+	get := serve(t, reg, nil, nil)
+	var scrapes sync.WaitGroup
+	for range maxScrapes {
+		scrapes.Go(func() {
+			code, _ := get(http.MethodGet, "/metrics")
+			assert.Equal(t, http.StatusOK, code)
+		})
+	}
+	for range maxScrapes {
+		<-asked
+	}
+	code, _ := get(http.MethodGet, "/metrics")
+	assert.Equal(t, http.StatusServiceUnavailable, code)
+	close(finish)
+	scrapes.Wait()
+}
+
 func TestATakenPortIsAnErrorAtOnce(t *testing.T) {
 	first, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
 	require.NoError(t, err)
@@ -150,13 +272,24 @@ workqueue_depth{name="identities"} 1
 
 func TestRESTClientMetricsHoldNoNames(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
-	require.NoError(t, RegisterRESTClient(reg))
-	metrics.RequestResult.Increment(t.Context(), "200", "GET", "127.0.0.1:6443")
-	metrics.RequestLatency.Observe(t.Context(), "GET", url.URL{Host: "127.0.0.1:6443", Path: "/api/v1/namespaces/tenant/secrets"}, time.Millisecond)
+	m, err := newRESTMetrics(reg)
+	require.NoError(t, err)
+	m.Increment(t.Context(), "200", "GET", "127.0.0.1:6443")
+	m.Observe(t.Context(), "GET", url.URL{Host: "127.0.0.1:6443", Path: "/api/v1/namespaces/tenant/secrets"}, time.Millisecond)
 	families, err := reg.Gather()
 	require.NoError(t, err)
 	require.Len(t, families, 2)
 	for _, family := range families {
 		assert.NotContains(t, family.String(), "tenant")
 	}
+}
+
+func TestRESTClientIsHookedUp(t *testing.T) {
+	require.NoError(t, RegisterRESTClient(prometheus.NewPedanticRegistry()))
+	assert.IsType(t, &restMetrics{}, metrics.RequestResult)
+	assert.IsType(t, &restMetrics{}, metrics.RequestLatency)
+
+	reg := prometheus.NewPedanticRegistry()
+	require.NoError(t, RegisterRESTClient(reg))
+	assert.Error(t, RegisterRESTClient(reg), "registered twice")
 }

@@ -1,0 +1,95 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+const wholeNumber = "a whole number"
+
+// A setting is the value of a flag whose errors say which flag it is, and what
+// to give. Kingpin's own name neither the flag nor the variable.
+type setting struct {
+	kingpin.Value
+	flag string
+}
+
+// Set implements kingpin.Value.
+func (s setting) Set(value string) error {
+	err, give := s.Value.Set(value), s.wants()
+	if err == nil && give == wholeNumber { // kingpin would cut 1.9 down to 1
+		_, err = strconv.Atoi(value)
+	}
+	if err != nil && give != "" {
+		err = fmt.Errorf("%s: give %s", identity.Quote(value), give)
+	}
+	return flagError(s.flag, err)
+}
+
+// wants says what the flag takes, "" where kingpin's error does.
+func (s setting) wants() string {
+	getter, ok := s.Value.(kingpin.Getter)
+	if !ok {
+		return ""
+	}
+	switch getter.Get().(type) {
+	case bool:
+		return "true or false"
+	case int:
+		return wholeNumber
+	case float64:
+		return "a number"
+	case time.Duration:
+		return "a duration such as 90s or 20m"
+	default:
+		return ""
+	}
+}
+
+// IsBoolFlag tells kingpin which flags take no argument.
+func (s setting) IsBoolFlag() bool {
+	b, ok := s.Value.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
+}
+
+// spellOutBooleans turns --flag=true into --flag, and --flag=false into
+// --no-flag. Kingpin knows the latter only, Kubernetes' components teach the
+// former.
+func spellOutBooleans(app *kingpin.Application, args []string) ([]string, error) {
+	out := make([]string, 0, len(args))
+	for i, arg := range args {
+		if arg == "--" { // what follows are no flags
+			return append(out, args[i:]...), nil
+		}
+		spelt, err := spellOutBoolean(app, arg)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, spelt)
+	}
+	return out, nil
+}
+
+func spellOutBoolean(app *kingpin.Application, arg string) (string, error) {
+	long, isLong := strings.CutPrefix(arg, "--")
+	name, value, assigned := strings.Cut(long, "=")
+	flag := app.GetFlag(name)
+	if !isLong || !assigned || flag == nil || !flag.Model().IsBoolFlag() {
+		return arg, nil
+	}
+	on, err := strconv.ParseBool(value)
+	switch {
+	case err != nil:
+		return "", flagError(name, fmt.Errorf("%s: give true or false", identity.Quote(value)))
+	case on:
+		return "--" + name, nil
+	default:
+		return "--no-" + name, nil
+	}
+}
