@@ -11,8 +11,8 @@ import (
 // Secret that is changed in a loop, by mistake or on purpose, would otherwise
 // spend what STS grants to all.
 const (
-	budgetBurst  = 10
-	budgetRefill = 20 * time.Second // for one more
+	budgetBurst  = 30
+	budgetRefill = 10 * time.Second // for one more
 )
 
 // budgets is a leaky bucket for each identity that was served of late, filled

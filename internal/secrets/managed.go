@@ -30,7 +30,7 @@ func parseFields(entry metav1.ManagedFieldsEntry) fieldSet {
 	if entry.FieldsV1 != nil {
 		// An entry that cannot be read owns nothing; if it is ours, the
 		// Secret counts as edited, which is the safe side.
-		_ = json.Unmarshal(entry.FieldsV1.Raw, &set)
+		_ = json.Unmarshal(entry.FieldsV1.GetRawBytes(), &set)
 	}
 	return set
 }
@@ -44,7 +44,7 @@ func wroteData(entries []metav1.ManagedFieldsEntry) bool {
 
 // edited says whether somebody else wrote or took away what is ours.
 func edited(source identity.Source, entries []metav1.ManagedFieldsEntry) bool {
-	ours := map[string]bool{}
+	ours, owned := map[string]bool{}, false
 	for _, entry := range entries {
 		set := parseFields(entry)
 		if entry.Manager == Manager {
@@ -54,6 +54,7 @@ func edited(source identity.Source, entries []metav1.ManagedFieldsEntry) bool {
 			for key := range set.Metadata.Annotations {
 				ours[key] = true
 			}
+			owned = owned || set.Metadata.Owners != nil
 			continue
 		}
 		if set.foreign(source) {
@@ -65,7 +66,7 @@ func edited(source identity.Source, entries []metav1.ManagedFieldsEntry) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(annotationKeys, func(key string) bool { return !ours["f:"+key] })
+	return !owned || slices.ContainsFunc(annotationKeys, func(key string) bool { return !ours["f:"+key] })
 }
 
 // foreign says whether a set that is not ours holds what we write. Other
