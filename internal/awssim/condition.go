@@ -1,0 +1,170 @@
+package awssim
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// conditions are evaluated as described in
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html.
+
+// facts are the values of a request's condition keys, by lower-case key. A key
+// that is not there was not sent.
+type facts map[string][]string
+
+// operator is a condition operator, taken apart.
+type operator struct {
+	base     string
+	negated  bool
+	ifExists bool
+	any, all bool // ForAnyValue:, ForAllValues:
+	match    func(have, want string) bool
+}
+
+// parseOperator reads an operator's name.
+func parseOperator(name string) (operator, bool) {
+	var op operator
+	op.base = name
+	if rest, is := strings.CutPrefix(op.base, "ForAnyValue:"); is {
+		op.base, op.any = rest, true
+	} else if rest, is := strings.CutPrefix(op.base, "ForAllValues:"); is {
+		op.base, op.all = rest, true
+	}
+	if op.base == "Null" {
+		return op, !op.any && !op.all
+	}
+	op.base, op.ifExists = strings.CutSuffix(op.base, "IfExists")
+	positive := strings.Replace(op.base, "Not", "", 1)
+	op.negated = positive != op.base
+	op.match = matchers()[positive]
+	return op, op.match != nil && (!op.negated || negatable(positive))
+}
+
+func negatable(positive string) bool {
+	return slices.Contains([]string{
+		"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike", "NumericEquals", "DateEquals", "IpAddress",
+	}, positive)
+}
+
+func matchers() map[string]func(have, want string) bool {
+	return map[string]func(have, want string) bool{
+		"StringEquals":             func(h, w string) bool { return h == w },
+		"StringEqualsIgnoreCase":   strings.EqualFold,
+		"StringLike":               func(h, w string) bool { return glob(w, h) },
+		"ArnEquals":                globARN,
+		"ArnLike":                  globARN,
+		"Bool":                     strings.EqualFold,
+		"NumericEquals":            numeric(func(c int) bool { return c == 0 }),
+		"NumericLessThan":          numeric(func(c int) bool { return c < 0 }),
+		"NumericLessThanEquals":    numeric(func(c int) bool { return c <= 0 }),
+		"NumericGreaterThan":       numeric(func(c int) bool { return c > 0 }),
+		"NumericGreaterThanEquals": numeric(func(c int) bool { return c >= 0 }),
+		"DateEquals":               date(func(c int) bool { return c == 0 }),
+		"DateLessThan":             date(func(c int) bool { return c < 0 }),
+		"DateLessThanEquals":       date(func(c int) bool { return c <= 0 }),
+		"DateGreaterThan":          date(func(c int) bool { return c > 0 }),
+		"DateGreaterThanEquals":    date(func(c int) bool { return c >= 0 }),
+		"IpAddress":                inNetwork,
+	}
+}
+
+func numeric(holds func(int) bool) func(have, want string) bool {
+	return func(have, want string) bool {
+		h, err1 := strconv.ParseFloat(have, 64)
+		w, err2 := strconv.ParseFloat(want, 64)
+		if err1 != nil || err2 != nil {
+			return false
+		}
+		switch {
+		case h < w:
+			return holds(-1)
+		case h > w:
+			return holds(1)
+		default:
+			return holds(0)
+		}
+	}
+}
+
+func date(holds func(int) bool) func(have, want string) bool {
+	return func(have, want string) bool {
+		h, err1 := time.Parse(time.RFC3339, have)
+		w, err2 := time.Parse(time.RFC3339, want)
+		return err1 == nil && err2 == nil && holds(h.Compare(w))
+	}
+}
+
+func inNetwork(have, want string) bool {
+	address, err := netip.ParseAddr(have)
+	if err != nil {
+		return false
+	}
+	network, err := netip.ParsePrefix(want)
+	if err == nil {
+		return network.Contains(address)
+	}
+	single, err := netip.ParseAddr(want)
+	return err == nil && single == address
+}
+
+// holds says whether all conditions of a statement hold: operators and keys
+// are joined by and, the values of one key by or.
+func (st *statement) holds(known facts) bool {
+	for name, keys := range st.Condition {
+		op, ok := parseOperator(name)
+		if !ok {
+			return false
+		}
+		for key, want := range keys {
+			if !op.holds(known[strings.ToLower(key)], substitute(want, known)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// holds compares the values sent with those wanted.
+func (op operator) holds(have []string, want []string) bool {
+	absent := len(have) == 0
+	if op.base == "Null" {
+		return slices.ContainsFunc(want, func(w string) bool { return strings.EqualFold(w, strconv.FormatBool(absent)) })
+	}
+	if absent {
+		// Negated operators hold for what is not there, and so does
+		// ForAllValues, which is why neither guards an Allow.
+		return op.ifExists || op.all || (op.negated && !op.any)
+	}
+	one := func(h string) bool {
+		return slices.ContainsFunc(want, func(w string) bool { return op.match(h, w) }) != op.negated
+	}
+	if op.all {
+		return !slices.ContainsFunc(have, func(h string) bool { return !one(h) })
+	}
+	return slices.ContainsFunc(have, one)
+}
+
+// substitute replaces policy variables such as ${aws:username}. One that is
+// not known makes the value match nothing.
+func substitute(values []string, known facts) []string {
+	out := make([]string, 0, len(values))
+	for _, v := range values {
+		for {
+			start := strings.Index(v, "${")
+			end := strings.Index(v[max(start, 0):], "}")
+			if start < 0 || end < 0 {
+				out = append(out, v)
+				break
+			}
+			value := known[strings.ToLower(v[start+2:start+end])]
+			if len(value) != 1 || strings.Contains(value[0], "${") {
+				break
+			}
+			v = v[:start] + value[0] + v[start+end+1:]
+		}
+	}
+	return out
+}

@@ -1,0 +1,164 @@
+package awssim
+
+import (
+	"crypto/rand"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Quotas, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+const (
+	maxTags           = 50
+	maxTrustPolicy    = 2048
+	maxInlinePolicies = 10240
+	maxAttached       = 10
+)
+
+// tag is a tag; keys are compared without case and shown as given.
+type tag struct{ Key, Value string }
+
+func foldKey(key string) string { return strings.ToLower(key) }
+
+// account is one AWS account.
+type account struct {
+	id       string
+	roles    map[string]*history // by lower-case name
+	users    map[string]*user
+	policies map[string]*document // managed, by ARN
+}
+
+// user is an IAM user, as far as it can be a caller.
+type user struct {
+	name, id, arn string
+	admin         bool
+	policies      []*document
+}
+
+// role is an IAM role at one moment. Versions of it are shared between views
+// and never changed: a change makes a copy.
+type role struct {
+	name, path, id, arn string
+	description         string
+	created             time.Time
+	maxSession          int // seconds
+	trust               *document
+	boundary            string // ARN, "" for none
+	tags                []tag
+	inline              map[string]*document
+	attached            []string
+	// admin roles need no identity policy.
+	admin bool
+	// linked roles belong to a service and cannot be changed.
+	linked bool
+}
+
+func (r *role) clone() *role {
+	c := *r
+	c.tags, c.attached, c.inline = slices.Clone(r.tags), slices.Clone(r.attached), maps.Clone(r.inline)
+	return &c
+}
+
+// history is a role over time, so that what was written can be seen late.
+type history struct{ versions []version }
+
+type version struct {
+	at   time.Time
+	role *role // nil once deleted
+}
+
+// latest is what writes see.
+func (h *history) latest() *role {
+	if h == nil || len(h.versions) == 0 {
+		return nil
+	}
+	return h.versions[len(h.versions)-1].role
+}
+
+// at is what was there at a moment.
+func (h *history) at(moment time.Time) *role {
+	if h == nil {
+		return nil
+	}
+	for _, v := range slices.Backward(h.versions) {
+		if !v.at.After(moment) {
+			return v.role
+		}
+	}
+	return nil
+}
+
+// set adds a version and forgets those that nobody can see any more.
+func (h *history) set(now, oldest time.Time, r *role) {
+	h.versions = append(h.versions, version{at: now, role: r})
+	for len(h.versions) > 1 && !h.versions[1].at.After(oldest) {
+		h.versions = h.versions[1:]
+	}
+}
+
+type instanceProfile struct {
+	name, path, id, arn string
+	created             time.Time
+	account             string
+	roles               []string
+}
+
+// accessKey is a key pair, and with a token the session it belongs to.
+type accessKey struct {
+	id, secret, token string
+	expires           time.Time // zero for never
+	principal         *principal
+}
+
+// principal is who makes a request.
+type principal struct {
+	account string
+	// arn is the session's for a role, the user's for a user.
+	arn string
+	// entity is the ARN of the role or user itself, id its unique id.
+	entity, id  string
+	roleName    string // "" for a user
+	userName    string
+	sessionName string
+	tags        []tag
+	transitive  []string // keys, folded
+	source      string   // source identity
+}
+
+// userID is what GetCallerIdentity shows.
+func (p *principal) userID() string {
+	if p.roleName != "" {
+		return p.id + ":" + p.sessionName
+	}
+	return p.id
+}
+
+const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+// newID returns a unique id such as AROA… or ASIA….
+func newID(prefix string, length int) string {
+	random := make([]byte, length-len(prefix))
+	_, _ = rand.Read(random)
+	for i, b := range random {
+		random[i] = idAlphabet[int(b)%len(idAlphabet)]
+	}
+	return prefix + string(random)
+}
+
+func requestID() string { return uuid.NewString() }
+
+func (s *Sim) account(id string) *account {
+	a := s.accounts[id]
+	if a == nil {
+		a = &account{id: id, roles: map[string]*history{}, users: map[string]*user{}, policies: map[string]*document{}}
+		s.accounts[id] = a
+	}
+	return a
+}
+
+func (s *Sim) arn(service, account, resource string) string {
+	return "arn:" + s.partition + ":" + service + "::" + account + ":" + resource
+}

@@ -1,0 +1,190 @@
+package awssim
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// roleShape is a role as it is answered.
+type roleShape struct {
+	Path                     string
+	RoleName                 string
+	RoleID                   string `xml:"RoleId"`
+	Arn                      string
+	CreateDate               string
+	AssumeRolePolicyDocument string
+	Description              string         `xml:",omitempty"`
+	MaxSessionDuration       int            `xml:",omitempty"`
+	PermissionsBoundary      *boundaryShape `xml:",omitempty"`
+	Tags                     []tag          `xml:"Tags>member,omitempty"`
+}
+
+type boundaryShape struct {
+	Type string `xml:"PermissionsBoundaryType"`
+	Arn  string `xml:"PermissionsBoundaryArn"`
+}
+
+// encodeDocument encodes a policy as IAM answers it, by RFC 3986.
+func encodeDocument(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
+
+// shape answers a role. Lists leave out tags and boundary.
+func (q *request) shape(r *role, whole bool) roleShape {
+	s := roleShape{
+		Path: r.path, RoleName: r.name, RoleID: r.id, Arn: r.arn, CreateDate: timestamp(r.created),
+		AssumeRolePolicyDocument: encodeDocument(q.shown(r.trust)),
+		Description:              r.description, MaxSessionDuration: r.maxSession,
+	}
+	if whole {
+		s.Tags = r.tags
+		if r.boundary != "" {
+			s.PermissionsBoundary = &boundaryShape{Type: "Policy", Arn: r.boundary}
+		}
+	}
+	return s
+}
+
+// createRole is https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html.
+func createRole(q *request) (any, *apiError) {
+	r, failure := q.newRole()
+	if failure != nil {
+		return nil, failure
+	}
+	if failure = q.mayCreate(r); failure != nil {
+		return nil, failure
+	}
+	if q.own().roles[strings.ToLower(r.name)].latest() != nil {
+		return nil, newError(http.StatusConflict, "EntityAlreadyExists", fmt.Sprintf("Role with name %s already exists.", r.name))
+	}
+	if failure = q.checkPolicy(r.boundary); failure != nil {
+		return nil, failure
+	}
+	if r.trust, failure = q.parseTrust(q.form.get("AssumeRolePolicyDocument")); failure != nil {
+		return nil, failure
+	}
+	q.put(r.name, r)
+	return struct{ Role roleShape }{q.shape(r, true)}, nil
+}
+
+// newRole reads what CreateRole is given, all but the trust policy.
+func (q *request) newRole() (*role, *apiError) {
+	r := &role{id: newID("AROA", 21), created: q.now, inline: map[string]*document{}, tags: q.form.tags()}
+	var errs [7]*apiError
+	r.name, errs[0] = q.form.required("RoleName", roleNameRule)
+	_, errs[1] = q.form.required("AssumeRolePolicyDocument", documentRule)
+	r.path, errs[2] = q.form.optional("Path", "/", pathRule)
+	r.description, errs[3] = q.form.optional("Description", "", descriptionRule)
+	r.maxSession, errs[4] = q.form.number("MaxSessionDuration", defaultSession, defaultSession, maxSession)
+	r.boundary, errs[5] = q.form.optional("PermissionsBoundary", "", arnRule)
+	errs[6] = checkTags(r.tags)
+	r.arn = q.arn("iam", q.caller.account, "role"+r.path+r.name)
+	return r, first(errs[:]...)
+}
+
+// mayCreate asks for iam:CreateRole, and for iam:TagRole where there are tags.
+func (q *request) mayCreate(r *role) *apiError {
+	known := q.facts()
+	known.requestTags(r.tags)
+	if r.boundary != "" {
+		known["iam:permissionsboundary"] = []string{r.boundary}
+	}
+	failure := q.authorize("iam:CreateRole", r.arn, known)
+	if failure == nil && len(r.tags) > 0 {
+		failure = q.authorize("iam:TagRole", r.arn, known)
+	}
+	return failure
+}
+
+// checkPolicy says whether a managed policy exists, "" for none asked for.
+func (q *request) checkPolicy(arn string) *apiError {
+	if arn == "" || q.managed(q.own(), arn) != nil {
+		return nil
+	}
+	return newError(http.StatusNotFound, "NoSuchEntity", "Policy "+arn+" does not exist or is not attachable.")
+}
+
+func getRole(q *request) (any, *apiError) {
+	r, failure := q.target(false, nil)
+	if failure != nil {
+		return nil, failure
+	}
+	return struct{ Role roleShape }{q.shape(r, true)}, nil
+}
+
+func listRoles(q *request) (any, *apiError) {
+	prefix, failure := q.form.optional("PathPrefix", "/", pathPrefixRule)
+	if failure != nil {
+		return nil, failure
+	}
+	if failure = q.authorize("iam:ListRoles", "*", q.facts()); failure != nil {
+		return nil, failure
+	}
+	var all []roleShape
+	for _, r := range q.sortedRoles() {
+		if strings.HasPrefix(r.path, prefix) {
+			all = append(all, q.shape(r, false))
+		}
+	}
+	part, marker, failure := page(q, all)
+	return struct {
+		Roles       []roleShape `xml:"Roles>member"`
+		IsTruncated bool
+		Marker      string `xml:",omitempty"`
+	}{part, marker != "", marker}, failure
+}
+
+// updateRole sets the session to its default if none is given, as documented.
+func updateRole(q *request) (any, *apiError) {
+	description, err1 := q.form.optional("Description", "", descriptionRule)
+	session, err2 := q.form.number("MaxSessionDuration", defaultSession, defaultSession, maxSession)
+	if failure := first(err1, err2); failure != nil {
+		return nil, failure
+	}
+	r, failure := q.target(true, nil)
+	if failure != nil {
+		return nil, failure
+	}
+	q.change(r, func(r *role) {
+		r.maxSession = session
+		if q.form.Has("Description") {
+			r.description = description
+		}
+	})
+	return struct{}{}, nil
+}
+
+func updateTrust(q *request) (any, *apiError) {
+	text, failure := q.form.required("PolicyDocument", documentRule)
+	if failure != nil {
+		return nil, failure
+	}
+	r, failure := q.target(true, nil)
+	if failure != nil {
+		return nil, failure
+	}
+	trust, failure := q.parseTrust(text)
+	if failure != nil {
+		return nil, failure
+	}
+	q.change(r, func(r *role) { r.trust = trust })
+	return nil, nil
+}
+
+// deleteRole refuses while anything hangs on the role,
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html.
+func deleteRole(q *request) (any, *apiError) {
+	r, failure := q.target(true, nil)
+	switch {
+	case failure != nil:
+		return nil, failure
+	case len(r.attached) > 0:
+		return nil, deleteConflict("must detach all policies first.")
+	case len(r.inline) > 0:
+		return nil, deleteConflict("must delete policies first.")
+	case len(q.profilesOf(r)) > 0:
+		return nil, deleteConflict("must remove roles from instance profile first.")
+	}
+	q.put(r.name, nil)
+	return nil, nil
+}

@@ -1,0 +1,252 @@
+package awssim
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+func stsActions() map[string]handler {
+	return map[string]handler{
+		"AssumeRole":        assumeRole,
+		"GetCallerIdentity": getCallerIdentity,
+	}
+}
+
+type callerIdentity struct {
+	Arn     string
+	UserID  string `xml:"UserId"`
+	Account string
+}
+
+// getCallerIdentity needs no permission,
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html.
+func getCallerIdentity(q *request) (any, *apiError) {
+	return callerIdentity{Arn: q.caller.arn, UserID: q.caller.userID(), Account: q.caller.account}, nil
+}
+
+// assumption is what is asked of AssumeRole.
+type assumption struct {
+	account, arn string
+	session      string
+	externalID   string
+	source       string
+	duration     int // seconds, 0 for the default
+	tags         []tag
+	transitive   []string
+}
+
+const (
+	defaultSession = 3600
+	maxSession     = 43200
+	minSession     = 900
+	maxChained     = 3600
+)
+
+func (q *request) assumption() (a assumption, failure *apiError) {
+	var errs [6]*apiError
+	a.arn, errs[0] = q.form.required("RoleArn", arnRule)
+	a.session, errs[1] = q.form.required("RoleSessionName", sessionNameRule)
+	a.externalID, errs[2] = q.form.optional("ExternalId", "", externalIDRule)
+	a.source, errs[3] = q.form.optional("SourceIdentity", "", sourceIDRule)
+	a.duration, errs[4] = q.form.number("DurationSeconds", 0, minSession, maxSession)
+	a.tags = q.form.tags()
+	errs[5] = checkTags(a.tags)
+	for _, key := range q.form.list("TransitiveTagKeys") {
+		a.transitive = append(a.transitive, foldKey(key))
+	}
+	if failure = first(errs[:]...); failure != nil {
+		return a, failure
+	}
+	m := principalARN.FindStringSubmatch(a.arn)
+	if m == nil || m[1] != q.partition || m[2] != "iam" || !strings.HasPrefix(m[4], "role/") {
+		return a, invalid("%s is invalid", a.arn)
+	}
+	a.account = m[3]
+	return a, nil
+}
+
+type assumedRole struct {
+	Credentials struct {
+		AccessKeyID     string `xml:"AccessKeyId"`
+		SecretAccessKey string
+		SessionToken    string
+		Expiration      string
+	}
+	AssumedRoleUser struct {
+		AssumedRoleID string `xml:"AssumedRoleId"`
+		Arn           string
+	}
+	PackedPolicySize int    `xml:",omitempty"`
+	SourceIdentity   string `xml:",omitempty"`
+}
+
+// assumeRole issues a session,
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html.
+func assumeRole(q *request) (any, *apiError) {
+	a, failure := q.assumption()
+	if failure != nil {
+		return nil, failure
+	}
+	if q.faults.regionDisabled(a.account) {
+		return nil, newError(http.StatusForbidden, "RegionDisabledException", "STS is not activated in this region for account:"+a.account+".")
+	}
+	// STS does not tell a role that does not exist from one that refuses.
+	name := a.arn[strings.LastIndexByte(a.arn, '/')+1:]
+	r := q.visible(q.account(a.account).roles[strings.ToLower(name)])
+	if r == nil || r.arn != a.arn || !q.mayAssume(r, a) {
+		return nil, accessDenied(q.caller, "sts:AssumeRole", a.arn)
+	}
+	if failure = q.mayTag(r, a); failure != nil {
+		return nil, failure
+	}
+	duration, failure := q.sessionLength(r, a)
+	if failure != nil {
+		return nil, failure
+	}
+	return q.issue(r, a, duration), nil
+}
+
+// mayAssume says whether the role's trust policy and, where they count, the
+// caller's own policies allow it.
+func (q *request) mayAssume(r *role, a assumption) bool {
+	known := q.sessionFacts(a)
+	if a.externalID != "" {
+		known["sts:externalid"] = []string{a.externalID}
+	}
+	if !q.allows(r, a, "sts:AssumeRole", known) {
+		return false
+	}
+	return a.source == "" || q.allows(r, a, "sts:SetSourceIdentity", known)
+}
+
+// mayTag asks the same of sts:TagSession, for which there is no external ID:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
+func (q *request) mayTag(r *role, a assumption) *apiError {
+	if len(a.tags) == 0 && len(q.caller.transitive) == 0 {
+		return nil
+	}
+	for _, t := range a.tags {
+		if slices.Contains(q.caller.transitive, foldKey(t.Key)) {
+			return newError(http.StatusBadRequest, "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+		}
+	}
+	known := q.sessionFacts(a)
+	known.requestTags(a.tags)
+	for _, t := range a.tags {
+		if len(a.transitive) > 0 && slices.Contains(a.transitive, foldKey(t.Key)) {
+			known["sts:transitivetagkeys"] = append(known["sts:transitivetagkeys"], t.Key)
+		}
+	}
+	if !q.allows(r, a, "sts:TagSession", known) {
+		return accessDenied(q.caller, "sts:TagSession", a.arn)
+	}
+	return nil
+}
+
+func (q *request) sessionFacts(a assumption) facts {
+	known := q.facts()
+	known["sts:rolesessionname"] = []string{a.session}
+	if a.source != "" {
+		known["sts:sourceidentity"] = []string{a.source}
+	}
+	return known
+}
+
+// allows decides as described in
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html:
+// within an account a trust policy that names the caller is enough, but for an
+// explicit deny and the caller's boundary; otherwise both sides have to allow.
+func (q *request) allows(r *role, a assumption, action string, known facts) bool {
+	withResource := facts{}
+	maps.Copy(withResource, known)
+	withResource.resource(r)
+	trusted, delegated := r.trust.trusts(q.caller, action, known)
+	own := q.grants(q.caller, action, r.arn, withResource, q.visible)
+	switch {
+	case trusted != allowed || own == denied:
+		return false
+	case delegated || a.account != q.caller.account:
+		return own == allowed
+	default:
+		return own == allowed || q.withinBoundary(action, r.arn, withResource)
+	}
+}
+
+func (q *request) withinBoundary(action, resource string, known facts) bool {
+	account := q.account(q.caller.account)
+	caller := q.visible(account.roles[strings.ToLower(q.caller.roleName)])
+	return caller == nil || q.bounded(account, caller, action, resource, known) == allowed
+}
+
+// sessionLength returns how long the session lives.
+func (q *request) sessionLength(r *role, a assumption) (time.Duration, *apiError) {
+	seconds := a.duration
+	if seconds == 0 {
+		seconds = defaultSession
+	}
+	if q.caller.roleName != "" && seconds > maxChained {
+		return 0, invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	if seconds > r.maxSession {
+		return 0, invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	if session := q.faults.session(); session > 0 {
+		return session, nil
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+func (q *request) issue(r *role, a assumption, duration time.Duration) assumedRole {
+	p := &principal{
+		account: a.account,
+		arn:     q.arn("sts", a.account, "assumed-role/"+r.name+"/"+a.session),
+		entity:  r.arn, id: r.id, roleName: r.name, sessionName: a.session, source: a.source,
+		transitive: slices.Concat(q.caller.transitive, a.transitive),
+	}
+	for _, t := range q.caller.tags {
+		if slices.Contains(q.caller.transitive, foldKey(t.Key)) {
+			p.tags = append(p.tags, t)
+		}
+	}
+	p.tags = append(p.tags, a.tags...)
+	key := q.newSession(p, q.now.Add(duration))
+
+	var out assumedRole
+	out.Credentials.AccessKeyID, out.Credentials.SecretAccessKey = key.id, key.secret
+	out.Credentials.SessionToken, out.Credentials.Expiration = key.token, key.expires.UTC().Format(time.RFC3339)
+	out.AssumedRoleUser.AssumedRoleID, out.AssumedRoleUser.Arn = p.userID(), p.arn
+	out.SourceIdentity = a.source
+	if len(a.tags) > 0 {
+		out.PackedPolicySize = 1 + len(a.tags)
+	}
+	return out
+}
+
+// Sizes of what AWS issues. Tokens have no fixed size there.
+const (
+	keyIDLength  = 20
+	secretBytes  = 30 // 40 characters
+	sessionBytes = 420
+)
+
+// newSession makes temporary credentials.
+func (s *Sim) newSession(p *principal, expires time.Time) *accessKey {
+	key := &accessKey{
+		id: newID("ASIA", keyIDLength), secret: randomText(secretBytes), token: "IQoJ" + randomText(sessionBytes),
+		expires: expires.Truncate(time.Second), principal: p,
+	}
+	s.keys[key.id] = key
+	s.journal.issue(key.id, key.secret, key.token)
+	return key
+}
+
+func randomText(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return base64.StdEncoding.EncodeToString(b)
+}

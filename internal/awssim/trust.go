@@ -1,0 +1,196 @@
+package awssim
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// boundPrincipal is an AWS principal of a saved trust policy. Roles and users
+// are kept by unique id: one that is recreated under its name is not trusted,
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html.
+type boundPrincipal struct {
+	anybody bool
+	account string // the whole account, "" for one of its principals
+	id      string // of a role or user
+	session string // ARN of one session, with id its role's
+	text    string // as it was written
+}
+
+var (
+	accountID    = regexp.MustCompile(`^[0-9]{12}$`)
+	principalARN = regexp.MustCompile(`^arn:([a-z-]+):(iam|sts)::([0-9]{12}):(root|role/.+|user/.+|assumed-role/[^/]+/[^/]+)$`)
+	uniqueID     = regexp.MustCompile(`^(AROA|AIDA)[A-Z0-9]{12,}$`)
+)
+
+// parseTrust reads a trust policy and binds its principals.
+func (q *request) parseTrust(text string) (*document, *apiError) {
+	if len(text) > maxTrustPolicy {
+		return nil, limitExceeded(fmt.Sprintf("Cannot exceed quota for ACLSizePerRole: %d", maxTrustPolicy))
+	}
+	d, err := parseDocument(text)
+	if err != nil {
+		return nil, malformed(err.Error())
+	}
+	for i := range d.statements {
+		st := &d.statements[i]
+		if failure := checkTrust(st); failure != nil {
+			return nil, failure
+		}
+		for _, p := range []*principals{st.Principal, st.NotPrincipal} {
+			if failure := q.bind(p); failure != nil {
+				return nil, failure
+			}
+		}
+	}
+	return d, nil
+}
+
+// checkTrust finds what a trust policy may not have.
+func checkTrust(st *statement) *apiError {
+	switch {
+	case st.Resource != nil || st.NotResource != nil:
+		return malformed("Has prohibited field Resource")
+	case (st.Principal == nil) == (st.NotPrincipal == nil):
+		return malformed("AssumeRole policy must contain principals")
+	}
+	for _, action := range append(append(oneOrMany{}, st.Action...), st.NotAction...) {
+		if action != "*" && !strings.HasPrefix(strings.ToLower(action), "sts:") {
+			return malformed("AssumeRole policy may only specify STS AssumeRole actions")
+		}
+	}
+	return nil
+}
+
+func (q *request) bind(p *principals) *apiError {
+	if p == nil {
+		return nil
+	}
+	for kind, values := range p.byKind {
+		switch kind {
+		case "Service", "Federated", "CanonicalUser":
+			continue // nobody here is one
+		case "AWS":
+		default:
+			return malformed("Invalid principal in policy: \"" + kind + "\"")
+		}
+		for _, value := range values {
+			bound, ok := q.resolve(value)
+			if !ok {
+				return malformed(fmt.Sprintf("Invalid principal in policy: \"AWS\":%q", value))
+			}
+			p.bound = append(p.bound, bound)
+		}
+	}
+	return nil
+}
+
+// resolve finds the principal that a policy names. It has to exist, and its
+// creation to have been seen.
+func (q *request) resolve(value string) (boundPrincipal, bool) {
+	b := boundPrincipal{text: value}
+	switch m := principalARN.FindStringSubmatch(value); {
+	case value == "*":
+		b.anybody = true
+	case accountID.MatchString(value):
+		b.account = value
+	case uniqueID.MatchString(value):
+		b.id = value
+	case m == nil || m[1] != q.partition:
+		return b, false
+	case m[4] == "root":
+		b.account = m[3]
+	case m[2] == "sts":
+		name, _, _ := strings.Cut(strings.TrimPrefix(m[4], "assumed-role/"), "/")
+		r := q.visible(q.account(m[3]).roles[strings.ToLower(name)])
+		if r == nil || r.name != name {
+			return b, false
+		}
+		b.id, b.session = r.id, value
+	default:
+		b.id = q.entityID(m[3], value)
+		return b, b.id != ""
+	}
+	return b, true
+}
+
+// entityID returns the unique id of a role or user, "" if there is none.
+func (q *request) entityID(account, arn string) string {
+	name := arn[strings.LastIndexByte(arn, '/')+1:]
+	if r := q.visible(q.account(account).roles[strings.ToLower(name)]); r != nil && r.arn == arn {
+		return r.id
+	}
+	if u := q.account(account).users[name]; u != nil && u.arn == arn {
+		return u.id
+	}
+	return ""
+}
+
+// shown is a trust policy as it is read back: a principal that is gone is shown
+// by its unique id.
+func (q *request) shown(d *document) string {
+	text := d.text
+	for i := range d.statements {
+		for _, p := range []*principals{d.statements[i].Principal, d.statements[i].NotPrincipal} {
+			if p == nil {
+				continue
+			}
+			for _, b := range p.bound {
+				if strings.HasPrefix(b.text, "arn:") && b.id != "" && b.session == "" && q.entityID(accountOf(b.text), b.text) != b.id {
+					text = strings.ReplaceAll(text, `"`+b.text+`"`, `"`+b.id+`"`)
+				}
+			}
+		}
+	}
+	return text
+}
+
+func accountOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return parts[4]
+}
+
+// trusts is what a trust policy says of a caller and an action: whether it is
+// denied, allowed by name, or left to the caller's own account.
+func (d *document) trusts(caller *principal, action string, known facts) (answer verdict, delegated bool) {
+	for i := range d.statements {
+		st := &d.statements[i]
+		named, byAccount := st.namesCaller(caller)
+		if (!named && !byAccount) || !st.names(action) || !st.holds(known) {
+			continue
+		}
+		if st.Effect == "Deny" {
+			return denied, false
+		}
+		delegated = (answer != allowed || delegated) && !named
+		answer = allowed
+	}
+	return answer, delegated
+}
+
+func (st *statement) namesCaller(caller *principal) (named, byAccount bool) {
+	if st.NotPrincipal != nil {
+		n, a := st.NotPrincipal.include(caller)
+		return !n && !a, false
+	}
+	return st.Principal.include(caller)
+}
+
+func (p *principals) include(caller *principal) (named, byAccount bool) {
+	for _, b := range p.bound {
+		switch {
+		case b.anybody:
+			named = true
+		case b.account != "":
+			byAccount = byAccount || b.account == caller.account
+		case b.session != "":
+			named = named || (b.id == caller.id && b.session == caller.arn)
+		default:
+			named = named || b.id == caller.id
+		}
+	}
+	return named, byAccount
+}
