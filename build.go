@@ -58,7 +58,7 @@ func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controll
 		return nil, err
 	}
 	c := &controller{config: cfg, logger: logger, clients: clients, metrics: metrics}
-	if err := c.assemble(assumer, registry); err != nil {
+	if err = c.assemble(assumer, registry); err != nil {
 		return nil, err
 	}
 	c.server, err = telemetry.Listen(ctx, cfg.ListenAddress, registry,
@@ -72,7 +72,7 @@ func (c *controller) assemble(sessions broker.Sessions, registry *prometheus.Reg
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	if err := telemetry.RegisterRESTClient(registry); err != nil {
+	if err = telemetry.RegisterRESTClient(registry); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	sources, keys, err := c.openSources()

@@ -62,8 +62,7 @@ func Describe(err error) error {
 		return nil
 	}
 	message := err.Error()
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		message = api.ErrorCode() + ": " + api.ErrorMessage()
 	}
 	return &described{message: oneLine(message), cause: err}

@@ -43,9 +43,9 @@ func TestCode(t *testing.T) {
 func TestDescribeKeepsNothingThatChanges(t *testing.T) {
 	cause := api("AccessDenied", "User: arn is not authorized\nto perform: sts:AssumeRole")
 	err := Describe(cause)
-	assert.EqualError(t, err, "AccessDenied: User: arn is not authorized to perform: sts:AssumeRole")
+	require.EqualError(t, err, "AccessDenied: User: arn is not authorized to perform: sts:AssumeRole")
 	require.ErrorIs(t, err, cause)
-	assert.NoError(t, Describe(nil))
+	require.NoError(t, Describe(nil))
 	assert.EqualError(t, Describe(errors.New("plain")), "plain")
 }
 

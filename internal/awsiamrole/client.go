@@ -25,7 +25,7 @@ func NewClient(cfg *rest.Config) (*Client, error) {
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	cfg = rest.CopyConfig(cfg)
 	cfg.GroupVersion, cfg.APIPath = &GroupVersion, "/apis"
-	cfg.ContentConfig.ContentType, cfg.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	cfg.ContentType, cfg.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	cfg.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	client, err := rest.RESTClientFor(cfg)
 	if err != nil {

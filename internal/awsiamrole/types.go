@@ -53,7 +53,7 @@ type List struct {
 // DeepCopyObject implements runtime.Object.
 func (r *AWSIAMRole) DeepCopyObject() runtime.Object {
 	c := *r
-	c.ObjectMeta = *r.ObjectMeta.DeepCopy()
+	c.ObjectMeta = *r.DeepCopy()
 	c.Status = r.Status.deepCopy()
 	return &c
 }
@@ -71,7 +71,7 @@ func (s *Status) deepCopy() Status {
 // DeepCopyObject implements runtime.Object.
 func (l *List) DeepCopyObject() runtime.Object {
 	c := *l
-	c.ListMeta = *l.ListMeta.DeepCopy()
+	c.ListMeta = *l.DeepCopy()
 	c.Items = make([]AWSIAMRole, len(l.Items))
 	for i := range l.Items {
 		role, _ := l.Items[i].DeepCopyObject().(*AWSIAMRole)

@@ -51,8 +51,7 @@ func (b *Broker) report(ctx context.Context, source Source, want identity.Desire
 
 // reasonOf returns the event reason of a failed step.
 func reasonOf(err error) string {
-	var step *identity.StepError
-	if errors.As(err, &step) {
+	if step, ok := errors.AsType[*identity.StepError](err); ok {
 		return step.Reason
 	}
 	return identity.GetCredentialsFailed

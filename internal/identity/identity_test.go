@@ -2,7 +2,6 @@ package identity
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -19,7 +18,7 @@ func TestSecretNeverPrints(t *testing.T) {
 		assert.NotContains(t, fmt.Sprintf(verb, &c), "hunter", verb)
 		assert.NotContains(t, fmt.Sprintf(verb, c.SecretAccessKey), "68756e746572", verb)
 	}
-	b, err := json.Marshal(c)
+	b, err := json.Marshal(c) //nolint:musttag // how it prints without tags is the question
 	require.NoError(t, err)
 	assert.NotContains(t, string(b), "hunter")
 	assert.Equal(t, "hunter2", c.SecretAccessKey.Reveal())
@@ -192,7 +191,7 @@ func TestQuoteCutsBetweenCharacters(t *testing.T) {
 
 func TestInvalidErrorIsFoundThroughWraps(t *testing.T) {
 	var invalid *InvalidError
-	require.True(t, errors.As(fmt.Errorf("x: %w", &InvalidError{Reason: InvalidAnnotation, Message: "m"}), &invalid))
+	require.ErrorAs(t, fmt.Errorf("x: %w", &InvalidError{Reason: InvalidAnnotation, Message: "m"}), &invalid)
 	assert.Equal(t, "m", invalid.Error())
 	assert.Equal(t, "serviceaccount/ns/app", Key{Source: ServiceAccount, Namespace: "ns", Name: "app"}.String())
 }

@@ -69,7 +69,7 @@ func Connect(opts Options) (*Clients, error) {
 	c.Metadata, errs[2] = metadata.NewForConfig(brief)
 	c.watchingMetadata, errs[3] = metadata.NewForConfig(cfg)
 	c.Roles, errs[4] = awsiamrole.NewClient(brief)
-	if err := errors.Join(errs[:]...); err != nil {
+	if err = errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make clients: %w", err)
 	}
 	c.watchingRoles, err = awsiamrole.NewClient(cfg)

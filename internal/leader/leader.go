@@ -107,7 +107,7 @@ func (t *term) begin(held context.Context) {
 	t.changed(true)
 	leading, cancel := context.WithCancel(held)
 	defer cancel()
-	defer context.AfterFunc(t.ctx, cancel)()
+	defer context.AfterFunc(t.ctx, cancel)() //nolint:contextcheck // the process's context ends it as well
 	t.lead(leading)
 }
 

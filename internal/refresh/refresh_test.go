@@ -15,10 +15,10 @@ var (
 	want = identity.Desired{Role: identity.RoleReference{Name: "app"}, SessionDuration: time.Hour}
 )
 
-// issued returns credentials for want of a given age and session.
-func issued(age, session time.Duration) State {
+// issued returns credentials for want of a given age.
+func issued(age time.Duration) State {
 	return State{
-		Exists: true, UID: "u", RoleARN: "r", Expiration: now.Add(session - age), Session: session, SpecHash: want.SpecHash(),
+		Exists: true, UID: "u", RoleARN: "r", Expiration: now.Add(time.Hour - age), Session: time.Hour, SpecHash: want.SpecHash(),
 	}
 }
 
@@ -37,7 +37,7 @@ func TestDueRulesAreAnOrderedChain(t *testing.T) {
 		assert.True(t, due, reason)
 		assert.Equal(t, reason, got)
 	}
-	_, due := Due(now, want, issued(0, time.Hour), 20*time.Minute)
+	_, due := Due(now, want, issued(0), 20*time.Minute)
 	assert.False(t, due)
 }
 
@@ -72,19 +72,19 @@ func TestRenewalFallsIntoItsWindow(t *testing.T) {
 }
 
 func TestNextIsTheMomentItBecomesDue(t *testing.T) {
-	have := issued(0, time.Hour)
+	have := issued(0)
 	next := Next(now, have, 20*time.Minute)
 	_, due := Due(now.Add(next-time.Millisecond), want, have, 20*time.Minute)
 	assert.False(t, due)
 	reason, due := Due(now.Add(next), want, have, 20*time.Minute)
 	assert.True(t, due)
 	assert.Equal(t, NearExpiry, reason)
-	assert.Equal(t, time.Second, Next(now, issued(2*time.Hour, time.Hour), 20*time.Minute))
+	assert.Equal(t, time.Second, Next(now, issued(2*time.Hour), 20*time.Minute))
 }
 
 func TestPatienceShrinksWithTheTimeLeft(t *testing.T) {
-	assert.Equal(t, 5*time.Minute, Patience(now, issued(40*time.Minute, time.Hour)))
-	assert.Equal(t, 5*time.Second, Patience(now, issued(59*time.Minute+59*time.Second, time.Hour)))
-	assert.Zero(t, Patience(now, issued(time.Hour, time.Hour)), "nothing left to save")
+	assert.Equal(t, 5*time.Minute, Patience(now, issued(40*time.Minute)))
+	assert.Equal(t, 5*time.Second, Patience(now, issued(59*time.Minute+59*time.Second)))
+	assert.Zero(t, Patience(now, issued(time.Hour)), "nothing left to save")
 	assert.Zero(t, Patience(now, State{}))
 }

@@ -176,8 +176,7 @@ func (w *writer) afterwards(err error) func(context.Context) (*corev1.Secret, er
 // it that is secret: an API server, or a webhook it asks, may quote what it
 // was sent.
 func (w *writer) explain(err error) error {
-	var step *identity.StepError
-	if errors.As(err, &step) {
+	if _, ok := errors.AsType[*identity.StepError](err); ok {
 		return err
 	}
 	verb, reason := "update", identity.UpdateSecretFailed

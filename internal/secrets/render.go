@@ -41,11 +41,11 @@ const processFile = "[default]\ncredential_process = cat /meta/aws-iam/credentia
 
 // processJSON is what a credential_process prints.
 type processJSON struct {
-	Version         int
+	Version         int    `json:"Version"`
 	AccessKeyID     string `json:"AccessKeyId"`
-	SecretAccessKey string
-	SessionToken    string
-	Expiration      string
+	SecretAccessKey string `json:"SecretAccessKey"`
+	SessionToken    string `json:"SessionToken"`
+	Expiration      string `json:"Expiration"`
 }
 
 // render returns the data of want's Secret but for the authorization token.

@@ -66,11 +66,11 @@ func (p *fileProvider) refresh() error {
 
 func parseCredentials(content []byte) (aws.Credentials, error) {
 	var document struct {
-		Version         int
-		AccessKeyID     string `json:"AccessKeyId"`
-		SecretAccessKey string
-		SessionToken    string
-		Expiration      *time.Time
+		Version         int        `json:"Version"`
+		AccessKeyID     string     `json:"AccessKeyId"`
+		SecretAccessKey string     `json:"SecretAccessKey"`
+		SessionToken    string     `json:"SessionToken"`
+		Expiration      *time.Time `json:"Expiration"`
 	}
 	if err := json.Unmarshal(content, &document); err != nil {
 		// The decoder's error may quote what it choked on.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
+	"slices"
 	"strings"
 
 	"kube-aws-iam-controller/internal/identity"
@@ -53,8 +54,8 @@ func roleName(role identity.RoleReference) string {
 		levels = levels[len(levels)-1:]
 	}
 	parts := ""
-	for last := len(levels) - 1; last >= 0; last-- {
-		level := notInNames.ReplaceAllString(levels[last], "_")
+	for last, level := range slices.Backward(levels) {
+		level = notInNames.ReplaceAllString(level, "_")
 		level = level[:min(len(level), room-1-2*last)]
 		parts = "." + level + parts
 		room -= 1 + len(level)

@@ -217,7 +217,7 @@ func TestAliveNamesAWorkerThatIsStuck(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, l.Alive(time.Minute))
 		time.Sleep(2 * time.Minute)
-		assert.ErrorContains(t, l.Alive(time.Minute), "busy with one object for 2m0s")
+		require.ErrorContains(t, l.Alive(time.Minute), "busy with one object for 2m0s")
 		stop()
 		assert.NoError(t, l.Alive(time.Minute))
 	})
