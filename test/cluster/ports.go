@@ -50,3 +50,6 @@ func freePorts(ctx context.Context, count int) ([]int, error) {
 func loopback(port int) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
+
+// FreePort returns a loopback port that nobody listens on right now.
+func FreePort(ctx context.Context) (int, error) { return freePort(ctx) }

@@ -1,0 +1,241 @@
+package integration
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/system"
+)
+
+var shared cluster.Shared
+
+func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
+
+// built is the controller's binary, built once.
+var built = sync.OnceValues(func() (string, error) { return system.BuildController(context.Background()) })
+
+// within is how long what happens at once may take on a busy machine.
+const within = 20 * time.Second
+
+// world is one control plane, one AWS and the controllers of one test. Each test has a namespace of its own, and its
+// controllers are limited to it unless the test says otherwise.
+type world struct {
+	*cluster.Cluster
+
+	t          *testing.T
+	aws        *system.AWS
+	namespace  string
+	kubeconfig string
+	log        string
+	running    []*system.Controller
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	control := shared.Get(t)
+	w := newWorldOn(t, control)
+	var err error
+	w.kubeconfig, err = system.Install(t.Context(), control.Access)
+	require.NoError(t, err)
+	w.namespace = w.NewNamespace(t)
+	return w
+}
+
+// newWorldOn installs nothing.
+func newWorldOn(t *testing.T, control *cluster.Cluster) *world {
+	t.Helper()
+	w := &world{Cluster: control, t: t, log: filepath.Join(t.TempDir(), "controller.log")}
+	var err error
+	w.aws, err = system.StartAWS(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(w.end)
+	return w
+}
+
+// end looks for credentials in whatever the controllers left behind, in every test, and stops what still runs.
+func (w *world) end() {
+	defer func() {
+		for _, c := range w.running {
+			c.Kill()
+		}
+		w.aws.Close()
+	}()
+	w.assertNothingLeaked()
+	if w.t.Failed() {
+		log, _ := os.ReadFile(w.log)
+		w.t.Logf("the end of the controller's log:\n%s", log[max(0, len(log)-8000):])
+	}
+}
+
+// start runs a controller and waits until it is ready.
+func (w *world) start(args ...string) *system.Controller {
+	w.t.Helper()
+	c := w.launch(append([]string{"--namespace=" + w.namespace}, args...)...)
+	require.NoError(w.t, c.WaitReady(w.t.Context(), within))
+	return c
+}
+
+// launch runs a controller for all namespaces and does not wait.
+func (w *world) launch(args ...string) *system.Controller {
+	w.t.Helper()
+	binary, err := built()
+	require.NoError(w.t, err)
+	c, err := system.StartController(w.t.Context(), system.Options{
+		Binary: binary, Kubeconfig: w.kubeconfig, Env: w.aws.ControllerEnv(), Log: w.log,
+		Args: append([]string{"--cluster-name=test", "--debug"}, args...),
+	})
+	require.NoError(w.t, err)
+	w.running = append(w.running, c)
+	return c
+}
+
+// assertNothingLeaked greps logs, events, metrics and annotations for every key, secret and token that AWS issued.
+func (w *world) assertNothingLeaked() {
+	w.t.Helper()
+	ctx := context.Background() // the test's own is done
+	log, err := os.ReadFile(w.log)
+	if err != nil {
+		return // nothing ever ran
+	}
+	places := map[string]string{"log": string(log)}
+	for _, c := range w.running {
+		if c.Running() {
+			places["metrics"], err = c.Get(ctx, "/metrics")
+			require.NoError(w.t, err)
+		}
+	}
+	for _, kinds := range []string{"events", "serviceaccounts,pods,awsiamroles"} {
+		places[kinds], err = w.Kubectl(ctx, "get", kinds, "-A", "-o", "json")
+		require.NoError(w.t, err)
+	}
+	places["metadata of secrets"], err = w.Kubectl(ctx, "get", "secrets", "-A", "-o",
+		`jsonpath={range .items[*]}{.metadata}{"\n"}{end}`)
+	require.NoError(w.t, err)
+	for place, content := range places {
+		for _, secret := range w.aws.IssuedSecrets() {
+			encoded := base64.StdEncoding.EncodeToString([]byte(secret))
+			if strings.Contains(content, secret) || strings.Contains(content, strings.TrimRight(encoded, "=")) {
+				w.t.Errorf("a credential that AWS issued is in the %s", place)
+				break
+			}
+		}
+	}
+}
+
+func (w *world) eventually(done func(context.Context) error) {
+	w.t.Helper()
+	require.NoError(w.t, system.Eventually(w.t.Context(), within, done))
+}
+
+// secret waits for a Secret with other credentials than before's, nil for any.
+func (w *world) secret(name string, before *corev1.Secret) *corev1.Secret {
+	w.t.Helper()
+	var found *corev1.Secret
+	w.eventually(func(ctx context.Context) (err error) {
+		found, err = w.Client().CoreV1().Secrets(w.namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil && before != nil && string(found.Data["credentials.json"]) == string(before.Data["credentials.json"]) {
+			return fmt.Errorf("secret %s still holds the credentials from before", name)
+		}
+		return err
+	})
+	return found
+}
+
+// gone waits until there is no such Secret.
+func (w *world) gone(name string) {
+	w.t.Helper()
+	w.eventually(func(ctx context.Context) error {
+		_, err := w.Client().CoreV1().Secrets(w.namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil {
+			return fmt.Errorf("secret %s is still there", name)
+		}
+		return ignoreNotFound(err)
+	})
+}
+
+// account creates a ServiceAccount that asks for a role, with more annotations as pairs.
+func (w *world) account(name, role string, more ...string) *corev1.ServiceAccount {
+	w.t.Helper()
+	annotations := map[string]string{"iam.amazonaws.com/role": role}
+	for i := 0; i < len(more); i += 2 {
+		annotations["iam.amazonaws.com/"+more[i]] = more[i+1]
+	}
+	account, err := w.Client().CoreV1().ServiceAccounts(w.namespace).Create(w.t.Context(), &corev1.ServiceAccount{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations},
+	}, metav1.CreateOptions{})
+	require.NoError(w.t, err)
+	return account
+}
+
+// role creates an AWSIAMRole from YAML lines of its spec, and returns what the API server made of it.
+func (w *world) role(name, labels string, spec ...string) {
+	w.t.Helper()
+	manifest := "apiVersion: zalando.org/v1\nkind: AWSIAMRole\nmetadata:\n  name: " + name + "\n  namespace: " + w.namespace +
+		"\n  labels: {" + labels + "}\nspec:\n  " + strings.Join(spec, "\n  ") + "\n"
+	_, err := w.KubectlInput(w.t.Context(), strings.NewReader(manifest), "apply", "-f", "-")
+	require.NoError(w.t, err)
+}
+
+// field returns a field of an object by JSON path.
+func (w *world) field(object, path string) string {
+	w.t.Helper()
+	out, err := w.Kubectl(w.t.Context(), "get", object, "-n", w.namespace, "-o", "jsonpath={"+path+"}")
+	require.NoError(w.t, err)
+	return out
+}
+
+// eventuallyField waits until a field of an object is want.
+func (w *world) eventuallyField(object, path, want string) {
+	w.t.Helper()
+	w.eventually(func(ctx context.Context) error {
+		got, err := w.Kubectl(ctx, "get", object, "-n", w.namespace, "-o", "jsonpath={"+path+"}")
+		if err == nil && got != want {
+			err = fmt.Errorf("%s of %s is %q, not %q", path, object, got, want)
+		}
+		return err
+	})
+}
+
+// event waits for an event on an object and returns its message.
+func (w *world) event(kind, name, reason string) string {
+	w.t.Helper()
+	var message string
+	w.eventually(func(ctx context.Context) error {
+		list, err := w.Client().CoreV1().Events(w.namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for i := range list.Items {
+			e := &list.Items[i]
+			if e.InvolvedObject.Kind == kind && e.InvolvedObject.Name == name && e.Reason == reason {
+				message = e.Message
+				return nil
+			}
+		}
+		return fmt.Errorf("no event %s on %s %s", reason, kind, name)
+	})
+	return message
+}
+
+// iamRole adds an IAM role that trusts the controller on behalf of the test's namespace.
+func (w *world) iamRole(path, name string) string {
+	w.t.Helper()
+	arn, err := w.aws.Role(system.AccountID, path, name, w.namespace+"/test")
+	require.NoError(w.t, err)
+	return arn
+}
+
+// assumed returns how often a role was asked for.
+func (w *world) assumed() int { return w.aws.Counts()["AssumeRole"] }

@@ -1,0 +1,128 @@
+package system
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"kube-aws-iam-controller/internal/awssim"
+)
+
+// Accounts of the simulated world: the controller's, and another.
+const (
+	AccountID      = "123456789012"
+	OtherAccountID = "999999999999"
+	region         = "eu-central-1"
+)
+
+// AWS is simulated AWS with the controller's user or role in it.
+type AWS struct {
+	*awssim.Server
+
+	// ControllerRole is the name of the controller's own role, whose path is infra/.
+	ControllerRole string
+	controllerARN  string
+	env            aws.Credentials
+}
+
+// controllerPolicy is what the controller's own role may do. Roles of other accounts need it.
+const controllerPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Resource":"*"}]}`
+
+// StartAWS starts simulated AWS in which the controller is a role, as on an instance: its sessions of other roles are
+// chained.
+func StartAWS(ctx context.Context) (*AWS, error) {
+	server, err := awssim.Start(ctx, awssim.New(awssim.Options{}))
+	if err != nil {
+		return nil, err
+	}
+	a := &AWS{Server: server, ControllerRole: "kube-aws-iam-controller"}
+	a.controllerARN, err = a.AddRole(awssim.RoleSpec{
+		Account: AccountID, Path: "/infra/", Name: a.ControllerRole,
+		Trust:    `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
+		Policies: map[string]string{"assume": controllerPolicy},
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.env, err = a.RoleCredentials(AccountID, a.ControllerRole, "i-0123456789abcdef0", 24*time.Hour)
+	return a, err
+}
+
+// ControllerARN is the ARN of the controller's own role.
+func (a *AWS) ControllerARN() string { return a.controllerARN }
+
+// Credentials are the controller's own.
+func (a *AWS) Credentials() aws.Credentials { return a.env }
+
+// EndpointEnv is the environment of a process that uses this AWS, without credentials.
+func (a *AWS) EndpointEnv() []string {
+	return []string{
+		"AWS_ENDPOINT_URL_STS=" + a.URL(), "AWS_ENDPOINT_URL_IAM=" + a.URL(), "AWS_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true",
+	}
+}
+
+// ControllerEnv is the environment of a controller.
+func (a *AWS) ControllerEnv() []string {
+	return append(a.EndpointEnv(),
+		"AWS_ACCESS_KEY_ID="+a.env.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+a.env.SecretAccessKey, "AWS_SESSION_TOKEN="+a.env.SessionToken)
+}
+
+// TrustPolicy is what the owner of a role writes into it, for the controller on behalf of an external ID.
+func (a *AWS) TrustPolicy(externalID string) string {
+	type object map[string]any
+	principal := object{"AWS": a.controllerARN}
+	text, err := json.Marshal(object{"Version": "2012-10-17", "Statement": []object{
+		{
+			"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole",
+			"Condition": object{"StringEquals": object{"sts:ExternalId": externalID}},
+		},
+		{"Effect": "Allow", "Principal": principal, "Action": "sts:TagSession"},
+	}})
+	if err != nil {
+		return "" // strings always marshal
+	}
+	return string(text)
+}
+
+// Role adds a role that trusts the controller on behalf of an external ID. The path is "" or ends in a slash.
+func (a *AWS) Role(account, path, name, externalID string) (string, error) {
+	return a.AddRole(awssim.RoleSpec{
+		Account: account, Path: "/" + path, Name: name, Trust: a.TrustPolicy(externalID), MaxSessionDuration: 43200,
+	})
+}
+
+// ARN is that of a role.
+func ARN(account, path, name string) string {
+	return fmt.Sprintf("arn:aws:iam::%s:role/%s%s", account, path, name)
+}
+
+// SetSession makes all sessions that long, whatever is asked for; 0 for what is asked for.
+func (a *AWS) SetSession(d time.Duration) {
+	a.Set(awssim.Settings{Session: new(awssim.Duration(d))})
+}
+
+// SetLatency makes every request take that long.
+func (a *AWS) SetLatency(d time.Duration) {
+	a.Set(awssim.Settings{Latency: new(awssim.Duration(d))})
+}
+
+// SetFaults replaces what goes wrong.
+func (a *AWS) SetFaults(faults ...awssim.Fault) { a.Set(awssim.Settings{Faults: &faults}) }
+
+// WhoAmI asks STS whose credentials these are, as any program would.
+func (a *AWS) WhoAmI(ctx context.Context, id, secret, token string) (string, error) {
+	client := sts.New(sts.Options{
+		Region: region, BaseEndpoint: new(a.URL()), Credentials: credentials.NewStaticCredentialsProvider(id, secret, token),
+	})
+	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(aws.ToString(out.Arn)), nil
+}

@@ -1,0 +1,127 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"kube-aws-iam-controller/test/cluster"
+)
+
+// Namespace and Account are where the controller's own ServiceAccount is.
+const (
+	Namespace = "kube-system"
+	Account   = "kube-aws-iam-controller"
+)
+
+// Options say how to run a controller.
+type Options struct {
+	// Binary is the controller's, see BuildController.
+	Binary string
+	// Kubeconfig is how it reaches the API server, see Install.
+	Kubeconfig string
+	// Args are flags besides those that name the API server and the address of metrics.
+	Args []string
+	// Env is the environment; the controller sees nothing of the test's own.
+	Env []string
+	// Log is the file that its output is appended to.
+	Log string
+}
+
+// Controller is a controller that runs as a process of its own.
+type Controller struct {
+	*cluster.Process
+
+	address string
+}
+
+// Install applies what is shipped and returns a kubeconfig with which a controller is its own ServiceAccount.
+func Install(ctx context.Context, access *cluster.Access) (string, error) {
+	root, err := cluster.Root()
+	if err != nil {
+		return "", err
+	}
+	if _, err := access.Kubectl(ctx, "apply", "-k", filepath.Join(root, "manifests")); err != nil {
+		return "", err
+	}
+	if _, err := access.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=30s",
+		"crd/awsiamroles.zalando.org"); err != nil {
+		return "", err
+	}
+	return access.ServiceAccountKubeconfig(ctx, Namespace, Account)
+}
+
+// StartController runs a controller, and returns before it is ready.
+func StartController(ctx context.Context, options Options) (*Controller, error) {
+	port, err := cluster.FreePort(ctx)
+	if err != nil {
+		return nil, err
+	}
+	address := "127.0.0.1:" + strconv.Itoa(port)
+	args := append([]string{"--kubeconfig=" + options.Kubeconfig, "--listen-address=" + address}, options.Args...)
+	process, err := cluster.StartProcess(cluster.Command{
+		Name: Account, Path: options.Binary, Args: args, Log: options.Log,
+		Env: append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}, options.Env...),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Controller{Process: process, address: address}, nil
+}
+
+// WaitReady returns when the controller says that it is ready.
+func (c *Controller) WaitReady(ctx context.Context, within time.Duration) error {
+	return Eventually(ctx, within, func(ctx context.Context) error {
+		if !c.Running() {
+			return errors.New("the controller has ended")
+		}
+		_, err := c.Get(ctx, "/readyz")
+		return err
+	})
+}
+
+// Get returns what the controller answers at a path. Any status but 200 is an error with the body.
+func (c *Controller) Get(ctx context.Context, path string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address+path, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", path, resp.Status, body)
+	}
+	return string(body), err
+}
+
+// Metric returns the sum of the controller's series whose lines start with prefix.
+func (c *Controller) Metric(ctx context.Context, prefix string) (float64, error) {
+	body, err := c.Get(ctx, "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	var sum float64
+	for line := range strings.Lines(body) {
+		if !strings.HasPrefix(line, prefix) {
+			continue
+		}
+		fields := strings.Fields(line)
+		value, err := strconv.ParseFloat(fields[len(fields)-1], 64)
+		if err != nil {
+			return 0, fmt.Errorf("metric %q: %w", line, err)
+		}
+		sum += value
+	}
+	return sum, nil
+}
