@@ -76,6 +76,9 @@ func (a *Access) AdminConfig() *rest.Config { return rest.CopyConfig(a.config) }
 // AdminKubeconfig returns the path of the administrator's kubeconfig.
 func (a *Access) AdminKubeconfig() string { return a.kubeconfig }
 
+// KubectlPath returns the path of the kubectl that Kubectl runs.
+func (a *Access) KubectlPath() string { return a.kubectl }
+
 // Client returns the administrator's client.
 func (a *Access) Client() kubernetes.Interface { return a.client }
 

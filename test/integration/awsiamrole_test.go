@@ -3,7 +3,6 @@ package integration
 import (
 	"context"
 	"path/filepath"
-
 	"testing"
 	"time"
 

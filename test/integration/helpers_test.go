@@ -38,3 +38,10 @@ func (d document) expires(t *testing.T) time.Time {
 	require.NoError(t, err)
 	return at
 }
+
+func jsonText(t *testing.T, value string) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	require.NoError(t, err)
+	return string(text)
+}

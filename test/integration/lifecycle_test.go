@@ -11,8 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
 	"kube-aws-iam-controller/internal/awssim"
+
 	"kube-aws-iam-controller/test/system"
 )
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +40,7 @@ type world struct {
 	namespace  string
 	kubeconfig string
 	log        string
+	env        []string // of controllers, but for their settings
 	running    []*system.Controller
 }
 
@@ -58,8 +60,9 @@ func newWorldOn(t *testing.T, control *cluster.Cluster) *world {
 	t.Helper()
 	w := &world{Cluster: control, t: t, log: filepath.Join(t.TempDir(), "controller.log")}
 	var err error
-	w.aws, err = system.StartAWS(t.Context())
+	w.aws, err = system.StartAWS(t.Context(), "/infra/")
 	require.NoError(t, err)
+	w.env = w.aws.ControllerEnv()
 	t.Cleanup(w.end)
 	return w
 }
@@ -93,8 +96,8 @@ func (w *world) launch(args ...string) *system.Controller {
 	binary, err := built()
 	require.NoError(w.t, err)
 	c, err := system.StartController(w.t.Context(), system.Options{
-		Binary: binary, Kubeconfig: w.kubeconfig, Env: w.aws.ControllerEnv(), Log: w.log,
-		Args: append([]string{"--cluster-name=test", "--debug"}, args...),
+		Binary: binary, Kubeconfig: w.kubeconfig, Log: w.log, Args: args,
+		Env: append(slices.Clone(w.env), "KUBE_AWS_IAM_CLUSTER_NAME=test", "KUBE_AWS_IAM_DEBUG=true"),
 	})
 	require.NoError(w.t, err)
 	w.running = append(w.running, c)

@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-
 	"kube-aws-iam-controller/internal/awssim"
 )
 
@@ -25,7 +24,7 @@ const (
 type AWS struct {
 	*awssim.Server
 
-	// ControllerRole is the name of the controller's own role, whose path is infra/.
+	// ControllerRole is the name of the controller's own role.
 	ControllerRole string
 	controllerARN  string
 	env            aws.Credentials
@@ -35,15 +34,15 @@ type AWS struct {
 const controllerPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Resource":"*"}]}`
 
 // StartAWS starts simulated AWS in which the controller is a role, as on an instance: its sessions of other roles are
-// chained.
-func StartAWS(ctx context.Context) (*AWS, error) {
+// chained. The path is that of the controller's own role.
+func StartAWS(ctx context.Context, path string) (*AWS, error) {
 	server, err := awssim.Start(ctx, awssim.New(awssim.Options{}))
 	if err != nil {
 		return nil, err
 	}
 	a := &AWS{Server: server, ControllerRole: "kube-aws-iam-controller"}
 	a.controllerARN, err = a.AddRole(awssim.RoleSpec{
-		Account: AccountID, Path: "/infra/", Name: a.ControllerRole,
+		Account: AccountID, Path: path, Name: a.ControllerRole,
 		Trust:    `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
 		Policies: map[string]string{"assume": controllerPolicy},
 	})

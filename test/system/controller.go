@@ -27,7 +27,7 @@ type Options struct {
 	Binary string
 	// Kubeconfig is how it reaches the API server, see Install.
 	Kubeconfig string
-	// Args are flags besides those that name the API server and the address of metrics.
+	// Args are flags. Without them the API server and a free port for metrics are known.
 	Args []string
 	// Env is the environment; the controller sees nothing of the test's own.
 	Env []string
@@ -65,10 +65,13 @@ func StartController(ctx context.Context, options Options) (*Controller, error) 
 		return nil, err
 	}
 	address := "127.0.0.1:" + strconv.Itoa(port)
-	args := append([]string{"--kubeconfig=" + options.Kubeconfig, "--listen-address=" + address}, options.Args...)
 	process, err := cluster.StartProcess(cluster.Command{
-		Name: Account, Path: options.Binary, Args: args, Log: options.Log,
-		Env: append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}, options.Env...),
+		Name: Account, Path: options.Binary, Args: options.Args, Log: options.Log,
+		// Variables leave the flags free, which count for more.
+		Env: append([]string{
+			"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent",
+			"KUBE_AWS_IAM_KUBECONFIG=" + options.Kubeconfig, "KUBE_AWS_IAM_LISTEN_ADDRESS=" + address,
+		}, options.Env...),
 	})
 	if err != nil {
 		return nil, err
@@ -78,18 +81,31 @@ func StartController(ctx context.Context, options Options) (*Controller, error) 
 
 // WaitReady returns when the controller says that it is ready.
 func (c *Controller) WaitReady(ctx context.Context, within time.Duration) error {
-	return Eventually(ctx, within, func(ctx context.Context) error {
-		if !c.Running() {
-			return errors.New("the controller has ended")
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-c.Done():
+			cancel(errors.New("the controller has ended"))
+		case <-ctx.Done():
 		}
+	}()
+	err := Eventually(ctx, within, func(ctx context.Context) error {
 		_, err := c.Get(ctx, "/readyz")
 		return err
 	})
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	return err
 }
+
+// URL returns where the controller serves metrics, health and readiness.
+func (c *Controller) URL() string { return "http://" + c.address }
 
 // Get returns what the controller answers at a path. Any status but 200 is an error with the body.
 func (c *Controller) Get(ctx context.Context, path string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL()+path, http.NoBody)
 	if err != nil {
 		return "", err
 	}
