@@ -2,6 +2,7 @@ package awssim
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,23 +148,26 @@ func (op operator) holds(have []string, want []string) bool {
 	return slices.ContainsFunc(have, one)
 }
 
-// substitute replaces policy variables such as ${aws:username}. One that is
-// not known makes the value match nothing.
+// variable is a policy variable.
+var variable = regexp.MustCompile(`\$\{[^}]*\}`)
+
+// substitute replaces policy variables such as ${aws:username}, once: what is
+// put in is not looked at again. A value with one that is not known matches
+// nothing.
 func substitute(values []string, known facts) []string {
 	out := make([]string, 0, len(values))
 	for _, v := range values {
-		for {
-			start := strings.Index(v, "${")
-			end := strings.Index(v[max(start, 0):], "}")
-			if start < 0 || end < 0 {
-				out = append(out, v)
-				break
+		complete := true
+		v = variable.ReplaceAllStringFunc(v, func(name string) string {
+			value := known[strings.ToLower(name[2:len(name)-1])]
+			if len(value) != 1 {
+				complete = false
+				return ""
 			}
-			value := known[strings.ToLower(v[start+2:start+end])]
-			if len(value) != 1 || strings.Contains(value[0], "${") {
-				break
-			}
-			v = v[:start] + value[0] + v[start+end+1:]
+			return value[0]
+		})
+		if complete {
+			out = append(out, v)
 		}
 	}
 	return out

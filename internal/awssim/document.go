@@ -96,6 +96,9 @@ func parseDocument(text string) (*document, error) {
 		}
 		d.statements = []statement{single}
 	}
+	if len(d.statements) == 0 {
+		return nil, errors.New("Syntax errors in policy.") //nolint:staticcheck,revive // AWS's own words
+	}
 	for i := range d.statements {
 		if err := d.statements[i].check(); err != nil {
 			return nil, err
