@@ -1,0 +1,286 @@
+package serviceaccount
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/metadata/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// informer is a shared informer that is told what it has seen.
+type informer struct {
+	cache.SharedIndexInformer
+
+	store    cache.Store
+	handlers []cache.ResourceEventHandler
+}
+
+func (i *informer) GetStore() cache.Store { return i.store }
+
+func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
+	i.handlers = append(i.handlers, h)
+	return nil, nil //nolint:nilnil // nobody asks for it
+}
+
+func (i *informer) add(t *testing.T, meta *metav1.PartialObjectMetadata) any {
+	t.Helper()
+	obj, err := Transform(meta)
+	require.NoError(t, err)
+	require.NoError(t, i.store.Add(obj))
+	return obj
+}
+
+func object(annotations map[string]string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "app", UID: "u1", ResourceVersion: "7", Annotations: annotations},
+	}
+}
+
+var key = identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: "app"}
+
+func newSource(objects ...runtime.Object) (*Source, *informer, *fake.FakeMetadataClient) {
+	scheme := runtime.NewScheme()
+	_ = metav1.AddMetaToScheme(scheme)
+	client := fake.NewSimpleMetadataClient(scheme, objects...)
+	i := &informer{store: cache.NewStore(cache.DeletionHandlingMetaNamespaceKeyFunc)}
+	return NewSource(client, i, Config{
+		ExternalID: func(namespace string) string { return namespace + "/cluster" },
+		SecretName: func(name string) string { return name + ".aws-iam" },
+		MaxName:    245,
+	}), i, client
+}
+
+func TestTheCacheKeepsOnlyWhatIsRead(t *testing.T) {
+	obj, err := Transform(object(map[string]string{roleAnnotation: "app", "other": strings.Repeat("x", 1000), regionAnnotation: "eu-central-1"}))
+	require.NoError(t, err)
+	a, ok := obj.(*account)
+	require.True(t, ok)
+	assert.Equal(t, map[string]string{roleAnnotation: "app", regionAnnotation: "eu-central-1"}, a.asked())
+	again, err := Transform(a)
+	require.NoError(t, err)
+	assert.Same(t, a, again, "what was transformed stays")
+
+	obj, err = Transform(object(map[string]string{"other": "x", regionAnnotation: "eu-central-1"}))
+	require.NoError(t, err)
+	assert.Equal(t, cache.ExplicitKey("ns/app"), obj, "of one that asks for nothing only its name")
+}
+
+func TestDesired(t *testing.T) {
+	s, i, _ := newSource()
+	want, err := s.Desired(key)
+	require.NoError(t, err)
+	assert.Nil(t, want, "no such object")
+
+	i.add(t, object(nil))
+	want, err = s.Desired(key)
+	require.NoError(t, err)
+	assert.Nil(t, want, "it asks for nothing")
+
+	i.add(t, object(map[string]string{roleAnnotation: "path/app", sessionAnnotation: "15m"}))
+	want, err = s.Desired(key)
+	require.NoError(t, err)
+	role, err := identity.ParseRole("path/app")
+	require.NoError(t, err)
+	assert.Equal(t, &identity.Desired{
+		Key: key, UID: "u1", SecretName: "app.aws-iam", ExternalID: "ns/cluster", Role: role, SessionDuration: 15 * time.Minute,
+	}, want)
+}
+
+func TestAnnotationsAreRefusedByName(t *testing.T) {
+	for name, test := range map[string]struct {
+		annotations map[string]string
+		reason      string
+		says        []string
+	}{
+		"empty role":              {map[string]string{roleAnnotation: ""}, identity.InvalidAnnotation, []string{roleAnnotation, "empty"}},
+		"user":                    {map[string]string{roleAnnotation: "arn:aws:iam::123456789012:user/x"}, identity.InvalidAnnotation, []string{roleAnnotation, "user/x"}},
+		"session":                 {map[string]string{roleAnnotation: "app", sessionAnnotation: "soon"}, identity.InvalidAnnotation, []string{sessionAnnotation, `"soon"`}},
+		"region":                  {map[string]string{roleAnnotation: "app", regionAnnotation: "here"}, identity.InvalidAnnotation, []string{regionAnnotation, `"here"`, "eu-central-1"}},
+		"delivery":                {map[string]string{roleAnnotation: "app", deliveryAnnotation: "post"}, identity.InvalidAnnotation, []string{deliveryAnnotation, `"post"`, "process, endpoint, file, none"}},
+		"deletion policy":         {map[string]string{roleAnnotation: "app", deletionPolicyAnnotation: "keep"}, identity.InvalidAnnotation, []string{deletionPolicyAnnotation, "Delete, Retain"}},
+		"role and policy":         {map[string]string{roleAnnotation: "app", rolePolicyAnnotation: "{}"}, identity.InvalidAnnotation, []string{rolePolicyAnnotation, "exclude each other"}},
+		"role and managed policy": {map[string]string{roleAnnotation: "app", managedPoliciesAnnotation: "x"}, identity.InvalidAnnotation, []string{managedPoliciesAnnotation, "exclude each other"}},
+		"all at once":             {map[string]string{roleAnnotation: " ", sessionAnnotation: "x", regionAnnotation: "y"}, identity.InvalidAnnotation, []string{roleAnnotation, sessionAnnotation, regionAnnotation}},
+		"a policy":                {map[string]string{rolePolicyAnnotation: "{}"}, identity.ProvisioningDisabled, []string{rolePolicyAnnotation}},
+		"managed policies":        {map[string]string{managedPoliciesAnnotation: "x"}, identity.ProvisioningDisabled, []string{managedPoliciesAnnotation}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, i, _ := newSource()
+			i.add(t, object(test.annotations))
+			want, err := s.Desired(key)
+			var invalid *identity.InvalidError
+			require.ErrorAs(t, err, &invalid)
+			assert.Equal(t, test.reason, invalid.Reason)
+			for _, part := range test.says {
+				assert.Contains(t, invalid.Message, part)
+			}
+			assert.NotContains(t, invalid.Message, "\n")
+			require.NotNil(t, want)
+			assert.Equal(t, "u1", want.UID, "as much as can be read")
+		})
+	}
+}
+
+func TestANameThatLeavesNoRoomIsRefused(t *testing.T) {
+	s, i, _ := newSource()
+	long := object(map[string]string{roleAnnotation: "app"})
+	long.Name = strings.Repeat("x", 246)
+	i.add(t, long)
+	_, err := s.Desired(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: long.Name})
+	require.ErrorContains(t, err, "246 characters")
+}
+
+func TestHandlersSurviveWhatTheyWereNotToldOf(t *testing.T) {
+	s, i, _ := newSource()
+	var changed []identity.Key
+	require.NoError(t, s.Watch(func(k identity.Key) { changed = append(changed, k) }))
+	h := i.handlers[0]
+	asking := i.add(t, object(map[string]string{roleAnnotation: "app"}))
+	nothing := cache.ExplicitKey("ns/app")
+
+	for name, test := range map[string]struct {
+		happens func()
+		told    bool
+	}{
+		"added":                     {func() { h.OnAdd(asking, false) }, true},
+		"added, asks for nothing":   {func() { h.OnAdd(nothing, false) }, false},
+		"updated":                   {func() { h.OnUpdate(asking, asking) }, true},
+		"annotation added":          {func() { h.OnUpdate(nothing, asking) }, true},
+		"annotation taken away":     {func() { h.OnUpdate(asking, nothing) }, true},
+		"updated, asks for nothing": {func() { h.OnUpdate(nothing, nothing) }, false},
+		"deleted":                   {func() { h.OnDelete(asking) }, true},
+		"deleted, asked nothing":    {func() { h.OnDelete(nothing) }, false},
+		"deleted unseen":            {func() { h.OnDelete(cache.DeletedFinalStateUnknown{Key: "ns/app", Obj: asking}) }, true},
+		"deleted unseen, unknown":   {func() { h.OnDelete(cache.DeletedFinalStateUnknown{Key: "ns/app"}) }, true},
+		"deleted unseen, nothing":   {func() { h.OnDelete(cache.DeletedFinalStateUnknown{Key: "ns/app", Obj: nothing}) }, false},
+		"deleted unseen, nonsense":  {func() { h.OnDelete(cache.DeletedFinalStateUnknown{Key: "a/b/c"}) }, false},
+		"deleted unseen, twice": {func() {
+			h.OnDelete(cache.DeletedFinalStateUnknown{Key: "ns/app", Obj: cache.DeletedFinalStateUnknown{Key: "ns/app"}})
+		}, true},
+		"something else": {func() { h.OnAdd("nonsense", false) }, false},
+		"nothing at all": {func() { h.OnDelete(nil) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed = nil
+			test.happens()
+			if test.told {
+				assert.Equal(t, []identity.Key{key}, changed)
+			} else {
+				assert.Empty(t, changed)
+			}
+		})
+	}
+}
+
+func TestKeysAreOfThoseThatAsk(t *testing.T) {
+	s, i, _ := newSource()
+	i.add(t, object(map[string]string{roleAnnotation: "app"}))
+	other := object(nil)
+	other.Name = "other"
+	i.add(t, other)
+	var keys []identity.Key
+	for k := range s.Keys() {
+		keys = append(keys, k)
+	}
+	assert.Equal(t, []identity.Key{key}, keys)
+}
+
+func patches(client *fake.FakeMetadataClient) []string {
+	var all []string
+	for _, action := range client.Actions() {
+		if patch, ok := action.(clienttesting.PatchAction); ok {
+			all = append(all, string(patch.GetPatch()))
+		}
+	}
+	return all
+}
+
+func TestTheRoleIsWrittenBackOnce(t *testing.T) {
+	meta := object(map[string]string{roleAnnotation: "app"})
+	s, i, client := newSource(meta)
+	i.add(t, meta)
+	want := identity.Desired{Key: key, UID: "u1"}
+	require.NoError(t, s.Report(t.Context(), want, identity.Status{}))
+	assert.Empty(t, patches(client), "nothing is known yet")
+	require.NoError(t, s.Report(t.Context(), want, identity.Status{RoleARN: "arn:x"}))
+	assert.Equal(t, []string{`{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"arn:x"},"uid":"u1"}}`}, patches(client))
+
+	meta.Annotations[roleARNAnnotation] = "arn:x"
+	i.add(t, meta)
+	require.NoError(t, s.Report(t.Context(), want, identity.Status{RoleARN: "arn:x"}))
+	require.NoError(t, s.Report(t.Context(), identity.Desired{Key: key, UID: "u0"}, identity.Status{RoleARN: "arn:y"}), "another one")
+	assert.Len(t, patches(client), 1)
+
+	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", errors.New("uid"))
+	})
+	require.NoError(t, s.Report(t.Context(), want, identity.Status{RoleARN: "arn:z"}), "recreated meanwhile: not our concern")
+	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewInternalError(errors.New("boom"))
+	})
+	require.ErrorContains(t, s.Report(t.Context(), want, identity.Status{RoleARN: "arn:z"}), "annotate ServiceAccount ns/app: ")
+}
+
+func TestNothingIsReleasedOnAGuess(t *testing.T) {
+	s, _, _ := newSource()
+	released, err := s.Release(t.Context(), key)
+	require.NoError(t, err)
+	assert.True(t, released, "the API server knows of none")
+
+	s, _, client := newSource(object(map[string]string{roleAnnotation: "app"}))
+	released, err = s.Release(t.Context(), key)
+	require.NoError(t, err)
+	assert.False(t, released, "it asks, whatever the cache says")
+
+	client.PrependReactor("get", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewServiceUnavailable("away")
+	})
+	released, err = s.Release(t.Context(), key)
+	require.ErrorContains(t, err, "read ServiceAccount ns/app")
+	assert.False(t, released)
+
+	s, _, client = newSource(object(map[string]string{roleARNAnnotation: "arn:x"}))
+	released, err = s.Release(t.Context(), key)
+	require.NoError(t, err)
+	assert.True(t, released)
+	assert.Equal(t, []string{`{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":null},"uid":"u1"}}`}, patches(client), "what was written is taken back")
+}
+
+func FuzzAnnotations(f *testing.F) {
+	f.Add("app", "1h", "eu-central-1", "process", "Delete", "")
+	f.Add("arn:aws:iam::123456789012:role/a/b", "3600", "us-gov-west-1", "none", "Retain", "{}")
+	f.Fuzz(func(t *testing.T, role, session, region, delivery, deletion, policy string) {
+		annotations := map[string]string{
+			roleAnnotation: role, sessionAnnotation: session, regionAnnotation: region, deliveryAnnotation: delivery, deletionPolicyAnnotation: deletion,
+		}
+		if policy != "" {
+			annotations[rolePolicyAnnotation] = policy
+		}
+		var want identity.Desired
+		err := read(annotations, &want)
+		if err == nil {
+			assert.NotEmpty(t, want.Role.Name)
+			assert.GreaterOrEqual(t, want.SessionDuration, identity.MinSession)
+			assert.LessOrEqual(t, want.SessionDuration, identity.MaxSession)
+			assert.Empty(t, policy)
+			return
+		}
+		var invalid *identity.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		for _, r := range invalid.Message {
+			assert.False(t, r < ' ' || r == 0x7f, "control characters of tenants stay out of events")
+		}
+	})
+}
