@@ -2,6 +2,9 @@ package config
 
 import (
 	"bytes"
+	"io"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +24,7 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Controller, command)
 	assert.Equal(t, Config{
-		LogFormat: "logfmt", KubeAPIQPS: 200, STSQPS: 200, RefreshLimit: 20 * time.Minute, Workers: 10,
+		LogFormat: "logfmt", KubeAPIQPS: 400, STSQPS: 250, RefreshLimit: 20 * time.Minute, Workers: 30,
 		ListenAddress: ":8080", Interval: 10 * time.Second,
 	}, c)
 }
@@ -57,7 +60,7 @@ func TestEveryFlagIsAlsoAnEnvironmentVariable(t *testing.T) {
 	assert.Equal(t, Config{
 		Debug: true, ClusterName: "flag-wins", RefreshLimit: 10 * time.Minute, STSQPS: 1.5, Workers: 3, LeaderElect: true,
 		LeaderElectNamespace: "infra", LogFormat: "json", SessionTags: true, CredentialsFile: "/creds", Kubeconfig: "/kube",
-		KubeAPIQPS: 200, ListenAddress: ":8080", Interval: 10 * time.Second,
+		KubeAPIQPS: 400, ListenAddress: ":8080", Interval: 10 * time.Second,
 	}, c)
 }
 
@@ -128,7 +131,7 @@ func TestAnEmptyVariableIsNone(t *testing.T) {
 	t.Setenv("KUBE_AWS_IAM_WORKERS", "")
 	_, c, err := parse(t)
 	require.NoError(t, err)
-	assert.Equal(t, 10, c.Workers)
+	assert.Equal(t, 30, c.Workers)
 }
 
 func TestOnlyOurFlagsAreVariables(t *testing.T) {
@@ -226,4 +229,18 @@ func FuzzParse(f *testing.F) {
 			assert.Positive(t, c.RefreshLimit)
 		}
 	})
+}
+
+func TestEveryFlagIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	require.NoError(t, err)
+	for _, flag := range newApp(io.Discard, &Config{}).Model().Flags {
+		if flag.Envar == "" {
+			continue // kingpin's own
+		}
+		assert.Contains(t, string(text), "`--"+flag.Name+"`")
+		if value := strings.Join(flag.Default, ""); value != "" && !flag.Hidden {
+			assert.Regexp(t, "`--"+flag.Name+"` \\| `?"+regexp.QuoteMeta(value)+"`? \\|", string(text))
+		}
+	}
 }

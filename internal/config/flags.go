@@ -77,7 +77,7 @@ func clusterFlags(app *kingpin.Application, c *Config) {
 	app.Flag("namespace", "Limit the controller to one namespace.").StringVar(&c.Namespace)
 	app.Flag("kubeconfig", "Path of a kubeconfig file. The default is the Pod's own ServiceAccount.").StringVar(&c.Kubeconfig)
 	app.Flag("apiserver", "URL of an API server that asks for no credentials, such as kubectl proxy.").StringVar(&c.APIServer)
-	app.Flag("kube-api-qps", "Most requests a second to the API server; twice as many for a moment.").Default("200").Float64Var(&c.KubeAPIQPS)
+	app.Flag("kube-api-qps", "Most requests a second to the API server; twice as many for a moment.").Default("400").Float64Var(&c.KubeAPIQPS)
 	app.Flag("leader-elect", "Work only while holding the Lease kube-aws-iam-controller. For more than one replica.").BoolVar(&c.LeaderElect)
 	app.Flag("leader-elect-namespace", "Namespace of the Lease. The default is the Pod's own.").StringVar(&c.LeaderElectNamespace)
 }
@@ -91,7 +91,7 @@ func awsFlags(app *kingpin.Application, c *Config) {
 		StringVar(&c.CredentialsFile)
 	app.Flag("session-tags", "Pass kubernetes-cluster, kubernetes-namespace and kubernetes-service-account as session tags. Trust policies have to allow sts:TagSession.").
 		BoolVar(&c.SessionTags)
-	app.Flag("sts-qps", "Most requests a second to STS; twice as many for a moment.").Default("200").Float64Var(&c.STSQPS)
+	app.Flag("sts-qps", "Most requests a second to STS; twice as many for a moment.").Default("250").Float64Var(&c.STSQPS)
 	app.Flag("refresh-limit", "Renew credentials when less than this is left of them, at the most a third of their session.").
 		Default("20m").DurationVar(&c.RefreshLimit)
 }
@@ -100,7 +100,7 @@ func processFlags(app *kingpin.Application, c *Config) {
 	app.Flag("debug", "Log debug lines.").BoolVar(&c.Debug)
 	app.Flag("log-format", "Format of the log: logfmt or json.").Default("logfmt").EnumVar(&c.LogFormat, "logfmt", "json")
 	app.Flag("listen-address", "Address of /healthz, /readyz and /metrics.").Default(":8080").StringVar(&c.ListenAddress)
-	app.Flag("workers", "How many identities are served at once.").Default("10").IntVar(&c.Workers)
+	app.Flag("workers", "How many identities are served at once.").Default("30").IntVar(&c.Workers)
 	app.Flag("interval", "Without effect: nothing is polled.").Hidden().Default("10s").DurationVar(&c.Interval)
 	app.Flag("event-queue-size", "Without effect: events have no queue of their own.").Hidden().IntVar(&c.EventQueueSize)
 }

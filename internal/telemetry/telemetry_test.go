@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -65,6 +66,15 @@ func TestMetricsAreServedUnderTheirNames(t *testing.T) {
 	}
 	m.SetLeader(false)
 	assert.Zero(t, testutil.ToFloat64(m.leader))
+
+	docs, err := os.ReadFile("../../docs/configuration.md")
+	require.NoError(t, err)
+	for line := range strings.Lines(body) {
+		if name, is := strings.CutPrefix(line, "# TYPE kube_aws_iam_controller_"); is {
+			name, _, _ = strings.Cut(name, " ")
+			assert.Contains(t, string(docs), "`kube_aws_iam_controller_"+name, "every metric is documented")
+		}
+	}
 }
 
 func TestOddCodesOfAWSAreOneSeries(t *testing.T) {
