@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -71,8 +70,10 @@ type writer struct {
 	creds identity.Credentials
 	data  map[string][]byte
 	notes map[string]string
-	// creating and created tell which way the Secret was written.
+	// creating and created tell which way the Secret was written, and patched
+	// which version of it a patch was sent for.
 	creating, created bool
+	patched           string
 }
 
 func newWriter(s *Store, want identity.Desired, creds identity.Credentials) (*writer, error) {
@@ -83,7 +84,7 @@ func newWriter(s *Store, want identity.Desired, creds identity.Credentials) (*wr
 // create fails rather than write to a Secret that it did not make.
 func (w *writer) create(ctx context.Context) (*corev1.Secret, error) {
 	w.creating = true
-	if w.want.Source == identity.ServiceAccount {
+	if w.want.Source == identity.ServiceAccount && w.data[authorizationToken] == nil {
 		w.data[authorizationToken] = newToken()
 	}
 	version, kind := ownerKind(w.want.Source)
@@ -105,29 +106,34 @@ func (w *writer) create(ctx context.Context) (*corev1.Secret, error) {
 // patch writes to the Secret that was observed, and to no other.
 func (w *writer) patch(ctx context.Context, have *observation) (*corev1.Secret, error) {
 	w.creating = false
-	// What was edited is replaced as a whole, so that nothing foreign stays.
-	// That needs the token first: pods may hold it for as long as they live.
-	whole := have.Edited || w.want.Source == identity.AWSIAMRole
-	if have.Edited && w.want.Source == identity.ServiceAccount {
+	if have.Edited {
 		return w.adopt(ctx)
 	}
-	return w.send(ctx, have, whole)
+	return w.send(ctx, have, w.want.Source == identity.AWSIAMRole)
 }
 
-// adopt takes over a Secret that is ours but not as it was observed.
+// adopt takes over a Secret that is ours but not as it was observed, or not as
+// we left it. It is replaced as a whole, so that nothing foreign stays.
 func (w *writer) adopt(ctx context.Context) (*corev1.Secret, error) {
 	w.creating = false
 	secret, err := w.live(ctx, w.want)
 	if err != nil {
 		return nil, err
 	}
-	if w.want.Source == identity.ServiceAccount {
-		w.data[authorizationToken] = newToken()
-		if token := secret.Data[authorizationToken]; wellFormedToken.Match(token) {
-			w.data[authorizationToken] = token
-		}
-	}
+	w.keepToken(secret)
 	return w.send(ctx, observe(w.want.Source, &secret.ObjectMeta), true)
+}
+
+// keepToken takes over the token of a Secret: pods hold it for as long as they
+// live.
+func (w *writer) keepToken(secret *corev1.Secret) {
+	if w.want.Source != identity.ServiceAccount {
+		return
+	}
+	w.data[authorizationToken] = newToken()
+	if token := secret.Data[authorizationToken]; wellFormedToken.Match(token) {
+		w.data[authorizationToken] = token
+	}
 }
 
 func (w *writer) send(ctx context.Context, have *observation, whole bool) (*corev1.Secret, error) {
@@ -135,20 +141,26 @@ func (w *writer) send(ctx context.Context, have *observation, whole bool) (*core
 	if err != nil {
 		return nil, fmt.Errorf("render patch: %w", err)
 	}
+	w.patched = have.ResourceVersion
 	return w.secrets.Secrets(w.want.Namespace).Patch(ctx, w.want.SecretName, types.JSONPatchType, body,
 		metav1.PatchOptions{FieldManager: Manager})
 }
 
 // replace deletes a Secret that somebody made immutable, which nothing else
-// can undo, and creates it anew.
+// can undo, and creates it anew. A patch may also have been invalid because it
+// was made for what is no longer so: that is the case for adopt.
 func (w *writer) replace(ctx context.Context, refused error) (*corev1.Secret, error) {
 	secret, err := w.live(ctx, w.want)
 	if err != nil {
 		return nil, err
 	}
-	if secret.Immutable == nil || !*secret.Immutable {
-		return nil, refused
+	if secret.ResourceVersion != w.patched {
+		return w.adopt(ctx)
 	}
+	if secret.Immutable == nil || !*secret.Immutable {
+		return nil, w.explain(refused) // trying again would change nothing
+	}
+	w.keepToken(secret)
 	err = w.secrets.Secrets(w.want.Namespace).Delete(ctx, w.want.SecretName, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion},
 	})
@@ -191,20 +203,11 @@ func (w *writer) explain(err error) error {
 	}
 }
 
+// scrub takes out of a text whatever it quotes of the credentials.
 func (w *writer) scrub(text string) string {
-	var pairs []string
-	hide := func(secret string) {
-		if secret != "" {
-			pairs = append(pairs, secret, "REDACTED", base64.StdEncoding.EncodeToString([]byte(secret)), "REDACTED")
-		}
+	secret := []string{w.creds.AccessKeyID.Reveal(), w.creds.SecretAccessKey.Reveal(), w.creds.SessionToken.Reveal(), string(w.data[authorizationToken])}
+	for _, key := range []string{credentialsKey, jsonKey, authorizationToken} {
+		secret = append(secret, base64.StdEncoding.EncodeToString(w.data[key]))
 	}
-	for key, value := range w.data {
-		if key != roleARNKey && key != expireKey && key != generationKey {
-			hide(string(value))
-		}
-	}
-	hide(w.creds.SessionToken.Reveal())
-	hide(w.creds.SecretAccessKey.Reveal())
-	hide(w.creds.AccessKeyID.Reveal())
-	return strings.NewReplacer(pairs...).Replace(text)
+	return redact(text, secret)
 }

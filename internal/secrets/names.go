@@ -104,13 +104,17 @@ func ownerKind(source identity.Source) (apiVersion, kind string) {
 	return "zalando.org/v1", "AWSIAMRole"
 }
 
+// ours says whether a Secret with our labels can be ours: neither we nor the
+// predecessor make one that has a controller.
+func ours(meta *metav1.ObjectMeta) bool { return metav1.GetControllerOfNoCopy(meta) == nil }
+
 // isOurs says whether a Secret that stands under our name may be written.
 // Labels decide; where somebody took those off, our own traces do: an owner
 // reference to the very object, on a Secret whose data we wrote. The
 // predecessor's oldest Secrets carry the heritage label and nothing else.
 func isOurs(want identity.Desired, meta *metav1.ObjectMeta) bool {
-	if controller := metav1.GetControllerOfNoCopy(meta); controller != nil {
-		return false // neither we nor the predecessor set one
+	if !ours(meta) {
+		return false
 	}
 	if labels.SelectorFromSet(ownLabels(want.Source)).Matches(labels.Set(meta.Labels)) {
 		return true

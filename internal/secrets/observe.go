@@ -48,7 +48,7 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 		noAnnotations: len(meta.Annotations) == 0,
 		noLabels:      len(meta.Labels) == 0,
 		State: refresh.State{
-			Exists:          true,
+			Exists:          ours(meta),
 			UID:             string(meta.UID),
 			ResourceVersion: meta.ResourceVersion,
 			RoleARN:         atMost(2048, meta.Annotations[roleARNAnnotation]),

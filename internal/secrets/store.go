@@ -123,7 +123,7 @@ func (s *Store) observe(key identity.Key) observation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own, is := s.written[key]
-	if is && newer(own.observation, &seen) && time.Since(own.at) < confirmation {
+	if is && (!seen.Exists || newer(own.observation, &seen)) && time.Since(own.at) < confirmation {
 		return *own.observation
 	}
 	delete(s.written, key)
