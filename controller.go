@@ -60,6 +60,7 @@ func (c *controller) run(ctx context.Context) error {
 		group.Go(func() error { s.objects.RunWithContext(ctx); return nil })
 		group.Go(func() error { s.secrets.RunWithContext(ctx); return nil })
 	}
+	group.Go(func() error { c.giveBack(ctx); return nil })
 	group.Go(func() error {
 		if !c.config.LeaderElect {
 			c.metrics.SetLeader(true)

@@ -56,6 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	logging.RedirectKlog(logger, cfg.Debug)
 	level.Info(logger).Log("msg", "starting", "version", version, "cluster", cfg.ClusterName, "namespace", cfg.Namespace)
+	limitGarbage()
 	c, err := build(ctx, cfg, logger)
 	if err == nil {
 		err = c.run(ctx)

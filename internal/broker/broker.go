@@ -45,6 +45,8 @@ type Secrets interface {
 	Apply(ctx context.Context, want identity.Desired, creds identity.Credentials) (refresh.State, bool, error)
 	// Remove deletes the Secret; nil if it is already gone.
 	Remove(ctx context.Context, key identity.Key) error
+	// Forget drops what is remembered of an identity that has no Secret.
+	Forget(key identity.Key)
 }
 
 // Reporter tells people.
@@ -114,7 +116,7 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 		}
 	}
 	if reason, due := refresh.Due(time.Now(), want, have, b.RefreshLimit); due {
-		return b.renew(ctx, source, want, have, reason)
+		return b.renew(ctx, renewal{source: source, want: want, have: have, reason: reason, mends: invalid == nil})
 	}
 	if invalid == nil {
 		b.troubles.clear(key)
@@ -133,10 +135,21 @@ func lastGood(want identity.Desired, have refresh.State) (identity.Desired, bool
 	return want.LastGood(role, session, have.SpecHash), true
 }
 
+// renewal is one renewal: of what, why, and whether it makes all well.
+type renewal struct {
+	source Source
+	want   identity.Desired
+	have   refresh.State
+	reason refresh.Reason
+	mends  bool
+}
+
 // renew gets new credentials and stores them. What is there stays if it fails.
-func (b *Broker) renew(ctx context.Context, source Source, want identity.Desired, have refresh.State, reason refresh.Reason) (time.Duration, error) {
-	// Running out is the only reason that nobody can bring about at will.
-	if reason != refresh.NearExpiry {
+func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
+	source, want, have, reason := r.source, r.want, r.have, r.reason
+	// Running out is the only reason that nobody can bring about at will. But
+	// with a clock that is ahead of AWS's, what is new runs out at once.
+	if reason != refresh.NearExpiry || have.Session < identity.MinSession {
 		if wait := b.restores.spend(want.Key, time.Now()); wait > 0 {
 			return wait, nil
 		}
@@ -154,7 +167,9 @@ func (b *Broker) renew(ctx context.Context, source Source, want identity.Desired
 		return refresh.Patience(time.Now(), have), err
 	}
 
-	b.troubles.clear(want.Key)
+	if r.mends {
+		b.troubles.clear(want.Key)
+	}
 	b.celebrate(ctx, want, creds, created)
 	level.Info(b.Logger).Log("msg", "credentials written", "object", want.Key, "role", creds.RoleARN,
 		"reason", reason, "expire", creds.Expiration.Format(time.RFC3339))
@@ -189,6 +204,7 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) er
 	b.troubles.clear(key)
 	have := b.Secrets.Observe(key)
 	if !have.Exists {
+		b.Secrets.Forget(key)
 		return nil
 	}
 	// A cache that lacks the object is not proof enough to delete by.

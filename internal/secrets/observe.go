@@ -67,7 +67,7 @@ func readTimes(s *refresh.State, expiration, session string) {
 		return // the predecessor's Secrets have none
 	}
 	if err != nil {
-		s.Unreadable = identity.Quote(expiration)
+		s.Unreadable = identity.Cut(expiration)
 		return
 	}
 	s.Expiration = at.UTC()

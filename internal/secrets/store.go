@@ -166,6 +166,10 @@ func (s *Store) Remove(ctx context.Context, key identity.Key) error {
 	return nil
 }
 
+// Forget drops what is remembered of the conflicts of an identity that nobody
+// asks for any more.
+func (s *Store) Forget(key identity.Key) { s.noteConflict(key, false) }
+
 // Free returns an error if the name of want's Secret was found taken by
 // somebody else's and still is. It costs a call only in that case, and spares
 // asking STS for credentials that cannot be stored.

@@ -441,3 +441,14 @@ func requireStep(t *testing.T, err error, reason string) string {
 	require.Equal(t, reason, step.Reason)
 	return step.Message
 }
+
+func TestForgetDropsAConflict(t *testing.T) {
+	w, want := newWorld(t), desired(identity.ServiceAccount)
+	w.api.write("kubectl", want.SecretName, func(*corev1.Secret) {})
+	_, _, err := w.Apply(t.Context(), want, creds)
+	requireStep(t, err, identity.SecretConflict)
+	w.Forget(want.Key)
+	w.api.requests = nil
+	require.NoError(t, w.Free(t.Context(), want))
+	assert.Empty(t, w.api.requests)
+}

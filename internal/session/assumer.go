@@ -46,10 +46,19 @@ type Assumer struct {
 	own     *ownIdentity
 	sts     *sts.Client
 	limiter *rate.Limiter
-	// chained is what STS said when it found the controller to be a role
-	// itself, whose sessions last an hour at most.
-	chained atomic.Pointer[string]
+	chained atomic.Pointer[chaining]
 }
+
+// chaining is what STS said, and when, as it found the controller to be a role
+// itself, whose sessions last an hour at most.
+type chaining struct {
+	said string
+	at   time.Time
+}
+
+// chainedFor is how long that is believed: the controller's own credentials
+// may be replaced by a user's.
+const chainedFor = 24 * time.Hour
 
 // New returns an Assumer with the controller's own credentials in cfg. It
 // makes no call.
@@ -80,13 +89,13 @@ func (a *Assumer) Assume(ctx context.Context, want identity.Desired) (identity.C
 	if err != nil {
 		return identity.Credentials{}, err
 	}
-	if said := a.chained.Load(); said != nil && want.SessionDuration > maxChained {
-		return a.assume(ctx, want, role, maxChained, *said)
+	if c := a.chained.Load(); c != nil && want.SessionDuration > maxChained && time.Since(c.at) < chainedFor {
+		return a.assume(ctx, want, role, maxChained, c.said)
 	}
 	creds, err := a.assume(ctx, want, role, want.SessionDuration, "")
 	if want.SessionDuration > maxChained && isChaining(err) {
 		said := awserr.Describe(err).Error()
-		a.chained.Store(&said)
+		a.chained.Store(&chaining{said: said, at: time.Now()})
 		return a.assume(ctx, want, role, maxChained, said)
 	}
 	return creds, err
@@ -113,13 +122,15 @@ func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identi
 	if err != nil {
 		return identity.Credentials{}, awserr.Describe(err)
 	}
-	return credentials(out, role, issued, notice(want, said))
+	creds, err := credentials(out, role, issued)
+	creds.Notice = notice(want, said, creds)
+	return creds, err
 }
 
 // errIncomplete is for an STS that is not one.
 var errIncomplete = errors.New("STS answered without credentials")
 
-func credentials(out *sts.AssumeRoleOutput, role identity.RoleReference, issued time.Time, notice string) (identity.Credentials, error) {
+func credentials(out *sts.AssumeRoleOutput, role identity.RoleReference, issued time.Time) (identity.Credentials, error) {
 	c := out.Credentials
 	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" ||
 		aws.ToString(c.SessionToken) == "" || c.Expiration == nil {
@@ -132,11 +143,15 @@ func credentials(out *sts.AssumeRoleOutput, role identity.RoleReference, issued 
 		SessionToken:    identity.Secret(*c.SessionToken),
 		Issued:          issued,
 		Expiration:      c.Expiration.UTC().Truncate(time.Second),
-		Notice:          notice,
 	}, nil
 }
 
-func notice(want identity.Desired, said string) string {
+// notice tells what is not as it was asked for, "" for nothing.
+func notice(want identity.Desired, said string, creds identity.Credentials) string {
+	if creds.Expiration.Before(creds.Issued) {
+		return fmt.Sprintf("The new credentials ran out at %s by the clock of this machine, which says %s: set the clock",
+			creds.Expiration.Format(time.RFC3339), creds.Issued.Format(time.RFC3339))
+	}
 	if said == "" {
 		return ""
 	}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"golang.org/x/sync/singleflight"
 
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
@@ -25,8 +26,8 @@ type ownIdentity struct {
 	intermediate identity.RoleReference
 	named        []identity.RoleReference // by flags
 
-	mu     sync.Mutex
-	caller *caller
+	asking singleflight.Group
+	caller atomic.Pointer[caller]
 }
 
 // caller is what GetCallerIdentity tells.
@@ -87,6 +88,9 @@ func (o *ownIdentity) isOwn(role identity.RoleReference, who *caller, base ident
 			return true
 		}
 	}
+	if o.intermediate == (identity.RoleReference{}) {
+		return false
+	}
 	intermediate, err := o.intermediate.Resolve(base)
 	return err == nil && intermediate.SameRole(role)
 }
@@ -99,26 +103,39 @@ func (o *ownIdentity) baseOf(who *caller) identity.BaseRole {
 }
 
 // whoAmI asks until it has been told once. Whoever comes while somebody asks
-// waits for the answer.
+// shares the answer, also if it is an error.
 func (o *ownIdentity) whoAmI(ctx context.Context) (*caller, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.caller != nil {
-		return o.caller, nil
+	if known := o.caller.Load(); known != nil {
+		return known, nil
 	}
-	out, err := o.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
+	answer := o.asking.DoChan("", func() (any, error) {
+		// On behalf of all who wait, so not bound to the patience of one.
+		out, err := o.sts.GetCallerIdentity(context.WithoutCancel(ctx), &sts.GetCallerIdentityInput{})
+		if err != nil {
+			return nil, err
+		}
+		told, err := parseCaller(aws.ToString(out.Arn))
+		if err == nil {
+			o.caller.Store(told)
+		}
 		return nil, err
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case result := <-answer:
+		return o.caller.Load(), result.Err
 	}
-	o.caller, err = parseCaller(aws.ToString(out.Arn))
-	return o.caller, err
 }
+
+// accountDigits is how long an account's id is.
+const accountDigits = 12
 
 // parseCaller reads arn:aws:sts::123456789012:assumed-role/name/session, which
 // lacks the role's path, or the ARN of a user.
 func parseCaller(value string) (*caller, error) {
 	a, err := arn.Parse(value)
-	if err != nil {
+	if err != nil || a.Partition == "" || len(a.AccountID) != accountDigits {
 		return nil, fmt.Errorf("STS answered with %s for an ARN", identity.Quote(value))
 	}
 	who := &caller{partition: a.Partition, account: a.AccountID}

@@ -1,0 +1,219 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+const (
+	account = "arn:aws:iam::123456789012:role/"
+	// sentinel is in everything secret, to be looked for where it should not be.
+	sentinel = "hunter2"
+	limit    = 20 * time.Minute
+)
+
+var app = identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: "app"}
+
+// desired is what the objects of these tests ask for.
+func desired() *identity.Desired {
+	return &identity.Desired{
+		Key: app, UID: "u1", SecretName: "app.aws-iam", Role: identity.RoleReference{Name: "app"},
+		ExternalID: "ns/cluster", SessionDuration: time.Hour,
+	}
+}
+
+// world is all that a Broker works with, and what was done with it.
+type world struct {
+	*Broker
+
+	t *testing.T
+	// calls are those to Sessions, Secrets and Source that may reach AWS or
+	// the API server, in order.
+	calls []string
+
+	// What the object asks for, and what is known of its Secret.
+	asked *identity.Desired
+	have  map[identity.Key]refresh.State
+
+	// What goes wrong.
+	desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
+
+	ahead   time.Duration // of the controller's clock before that of STS
+	keeps   bool          // the object still asks, by the API server's word
+	notice  string
+	assumed []identity.Desired
+	// forgotten are those that nobody asks for and that have no Secret.
+	forgotten []identity.Key
+	statuses  []identity.Status
+	events    []event // since told was last asked
+	heard     []event // ever
+	metrics   []string
+	logged    bytes.Buffer
+}
+
+type event struct {
+	warning, waiting bool
+	reason, message  string
+}
+
+// newWorld returns a world for a test in a bubble of its own time. It looks for
+// secrets in whatever came out.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, asked: desired(), have: map[identity.Key]refresh.State{}}
+	w.Broker = New(Config{
+		Sources:  map[identity.Source]Source{identity.ServiceAccount: w},
+		Sessions: w, Secrets: w, Reporter: w, Metrics: w,
+		Logger:       log.NewLogfmtLogger(&w.logged),
+		RefreshLimit: limit,
+	})
+	t.Cleanup(func() {
+		assert.NotContains(t, w.logged.String(), sentinel)
+		assert.NotContains(t, fmt.Sprintf("%+v %+v %v", w.heard, w.statuses, w.metrics), sentinel)
+	})
+	return w
+}
+
+// sync is Sync of the one identity there usually is.
+func (w *world) sync() (time.Duration, error) {
+	w.t.Helper()
+	again, err := w.Sync(w.t.Context(), app)
+	if err != nil {
+		assert.NotContains(w.t, fmt.Sprintf("%v %+v", err, err), sentinel)
+	}
+	return again, err
+}
+
+// serve syncs without an error.
+func (w *world) serve() time.Duration {
+	w.t.Helper()
+	again, err := w.sync()
+	require.NoError(w.t, err)
+	return again
+}
+
+// state is the state that metrics count.
+func (w *world) state() string {
+	state, _ := w.State(app, time.Now())
+	return state
+}
+
+// did returns the calls since it was last asked.
+func (w *world) did() string {
+	calls := strings.Join(w.calls, " ")
+	w.calls = nil
+	return calls
+}
+
+// told returns the events since it was last asked.
+func (w *world) told() []event {
+	events := w.events
+	w.events = nil
+	return events
+}
+
+// status returns what was last reported.
+func (w *world) status() identity.Status {
+	if len(w.statuses) == 0 {
+		return identity.Status{}
+	}
+	return w.statuses[len(w.statuses)-1]
+}
+
+func (w *world) change(f func(*refresh.State)) {
+	have := w.have[app]
+	f(&have)
+	w.have[app] = have
+}
+
+func (w *world) Desired(key identity.Key) (*identity.Desired, error) {
+	if w.asked == nil {
+		return nil, w.desiredErr
+	}
+	want := *w.asked
+	want.Key = key
+	return &want, w.desiredErr
+}
+
+func (w *world) Report(_ context.Context, _ identity.Desired, status identity.Status) error {
+	w.statuses = append(w.statuses, status)
+	return w.reportErr
+}
+
+func (w *world) Release(context.Context, identity.Key) (bool, error) {
+	w.calls = append(w.calls, "Release")
+	return !w.keeps, w.releaseErr
+}
+
+func (w *world) Assume(_ context.Context, want identity.Desired) (identity.Credentials, error) {
+	w.calls = append(w.calls, "Assume")
+	w.assumed = append(w.assumed, want)
+	if w.assumeErr != nil {
+		return identity.Credentials{AccessKeyID: sentinel, SecretAccessKey: sentinel, SessionToken: sentinel}, w.assumeErr
+	}
+	role := want.Role.String()
+	if !want.Role.Resolved() {
+		role = account + role
+	}
+	now := time.Now().UTC()
+	return identity.Credentials{
+		RoleARN: role, AccessKeyID: "ASIA" + sentinel, SecretAccessKey: sentinel + "s", SessionToken: sentinel + "t",
+		Issued: now, Expiration: now.Add(want.SessionDuration - w.ahead), Notice: w.notice,
+	}, nil
+}
+
+func (w *world) Observe(key identity.Key) refresh.State { return w.have[key] }
+
+func (w *world) Free(context.Context, identity.Desired) error {
+	w.calls = append(w.calls, "Free")
+	return w.freeErr
+}
+
+func (w *world) Apply(_ context.Context, want identity.Desired, creds identity.Credentials) (refresh.State, bool, error) {
+	w.calls = append(w.calls, "Apply")
+	had := w.have[want.Key].Exists
+	if w.applyErr != nil {
+		return refresh.State{}, false, w.applyErr
+	}
+	assert.Equal(w.t, sentinel+"s", creds.SecretAccessKey.Reveal())
+	w.have[want.Key] = refresh.State{
+		Exists: true, UID: "s1", RoleARN: creds.RoleARN, Expiration: creds.Expiration, Session: creds.Expiration.Sub(creds.Issued), SpecHash: want.SpecHash(),
+	}
+	return w.have[want.Key], !had, nil
+}
+
+func (w *world) Remove(_ context.Context, key identity.Key) error {
+	w.calls = append(w.calls, "Remove")
+	if w.removeErr == nil {
+		delete(w.have, key)
+	}
+	return w.removeErr
+}
+
+func (w *world) Normal(_ identity.Desired, reason, message string) {
+	w.hear(event{reason: reason, message: message})
+}
+
+func (w *world) Warn(_ context.Context, _ identity.Desired, waiting bool, reason, message string) {
+	w.hear(event{warning: true, waiting: waiting, reason: reason, message: message})
+}
+
+func (w *world) hear(e event) { w.events, w.heard = append(w.events, e), append(w.heard, e) }
+
+func (w *world) ObserveRefresh(source, reason, result string, took time.Duration) {
+	assert.GreaterOrEqual(w.t, took, time.Duration(0))
+	w.metrics = append(w.metrics, source+" "+reason+" "+result)
+}
+
+func (w *world) Forget(key identity.Key) { w.forgotten = append(w.forgotten, key) }
