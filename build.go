@@ -53,7 +53,7 @@ func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controll
 	if err != nil {
 		return nil, err
 	}
-	assumer, err := newAssumer(ctx, cfg, own, metrics)
+	assumer, err := newAssumer(ctx, cfg, own, metrics.ObserveAWSRequest)
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +168,10 @@ func observed(b *broker.Broker, keys []func() iter.Seq[identity.Key]) func() ite
 
 // newAssumer prepares the controller's own credentials and what it does with
 // them.
-func newAssumer(ctx context.Context, cfg config.Config, own string, metrics *telemetry.Metrics) (*session.Assumer, error) {
-	aws, err := session.LoadConfig(ctx, session.ConfigOptions{CredentialsFile: cfg.CredentialsFile, Observe: metrics.ObserveAWSRequest})
+func newAssumer(
+	ctx context.Context, cfg config.Config, own string, observe func(service, operation, code string, took time.Duration),
+) (*session.Assumer, error) {
+	aws, err := session.LoadConfig(ctx, session.ConfigOptions{CredentialsFile: cfg.CredentialsFile, Observe: observe})
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case command == config.Version:
 		fmt.Fprintln(stdout, version)
 		return exitOK
+	case command == config.TrustPolicy:
+		if err = printTrustPolicy(ctx, cfg, stdout); err != nil {
+			fmt.Fprintln(stderr, err)
+			return exitError
+		}
+		return exitOK
 	}
 
 	logger, err := logging.New(stderr, cfg.LogFormat, cfg.Debug)

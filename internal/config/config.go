@@ -11,6 +11,8 @@ type Command string
 const (
 	Controller Command = "controller"
 	Version    Command = "version"
+	// TrustPolicy prints what the owner of a role has to put into it.
+	TrustPolicy Command = "trust-policy"
 )
 
 // Config is what the controller is told.
@@ -44,6 +46,9 @@ type Config struct {
 	ListenAddress        string
 	LeaderElect          bool
 	LeaderElectNamespace string
+
+	// TrustedNamespace is the argument of the command trust-policy.
+	TrustedNamespace string
 
 	// Interval and EventQueueSize are the predecessor's, without effect.
 	Interval       time.Duration

@@ -210,6 +210,17 @@ func TestVersionNeedsNoValidConfiguration(t *testing.T) {
 	assert.Equal(t, Version, command)
 }
 
+func TestTrustPolicyTakesANamespace(t *testing.T) {
+	command, c, err := parse(t, "trust-policy", "team-a", "--cluster-name=prod")
+	require.NoError(t, err)
+	assert.Equal(t, TrustPolicy, command)
+	assert.Equal(t, "team-a", c.TrustedNamespace)
+	_, _, err = parse(t, "trust-policy")
+	require.ErrorContains(t, err, "namespace")
+	_, _, err = parse(t, "trust-policy", "Team/A")
+	require.ErrorContains(t, err, `the argument of trust-policy: "Team/A" is not a namespace`)
+}
+
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"--debug", "version", "--workers=1", "--cluster-name=a/b", "--", "--apiserver=%", "-- --debug=true", "--workers",

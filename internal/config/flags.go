@@ -36,7 +36,7 @@ func Parse(args []string, stdout io.Writer) (Command, Config, error) {
 	if Command(command) == Version {
 		return Version, c, nil
 	}
-	return Controller, c, errors.Join(checkEnvironment(app), c.Validate())
+	return Command(command), c, errors.Join(checkEnvironment(app), c.Validate())
 }
 
 func newApp(stdout io.Writer, c *Config) *kingpin.Application {
@@ -45,6 +45,8 @@ func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 	app.HelpFlag.Short('h')
 	app.Command(string(Controller), "Run the controller. This is the default.")
 	app.Command(string(Version), "Print the version.")
+	app.Command(string(TrustPolicy), "Print, as JSON, the trust policy of a role that a namespace is to use.").
+		Arg("namespace", "The namespace.").Required().StringVar(&c.TrustedNamespace)
 	kingpins := len(app.Model().Flags)
 	clusterFlags(app, c)
 	awsFlags(app, c)

@@ -28,6 +28,7 @@ func (c *Config) Validate() error {
 		flagError("cluster-name", trust.CheckClusterName(c.ClusterName)),
 		flagError("namespace", optional(c.Namespace, checkNamespace)),
 		flagError("leader-elect-namespace", optional(c.LeaderElectNamespace, checkNamespace)),
+		wrap("the argument of trust-policy", optional(c.TrustedNamespace, checkNamespace)),
 		flagError("apiserver", checkURL(c.APIServer)),
 		flagError("base-role-arn", optional(c.BaseRoleARN, checkBase)),
 		flagError("assume-role", optional(c.AssumeRole, checkRole)),
@@ -41,10 +42,14 @@ func (c *Config) Validate() error {
 }
 
 func flagError(flag string, err error) error {
+	return wrap("--"+flag+" ("+envName(flag)+")", err)
+}
+
+func wrap(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("--%s (%s): %w", flag, envName(flag), err)
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 func optional(value string, check func(string) error) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"golang.org/x/time/rate"
@@ -45,6 +46,7 @@ type Assumer struct {
 
 	own     *ownIdentity
 	sts     *sts.Client
+	iam     *iam.Client // with the credentials before AssumeRole
 	limiter *rate.Limiter
 	chained atomic.Pointer[chaining]
 }
@@ -67,6 +69,7 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 	if err != nil {
 		return nil, err
 	}
+	plain := iam.NewFromConfig(cfg)
 	if options.AssumeRole != "" {
 		cfg = own.through(cfg)
 	}
@@ -74,6 +77,7 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 		Options: options,
 		own:     own,
 		sts:     sts.NewFromConfig(cfg),
+		iam:     plain,
 		limiter: rate.NewLimiter(rate.Limit(options.QPS), max(1, int(2*options.QPS))),
 	}, nil
 }

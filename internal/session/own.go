@@ -33,6 +33,8 @@ type ownIdentity struct {
 // caller is what GetCallerIdentity tells.
 type caller struct {
 	partition, account string
+	arn                string                 // as it was told
+	id                 string                 // unique id of the role or user
 	role               identity.RoleReference // zero for a user
 }
 
@@ -114,7 +116,7 @@ func (o *ownIdentity) whoAmI(ctx context.Context) (*caller, error) {
 		if err != nil {
 			return nil, err
 		}
-		told, err := parseCaller(aws.ToString(out.Arn))
+		told, err := parseCaller(aws.ToString(out.Arn), aws.ToString(out.UserId))
 		if err == nil {
 			o.caller.Store(told)
 		}
@@ -133,12 +135,12 @@ const accountDigits = 12
 
 // parseCaller reads arn:aws:sts::123456789012:assumed-role/name/session, which
 // lacks the role's path, or the ARN of a user.
-func parseCaller(value string) (*caller, error) {
+func parseCaller(value, userID string) (*caller, error) {
 	a, err := arn.Parse(value)
 	if err != nil || a.Partition == "" || len(a.AccountID) != accountDigits {
 		return nil, fmt.Errorf("STS answered with %s for an ARN", identity.Quote(value))
 	}
-	who := &caller{partition: a.Partition, account: a.AccountID}
+	who := &caller{partition: a.Partition, account: a.AccountID, arn: value, id: uniqueID(userID)}
 	if rest, isRole := strings.CutPrefix(a.Resource, "assumed-role/"); isRole {
 		name, _, _ := strings.Cut(rest, "/")
 		who.role = identity.RoleReference{Partition: a.Partition, Account: a.AccountID, Name: name}

@@ -277,13 +277,14 @@ func TestParseCaller(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := parseCaller(tc.arn)
+			got, err := parseCaller(tc.arn, "AROAID:session")
 			if tc.wantErr {
 				require.ErrorContains(t, err, "for an ARN")
 				assert.Less(t, len(err.Error()), 200)
 				return
 			}
 			require.NoError(t, err)
+			tc.want.arn, tc.want.id = tc.arn, "AROAID"
 			assert.Equal(t, tc.want, *got)
 		})
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/system"
 )
@@ -156,4 +157,17 @@ func (w *world) ended(c *system.Controller) int {
 	code, err := c.Wait(ctx)
 	require.NoError(w.t, err)
 	return code
+}
+
+func TestTrustPolicyIsWhatARoleNeeds(t *testing.T) {
+	w := newWorld(t)
+	command := w.launch("trust-policy", w.namespace)
+	require.Zero(t, w.ended(command))
+	policy, err := command.Output()
+	require.NoError(t, err)
+	arn, err := w.aws.AddRole(awssim.RoleSpec{Account: system.AccountID, Name: "app", Trust: policy})
+	require.NoError(t, err)
+	w.start("--session-tags")
+	w.account("app", "app")
+	assert.Equal(t, arn, string(w.secret("app.aws-iam", nil).Data["role-arn"]))
 }

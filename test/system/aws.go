@@ -30,8 +30,11 @@ type AWS struct {
 	env            aws.Credentials
 }
 
-// controllerPolicy is what the controller's own role may do. Roles of other accounts need it.
-const controllerPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Resource":"*"}]}`
+// controllerPolicy is what the controller's own role may do: roles of other accounts need the first statement, the
+// command trust-policy the second.
+const controllerPolicy = `{"Version":"2012-10-17","Statement":[
+	{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Resource":"*"},
+	{"Effect":"Allow","Action":"iam:GetRole","Resource":"arn:aws:iam::*:role/*kube-aws-iam-controller"}]}`
 
 // StartAWS starts simulated AWS in which the controller is a role, as on an instance: its sessions of other roles are
 // chained. The path is that of the controller's own role.

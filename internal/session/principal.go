@@ -1,0 +1,58 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"kube-aws-iam-controller/internal/awserr"
+)
+
+// Principal returns the ARN that trust policies have to name so that the
+// controller can assume their roles: of the intermediate role if there is one,
+// else of the role or user that the controller runs as.
+//
+// The ARN of a role's session lacks the role's path, so IAM is asked for the
+// role, which takes iam:GetRole on it. Where that is not allowed, or the
+// answer is another role, --controller-role-arn has to tell.
+func (a *Assumer) Principal(ctx context.Context) (string, error) {
+	who, err := a.own.whoAmI(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask AWS who the controller is: %w", awserr.Describe(err))
+	}
+	if a.AssumeRole != "" {
+		role, failure := a.own.intermediate.Resolve(a.own.baseOf(who))
+		return role.String(), failure
+	}
+	if who.role.Name == "" {
+		return who.arn, nil
+	}
+	arn, err := a.roleARN(ctx, who)
+	if err != nil && a.ControllerRoleARN != "" {
+		return a.ControllerRoleARN, nil
+	}
+	return arn, err
+}
+
+// roleARN returns the ARN of the role behind a session, with its path.
+func (a *Assumer) roleARN(ctx context.Context, who *caller) (string, error) {
+	out, err := a.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &who.role.Name})
+	if err != nil {
+		return "", fmt.Errorf("find the path of the controller's own role %s: %w: allow iam:GetRole on it, or give --controller-role-arn",
+			who.role.Name, awserr.Describe(err))
+	}
+	if out.Role == nil || aws.ToString(out.Role.RoleId) != who.id {
+		return "", errors.New("the role of this name is another than the controller's own: give --controller-role-arn")
+	}
+	return aws.ToString(out.Role.Arn), nil
+}
+
+// uniqueID returns the part of a user id in front of the session's name.
+func uniqueID(userID string) string {
+	id, _, _ := strings.Cut(userID, ":")
+	return id
+}
