@@ -48,8 +48,10 @@ type Desired struct {
 
 	// SecretName is the Secret that holds the credentials, in Namespace.
 	SecretName string
-	// Role is the role asked for.
+	// Role is the role asked for; of one's own, once it is known.
 	Role RoleReference
+	// Own asks for a role of the object's own, nil for an existing one.
+	Own *OwnRole
 	// ExternalID is presented to STS, see the package trust.
 	ExternalID string
 	// SessionDuration is the lifetime asked for, 15 minutes to 12 hours.
@@ -67,11 +69,16 @@ func (d Desired) SpecHash() string {
 	if d.pinnedHash != "" {
 		return d.pinnedHash
 	}
-	spec, err := json.Marshal([]any{"v1", d.UID, d.Role.String(), d.SessionDuration, d.ExternalID, d.Generation})
+	spec := []any{"v1", d.UID, d.Role.String(), d.SessionDuration, d.ExternalID, d.Generation}
+	if d.Own != nil {
+		// The role's name follows from the object's, its ARN is AWS's to tell.
+		spec = []any{"own", d.UID, d.Own.Policy, d.Own.ManagedPolicies, d.SessionDuration, d.ExternalID}
+	}
+	text, err := json.Marshal(spec)
 	if err != nil { // strings and integers always marshal
 		return ""
 	}
-	sum := sha256.Sum256(spec)
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }
 
@@ -108,4 +115,10 @@ const (
 	InvalidAnnotation    = "InvalidAnnotation"
 	ProvisioningDisabled = "ProvisioningDisabled"
 	CredentialsIssued    = "CredentialsIssued"
+	RoleCreated          = "RoleCreated"
+	RoleUpdated          = "RoleUpdated"
+	RoleDriftCorrected   = "RoleDriftCorrected"
+	RoleDeleted          = "RoleDeleted"
+	RoleNotOwned         = "RoleNotOwned"
+	ProvisionFailed      = "ProvisionFailed"
 )

@@ -1,0 +1,199 @@
+package iamprovision
+
+import (
+	"context"
+	"net/url"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"kube-aws-iam-controller/internal/trust"
+)
+
+// What of a role can differ from what is asked for, as events and metrics name
+// it.
+const (
+	boundaryKind = "boundary"
+	trustKind    = "trust"
+	sessionKind  = "session"
+	tagsKind     = "tags"
+	managedKind  = "managed-policies"
+	inlineKind   = "inline-policy"
+)
+
+// correct makes each write that is needed to make a role match s, and none
+// other, and returns what differed. The boundary comes first, so that nothing
+// is granted outside it.
+func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]string, error) {
+	var changed []string
+	for _, part := range []struct {
+		kind    string
+		correct func(context.Context, spec, *types.Role) (bool, error)
+	}{
+		{boundaryKind, p.correctBoundary},
+		{trustKind, p.correctTrust},
+		{sessionKind, p.correctSession},
+		{tagsKind, p.correctTags},
+		{managedKind, p.correctManaged},
+		{inlineKind, p.correctInline},
+	} {
+		differed, err := part.correct(ctx, s, have)
+		if err != nil {
+			return changed, err
+		}
+		if differed {
+			changed = append(changed, part.kind)
+		}
+	}
+	return changed, nil
+}
+
+func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.Role) (bool, error) {
+	current := ""
+	if have.PermissionsBoundary != nil {
+		current = aws.ToString(have.PermissionsBoundary.PermissionsBoundaryArn)
+	}
+	if current == s.boundary {
+		return false, nil
+	}
+	if err := p.turn(ctx); err != nil {
+		return true, err
+	}
+	var err error
+	if s.boundary == "" {
+		_, err = p.iam.DeleteRolePermissionsBoundary(ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: &s.name})
+	} else {
+		_, err = p.iam.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: &s.name, PermissionsBoundary: &s.boundary})
+	}
+	return true, err
+}
+
+// correctTrust also heals a policy whose principal was deleted and recreated:
+// IAM shows its unique id then, which differs from its ARN.
+func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role) (bool, error) {
+	if samePolicy(aws.ToString(have.AssumeRolePolicyDocument), s.trust) {
+		return false, nil
+	}
+	if err := p.turn(ctx); err != nil {
+		return true, err
+	}
+	_, err := p.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &s.name, PolicyDocument: &s.trust})
+	return true, err
+}
+
+// correctSession sends the description as well: what UpdateRole is not given
+// may be set back.
+func (p *Provisioner) correctSession(ctx context.Context, s spec, have *types.Role) (bool, error) {
+	if aws.ToInt32(have.MaxSessionDuration) == s.session {
+		return false, nil
+	}
+	if err := p.turn(ctx); err != nil {
+		return true, err
+	}
+	_, err := p.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: &s.name, MaxSessionDuration: &s.session, Description: &s.description})
+	return true, err
+}
+
+// correctTags leaves alone tags that others put on the role, but takes off the
+// one that says that nobody asks for it.
+func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role) (bool, error) {
+	current := toMap(have.Tags)
+	missing := map[string]string{}
+	for key, value := range s.tags {
+		if got, has := current[key]; !has || got != value {
+			missing[key] = value
+		}
+	}
+	if len(missing) > 0 {
+		if err := p.turn(ctx); err != nil {
+			return true, err
+		}
+		if _, err := p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &s.name, Tags: toTags(missing)}); err != nil {
+			return true, err
+		}
+	}
+	if _, retained := current[retainedTag]; !retained {
+		return len(missing) > 0, nil
+	}
+	if err := p.turn(ctx); err != nil {
+		return true, err
+	}
+	_, err := p.iam.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &s.name, TagKeys: []string{retainedTag}})
+	return true, err
+}
+
+func (p *Provisioner) correctManaged(ctx context.Context, s spec, _ *types.Role) (bool, error) {
+	attached, err := p.attached(ctx, s.name)
+	if err != nil {
+		return false, err
+	}
+	differed := false
+	for _, arn := range attached {
+		if !slices.Contains(s.managed, arn) {
+			differed = true
+			if err := p.detach(ctx, s.name, arn); err != nil {
+				return true, err
+			}
+		}
+	}
+	for _, arn := range s.managed {
+		if !slices.Contains(attached, arn) {
+			differed = true
+			if err := p.attach(ctx, s.name, arn); err != nil {
+				return true, err
+			}
+		}
+	}
+	return differed, nil
+}
+
+func (p *Provisioner) correctInline(ctx context.Context, s spec, _ *types.Role) (bool, error) {
+	names, err := p.inline(ctx, s.name)
+	if err != nil {
+		return false, err
+	}
+	differed := false
+	for _, name := range names {
+		if name == policyName && s.policy != "" {
+			continue
+		}
+		differed = true
+		if err := p.deletePolicy(ctx, s.name, name); err != nil {
+			return true, err
+		}
+	}
+	if s.policy == "" {
+		return differed, nil
+	}
+	if slices.Contains(names, policyName) {
+		same, err := p.hasPolicy(ctx, s)
+		if err != nil || same {
+			return differed, err
+		}
+	}
+	return true, p.putPolicy(ctx, s)
+}
+
+// hasPolicy says whether the inline policy means what it should.
+func (p *Provisioner) hasPolicy(ctx context.Context, s spec) (bool, error) {
+	if err := p.turn(ctx); err != nil {
+		return false, err
+	}
+	out, err := p.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &s.name, PolicyName: new(policyName)})
+	if isMissing(err) {
+		return false, nil // gone since it was listed
+	}
+	if err != nil {
+		return false, err
+	}
+	return samePolicy(aws.ToString(out.PolicyDocument), s.policy), nil
+}
+
+// samePolicy compares a policy as IAM returns it, percent-encoded, with one of
+// ours, by meaning. What cannot be read is not the same.
+func samePolicy(encoded, want string) bool {
+	text, err := url.PathUnescape(encoded)
+	return err == nil && trust.Equivalent(text, want)
+}

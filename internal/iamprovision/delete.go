@@ -1,0 +1,106 @@
+package iamprovision
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// Delete takes away an identity's own role, and says whether there was one. It
+// returns nil where there is none, and an *identity.StepError with the reason
+// RoleNotOwned for one that is somebody else's, which stays as it is.
+//
+// The order is the one that IAM demands:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html.
+// What is found gone on the way is as good as deleted.
+func (p *Provisioner) Delete(ctx context.Context, key identity.Key, id string) (bool, error) {
+	name := roleName(p.ClusterName, key)
+	there, err := p.find(ctx, key, id)
+	if err != nil || !there {
+		return false, err
+	}
+	if err = gone(p.dismantle(ctx, name)); err != nil {
+		return false, failed(name, err)
+	}
+	return true, nil
+}
+
+// Retain marks an identity's own role as one to be kept although nobody asks
+// for it, and says whether there was one.
+func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (bool, error) {
+	name := roleName(p.ClusterName, key)
+	there, err := p.find(ctx, key, id)
+	if err != nil || !there {
+		return false, err
+	}
+	if err = p.turn(ctx); err != nil {
+		return false, failed(name, err)
+	}
+	_, err = p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &name, Tags: toTags(map[string]string{retainedTag: "true"})})
+	if err != nil {
+		return false, failed(name, err)
+	}
+	return true, nil
+}
+
+// find says whether there is such a role. One that is not ours is an error.
+func (p *Provisioner) find(ctx context.Context, key identity.Key, id string) (bool, error) {
+	if p.ClusterName == "" {
+		return false, nil // no role can have been made under such a name
+	}
+	name := roleName(p.ClusterName, key)
+	have, err := p.read(ctx, name)
+	switch {
+	case isMissing(err):
+		return false, nil
+	case err != nil:
+		return false, failed(name, err)
+	}
+	return true, p.owned(key, have, id)
+}
+
+func (p *Provisioner) dismantle(ctx context.Context, role string) error {
+	profiles, err := p.profiles(ctx, role)
+	if err != nil {
+		return err
+	}
+	for _, profile := range profiles {
+		if err = p.leave(ctx, role, profile); err != nil {
+			return err
+		}
+	}
+	attached, err := p.attached(ctx, role)
+	if err != nil {
+		return err
+	}
+	for _, arn := range attached {
+		if err = p.detach(ctx, role, arn); err != nil {
+			return err
+		}
+	}
+	inline, err := p.inline(ctx, role)
+	if err != nil {
+		return err
+	}
+	for _, policy := range inline {
+		if err = p.deletePolicy(ctx, role, policy); err != nil {
+			return err
+		}
+	}
+	if err = p.turn(ctx); err != nil {
+		return err
+	}
+	_, err = p.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &role})
+	return err
+}
+
+// leave takes a role out of an instance profile.
+func (p *Provisioner) leave(ctx context.Context, role, profile string) error {
+	if err := p.turn(ctx); err != nil {
+		return err
+	}
+	_, err := p.iam.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{RoleName: &role, InstanceProfileName: &profile})
+	return gone(err)
+}

@@ -1,0 +1,94 @@
+package iamprovision
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/awssim"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// loaded makes a role that has everything that is in the way of its deletion, several times.
+func (w *world) loaded(p *Provisioner) identity.Role {
+	w.t.Helper()
+	role := w.made(p, wanted(policyA, w.managed, w.other), "")
+	for _, policy := range []string{"more", "most"} {
+		_, err := w.admin.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: &role.ARN.Name, PolicyName: &policy, PolicyDocument: new(policyB)})
+		require.NoError(w.t, err)
+	}
+	w.AddInstanceProfile(home, "one", role.ARN.Name)
+	w.AddInstanceProfile(home, "two", role.ARN.Name)
+	return role
+}
+
+func TestARoleGoesWithAllThatHangsOnIt(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	role := w.loaded(p)
+	deleted, err := p.Delete(t.Context(), app, role.ID)
+	require.NoError(t, err)
+	assert.True(t, deleted)
+	w.missing(role.ARN.Name)
+	deleted, err = p.Delete(t.Context(), app, role.ID)
+	require.NoError(t, err, "gone is gone")
+	assert.False(t, deleted)
+}
+
+func TestADeletionThatWasInterruptedGoesOn(t *testing.T) {
+	for _, action := range []string{
+		"GetRole", "ListInstanceProfilesForRole", "RemoveRoleFromInstanceProfile", "ListAttachedRolePolicies", "DetachRolePolicy", "ListRolePolicies", "DeleteRolePolicy", "DeleteRole",
+	} {
+		for _, drop := range []bool{false, true} {
+			t.Run(action, func(t *testing.T) {
+				w := newWorld(t)
+				p := w.provisioner()
+				role := w.loaded(p)
+				fault := awssim.Fault{Action: action, Code: "Throttling", Times: 1}
+				if drop {
+					fault = awssim.Fault{Action: action, Drop: true, Times: 1}
+				}
+				w.Set(awssim.Settings{Faults: &[]awssim.Fault{fault}})
+				_, err := p.Delete(t.Context(), app, role.ID)
+				refused(t, err, identity.ProvisionFailed, role.ARN.Name)
+				_, err = p.Delete(t.Context(), app, role.ID)
+				require.NoError(t, err)
+				w.missing(role.ARN.Name)
+			})
+		}
+	}
+}
+
+func TestARetainedRoleIsTakenBack(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	role := w.made(p, wanted(policyA), "")
+	kept, err := p.Retain(t.Context(), app, role.ID)
+	require.NoError(t, err)
+	assert.True(t, kept)
+	assert.Equal(t, "true", w.look(role.ARN.Name).tags["retained"])
+	again := w.made(p, wanted(policyA), "")
+	assert.Equal(t, role.ID, again.ID)
+	assert.Equal(t, tagsOfApp, w.look(role.ARN.Name).tags)
+}
+
+func TestNamesNeverCollide(t *testing.T) {
+	seen := map[string]identity.Key{}
+	for _, cluster := range []string{"a", "b", "prod", strings.Repeat("c", 100)} {
+		for _, key := range []identity.Key{
+			{Namespace: "a", Name: "b-c"}, {Namespace: "a-b", Name: "c"}, {Namespace: "a", Name: "b.c"}, {Namespace: "a.b", Name: "c"},
+			{Namespace: strings.Repeat("n", 63), Name: strings.Repeat("x", 245)}, {Namespace: strings.Repeat("n", 63), Name: strings.Repeat("x", 244) + "y"},
+			{Namespace: "n", Name: strings.Repeat("x", 64)}, {Namespace: "n", Name: strings.Repeat("x", 65)},
+		} {
+			name := roleName(cluster, key)
+			assert.Regexp(t, `^[\w+=,.@-]{12,64}$`, name)
+			other, taken := seen[strings.ToLower(name)]
+			assert.Falsef(t, taken, "%s and %s share %s", key, other, name)
+			seen[strings.ToLower(name)] = key
+		}
+	}
+	assert.Equal(t, "team.app-", roleName("prod", app)[:9])
+}

@@ -1,0 +1,301 @@
+package iamprovision
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/awssim"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+const trustOfApp = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/infra/controller"},` +
+	`"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"team/prod"}}},` +
+	`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/infra/controller"},"Action":"sts:TagSession"}]}`
+
+var tagsOfApp = map[string]string{
+	"managed-by": "kube-aws-iam-controller", "kubernetes-cluster": "prod", "kubernetes-namespace": "team", "kubernetes-service-account": "app", "cost": "1",
+}
+
+func TestANewRoleCostsTwoWritesAndNoRead(t *testing.T) {
+	w, seen := newWorld(t), 0
+	role := w.made(w.provisioner(), wanted(policyA), "")
+	assert.Equal(t, []string{"CreateRole", "PutRolePolicy"}, w.calls(&seen))
+	assert.True(t, role.Created)
+	assert.Regexp(t, `^AROA[A-Z2-7]{17}$`, role.ID)
+	assert.WithinDuration(t, time.Now(), role.Since, time.Minute)
+	assert.Regexp(t, `^arn:aws:iam::123456789012:role/kube-aws-iam-controller/prod/team\.app-[0-9a-f]{10}$`, role.ARN.String())
+	assert.Equal(t, look{
+		path: "/kube-aws-iam-controller/prod/", trust: trustOfApp, boundary: w.boundary, session: 3600, tags: tagsOfApp,
+		inline: map[string]string{"kube-aws-iam-controller": policyA},
+	}, w.look(role.ARN.Name))
+}
+
+func TestManagedPoliciesAloneAndBesideAPolicy(t *testing.T) {
+	w := newWorld(t)
+	role := w.made(w.provisioner(), wanted("", w.managed, w.other), "")
+	got := w.look(role.ARN.Name)
+	assert.Equal(t, []string{w.managed, w.other}, got.attached)
+	assert.Empty(t, got.inline)
+	w.made(w.provisioner(), wanted(policyA, w.managed), role.ID)
+	got = w.look(role.ARN.Name)
+	assert.Equal(t, []string{w.managed}, got.attached)
+	assert.Equal(t, map[string]string{"kube-aws-iam-controller": policyA}, got.inline)
+}
+
+func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
+	reordered := `{ "Statement": {"Resource": ["*"], "Action": ["s3:GetObject"], "Effect": "Allow"},  "Version": "2012-10-17" }`
+	for name, tc := range map[string]struct {
+		change  func(*world, *identity.Desired)
+		options func(*world, *Options)
+		writes  []string
+		kinds   []string
+	}{
+		"nothing":           {},
+		"order and form":    {change: func(_ *world, d *identity.Desired) { d.Own.Policy = reordered }},
+		"policy":            {change: func(_ *world, d *identity.Desired) { d.Own.Policy = policyB }, writes: []string{"PutRolePolicy"}, kinds: []string{inlineKind}},
+		"no policy":         {change: func(_ *world, d *identity.Desired) { d.Own.Policy = "" }, writes: []string{"DeleteRolePolicy"}, kinds: []string{inlineKind}},
+		"managed policy":    {change: func(w *world, d *identity.Desired) { d.Own.ManagedPolicies = []string{w.other} }, writes: []string{"DetachRolePolicy", "AttachRolePolicy"}, kinds: []string{managedKind}},
+		"session":           {change: func(_ *world, d *identity.Desired) { d.SessionDuration = 2 * time.Hour }, writes: []string{"UpdateRole"}, kinds: []string{sessionKind}},
+		"short session":     {change: func(_ *world, d *identity.Desired) { d.SessionDuration = 15 * time.Minute }},
+		"boundary":          {options: func(w *world, o *Options) { o.Boundary = w.managed }, writes: []string{"PutRolePermissionsBoundary"}, kinds: []string{boundaryKind}},
+		"no boundary":       {options: func(_ *world, o *Options) { o.Boundary, o.AllowWithoutBoundary = "", true }, writes: []string{"DeleteRolePermissionsBoundary"}, kinds: []string{boundaryKind}},
+		"a tag of the flag": {options: func(_ *world, o *Options) { o.Tags = map[string]string{"cost": "2"} }, writes: []string{"TagRole"}, kinds: []string{tagsKind}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, seen := newWorld(t), 0
+			role := w.made(w.provisioner(), wanted(policyA, w.managed), "")
+			want := wanted(policyA, w.managed)
+			if tc.change != nil {
+				tc.change(w, &want)
+			}
+			p := w.provisioner(func(o *Options) {
+				if tc.options != nil {
+					tc.options(w, o)
+				}
+			})
+			w.calls(&seen)
+			again := w.made(p, want, role.ID)
+			var writes []string
+			for _, action := range w.calls(&seen) {
+				if !strings.HasPrefix(action, "Get") && !strings.HasPrefix(action, "List") {
+					writes = append(writes, action)
+				}
+			}
+			assert.Equal(t, tc.writes, writes)
+			assert.Equal(t, tc.kinds, again.Changed)
+			assert.Equal(t, role.ID, again.ID)
+			assert.False(t, again.Created)
+			w.made(p, want, role.ID)
+			for _, action := range w.calls(&seen) {
+				assert.Regexp(t, "^(Get|List)", action, "once is enough")
+			}
+		})
+	}
+}
+
+func TestWhatSomebodyChangedIsCorrected(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	role := w.made(p, wanted(policyA, w.managed), "")
+	want := w.look(role.ARN.Name)
+	ctx, of := t.Context(), &role.ARN.Name
+	for name, tc := range map[string]struct {
+		harm func() error
+		kind string
+	}{
+		"another inline policy": {func() error {
+			_, err := w.admin.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: of, PolicyName: new("more"), PolicyDocument: new(policyB)})
+			return err
+		}, inlineKind},
+		"our inline policy": {func() error {
+			_, err := w.admin.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: of, PolicyName: new(policyName), PolicyDocument: new(policyB)})
+			return err
+		}, inlineKind},
+		"no inline policy": {func() error {
+			_, err := w.admin.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: of, PolicyName: new(policyName)})
+			return err
+		}, inlineKind},
+		"another attachment": {func() error {
+			_, err := w.admin.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: of, PolicyArn: &w.other})
+			return err
+		}, managedKind},
+		"no attachment": {func() error {
+			_, err := w.admin.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: of, PolicyArn: &w.managed})
+			return err
+		}, managedKind},
+		"trust": {func() error {
+			_, err := w.admin.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: of, PolicyDocument: new(strings.Replace(trustOfApp, "team/prod", "evil/prod", 1))})
+			return err
+		}, trustKind},
+		"boundary": {func() error {
+			_, err := w.admin.DeleteRolePermissionsBoundary(ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: of})
+			return err
+		}, boundaryKind},
+		"session": {func() error {
+			_, err := w.admin.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: of, MaxSessionDuration: new(int32(43200))})
+			return err
+		}, sessionKind},
+		"a tag": {func() error {
+			_, err := w.admin.UntagRole(ctx, &iam.UntagRoleInput{RoleName: of, TagKeys: []string{"cost"}})
+			return err
+		}, tagsKind},
+		"retained": {func() error {
+			_, err := w.admin.TagRole(ctx, &iam.TagRoleInput{RoleName: of, Tags: toTags(map[string]string{"retained": "true"})})
+			return err
+		}, tagsKind},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, tc.harm())
+			again := w.made(p, wanted(policyA, w.managed), role.ID)
+			assert.Equal(t, []string{tc.kind}, again.Changed)
+			assert.Equal(t, want, w.look(role.ARN.Name))
+		})
+	}
+}
+
+func TestTheControllersRoleRecreatedHealsTheTrust(t *testing.T) {
+	w := newWorld(t)
+	role := w.made(w.provisioner(), wanted(policyA), "")
+	w.RemoveRole(home, "controller")
+	_, err := w.AddRole(awssim.RoleSpec{Account: home, Path: "/infra/", Name: "controller", Admin: true, Trust: strings.ReplaceAll(trustOfApp, "arn:aws:iam::123456789012:role/infra/controller", home)})
+	require.NoError(t, err)
+	assert.Contains(t, w.look(role.ARN.Name).trust, "AROA")
+	again := w.made(w.provisioner(), wanted(policyA), role.ID)
+	assert.Equal(t, []string{trustKind}, again.Changed)
+	assert.JSONEq(t, trustOfApp, w.look(role.ARN.Name).trust)
+}
+
+func TestAnInterruptedCreationIsFinished(t *testing.T) {
+	for name, fault := range map[string]awssim.Fault{
+		"answer to CreateRole lost":    {Action: "CreateRole", Drop: true, Times: 1},
+		"PutRolePolicy failed":         {Action: "PutRolePolicy", Code: "ServiceFailure", Times: 1},
+		"answer to PutRolePolicy lost": {Action: "PutRolePolicy", Drop: true, Times: 1},
+		"AttachRolePolicy throttled":   {Action: "AttachRolePolicy", Code: "Throttling", Times: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.provisioner()
+			w.Set(awssim.Settings{Faults: &[]awssim.Fault{fault}})
+			_, err := p.Ensure(t.Context(), wanted(policyA, w.managed), "")
+			refused(t, err, identity.ProvisionFailed, "Failed to provision role 'team.app-")
+			role := w.made(p, wanted(policyA, w.managed), "")
+			assert.False(t, role.Created)
+			got := w.look(role.ARN.Name)
+			assert.Equal(t, map[string]string{"kube-aws-iam-controller": policyA}, got.inline)
+			assert.Equal(t, []string{w.managed}, got.attached)
+			assert.Equal(t, tagsOfApp, got.tags)
+		})
+	}
+}
+
+func TestARoleThatWasDeletedIsMadeAnew(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	role := w.made(p, wanted(policyA), "")
+	w.RemoveRole(home, role.ARN.Name)
+	again := w.made(p, wanted(policyA), role.ID)
+	assert.True(t, again.Created)
+	assert.NotEqual(t, role.ID, again.ID)
+}
+
+func TestForeignRolesAreNeverChanged(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	own := roleName("prod", app)
+	mine := ownTags("prod", app)
+	for name, tc := range map[string]struct {
+		spec awssim.RoleSpec
+		says string
+	}{
+		"no tags":           {awssim.RoleSpec{Name: own}, "its tags do not say so"},
+		"another cluster's": {awssim.RoleSpec{Name: own, Tags: map[string]string{"managed-by": managedBy, "kubernetes-cluster": "dev", "kubernetes-namespace": ns, "kubernetes-service-account": "app"}}, "its tags do not say so"},
+		"a tag's case":      {awssim.RoleSpec{Name: own, Tags: map[string]string{"managed-by": managedBy, "kubernetes-cluster": "prod", "kubernetes-namespace": "Team", "kubernetes-service-account": "app"}}, "its tags do not say so"},
+		"other case":        {awssim.RoleSpec{Name: strings.ToUpper(own), Tags: mine}, "its name differs in case"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.RemoveRole(home, own)
+			tc.spec.Account, tc.spec.Path, tc.spec.Trust = home, DefaultPath("prod"), strings.ReplaceAll(trustOfApp, "team/prod", "x/y")
+			_, err := w.AddRole(tc.spec)
+			require.NoError(t, err)
+			before := w.look(own)
+			_, err = p.Ensure(t.Context(), wanted(policyA), "")
+			refused(t, err, identity.RoleNotOwned, tc.says)
+			deleted, err := p.Delete(t.Context(), app, "")
+			refused(t, err, identity.RoleNotOwned, tc.says)
+			assert.False(t, deleted)
+			_, err = p.Retain(t.Context(), app, "")
+			refused(t, err, identity.RoleNotOwned, tc.says)
+			assert.Equal(t, before, w.look(own))
+		})
+	}
+}
+
+func TestARoleRecreatedBySomebodyElseIsNotOurs(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	role := w.made(p, wanted(policyA), "")
+	w.RemoveRole(home, role.ARN.Name)
+	_, err := w.AddRole(awssim.RoleSpec{Account: home, Path: DefaultPath("prod"), Name: role.ARN.Name, Trust: trustOfApp, Tags: ownTags("prod", app)})
+	require.NoError(t, err)
+	_, err = p.Ensure(t.Context(), wanted(policyA), role.ID)
+	refused(t, err, identity.RoleNotOwned, "created again by somebody else")
+	_, err = p.Delete(t.Context(), app, role.ID)
+	refused(t, err, identity.RoleNotOwned, "created again by somebody else")
+	w.look(role.ARN.Name)
+}
+
+func TestARoleAtAnotherPathIsSaidToBe(t *testing.T) {
+	w := newWorld(t)
+	role := w.made(w.provisioner(), wanted(policyA), "")
+	p := w.provisioner(func(o *Options) { o.Path = "/elsewhere/" })
+	_, err := p.Ensure(t.Context(), wanted(policyA), role.ID)
+	refused(t, err, identity.ProvisionFailed, "it is at the path /kube-aws-iam-controller/prod/, not /elsewhere/")
+}
+
+func TestARoleThatCannotBeSeenYetIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	w.Set(awssim.Settings{Propagation: new(awssim.Duration(8 * time.Second))})
+	w.made(p, wanted(policyA), "")
+	_, err := p.Ensure(t.Context(), wanted(policyA), "")
+	refused(t, err, identity.ProvisionFailed, "cannot be seen yet")
+	w.late = 9 * time.Second
+	w.made(p, wanted(policyA), "")
+}
+
+func TestNothingIsMadeUnlessAskedFor(t *testing.T) {
+	w, seen := newWorld(t), 0
+	for name, tc := range map[string]struct {
+		change func(*Options)
+		says   string
+	}{
+		"no boundary": {func(o *Options) { o.Boundary = "" }, "--permissions-boundary"},
+		"no cluster":  {func(o *Options) { o.ClusterName = "" }, "--cluster-name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := w.provisioner(tc.change).Ensure(t.Context(), wanted(policyA), "")
+			var invalid *identity.InvalidError
+			require.ErrorAs(t, err, &invalid)
+			assert.Equal(t, identity.ProvisioningDisabled, invalid.Reason)
+			assert.Contains(t, invalid.Message, tc.says)
+			assert.Empty(t, w.calls(&seen))
+		})
+	}
+	role := w.made(w.provisioner(func(o *Options) { o.Boundary, o.AllowWithoutBoundary = "", true }), wanted(policyA), "")
+	assert.Empty(t, w.look(role.ARN.Name).boundary)
+}
+
+func TestWhatIAMRefusesIsSaidInItsWords(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.provisioner().Ensure(t.Context(), wanted(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Extra":1}]}`), "")
+	refused(t, err, identity.ProvisionFailed, "MalformedPolicyDocument: Syntax errors in policy.")
+	_, err = w.provisioner(func(o *Options) { o.Boundary = "arn:aws:iam::123456789012:policy/none" }).Ensure(t.Context(), identity.Desired{
+		Key: identity.Key{Namespace: "n", Name: "m"}, Own: &identity.OwnRole{Policy: policyA}, SessionDuration: time.Hour,
+	}, "")
+	refused(t, err, identity.ProvisionFailed, "NoSuchEntity: Policy arn:aws:iam::123456789012:policy/none does not exist")
+}

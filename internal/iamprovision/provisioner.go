@@ -1,0 +1,137 @@
+// Package iamprovision makes IAM roles of identities' own: it creates them,
+// makes them match what is asked for, and takes them away.
+package iamprovision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"golang.org/x/time/rate"
+
+	"kube-aws-iam-controller/internal/awserr"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/trust"
+)
+
+// Options say how roles are made.
+type Options struct {
+	// ClusterName is in the name, path, tags and trust policy of each role.
+	ClusterName string
+	// Path is that of all roles, "" for DefaultPath.
+	Path string
+	// Boundary is the ARN of the permissions boundary of each role, "" for
+	// none, which has to be asked for by AllowWithoutBoundary.
+	Boundary             string
+	AllowWithoutBoundary bool
+	// Tags are put on each role besides those that make it ours.
+	Tags map[string]string
+	// QPS is how many requests a second are made at most, twice as many for
+	// a moment.
+	QPS float64
+	// Principal returns the ARN that trust policies name.
+	Principal func(context.Context) (string, error)
+}
+
+// A Provisioner makes roles. It is for use by many at once.
+type Provisioner struct {
+	Options
+	iam     *iam.Client
+	limiter *rate.Limiter
+}
+
+// New returns a Provisioner with the controller's credentials in cfg. It makes
+// no call.
+func New(cfg aws.Config, options Options) *Provisioner {
+	if options.Path == "" {
+		options.Path = DefaultPath(options.ClusterName)
+	}
+	p := &Provisioner{Options: options, limiter: rate.NewLimiter(rate.Limit(options.QPS), max(1, int(2*options.QPS)))}
+	p.iam = iam.NewFromConfig(cfg)
+	return p
+}
+
+// disabled says what has to be set before roles are made, "" for nothing.
+func (p *Provisioner) disabled() string {
+	switch {
+	case p.Boundary == "" && !p.AllowWithoutBoundary:
+		return "set --permissions-boundary on the controller, or name an existing role in " + identity.Prefix + "role"
+	case p.ClusterName == "":
+		return "set --cluster-name on the controller, or name an existing role in " + identity.Prefix + "role"
+	default:
+		return ""
+	}
+}
+
+// spec is what a role has to be like.
+type spec struct {
+	key         identity.Key
+	name, path  string
+	trust       string
+	policy      string // "" for none
+	managed     []string
+	boundary    string // "" for none
+	session     int32  // seconds
+	description string
+	tags        map[string]string
+}
+
+// maxSessionFloor is the least that IAM takes for a role's longest session.
+const maxSessionFloor = 3600
+
+func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, error) {
+	principal, err := p.Principal(ctx)
+	if err != nil {
+		return spec{}, err
+	}
+	policy, err := trust.Policy(principal, want.ExternalID)
+	if err != nil {
+		return spec{}, err
+	}
+	tags := maps.Clone(p.Tags)
+	if tags == nil {
+		tags = map[string]string{}
+	}
+	maps.Copy(tags, ownTags(p.ClusterName, want.Key))
+	return spec{
+		key:  want.Key,
+		name: roleName(p.ClusterName, want.Key), path: p.Path,
+		trust: policy, policy: want.Own.Policy, managed: want.Own.ManagedPolicies,
+		boundary:    p.Boundary,
+		session:     max(maxSessionFloor, int32(want.SessionDuration.Seconds())),
+		description: "ServiceAccount " + want.Namespace + "/" + want.Name + " of the cluster " + p.ClusterName,
+		tags:        tags,
+	}, nil
+}
+
+// turn waits for a turn at IAM.
+func (p *Provisioner) turn(ctx context.Context) error {
+	if err := p.limiter.Wait(ctx); err != nil {
+		return fmt.Errorf("wait for a turn at IAM: %w", err)
+	}
+	return nil
+}
+
+// failed says which step of provisioning failed.
+func failed(role string, err error) error {
+	if _, ok := errors.AsType[*identity.StepError](err); ok {
+		return err
+	}
+	err = awserr.Describe(err)
+	return &identity.StepError{
+		Reason:  identity.ProvisionFailed,
+		Message: fmt.Sprintf("Failed to provision role '%s': %v", role, err),
+		Err:     err,
+	}
+}
+
+func notOwned(role, why string) error {
+	return &identity.StepError{
+		Reason:  identity.RoleNotOwned,
+		Message: fmt.Sprintf("Role '%s' exists and is not this ServiceAccount's: %s; nothing in it was changed, delete or rename it", role, why),
+		Err:     errors.New(why),
+	}
+}

@@ -1,0 +1,57 @@
+package iamprovision
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// The tags that make a role ours. The last three are also the keys of session
+// tags.
+const (
+	managedByTag = "managed-by"
+	clusterTag   = "kubernetes-cluster"
+	namespaceTag = "kubernetes-namespace"
+	accountTag   = "kubernetes-service-account"
+	// retainedTag is on a role that is kept although nobody asks for it.
+	retainedTag = "retained"
+
+	managedBy = "kube-aws-iam-controller"
+)
+
+// ownTags returns the tags by which a role is an identity's.
+func ownTags(cluster string, key identity.Key) map[string]string {
+	return map[string]string{
+		managedByTag: managedBy, clusterTag: cluster, namespaceTag: key.Namespace, accountTag: key.Name,
+	}
+}
+
+// carries says whether a role has all of some tags.
+func carries(have map[string]string, want map[string]string) bool {
+	for key, value := range want {
+		if got, has := have[key]; !has || got != value {
+			return false
+		}
+	}
+	return true
+}
+
+func toMap(tags []types.Tag) map[string]string {
+	m := make(map[string]string, len(tags))
+	for _, t := range tags {
+		m[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return m
+}
+
+func toTags(m map[string]string) []types.Tag {
+	all := make([]types.Tag, 0, len(m))
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, types.Tag{Key: new(key), Value: new(m[key])})
+	}
+	return all
+}

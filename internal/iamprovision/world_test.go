@@ -1,0 +1,178 @@
+package iamprovision
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/awssim"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+const (
+	home    = "123456789012"
+	policyA = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`
+	policyB = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}]}`
+	ns      = "team"
+	name    = "app"
+)
+
+var app = identity.Key{Source: identity.ServiceAccount, Namespace: ns, Name: name}
+
+// world is simulated AWS with a controller, a permissions boundary, and two managed policies.
+type world struct {
+	*awssim.Server
+
+	t              *testing.T
+	controller     string
+	boundary       string
+	managed, other string
+	admin          *iam.Client
+	late           time.Duration
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t}
+	var err error
+	w.Server, err = awssim.Start(t.Context(), awssim.New(awssim.Options{Now: func() time.Time { return time.Now().Add(w.late) }, PageSize: 1}))
+	require.NoError(t, err)
+	t.Cleanup(w.Close)
+	w.controller, err = w.AddRole(awssim.RoleSpec{
+		Account: home, Path: "/infra/", Name: "controller", Admin: true,
+		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
+	})
+	require.NoError(t, err)
+	for policy, arn := range map[string]*string{"boundary": &w.boundary, "managed": &w.managed, "other": &w.other} {
+		*arn, err = w.AddManagedPolicy(home, "/", policy, policyA)
+		require.NoError(t, err)
+	}
+	_, err = w.AddUser(home, "somebody", true)
+	require.NoError(t, err)
+	creds, err := w.UserCredentials(home, "somebody")
+	require.NoError(t, err)
+	w.admin = iam.NewFromConfig(w.config(creds))
+	return w
+}
+
+func (w *world) config(creds aws.Credentials) aws.Config {
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: new(w.URL()), RetryMaxAttempts: 1,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil }),
+	}
+}
+
+// provisioner returns one of a cluster with a boundary, changed as asked.
+func (w *world) provisioner(change ...func(*Options)) *Provisioner {
+	w.t.Helper()
+	creds, err := w.RoleCredentials(home, "controller", "test", time.Hour)
+	require.NoError(w.t, err)
+	options := Options{
+		ClusterName: "prod", Boundary: w.boundary, QPS: 10_000, Tags: map[string]string{"cost": "1"},
+		Principal: func(context.Context) (string, error) { return w.controller, nil },
+	}
+	for _, c := range change {
+		c(&options)
+	}
+	return New(w.config(creds), options)
+}
+
+// wanted asks for a role with an inline policy and managed ones.
+func wanted(policy string, managed ...string) identity.Desired {
+	return identity.Desired{
+		Key: app, UID: "u1", ExternalID: "team/prod", SessionDuration: time.Hour,
+		Own: &identity.OwnRole{Policy: policy, ManagedPolicies: managed},
+	}
+}
+
+// made ensures a role that has to work.
+func (w *world) made(p *Provisioner, want identity.Desired, id string) identity.Role {
+	w.t.Helper()
+	role, err := p.Ensure(w.t.Context(), want, id)
+	require.NoError(w.t, err)
+	return role
+}
+
+// calls returns the actions since the last time it was asked, reads in small.
+func (w *world) calls(seen *int) []string {
+	var actions []string
+	all := w.Calls()
+	for _, call := range all[*seen:] {
+		actions = append(actions, call.Action)
+	}
+	*seen = len(all)
+	return actions
+}
+
+// look is a role as somebody else sees it.
+type look struct {
+	path, trust, boundary string
+	session               int32
+	tags                  map[string]string
+	inline                map[string]string
+	attached              []string
+}
+
+func (w *world) look(role string) look {
+	w.t.Helper()
+	ctx := w.t.Context()
+	out, err := w.admin.GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
+	require.NoError(w.t, err)
+	r := out.Role
+	l := look{path: *r.Path, trust: w.decoded(r.AssumeRolePolicyDocument), session: *r.MaxSessionDuration, tags: toMap(r.Tags), inline: map[string]string{}}
+	if r.PermissionsBoundary != nil {
+		l.boundary = *r.PermissionsBoundary.PermissionsBoundaryArn
+	}
+	policies := iam.NewListRolePoliciesPaginator(w.admin, &iam.ListRolePoliciesInput{RoleName: &role})
+	for policies.HasMorePages() {
+		page, err := policies.NextPage(ctx)
+		require.NoError(w.t, err)
+		for _, policy := range page.PolicyNames {
+			got, err := w.admin.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &policy})
+			require.NoError(w.t, err)
+			l.inline[policy] = w.decoded(got.PolicyDocument)
+		}
+	}
+	attached := iam.NewListAttachedRolePoliciesPaginator(w.admin, &iam.ListAttachedRolePoliciesInput{RoleName: &role})
+	for attached.HasMorePages() {
+		page, err := attached.NextPage(ctx)
+		require.NoError(w.t, err)
+		for _, policy := range page.AttachedPolicies {
+			l.attached = append(l.attached, *policy.PolicyArn)
+		}
+	}
+	slices.Sort(l.attached)
+	return l
+}
+
+func (w *world) decoded(text *string) string {
+	w.t.Helper()
+	plain, err := url.PathUnescape(*text)
+	require.NoError(w.t, err)
+	return plain
+}
+
+func (w *world) missing(role string) {
+	w.t.Helper()
+	_, err := w.admin.GetRole(w.t.Context(), &iam.GetRoleInput{RoleName: &role})
+	var missing *types.NoSuchEntityException
+	require.ErrorAs(w.t, err, &missing)
+}
+
+// refused asserts the reason of an error, and that it says what.
+func refused(t *testing.T, err error, reason, says string) {
+	t.Helper()
+	var step *identity.StepError
+	require.ErrorAs(t, err, &step)
+	assert.Equal(t, reason, step.Reason)
+	assert.Contains(t, step.Message, says)
+	assert.NotContains(t, step.Message, "\n")
+}
