@@ -22,6 +22,7 @@ import (
 	"kube-aws-iam-controller/internal/awsiamrole"
 	"kube-aws-iam-controller/internal/broker"
 	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/iamprovision"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/kube"
 	"kube-aws-iam-controller/internal/report"
@@ -58,7 +59,7 @@ func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controll
 		return nil, err
 	}
 	c := &controller{config: cfg, logger: logger, clients: clients, metrics: metrics}
-	if err = c.assemble(assumer, registry); err != nil {
+	if err = c.assemble(assumer, newProvisioner(cfg, assumer), registry); err != nil {
 		return nil, err
 	}
 	c.server, err = telemetry.Listen(ctx, cfg.ListenAddress, registry,
@@ -67,7 +68,7 @@ func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controll
 }
 
 // assemble makes the broker and what it needs.
-func (c *controller) assemble(sessions broker.Sessions, registry *prometheus.Registry) error {
+func (c *controller) assemble(sessions broker.Sessions, roles broker.Roles, registry *prometheus.Registry) error {
 	queueMetrics, err := telemetry.NewQueueMetrics(registry)
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
@@ -85,11 +86,14 @@ func (c *controller) assemble(sessions broker.Sessions, registry *prometheus.Reg
 	b := broker.New(broker.Config{
 		Sources:      sources,
 		Sessions:     sessions,
+		Roles:        roles,
+		Holder:       c.accounts,
 		Secrets:      c.store,
 		Reporter:     report.New(recorder, c.clients.Core.CoreV1(), c.logger),
 		Metrics:      c.metrics,
 		Logger:       c.logger,
 		RefreshLimit: c.config.RefreshLimit,
+		RoleReady:    c.config.RoleReadyTimeout,
 	})
 	c.loop = workloop.New(c.logger, b.Sync, workloop.Config[identity.Key]{
 		Name: "identities", Deadline: b.Deadline, Metrics: queueMetrics, Grace: grace,
@@ -117,6 +121,7 @@ func (c *controller) openSources() (map[identity.Source]broker.Source, []func() 
 		SecretName: func(account string) string { return secrets.Name(identity.ServiceAccount, account) },
 		MaxName:    secrets.MaxServiceAccountName,
 	})
+	c.accounts = fromAccounts
 	fromRoles := awsiamrole.NewSource(c.clients.Roles, roles, externalID)
 	c.sources = []source{
 		{identity.ServiceAccount, accounts, credentials[identity.ServiceAccount], fromAccounts.Watch},
@@ -183,6 +188,19 @@ func newAssumer(
 		ClusterName:       cfg.ClusterName,
 		SessionTags:       cfg.SessionTags,
 		QPS:               cfg.STSQPS,
+	})
+}
+
+// newProvisioner prepares what makes roles, whether or not it is to make any.
+func newProvisioner(cfg config.Config, assumer *session.Assumer) *iamprovision.Provisioner {
+	return iamprovision.New(assumer.Config(), iamprovision.Options{
+		ClusterName:          cfg.ClusterName,
+		Path:                 cfg.RolePath,
+		Boundary:             cfg.PermissionsBoundary,
+		AllowWithoutBoundary: cfg.AllowRolesWithoutBoundary,
+		Tags:                 cfg.RoleTags,
+		QPS:                  cfg.IAMQPS,
+		Principal:            assumer.Principal,
 	})
 }
 

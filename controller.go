@@ -9,6 +9,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
+	"kube-aws-iam-controller/internal/broker"
 	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/kube"
@@ -44,11 +45,13 @@ type controller struct {
 	logger  log.Logger
 	clients *kube.Clients
 	sources []source
-	store   *secrets.Store
-	loop    *workloop.Loop[identity.Key]
-	events  record.EventBroadcaster
-	metrics *telemetry.Metrics
-	server  *telemetry.Server
+	// accounts hold ServiceAccounts back while a role of their own is there.
+	accounts broker.Holder
+	store    *secrets.Store
+	loop     *workloop.Loop[identity.Key]
+	events   record.EventBroadcaster
+	metrics  *telemetry.Metrics
+	server   *telemetry.Server
 }
 
 // run runs until ctx is done or something ends that should not.

@@ -20,6 +20,7 @@ var allowed = map[string][]string{
 	"internal/serviceaccount": {"internal/identity"},
 	"internal/broker":         {"internal/identity", "internal/refresh"},
 	"internal/session":        {"internal/identity", "internal/awserr"},
+	"internal/iamprovision":   {"internal/identity", "internal/trust", "internal/awserr"},
 	"internal/secrets":        {"internal/identity", "internal/refresh"},
 	"internal/report":         {"internal/identity", "internal/refresh"},
 	"internal/awserr":         {},

@@ -29,6 +29,31 @@ type Source interface {
 	Release(ctx context.Context, key identity.Key) (bool, error)
 }
 
+// A Holder holds objects back until the roles that were made for them are
+// gone.
+type Holder interface {
+	// Hold holds the object back; a call only if it is not held already.
+	Hold(ctx context.Context, want identity.Desired) error
+	// Held returns, from a cache, the UID of the object, "" if it is not held
+	// back, and whether its role is to be kept.
+	Held(key identity.Key) (uid string, retain bool)
+	// LetGo lets the object go.
+	LetGo(ctx context.Context, key identity.Key) error
+}
+
+// Roles makes IAM roles of objects' own. Its errors are *identity.StepError or
+// *identity.InvalidError.
+type Roles interface {
+	// Disabled returns an error if no roles are made.
+	Disabled() error
+	// Ensure makes the role be there and as want asks. id is its unique id,
+	// "" if that is not known.
+	Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
+	// Delete and Retain say whether there was such a role.
+	Delete(ctx context.Context, key identity.Key, id string) (bool, error)
+	Retain(ctx context.Context, key identity.Key, id string) (bool, error)
+}
+
 // Sessions assumes roles.
 type Sessions interface {
 	Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error)
@@ -64,12 +89,17 @@ type Metrics interface {
 type Config struct {
 	Sources  map[identity.Source]Source
 	Sessions Sessions
+	// Roles and Holder are for ServiceAccounts.
+	Roles    Roles
+	Holder   Holder
 	Secrets  Secrets
 	Reporter Reporter
 	Metrics  Metrics
 	Logger   log.Logger
 	// RefreshLimit is how long before they run out credentials are renewed.
 	RefreshLimit time.Duration
+	// RoleReady is how long a new role may take until it can be assumed.
+	RoleReady time.Duration
 }
 
 // A Broker serves identities. Create it with New.
@@ -77,10 +107,13 @@ type Broker struct {
 	Config
 	troubles troubles
 	restores budgets
+	fresh    freshRoles
 }
 
 // New returns a Broker.
-func New(config Config) *Broker { return &Broker{Config: config} }
+func New(config Config) *Broker {
+	return &Broker{Config: config, fresh: freshRoles{begin: time.Now()}}
+}
 
 // Deadline returns when the credentials of an identity run out, the zero Time
 // if there are none: those are wanted first of all.
@@ -102,7 +135,7 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 		return 0, err
 	}
 	if asked == nil {
-		return 0, b.retire(ctx, source, key)
+		return b.retire(ctx, source, key)
 	}
 
 	want, have := *asked, b.Secrets.Observe(key)
@@ -120,6 +153,11 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 	}
 	if invalid == nil {
 		b.troubles.clear(key)
+		if want.Own == nil {
+			if again, err := b.part(ctx, key); again > 0 || err != nil {
+				return again, err
+			}
+		}
 	}
 	return refresh.Next(time.Now(), have, b.RefreshLimit), b.report(ctx, source, want, have)
 }
@@ -159,8 +197,17 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 			"Failed to parse expirary time '%s' from secret %s/%s: not a time", have.Unreadable, want.Namespace, want.SecretName))
 	}
 	start := time.Now()
-	creds, created, err := b.issue(ctx, want)
+	creds, created, err := b.issue(ctx, &want, have, reason)
+	if err != nil && b.fresh.within(want.Key, time.Now(), b.RoleReady) && isSoon(err) {
+		level.Debug(b.Logger).Log("msg", "the new role is not ready yet", "object", want.Key, "err", err)
+		return b.fresh.patience(want.Key, time.Now()), nil
+	}
 	b.Metrics.ObserveRefresh(string(want.Source), string(reason), result(err), time.Since(start))
+	if invalid, is := errors.AsType[*identity.InvalidError](err); is {
+		// The controller's own settings forbid it: no try mends that.
+		b.complain(ctx, want, have, invalid.Reason, invalid)
+		return 0, b.report(ctx, source, want, have)
+	}
 	if err != nil {
 		b.complain(ctx, want, have, reasonOf(err), err)
 		err = errors.Join(err, b.report(ctx, source, want, have))
@@ -184,37 +231,55 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 const settled = 35 * time.Second
 
 // issue asks for credentials and stores them.
-func (b *Broker) issue(ctx context.Context, want identity.Desired) (creds identity.Credentials, created bool, err error) {
-	if err = b.Secrets.Free(ctx, want); err != nil {
+func (b *Broker) issue(
+	ctx context.Context, want *identity.Desired, have refresh.State, reason refresh.Reason,
+) (creds identity.Credentials, created bool, err error) {
+	if err = b.Secrets.Free(ctx, *want); err != nil {
 		return creds, false, err
 	}
-	if creds, err = b.Sessions.Assume(ctx, want); err != nil {
+	if want.Own != nil {
+		if err = b.provide(ctx, want, have, reason); err != nil {
+			return creds, false, err
+		}
+	}
+	if creds, err = b.Sessions.Assume(ctx, *want); err != nil {
 		return creds, false, &identity.StepError{
 			Reason:  identity.GetCredentialsFailed,
 			Message: fmt.Sprintf("Failed to get credentials for role '%s': %v", want.Role, err),
 			Err:     err,
 		}
 	}
-	_, created, err = b.Secrets.Apply(ctx, want, creds)
+	_, created, err = b.Secrets.Apply(ctx, *want, creds)
 	return creds, created, err
 }
 
-// retire removes the Secret of an identity that nobody asks for any more.
-func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) error {
+// retire removes what an identity had that nobody asks for any more: its role,
+// if that was made for it, then its Secret.
+func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (time.Duration, error) {
 	b.troubles.clear(key)
 	have := b.Secrets.Observe(key)
-	if !have.Exists {
+	held := b.holds(key)
+	if !have.Exists && !held {
 		b.Secrets.Forget(key)
-		return nil
+		b.fresh.forget(key)
+		return 0, nil
 	}
 	// A cache that lacks the object is not proof enough to delete by.
 	released, err := source.Release(ctx, key)
 	if err != nil || !released {
-		return err
+		return 0, err
 	}
-	if err := b.Secrets.Remove(ctx, key); err != nil {
-		return err
+	if again, err := b.dispose(ctx, key, have.RoleID); again > 0 || err != nil {
+		return again, err
 	}
-	level.Info(b.Logger).Log("msg", "credentials removed", "object", key, "role", have.RoleARN)
-	return nil
+	if have.Exists {
+		if err := b.Secrets.Remove(ctx, key); err != nil {
+			return 0, err
+		}
+		level.Info(b.Logger).Log("msg", "credentials removed", "object", key, "role", have.RoleARN)
+	}
+	if held {
+		return 0, b.Holder.LetGo(ctx, key)
+	}
+	return 0, nil
 }

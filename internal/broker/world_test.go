@@ -23,6 +23,9 @@ const (
 	limit    = 20 * time.Minute
 )
 
+// own is the role that is made for app.
+var own = identity.RoleReference{Partition: "aws", Account: "123456789012", Path: "p/", Name: "ns.app-0123456789"}
+
 var app = identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: "app"}
 
 // desired is what the objects of these tests ask for.
@@ -46,8 +49,12 @@ type world struct {
 	asked *identity.Desired
 	have  map[identity.Key]refresh.State
 
+	// What there is of a role of the object's own.
+	held, retain bool
+	role, half   *identity.Role // half is one that could not be filled
+
 	// What goes wrong.
-	desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
+	disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
 
 	ahead   time.Duration // of the controller's clock before that of STS
 	keeps   bool          // the object still asks, by the API server's word
@@ -74,7 +81,8 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, asked: desired(), have: map[identity.Key]refresh.State{}}
 	w.Broker = New(Config{
 		Sources:  map[identity.Source]Source{identity.ServiceAccount: w},
-		Sessions: w, Secrets: w, Reporter: w, Metrics: w,
+		Sessions: w, Secrets: w, Reporter: w, Metrics: w, Roles: w, Holder: w,
+		RoleReady:    2 * time.Minute,
 		Logger:       log.NewLogfmtLogger(&w.logged),
 		RefreshLimit: limit,
 	})
@@ -188,7 +196,7 @@ func (w *world) Apply(_ context.Context, want identity.Desired, creds identity.C
 	}
 	assert.Equal(w.t, sentinel+"s", creds.SecretAccessKey.Reveal())
 	w.have[want.Key] = refresh.State{
-		Exists: true, UID: "s1", RoleARN: creds.RoleARN, Expiration: creds.Expiration, Session: creds.Expiration.Sub(creds.Issued), SpecHash: want.SpecHash(),
+		Exists: true, UID: "s1", RoleARN: creds.RoleARN, Expiration: creds.Expiration, Session: creds.Expiration.Sub(creds.Issued), SpecHash: want.SpecHash(), RoleID: want.RoleID,
 	}
 	return w.have[want.Key], !had, nil
 }
@@ -217,3 +225,62 @@ func (w *world) ObserveRefresh(source, reason, result string, took time.Duration
 }
 
 func (w *world) Forget(key identity.Key) { w.forgotten = append(w.forgotten, key) }
+
+func (w *world) Disabled() error { return w.disabledErr }
+
+func (w *world) Hold(context.Context, identity.Desired) error {
+	w.calls = append(w.calls, "Hold")
+	w.held = w.held || w.holdErr == nil
+	return w.holdErr
+}
+
+func (w *world) Held(key identity.Key) (string, bool) {
+	if key != app || !w.held {
+		return "", false
+	}
+	return "u1", w.retain
+}
+
+func (w *world) LetGo(context.Context, identity.Key) error {
+	w.calls = append(w.calls, "LetGo")
+	w.held = false
+	return nil
+}
+
+func (w *world) Ensure(_ context.Context, want identity.Desired, id string) (identity.Role, error) {
+	w.calls = append(w.calls, "Ensure "+id)
+	if w.ensureErr != nil && w.half != nil {
+		return *w.half, w.ensureErr
+	}
+	if w.ensureErr != nil {
+		return identity.Role{}, w.ensureErr
+	}
+	created := w.role == nil
+	if created {
+		w.role = &identity.Role{ARN: own, ID: "AROA1", Since: time.Now()}
+	}
+	role := *w.role
+	role.Created = created
+	w.role.Changed = nil
+	if created {
+		role.Changed = nil
+	}
+	return role, nil
+}
+
+func (w *world) Delete(_ context.Context, _ identity.Key, id string) (bool, error) {
+	return w.dispose("Delete " + id)
+}
+
+func (w *world) Retain(_ context.Context, _ identity.Key, id string) (bool, error) {
+	return w.dispose("Retain " + id)
+}
+
+func (w *world) dispose(call string) (bool, error) {
+	w.calls = append(w.calls, call)
+	there := w.role != nil && w.deleteErr == nil
+	if there {
+		w.role = nil
+	}
+	return there, w.deleteErr
+}

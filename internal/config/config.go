@@ -39,6 +39,18 @@ type Config struct {
 	SessionTags     bool
 	STSQPS          float64
 
+	// PermissionsBoundary is the ARN of that of roles that are made. Without
+	// one none are, unless AllowRolesWithoutBoundary says so.
+	PermissionsBoundary       string
+	AllowRolesWithoutBoundary bool
+	// RolePath is where they are, "" for the path of the cluster.
+	RolePath string
+	// RoleTags are put on them.
+	RoleTags map[string]string
+	// RoleReadyTimeout is how long a new role may take to be assumable.
+	RoleReadyTimeout time.Duration
+	IAMQPS           float64
+
 	// RefreshLimit is how long before they run out credentials are renewed.
 	RefreshLimit time.Duration
 	Workers      int

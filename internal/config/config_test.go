@@ -24,7 +24,7 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Controller, command)
 	assert.Equal(t, Config{
-		LogFormat: "logfmt", KubeAPIQPS: 400, STSQPS: 250, RefreshLimit: 20 * time.Minute, Workers: 30,
+		LogFormat: "logfmt", KubeAPIQPS: 400, STSQPS: 250, IAMQPS: 20, RoleReadyTimeout: 2 * time.Minute, RefreshLimit: 20 * time.Minute, Workers: 30,
 		ListenAddress: ":8080", Interval: 10 * time.Second,
 	}, c)
 }
@@ -60,7 +60,7 @@ func TestEveryFlagIsAlsoAnEnvironmentVariable(t *testing.T) {
 	assert.Equal(t, Config{
 		Debug: true, ClusterName: "flag-wins", RefreshLimit: 10 * time.Minute, STSQPS: 1.5, Workers: 3, LeaderElect: true,
 		LeaderElectNamespace: "infra", LogFormat: "json", SessionTags: true, CredentialsFile: "/creds", Kubeconfig: "/kube",
-		KubeAPIQPS: 400, ListenAddress: ":8080", Interval: 10 * time.Second,
+		KubeAPIQPS: 400, ListenAddress: ":8080", Interval: 10 * time.Second, IAMQPS: 20, RoleReadyTimeout: 2 * time.Minute,
 	}, c)
 }
 
@@ -219,6 +219,30 @@ func TestTrustPolicyTakesANamespace(t *testing.T) {
 	require.ErrorContains(t, err, "namespace")
 	_, _, err = parse(t, "trust-policy", "Team/A")
 	require.ErrorContains(t, err, `the argument of trust-policy: "Team/A" is not a namespace`)
+}
+
+func TestSettingsOfRolesThatAreMade(t *testing.T) {
+	_, c, err := parse(t, "--permissions-boundary=arn:aws:iam::123456789012:policy/b", "--role-path=/teams/", "--role-tags=cost=1, team = a b,empty=", "--iam-qps=5", "--role-ready-timeout=1m")
+	require.NoError(t, err)
+	assert.Equal(t, "arn:aws:iam::123456789012:policy/b", c.PermissionsBoundary)
+	assert.Equal(t, map[string]string{"cost": "1", "team": "a b", "empty": ""}, c.RoleTags)
+	for flag, says := range map[string]string{
+		"--permissions-boundary=b": `"b" is not the ARN of a managed policy`,
+		"--permissions-boundary=arn:aws:iam::aws:policy/a,arn:aws:iam::aws:policy/b": "the ARN of one managed policy",
+		"--role-path=teams":         `"teams" is not a path`,
+		"--role-path=/teams":        "begins and ends with a slash",
+		"--role-tags=cost":          `"cost" is not a tag`,
+		"--role-tags=a!=b":          `"a!" is not the key of a tag`,
+		"--role-tags=AWS:x=b":       "is not the key of a tag",
+		"--role-tags=a=b!":          `the value of the tag "a"`,
+		"--role-tags=Managed-By=me": `the tag "Managed-By" is the controller's own`,
+		"--role-tags=a=1,A=2":       `the tag "a" is given twice`,
+		"--iam-qps=0":               "out of bounds",
+		"--role-ready-timeout=2h":   "out of bounds",
+	} {
+		_, _, err = parse(t, flag)
+		require.ErrorContains(t, err, says, flag)
+	}
 }
 
 func FuzzParse(f *testing.F) {

@@ -50,6 +50,7 @@ func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 	kingpins := len(app.Model().Flags)
 	clusterFlags(app, c)
 	awsFlags(app, c)
+	roleFlags(app, c)
 	processFlags(app, c)
 	for _, flag := range app.Model().Flags[kingpins:] {
 		app.GetFlag(flag.Name).Envar(envName(flag.Name)).SetValue(setting{Value: flag.Value, flag: flag.Name})
@@ -96,6 +97,19 @@ func awsFlags(app *kingpin.Application, c *Config) {
 	app.Flag("sts-qps", "Most requests a second to STS; twice as many for a moment.").Default("250").Float64Var(&c.STSQPS)
 	app.Flag("refresh-limit", "Renew credentials when less than this is left of them, at the most a third of their session.").
 		Default("20m").DurationVar(&c.RefreshLimit)
+}
+
+func roleFlags(app *kingpin.Application, c *Config) {
+	app.Flag("permissions-boundary", "ARN of the managed policy that bounds every role that is made. Without it none are made.").
+		StringVar(&c.PermissionsBoundary)
+	app.Flag("allow-roles-without-boundary", "Make roles also without a permissions boundary: whoever can annotate a ServiceAccount can then give it any permission in the account.").
+		BoolVar(&c.AllowRolesWithoutBoundary)
+	app.Flag("role-path", "Path of the roles that are made, such as /teams/. The default is /kube-aws-iam-controller/<cluster name>/.").StringVar(&c.RolePath)
+	app.Flag("role-tags", "Tags for the roles that are made, besides those that make them the controller's: key=value,key=value.").
+		SetValue((*tagsValue)(&c.RoleTags))
+	app.Flag("role-ready-timeout", "How long a new role may take until it can be assumed, before that is a warning.").
+		Default("2m").DurationVar(&c.RoleReadyTimeout)
+	app.Flag("iam-qps", "Most requests a second to IAM; twice as many for a moment.").Default("20").Float64Var(&c.IAMQPS)
 }
 
 func processFlags(app *kingpin.Application, c *Config) {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -22,13 +23,12 @@ var errNotVisible = errors.New("the role exists, but cannot be seen yet; it is t
 // Ensure makes the role that want asks for exist and be as it asks, and returns
 // it. id is the role's unique id if it is known, "" if not: then the role is
 // created, and only read if that finds it there. A role that is not this
-// identity's is never changed. Errors are *identity.StepError or
+// identity's is never changed. One that was created is returned beside an error,
+// too, if it could not be filled. Errors are *identity.StepError or
 // *identity.InvalidError.
 func (p *Provisioner) Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
-	if remedy := p.disabled(); remedy != "" {
-		return identity.Role{}, &identity.InvalidError{
-			Reason: identity.ProvisioningDisabled, Message: "this controller makes no roles: " + remedy,
-		}
+	if err := p.Disabled(); err != nil {
+		return identity.Role{}, err
 	}
 	s, err := p.spec(ctx, want)
 	if err != nil {
@@ -36,7 +36,7 @@ func (p *Provisioner) Ensure(ctx context.Context, want identity.Desired, id stri
 	}
 	role, err := p.ensure(ctx, s, id)
 	if err != nil {
-		return identity.Role{}, failed(s.name, err)
+		return role, failed(s.name, err)
 	}
 	return role, nil
 }
@@ -52,8 +52,11 @@ func (p *Provisioner) ensure(ctx context.Context, s spec, id string) (identity.R
 	created, err := p.create(ctx, s)
 	if isTaken(err) {
 		have, failure := p.read(ctx, s.name)
-		if isMissing(failure) {
+		switch {
+		case isMissing(failure):
 			return identity.Role{}, errNotVisible
+		case isDenied(failure):
+			return identity.Role{}, notOwned(s.name, "it is where the controller may not look, so it was not made by it")
 		}
 		return p.match(ctx, s, have, "", failure)
 	}
@@ -76,17 +79,26 @@ func (p *Provisioner) create(ctx context.Context, s spec) (identity.Role, error)
 	if out.Role == nil {
 		return identity.Role{}, errors.New("IAM answered without the role")
 	}
+	role, err := describe(out.Role, true)
+	if err != nil {
+		return identity.Role{}, err
+	}
+	return role, p.fill(ctx, s)
+}
+
+// fill grants a new role what it is to have.
+func (p *Provisioner) fill(ctx context.Context, s spec) error {
 	if s.policy != "" {
 		if err := p.putPolicy(ctx, s); err != nil {
-			return identity.Role{}, err
+			return err
 		}
 	}
 	for _, arn := range s.managed {
 		if err := p.attach(ctx, s.name, arn); err != nil {
-			return identity.Role{}, err
+			return err
 		}
 	}
-	return describe(out.Role, true)
+	return nil
 }
 
 // match makes a role that was read match s, if it is ours.
@@ -155,6 +167,8 @@ func isTaken(err error) bool {
 	var taken *types.EntityAlreadyExistsException
 	return errors.As(err, &taken)
 }
+
+func isDenied(err error) bool { return awserr.Code(err) == "AccessDenied" }
 
 // optional returns nil for an empty string.
 func optional(s string) *string {

@@ -54,15 +54,21 @@ func New(cfg aws.Config, options Options) *Provisioner {
 	return p
 }
 
-// disabled says what has to be set before roles are made, "" for nothing.
-func (p *Provisioner) disabled() string {
+// Disabled returns an *identity.InvalidError that says what has to be set before
+// roles are made, nil for nothing.
+func (p *Provisioner) Disabled() error {
+	flag := ""
 	switch {
 	case p.Boundary == "" && !p.AllowWithoutBoundary:
-		return "set --permissions-boundary on the controller, or name an existing role in " + identity.Prefix + "role"
+		flag = "--permissions-boundary"
 	case p.ClusterName == "":
-		return "set --cluster-name on the controller, or name an existing role in " + identity.Prefix + "role"
+		flag = "--cluster-name"
 	default:
-		return ""
+		return nil
+	}
+	return &identity.InvalidError{
+		Reason:  identity.ProvisioningDisabled,
+		Message: "this controller makes no roles: set " + flag + " on it, or name an existing role in " + identity.Prefix + "role",
 	}
 }
 
@@ -120,11 +126,13 @@ func failed(role string, err error) error {
 	if _, ok := errors.AsType[*identity.StepError](err); ok {
 		return err
 	}
+	soon := errors.Is(err, errNotVisible) || isDenied(err) || isMissing(err)
 	err = awserr.Describe(err)
 	return &identity.StepError{
 		Reason:  identity.ProvisionFailed,
 		Message: fmt.Sprintf("Failed to provision role '%s': %v", role, err),
 		Err:     err,
+		Soon:    soon,
 	}
 }
 

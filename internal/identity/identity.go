@@ -52,6 +52,8 @@ type Desired struct {
 	Role RoleReference
 	// Own asks for a role of the object's own, nil for an existing one.
 	Own *OwnRole
+	// RoleID is the unique id of an own role, once it is known.
+	RoleID string
 	// ExternalID is presented to STS, see the package trust.
 	ExternalID string
 	// SessionDuration is the lifetime asked for, 15 minutes to 12 hours.
@@ -83,9 +85,11 @@ func (d Desired) SpecHash() string {
 }
 
 // LastGood returns d asking once more for the role, the session duration and
-// the specification that credentials were last issued for.
+// the specification that credentials were last issued for. An own role is
+// used as it is.
 func (d Desired) LastGood(role RoleReference, session time.Duration, hash string) Desired {
 	d.Role, d.SessionDuration, d.pinnedHash = role, session, hash
+	d.Own = nil
 	return d
 }
 

@@ -38,6 +38,9 @@ type StepError struct {
 	// Reason and Message are the event's.
 	Reason, Message string
 	Err             error
+	// Soon says that it may be well by itself in a moment: what was written
+	// to IAM is not seen everywhere at once.
+	Soon bool
 }
 
 // Error returns the message.

@@ -45,7 +45,7 @@ func ParsePolicy(text string) (string, error) {
 		return "", fmt.Errorf("%s is not a policy: give a JSON object with Version and Statement", Quote(compact.String()))
 	}
 	if policy.Version != "2012-10-17" && policy.Version != "2008-10-17" {
-		return "", fmt.Errorf("Version is %s: give 2012-10-17", Quote(policy.Version))
+		return "", fmt.Errorf("the Version is %s: give 2012-10-17", Quote(policy.Version))
 	}
 	statements, err := parseStatements(policy.Statement)
 	if err != nil {

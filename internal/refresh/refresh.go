@@ -15,8 +15,9 @@ type State struct {
 	Exists bool
 	// UID and ResourceVersion are the Secret's.
 	UID, ResourceVersion string
-	// RoleARN is the role the credentials belong to.
-	RoleARN string
+	// RoleARN is the role the credentials belong to, RoleID its unique id if
+	// it is the object's own.
+	RoleARN, RoleID string
 	// Expiration is when they run out, the zero Time if that cannot be read.
 	Expiration time.Time
 	// Unreadable is the expiration that could not be read.

@@ -75,7 +75,7 @@ func (s fieldSet) foreign(source identity.Source) bool {
 	if len(s.Data) > 0 || s.Immutable != nil || s.Metadata.Owners != nil {
 		return true
 	}
-	for _, key := range annotationKeys {
+	for _, key := range append([]string{roleIDAnnotation}, annotationKeys...) {
 		if _, has := s.Metadata.Annotations["f:"+key]; has {
 			return true
 		}

@@ -31,6 +31,8 @@ const (
 	externalIDAnnotation = identity.Prefix + "external-id"
 	specHashAnnotation   = identity.Prefix + "spec-hash"
 	sessionAnnotation    = identity.Prefix + "session-duration"
+	// roleIDAnnotation is only there for a role of the object's own.
+	roleIDAnnotation = identity.Prefix + "role-id"
 )
 
 var annotationKeys = []string{

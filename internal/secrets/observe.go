@@ -52,6 +52,7 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 			UID:             string(meta.UID),
 			ResourceVersion: meta.ResourceVersion,
 			RoleARN:         atMost(2048, meta.Annotations[roleARNAnnotation]),
+			RoleID:          atMost(128, meta.Annotations[roleIDAnnotation]),
 			SpecHash:        atMost(64, meta.Annotations[specHashAnnotation]),
 			Edited:          edited(source, meta.ManagedFields),
 		},

@@ -13,7 +13,7 @@ import (
 type operation struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
-	Value any    `json:"value"`
+	Value any    `json:"value,omitzero"`
 }
 
 func add(value any, path ...string) operation {
@@ -36,6 +36,9 @@ func operations(want identity.Desired, have *observation, data map[string][]byte
 	exact := want.Source == identity.AWSIAMRole
 	ops = append(ops, addAll(exact || have.noLabels, secretLabels(want), "metadata", "labels")...)
 	ops = append(ops, addAll(have.noAnnotations, notes, "metadata", "annotations")...)
+	if _, has := notes[roleIDAnnotation]; !has && have.RoleID != "" {
+		ops = append(ops, operation{Op: "remove", Path: pointer([]string{"metadata", "annotations", roleIDAnnotation})})
+	}
 	return append(ops, addAll(whole, data, "data")...)
 }
 

@@ -73,3 +73,15 @@ func TestAddingNothing(t *testing.T) {
 	assert.Empty(t, addAll(false, map[string]string(nil), "data"))
 	assert.Equal(t, []operation{{Op: "add", Path: "/data", Value: map[string]string{}}}, addAll(true, map[string]string{}, "data"))
 }
+
+func TestTheIDOfAnOwnRoleComesAndGoes(t *testing.T) {
+	want, have := desired(identity.ServiceAccount), &observation{State: refresh.State{UID: "s1", ResourceVersion: "7"}}
+	want.RoleID = "AROA1"
+	notes := annotations(want, creds)
+	assert.Equal(t, "AROA1", notes["iam.amazonaws.com/role-id"])
+	want.RoleID, have.RoleID = "", "AROA1"
+	ops := operations(want, have, nil, annotations(want, creds), false)
+	text, err := json.Marshal(ops[len(ops)-1])
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"op":"remove","path":"/metadata/annotations/iam.amazonaws.com~1role-id"}`, string(text))
+}

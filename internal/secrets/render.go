@@ -76,13 +76,17 @@ func render(want identity.Desired, creds identity.Credentials) (map[string][]byt
 // annotations returns what the Secret's metadata says of the credentials.
 func annotations(want identity.Desired, creds identity.Credentials) map[string]string {
 	session := creds.Expiration.Sub(creds.Issued).Round(time.Second)
-	return map[string]string{
+	notes := map[string]string{
 		roleARNAnnotation:    creds.RoleARN,
 		expirationAnnotation: creds.Expiration.UTC().Format(time.RFC3339),
 		externalIDAnnotation: want.ExternalID,
 		specHashAnnotation:   want.SpecHash(),
 		sessionAnnotation:    strconv.FormatInt(int64(session/time.Second), 10),
 	}
+	if want.RoleID != "" {
+		notes[roleIDAnnotation] = want.RoleID
+	}
+	return notes
 }
 
 const tokenBytes = 32

@@ -14,6 +14,8 @@ type account struct {
 	// annotations are those in readAnnotations that are there, as pairs: a
 	// map would be several times their size.
 	annotations [][2]string
+	// held says that our finalizer is on it, leaving that it is being deleted.
+	held, leaving bool
 }
 
 // GetObjectMeta lets the informer's store find the key and resource version.
@@ -31,6 +33,9 @@ func (a *account) asked() map[string]string {
 	return m
 }
 
+// asksNow says whether the ServiceAccount asks for an identity.
+func (a *account) asksNow() bool { return !a.leaving && asks(a.asked()) }
+
 // Transform returns what the informer of ServiceAccounts keeps of an object:
 // of one that asks for nothing, which is nearly all of them, only that it is
 // there. It leaves alone what it made before, as informers demand.
@@ -39,11 +44,13 @@ func Transform(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	if !asks(meta.Annotations) {
+	held := slices.Contains(meta.Finalizers, finalizer)
+	if !asks(meta.Annotations) && !held {
 		return cache.ExplicitKey(meta.Namespace + "/" + meta.Name), nil
 	}
 	a := &account{
 		namespace: meta.Namespace, name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion,
+		held: held, leaving: meta.DeletionTimestamp != nil,
 	}
 	for _, key := range readAnnotations {
 		if value, has := meta.Annotations[key]; has {

@@ -48,17 +48,12 @@ var region = regexp.MustCompile(`^[a-z]{2,8}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2}$`)
 
 // read fills in what the annotations ask for.
 func read(annotations map[string]string, want *identity.Desired) error {
-	_, hasRole := annotations[roleAnnotation]
-	if !hasRole {
-		return &identity.InvalidError{
-			Reason: identity.ProvisioningDisabled,
-			Message: "roles of a ServiceAccount's own are not provisioned by this controller: remove " + rolePolicyAnnotation + " and " +
-				managedPoliciesAnnotation + ", and name an existing role in " + roleAnnotation,
-		}
+	which := readRole
+	if _, has := annotations[roleAnnotation]; !has {
+		which = readOwn
 	}
 	problems := errors.Join(
-		exclusive(annotations),
-		readRole(annotations, want),
+		which(annotations, want),
 		readSession(annotations, want),
 		matches(annotations, regionAnnotation, region, "give an AWS Region such as eu-central-1"),
 		oneOf(annotations, deliveryAnnotation, "process", "endpoint", "file", "none"),
@@ -73,19 +68,32 @@ func read(annotations map[string]string, want *identity.Desired) error {
 	return nil
 }
 
-func exclusive(annotations map[string]string) error {
+func readRole(annotations map[string]string, want *identity.Desired) (err error) {
 	for _, key := range []string{rolePolicyAnnotation, managedPoliciesAnnotation} {
 		if _, has := annotations[key]; has {
 			return fmt.Errorf("%s and %s exclude each other: an existing role is not changed, remove one of them", roleAnnotation, key)
 		}
 	}
-	return nil
-}
-
-func readRole(annotations map[string]string, want *identity.Desired) (err error) {
 	if want.Role, err = identity.ParseRole(annotations[roleAnnotation]); err != nil {
 		return fmt.Errorf("%s: %w", roleAnnotation, err)
 	}
+	return nil
+}
+
+// readOwn reads what a role of the ServiceAccount's own is to be like.
+func readOwn(annotations map[string]string, want *identity.Desired) (err error) {
+	own := &identity.OwnRole{}
+	if text, has := annotations[rolePolicyAnnotation]; has {
+		if own.Policy, err = identity.ParsePolicy(text); err != nil {
+			return fmt.Errorf("%s: %w", rolePolicyAnnotation, err)
+		}
+	}
+	if text, has := annotations[managedPoliciesAnnotation]; has {
+		if own.ManagedPolicies, err = identity.ParseManagedPolicies(text); err != nil {
+			return fmt.Errorf("%s: %w", managedPoliciesAnnotation, err)
+		}
+	}
+	want.Own = own
 	return nil
 }
 

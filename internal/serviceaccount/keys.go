@@ -10,7 +10,7 @@ import (
 func (s *Source) Keys() iter.Seq[identity.Key] {
 	return func(yield func(identity.Key) bool) {
 		for _, obj := range s.informer.GetStore().List() {
-			if a, ok := obj.(*account); ok &&
+			if a, ok := obj.(*account); ok && a.asksNow() &&
 				!yield(identity.Key{Source: identity.ServiceAccount, Namespace: a.namespace, Name: a.name}) {
 				return
 			}

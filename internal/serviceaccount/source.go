@@ -90,7 +90,7 @@ func relevant(obj any) bool {
 // *identity.InvalidError it returns as much as can be read.
 func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 	a := s.cached(key)
-	if a == nil {
+	if a == nil || !a.asksNow() {
 		return nil, nil //nolint:nilnil // nothing asked for is an answer, not a failure
 	}
 	want := &identity.Desired{
@@ -156,8 +156,10 @@ func (s *Source) Release(ctx context.Context, key identity.Key) (bool, error) {
 		return true, nil
 	case err != nil:
 		return false, fmt.Errorf("read ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
-	case asks(meta.Annotations):
+	case asks(meta.Annotations) && meta.DeletionTimestamp == nil:
 		return false, nil
+	case meta.DeletionTimestamp != nil:
+		return true, nil
 	}
 	if _, has := meta.Annotations[roleARNAnnotation]; has {
 		if err := s.annotate(ctx, key, string(meta.UID), nil); err != nil {

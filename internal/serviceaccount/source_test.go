@@ -113,8 +113,8 @@ func TestAnnotationsAreRefusedByName(t *testing.T) {
 		"role and policy":         {map[string]string{roleAnnotation: "app", rolePolicyAnnotation: "{}"}, identity.InvalidAnnotation, []string{rolePolicyAnnotation, "exclude each other"}},
 		"role and managed policy": {map[string]string{roleAnnotation: "app", managedPoliciesAnnotation: "x"}, identity.InvalidAnnotation, []string{managedPoliciesAnnotation, "exclude each other"}},
 		"all at once":             {map[string]string{roleAnnotation: " ", sessionAnnotation: "x", regionAnnotation: "y"}, identity.InvalidAnnotation, []string{roleAnnotation, sessionAnnotation, regionAnnotation}},
-		"a policy":                {map[string]string{rolePolicyAnnotation: "{}"}, identity.ProvisioningDisabled, []string{rolePolicyAnnotation}},
-		"managed policies":        {map[string]string{managedPoliciesAnnotation: "x"}, identity.ProvisioningDisabled, []string{managedPoliciesAnnotation}},
+		"a policy":                {map[string]string{rolePolicyAnnotation: "{}"}, identity.InvalidAnnotation, []string{rolePolicyAnnotation, "the Version"}},
+		"managed policies":        {map[string]string{managedPoliciesAnnotation: "x"}, identity.InvalidAnnotation, []string{managedPoliciesAnnotation, `"x"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, i, _ := newSource()
@@ -131,6 +131,21 @@ func TestAnnotationsAreRefusedByName(t *testing.T) {
 			assert.Equal(t, "u1", want.UID, "as much as can be read")
 		})
 	}
+}
+
+func TestARoleOfOnesOwnIsRead(t *testing.T) {
+	s, i, _ := newSource()
+	i.add(t, object(map[string]string{
+		rolePolicyAnnotation:      `{ "Version": "2012-10-17", "Statement": {"Effect":"Allow","Action":"s3:*","Resource":"*"} }`,
+		managedPoliciesAnnotation: " arn:aws:iam::aws:policy/B ,arn:aws:iam::aws:policy/A,arn:aws:iam::aws:policy/B",
+	}))
+	want, err := s.Desired(key)
+	require.NoError(t, err)
+	assert.Equal(t, &identity.OwnRole{
+		Policy:          `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`,
+		ManagedPolicies: []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"},
+	}, want.Own)
+	assert.Empty(t, want.Role.Name)
 }
 
 func TestANameThatLeavesNoRoomIsRefused(t *testing.T) {
@@ -272,6 +287,7 @@ func FuzzAnnotations(f *testing.F) {
 		err := read(annotations, &want)
 		if err == nil {
 			assert.NotEmpty(t, want.Role.Name)
+			assert.Nil(t, want.Own)
 			assert.GreaterOrEqual(t, want.SessionDuration, identity.MinSession)
 			assert.LessOrEqual(t, want.SessionDuration, identity.MaxSession)
 			assert.Empty(t, policy)

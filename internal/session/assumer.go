@@ -44,11 +44,14 @@ type Options struct {
 type Assumer struct {
 	Options
 
+	cfg     aws.Config
 	own     *ownIdentity
 	sts     *sts.Client
 	iam     *iam.Client // with the credentials before AssumeRole
 	limiter *rate.Limiter
 	chained atomic.Pointer[chaining]
+	// principal is what trust policies have to name, once it is known.
+	principal atomic.Pointer[string]
 }
 
 // chaining is what STS said, and when, as it found the controller to be a role
@@ -75,12 +78,17 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 	}
 	return &Assumer{
 		Options: options,
+		cfg:     cfg,
 		own:     own,
 		sts:     sts.NewFromConfig(cfg),
 		iam:     plain,
 		limiter: rate.NewLimiter(rate.Limit(options.QPS), max(1, int(2*options.QPS))),
 	}, nil
 }
+
+// Config returns the configuration with which roles are assumed, and with which
+// they are made.
+func (a *Assumer) Config() aws.Config { return a.cfg }
 
 // maxChained is the longest session of a role that is assumed by a role,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining.

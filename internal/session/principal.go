@@ -19,7 +19,20 @@ import (
 // The ARN of a role's session lacks the role's path, so IAM is asked for the
 // role, which takes iam:GetRole on it. Where that is not allowed, or the
 // answer is another role, --controller-role-arn has to tell.
+//
+// It is found out once: a role that is recreated keeps its ARN.
 func (a *Assumer) Principal(ctx context.Context) (string, error) {
+	if known := a.principal.Load(); known != nil {
+		return *known, nil
+	}
+	found, err := a.findPrincipal(ctx)
+	if err == nil {
+		a.principal.Store(&found)
+	}
+	return found, err
+}
+
+func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {
 	who, err := a.own.whoAmI(ctx)
 	if err != nil {
 		return "", fmt.Errorf("ask AWS who the controller is: %w", awserr.Describe(err))

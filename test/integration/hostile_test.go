@@ -71,8 +71,8 @@ func TestHostileValuesAreRefusedByName(t *testing.T) {
 		"region":           {"", "nowhere", "eu-central-1 ", "../eu", "EU-CENTRAL-1", "eu-central-1\n", strings.Repeat("a", 100_000)},
 		"delivery":         {"", "Process", "files", "none\x00", strings.Repeat("none", 50_000)},
 		"deletion-policy":  {"", "delete", "Orphan", "\u202eeteleD"},
-		"role-policy":      {"", "{}", "not json", strings.Repeat("[", 200_000), `{"Version":"2012-10-17"}`},
-		"managed-policies": {"", ",", "arn:aws:iam::aws:policy/ReadOnlyAccess", strings.Repeat(",", 200_000)},
+		"role-policy":      {"", "{}", "not json", strings.Repeat("[", 200_000), `{"Version":"2012-10-17"}`, `{"Version":"2012-10-17","Statement":"\u0000"}`, "{\"日\":1}", strings.Repeat(" ", 200_000)},
+		"managed-policies": {"", ",", "ReadOnlyAccess", strings.Repeat(",", 200_000), strings.Repeat("arn:aws:iam::aws:policy/X,", 9000) + "x"},
 	} {
 		for _, value := range values {
 			n++

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -11,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"kube-aws-iam-controller/internal/awssim"
+
+	"kube-aws-iam-controller/test/cluster"
 )
 
 // Accounts of the simulated world: the controller's, and another.
@@ -26,15 +30,23 @@ type AWS struct {
 
 	// ControllerRole is the name of the controller's own role.
 	ControllerRole string
-	controllerARN  string
-	env            aws.Credentials
+	// Boundary is the ARN of the permissions boundary for roles that the controller makes.
+	Boundary string
+
+	controllerARN string
+	env           aws.Credentials
 }
 
-// controllerPolicy is what the controller's own role may do: roles of other accounts need the first statement, the
-// command trust-policy the second.
-const controllerPolicy = `{"Version":"2012-10-17","Statement":[
-	{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Resource":"*"},
-	{"Effect":"Allow","Action":"iam:GetRole","Resource":"arn:aws:iam::*:role/*kube-aws-iam-controller"}]}`
+// controllerPolicy is the policy that is shipped, for a controller's own role of a given ARN: nothing here runs with
+// more than that.
+func controllerPolicy(controllerARN string) (string, error) {
+	root, err := cluster.Root()
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(filepath.Join(root, "examples", "iam", "controller-policy.json")) //nolint:gosec // a name of our own
+	return strings.Replace(string(text), `"`+ARN(AccountID, "", "kube-aws-iam-controller")+`"`, `"`+controllerARN+`"`, 1), err
+}
 
 // StartAWS starts simulated AWS in which the controller is a role, as on an instance: its sessions of other roles are
 // chained. The path is that of the controller's own role.
@@ -44,11 +56,20 @@ func StartAWS(ctx context.Context, path string) (*AWS, error) {
 		return nil, err
 	}
 	a := &AWS{Server: server, ControllerRole: "kube-aws-iam-controller"}
+	policy, err := controllerPolicy(ARN(AccountID, path[1:], a.ControllerRole))
+	if err != nil {
+		return nil, err
+	}
 	a.controllerARN, err = a.AddRole(awssim.RoleSpec{
 		Account: AccountID, Path: path, Name: a.ControllerRole,
 		Trust:    `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
-		Policies: map[string]string{"assume": controllerPolicy},
+		Policies: map[string]string{"controller": policy},
 	})
+	if err != nil {
+		return nil, err
+	}
+	a.Boundary, err = a.AddManagedPolicy(AccountID, "/", "kube-aws-iam-controller-boundary",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sqs:*"],"Resource":"*"}]}`)
 	if err != nil {
 		return nil, err
 	}

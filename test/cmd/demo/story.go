@@ -30,7 +30,7 @@ func (d *demo) run(ctx context.Context, kubeconfig string) error {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		d.startAWS, d.startController, d.serveAccount, d.serveRole, d.useCredentials, d.outliveSessions, d.refuseStranger, d.cleanUp,
+		d.startAWS, d.startController, d.serveAccount, d.serveRole, d.useCredentials, d.outliveSessions, d.refuseStranger, d.ownRole, d.cleanUp,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -84,7 +84,7 @@ func (d *demo) startController(ctx context.Context) error {
 	}
 	d.say.note("applied manifests/: the resource definition, a ServiceAccount and its rights")
 	d.controller, err = system.StartController(ctx, system.Options{
-		Binary: binary, Kubeconfig: kubeconfig, Env: d.aws.ControllerEnv(), Log: d.log, Args: []string{"--cluster-name=" + clusterName},
+		Binary: binary, Kubeconfig: kubeconfig, Env: d.aws.ControllerEnv(), Log: d.log, Args: []string{"--cluster-name=" + clusterName, "--permissions-boundary=" + d.aws.Boundary},
 	})
 	if err != nil {
 		return err
@@ -223,17 +223,7 @@ func (d *demo) refuseStranger(ctx context.Context) error {
 	if _, err = d.KubectlInput(ctx, strings.NewReader(text), "apply", "-f", "-"); err != nil {
 		return err
 	}
-	err = system.Eventually(ctx, patience, func(ctx context.Context) error {
-		events, failure := d.Client().CoreV1().Events(stranger).List(ctx, metav1.ListOptions{FieldSelector: "reason=GetCredentialsFailed"})
-		if failure == nil && len(events.Items) == 0 {
-			return errors.New("no event yet")
-		}
-		if failure == nil {
-			d.say.note("%s: %s", events.Items[0].Reason, events.Items[0].Message)
-		}
-		return failure
-	})
-	if err != nil {
+	if err = d.untilSaid(ctx, stranger, "GetCredentialsFailed"); err != nil {
 		return err
 	}
 	_, err = d.Client().CoreV1().Secrets(stranger).Get(ctx, "app.aws-iam", metav1.GetOptions{})
@@ -242,6 +232,49 @@ func (d *demo) refuseStranger(ctx context.Context) error {
 	}
 	d.say.note("and there is no Secret: the role's trust asks for the external ID %s/%s", namespace, clusterName)
 	return nil
+}
+
+// ownRole has a role made, changed and taken away.
+func (d *demo) ownRole(ctx context.Context) error {
+	d.say.step("Apply examples/serviceaccount-with-policy.yaml: a policy asks for a role of one's own")
+	d.aws.SetSession(0)
+	d.aws.Set(awssim.Settings{Propagation: new(awssim.Duration(2 * time.Second))})
+	if err := d.apply(ctx, "serviceaccount-with-policy.yaml"); err != nil {
+		return err
+	}
+	if err := d.showSecret(ctx, "reader.aws-iam"); err != nil {
+		return err
+	}
+	if err := d.runPod(ctx, "reader.aws-iam", 0, 1); err != nil {
+		return err
+	}
+	if _, err := d.Kubectl(ctx, "annotate", "-n", namespace, "serviceaccount/reader", "--overwrite",
+		`iam.amazonaws.com/role-policy={"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}}`); err != nil {
+		return err
+	}
+	if err := d.untilSaid(ctx, namespace, "RoleUpdated"); err != nil {
+		return err
+	}
+	if _, err := d.Kubectl(ctx, "delete", "-n", namespace, "serviceaccount/reader", "--timeout=60s"); err != nil {
+		return err
+	}
+	d.say.note("deleted the ServiceAccount: its role was deleted before it, as its finalizer demands")
+	return nil
+}
+
+// untilSaid waits for an event of a reason and tells it.
+func (d *demo) untilSaid(ctx context.Context, in, reason string) error {
+	return system.Eventually(ctx, patience, func(ctx context.Context) error {
+		events, err := d.Client().CoreV1().Events(in).List(ctx, metav1.ListOptions{FieldSelector: "reason=" + reason})
+		if err != nil {
+			return err
+		}
+		if len(events.Items) == 0 {
+			return errors.New("no event yet")
+		}
+		d.say.note("%s: %s", reason, events.Items[0].Message)
+		return nil
+	})
 }
 
 func (d *demo) cleanUp(ctx context.Context) error {

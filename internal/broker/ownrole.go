@@ -1,0 +1,134 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+// provide fills in the role of an object's own. Only a renewal of what was
+// already served, and served without trouble, can do without IAM.
+func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refresh.State, reason refresh.Reason) error {
+	known, err := identity.ParseRole(have.RoleARN)
+	if _, troubled := b.troubles.of(want.Key); err == nil && reason == refresh.NearExpiry && !troubled {
+		want.Role, want.RoleID = known, have.RoleID
+		return nil
+	}
+	if role, made := b.fresh.made(*want, time.Now(), b.RoleReady); made {
+		want.Role, want.RoleID = role.ARN, role.ID
+		return nil
+	}
+	if disabled := b.Roles.Disabled(); disabled != nil {
+		if err == nil && have.SpecHash == want.SpecHash() {
+			want.Role, want.RoleID = known, have.RoleID
+			return nil // what was made before is used on
+		}
+		return disabled
+	}
+	// The object first: a role may never be left that nobody knows of.
+	if err = b.Holder.Hold(ctx, *want); err != nil {
+		return &identity.StepError{Reason: identity.ProvisionFailed, Message: fmt.Sprintf("Failed to hold the ServiceAccount: %v", err), Err: err}
+	}
+	role, err := b.Roles.Ensure(ctx, *want, b.fresh.id(want.Key, have.RoleID))
+	if err != nil && !role.Created {
+		return err
+	}
+	hash := want.SpecHash()
+	want.Role, want.RoleID = role.ARN, role.ID
+	if err != nil {
+		hash = "" // it is there, and not yet as it should be
+	}
+	b.welcome(*want, role)
+	b.fresh.note(want.Key, hash, role, since(role))
+	return err
+}
+
+// since is when a role became as it is.
+func since(role identity.Role) time.Time {
+	if role.Created || len(role.Changed) > 0 {
+		return time.Now()
+	}
+	return role.Since
+}
+
+// welcome tells of a role that was made or changed.
+func (b *Broker) welcome(want identity.Desired, role identity.Role) {
+	switch changed := strings.Join(role.Changed, ", "); {
+	case role.Created:
+		b.Reporter.Normal(want, identity.RoleCreated, fmt.Sprintf("Created role '%s'", role.ARN))
+		level.Info(b.Logger).Log("msg", "role created", "object", want.Key, "role", role.ARN)
+	case changed != "" && !b.fresh.unfinished(want.Key):
+		b.Reporter.Normal(want, identity.RoleUpdated, fmt.Sprintf("Updated role '%s': %s", role.ARN, changed))
+		level.Info(b.Logger).Log("msg", "role updated", "object", want.Key, "role", role.ARN, "changed", changed)
+	}
+}
+
+// isSoon says whether an error is one that a new role brings about by itself.
+func isSoon(err error) bool {
+	step, is := errors.AsType[*identity.StepError](err)
+	return is && (step.Soon || step.Reason == identity.GetCredentialsFailed)
+}
+
+// holds says whether a role may have been made for an identity.
+func (b *Broker) holds(key identity.Key) bool {
+	if key.Source != identity.ServiceAccount {
+		return false
+	}
+	uid, _ := b.Holder.Held(key)
+	return uid != ""
+}
+
+// part takes away a role of its own from an object that uses another by now,
+// and lets the object go. It returns how soon to come back, 0 if all is done.
+func (b *Broker) part(ctx context.Context, key identity.Key) (time.Duration, error) {
+	if !b.holds(key) {
+		return 0, nil
+	}
+	if again, err := b.dispose(ctx, key, ""); again > 0 || err != nil {
+		return again, err
+	}
+	return 0, b.Holder.LetGo(ctx, key)
+}
+
+// unproven is how long to wait before a role that cannot be seen is looked for
+// again.
+const unproven = 10 * time.Second
+
+// dispose deletes the role that was made for an identity, or marks it as kept.
+// It returns how soon to come back, 0 if there is nothing left to do. A role
+// that is not the identity's is left alone, and said to be.
+func (b *Broker) dispose(ctx context.Context, key identity.Key, id string) (time.Duration, error) {
+	if !b.holds(key) {
+		return 0, nil
+	}
+	uid, retain := b.Holder.Held(key)
+	want := identity.Desired{Key: key, UID: uid}
+	end, told := b.Roles.Delete, "Deleted the role that was made for this ServiceAccount"
+	if retain {
+		end, told = b.Roles.Retain, "The role that was made for this ServiceAccount is kept, with the tag retained=true"
+	}
+	there, err := end(ctx, key, b.fresh.id(key, id))
+	var step *identity.StepError
+	switch {
+	case errors.As(err, &step) && step.Reason == identity.RoleNotOwned:
+		b.Reporter.Warn(ctx, want, false, step.Reason, step.Message)
+	case err != nil:
+		b.Reporter.Warn(ctx, want, false, reasonOf(err), err.Error())
+		return 0, err
+	case there:
+		b.Reporter.Normal(want, identity.RoleDeleted, told)
+		level.Info(b.Logger).Log("msg", "role disposed of", "object", want.Key, "retained", retain)
+	case b.fresh.uncertain(want.Key, time.Now(), b.RoleReady):
+		// IAM shows a new role only after a while.
+		return unproven, nil
+	}
+	b.fresh.forget(want.Key)
+	return 0, nil
+}

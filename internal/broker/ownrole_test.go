@@ -1,0 +1,255 @@
+package broker
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// asking is a world in which the object asks for a role of its own.
+func asking(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.asked.Role, w.asked.Own = identity.RoleReference{}, &identity.OwnRole{Policy: "{}"}
+	time.Sleep(time.Hour) // the process has been running for long
+	return w
+}
+
+var errDenied = errors.New("AccessDenied")
+
+func TestTheObjectIsHeldBeforeItsRoleIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		assert.Equal(t, "Free Hold Ensure  Assume Apply", w.did())
+		assert.Equal(t, own, w.assumed[0].Role)
+		assert.Equal(t, "AROA1", w.have[app].RoleID)
+		assert.Equal(t, event{reason: identity.RoleCreated, message: "Created role '" + own.String() + "'"}, w.told()[0])
+	})
+}
+
+func TestARefreshDoesWithoutIAM(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		w.did()
+		time.Sleep(45 * time.Minute)
+		w.serve()
+		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.Equal(t, "AROA1", w.have[app].RoleID)
+	})
+}
+
+func TestATroubledRefreshLooksAtTheRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		time.Sleep(45 * time.Minute)
+		w.assumeErr = errDenied
+		_, err := w.sync()
+		require.ErrorIs(t, err, errDenied)
+		w.did()
+		w.assumeErr = nil
+		w.serve()
+		assert.Equal(t, "Free Hold Ensure AROA1 Assume Apply", w.did())
+	})
+}
+
+func TestARoleThatIsNotAssumableYetIsWaitedForInSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.assumeErr = errDenied
+		begin := time.Now()
+		assert.Equal(t, time.Second, w.serve())
+		assert.Equal(t, "Free Hold Ensure  Assume", w.did())
+		w.told()
+		for time.Since(begin) < 2*time.Minute-10*time.Second {
+			time.Sleep(w.serve())
+			assert.Equal(t, "Free Assume", w.did(), "IAM is not asked again")
+		}
+		assert.Empty(t, w.told())
+		assert.Empty(t, w.metrics)
+		assert.Equal(t, Pending, w.state())
+		time.Sleep(10 * time.Second)
+		_, err := w.sync()
+		require.ErrorIs(t, err, errDenied)
+		assert.Equal(t, "Free Hold Ensure AROA1 Assume", w.did())
+		assert.Equal(t, identity.GetCredentialsFailed, w.told()[0].reason)
+		w.assumeErr = nil
+		w.serve()
+		assert.Equal(t, Ready, w.state())
+	})
+}
+
+func TestNoRoleIsMadeWhereThatIsForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.disabledErr = &identity.InvalidError{Reason: identity.ProvisioningDisabled, Message: "set a flag"}
+		assert.Zero(t, w.serve(), "no try mends it")
+		assert.Equal(t, "Free", w.did())
+		assert.Equal(t, identity.ProvisioningDisabled, w.told()[0].reason)
+		assert.False(t, w.held)
+	})
+}
+
+func TestARoleThatIsThereIsUsedWhenNoMoreAreMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		w.disabledErr = &identity.InvalidError{Reason: identity.ProvisioningDisabled, Message: "set a flag"}
+		time.Sleep(45 * time.Minute)
+		w.assumeErr = errDenied
+		_, err := w.sync()
+		require.ErrorIs(t, err, errDenied)
+		w.assumeErr = nil
+		w.did()
+		w.serve()
+		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.Equal(t, Ready, w.state())
+	})
+}
+
+func TestFailuresOfProvisioningAreSaidAndRetried(t *testing.T) {
+	for name, fail := range map[string]func(*world){
+		"hold": func(w *world) { w.holdErr = errDenied },
+		"ensure": func(w *world) {
+			w.ensureErr = &identity.StepError{Reason: identity.ProvisionFailed, Message: "no", Err: errDenied}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := asking(t)
+				fail(w)
+				_, err := w.sync()
+				require.ErrorIs(t, err, errDenied)
+				assert.Equal(t, identity.ProvisionFailed, w.told()[0].reason)
+				assert.Empty(t, w.assumed)
+			})
+		})
+	}
+}
+
+func TestTheRoleGoesBeforeTheSecretAndTheHoldLast(t *testing.T) {
+	for name, tc := range map[string]struct {
+		retain bool
+		calls  string
+		says   string
+	}{
+		"delete": {false, "Release Delete AROA1 Remove LetGo", "Deleted the role"},
+		"retain": {true, "Release Retain AROA1 Remove LetGo", "is kept, with the tag retained=true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := asking(t)
+				w.serve()
+				w.did()
+				w.told()
+				w.asked, w.retain = nil, tc.retain
+				w.serve()
+				assert.Equal(t, tc.calls, w.did())
+				assert.Contains(t, w.told()[0].message, tc.says)
+				w.serve()
+				assert.Empty(t, w.did(), "and that was all")
+			})
+		})
+	}
+}
+
+func TestAnObjectIsHeldForAsLongAsItsRoleIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		w.did()
+		w.asked = nil
+		w.deleteErr = &identity.StepError{Reason: identity.ProvisionFailed, Message: "throttled", Err: errDenied}
+		_, err := w.sync()
+		require.ErrorIs(t, err, errDenied)
+		assert.Equal(t, "Release Delete AROA1", w.did())
+		assert.True(t, w.held)
+		w.deleteErr = nil
+		w.serve()
+		assert.False(t, w.held)
+	})
+}
+
+func TestARoleThatIsNotOursHoldsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		w.told()
+		w.asked = nil
+		w.deleteErr = &identity.StepError{Reason: identity.RoleNotOwned, Message: "theirs", Err: errDenied}
+		w.serve()
+		assert.False(t, w.held)
+		assert.Equal(t, identity.RoleNotOwned, w.told()[0].reason)
+	})
+}
+
+func TestARoleThatCannotBeSeenYetIsNotTakenForGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t) // the process has just begun
+		w.held, w.asked = true, nil
+		assert.Equal(t, unproven, w.serve())
+		assert.True(t, w.held)
+		time.Sleep(2 * time.Minute)
+		w.serve()
+		assert.False(t, w.held)
+	})
+}
+
+func TestOneWhoNowUsesAnotherRolePartsFromItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		w.did()
+		time.Sleep(5 * time.Minute)
+		w.asked = desired()
+		w.serve()
+		assert.Equal(t, "Free Assume Apply", w.did(), "first the other role")
+		assert.Empty(t, w.have[app].RoleID)
+		w.serve()
+		assert.Equal(t, "Delete AROA1 LetGo", w.did())
+		w.serve()
+		assert.Empty(t, w.did())
+	})
+}
+
+func TestAMalformedAnnotationCostsNobodyTheirRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		w.did()
+		w.desiredErr = errInvalid
+		w.serve()
+		assert.Empty(t, w.did())
+		time.Sleep(45 * time.Minute)
+		w.serve()
+		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.True(t, w.held)
+	})
+}
+
+func TestARoleThatCannotBeFilledYetIsWaitedForInSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.ensureErr = &identity.StepError{Reason: identity.ProvisionFailed, Message: "not yet", Err: errDenied, Soon: true}
+		w.half = &identity.Role{ARN: own, ID: "AROA1", Created: true}
+		assert.Equal(t, time.Second, w.serve())
+		assert.Equal(t, identity.RoleCreated, w.told()[0].reason)
+		w.half = nil
+		time.Sleep(time.Second)
+		w.serve()
+		assert.Empty(t, w.told())
+		assert.Equal(t, "Free Hold Ensure  Free Hold Ensure AROA1", w.did())
+		w.ensureErr, w.role = nil, &identity.Role{ARN: own, ID: "AROA1", Since: time.Now(), Changed: []string{"inline-policy"}}
+		w.serve()
+		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, identity.CreateCredentials, w.told()[0].reason, "to finish it is no update")
+	})
+}

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// tagsValue reads key=value,key=value.
+type tagsValue map[string]string
+
+// Set implements kingpin.Value.
+func (t *tagsValue) Set(text string) error {
+	*t = tagsValue{}
+	for pair := range strings.SplitSeq(text, ",") {
+		key, value, found := strings.Cut(strings.TrimSpace(pair), "=")
+		if !found {
+			return fmt.Errorf("%s is not a tag: give key=value,key=value", identity.Quote(pair))
+		}
+		(*t)[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	}
+	return nil
+}
+
+// String implements kingpin.Value.
+func (t *tagsValue) String() string {
+	var pairs []string
+	for _, key := range slices.Sorted(maps.Keys(*t)) {
+		pairs = append(pairs, key+"="+(*t)[key])
+	}
+	return strings.Join(pairs, ",")
+}
+
+// Alphabets of IAM, https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html
+// and https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html.
+var (
+	tagKey   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
+	tagValue = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@*]{0,256}$`)
+	rolePath = regexp.MustCompile(`^/(?:[\x21-\x7E]{1,510}/)?$`)
+)
+
+// maxTags leaves room for the tags that make a role ours, and for others'.
+const maxTags = 40
+
+// taken are the keys that the controller itself sets.
+var taken = []string{"managed-by", "kubernetes-cluster", "kubernetes-namespace", "kubernetes-service-account", "retained"}
+
+func checkTags(tags map[string]string) error {
+	if len(tags) > maxTags {
+		return fmt.Errorf("%d tags are too many: give at most %d", len(tags), maxTags)
+	}
+	seen := map[string]bool{}
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		folded := strings.ToLower(key)
+		switch {
+		case !tagKey.MatchString(key) || strings.HasPrefix(folded, "aws:"):
+			return fmt.Errorf("%s is not the key of a tag: give 1 to 128 letters, digits, spaces and _.:/=+-@, the first not those of AWS's own (aws: …)", identity.Quote(key))
+		case !tagValue.MatchString(tags[key]):
+			return fmt.Errorf("the value of the tag %s is malformed: give at most 256 letters, digits, spaces and _.:/=+-@*", identity.Quote(key))
+		case slices.Contains(taken, folded):
+			return fmt.Errorf("the tag %s is the controller's own: leave it out", identity.Quote(key))
+		case seen[folded]:
+			return fmt.Errorf("the tag %s is given twice: IAM takes keys for equal whatever their case", identity.Quote(key))
+		}
+		seen[folded] = true
+	}
+	return nil
+}
+
+func checkPath(value string) error {
+	if !rolePath.MatchString(value) {
+		return fmt.Errorf("%s is not a path: give one that begins and ends with a slash, such as /teams/", identity.Quote(value))
+	}
+	return nil
+}
+
+func checkPolicyARN(value string) error {
+	arns, err := identity.ParseManagedPolicies(value)
+	if err == nil && len(arns) != 1 {
+		return errors.New("give the ARN of one managed policy")
+	}
+	return err
+}

@@ -1,0 +1,138 @@
+package identity
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const allow = `{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}`
+
+func TestParsePolicy(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want, err string }{
+		"a list":            {text: `{"Version":"2012-10-17","Statement":[` + allow + `]}`, want: `{"Version":"2012-10-17","Statement":[` + allow + `]}`},
+		"one statement":     {text: `{"Version":"2012-10-17","Statement":` + allow + `}`, want: `{"Version":"2012-10-17","Statement":` + allow + `}`},
+		"white space":       {text: " {\n \"Version\" : \"2008-10-17\",\t\"Statement\":[" + allow + "] }\n", want: `{"Version":"2008-10-17","Statement":[` + allow + `]}`},
+		"conditions":        {text: `{"Version":"2012-10-17","Id":"x","Statement":[{"Sid":"y","Effect":"Deny","NotAction":["a:B"],"NotResource":["*"],"Condition":{"Null":{"a":"true"}}}]}`, want: `{"Version":"2012-10-17","Id":"x","Statement":[{"Sid":"y","Effect":"Deny","NotAction":["a:B"],"NotResource":["*"],"Condition":{"Null":{"a":"true"}}}]}`},
+		"nothing":           {err: `"" is not JSON`},
+		"no JSON":           {text: "Allow", err: `"Allow" is not JSON: invalid character 'A'`},
+		"control character": {text: "{\x00}", err: "is not JSON"},
+		"a list only":       {text: "[]", err: `"[]" is not a policy`},
+		"a number":          {text: "1", err: `"1" is not a policy`},
+		"no version":        {text: `{"Statement":[` + allow + `]}`, err: `the Version is ""`},
+		"wrong version":     {text: `{"Version":"2020-01-01","Statement":[` + allow + `]}`, err: `the Version is "2020-01-01"`},
+		"no statement":      {text: `{"Version":"2012-10-17"}`, err: "no statement"},
+		"empty statement":   {text: `{"Version":"2012-10-17","Statement":[]}`, err: "no statement"},
+		"odd statement":     {text: `{"Version":"2012-10-17","Statement":"Allow"}`, err: "no statement"},
+		"no effect":         {text: `{"Version":"2012-10-17","Statement":[` + allow + `,{"Action":"*","Resource":"*"}]}`, err: `statement 2 has the Effect ""`},
+		"two actions":       {text: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","NotAction":"*","Resource":"*"}}`, err: "statement 1 needs either Action or NotAction"},
+		"no resource":       {text: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*"}}`, err: "statement 1 needs either Resource or NotResource"},
+		"a principal":       {text: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"}}`, err: "statement 1 has a Principal"},
+		"beyond U+00FF":     {text: `{"Version":"2012-10-17","Statement":{"Sid":"日","Effect":"Allow","Action":"*","Resource":"*"}}`, err: `the character "日"`},
+		"too long":          {text: `{"Version":"2012-10-17","Statement":{"Sid":"` + strings.Repeat("x", 10_240) + `","Effect":"Allow","Action":"*","Resource":"*"}}`, err: "characters without white space, and IAM takes 10240"},
+		"deep nesting":      {text: strings.Repeat("[", 200_000), err: "is not JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParsePolicy(tc.text)
+			if tc.err != "" {
+				require.ErrorContains(t, err, tc.err)
+				assert.Less(t, len(err.Error()), 500)
+				assert.NotContains(t, err.Error(), "\n")
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, got)
+		})
+	}
+}
+
+func TestAPolicyOfTheLargestSizeIsTaken(t *testing.T) {
+	head, tail := `{"Version":"2012-10-17","Statement":{"Sid":"`, `","Effect":"Allow","Action":"*","Resource":"*"}}`
+	text := head + strings.Repeat("x", maxPolicy-len(head)-len(tail)) + tail
+	_, err := ParsePolicy(strings.ReplaceAll(text, ",", ",   \n"))
+	require.NoError(t, err)
+	_, err = ParsePolicy(strings.Replace(text, "x", "xx", 1))
+	require.ErrorContains(t, err, "10241 characters")
+}
+
+func TestParseManagedPolicies(t *testing.T) {
+	many := func(n int) string {
+		var all []string
+		for i := range n {
+			all = append(all, "arn:aws:iam::123456789012:policy/p"+string(rune('a'+i)))
+		}
+		return strings.Join(all, ",")
+	}
+	for name, tc := range map[string]struct {
+		text string
+		want []string
+		err  string
+	}{
+		"one":             {text: "arn:aws:iam::aws:policy/ReadOnlyAccess", want: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}},
+		"spaces and path": {text: " arn:aws-cn:iam::123456789012:policy/a/b/c , arn:aws:iam::aws:policy/job-function/X ", want: []string{"arn:aws-cn:iam::123456789012:policy/a/b/c", "arn:aws:iam::aws:policy/job-function/X"}},
+		"twice":           {text: "arn:aws:iam::aws:policy/X,arn:aws:iam::aws:policy/X", want: []string{"arn:aws:iam::aws:policy/X"}},
+		"empty":           {text: "", err: `"" is not the ARN of a managed policy`},
+		"a comma":         {text: "arn:aws:iam::aws:policy/X,", err: `"" is not the ARN`},
+		"a name":          {text: "ReadOnlyAccess", err: `"ReadOnlyAccess" is not the ARN`},
+		"a role":          {text: "arn:aws:iam::123456789012:role/x", err: "is not the ARN of a managed policy"},
+		"too many":        {text: many(11), err: "more than 10 managed policies"},
+		"far too many":    {text: strings.Repeat("arn:aws:iam::aws:policy/X,", 50_000), err: ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseManagedPolicies(tc.text)
+			if tc.want == nil && tc.err == "" {
+				return // it is enough that it ends
+			}
+			if tc.err != "" {
+				require.ErrorContains(t, err, tc.err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, got)
+		})
+	}
+	got, err := ParseManagedPolicies(many(10))
+	require.NoError(t, err)
+	assert.Len(t, got, 10)
+}
+
+func TestWhatAnOwnRoleIsIsPartOfTheSpecification(t *testing.T) {
+	base := Desired{UID: "u", ExternalID: "ns/c", SessionDuration: MinSession, Own: &OwnRole{Policy: "{}"}}
+	seen := map[string]bool{base.SpecHash(): true}
+	for name, change := range map[string]func(*Desired){
+		"policy":   func(d *Desired) { d.Own = &OwnRole{Policy: "{} "} },
+		"managed":  func(d *Desired) { d.Own = &OwnRole{Policy: "{}", ManagedPolicies: []string{"a"}} },
+		"none":     func(d *Desired) { d.Own = nil },
+		"uid":      func(d *Desired) { d.UID = "v" },
+		"external": func(d *Desired) { d.ExternalID = "ns/d" },
+		"session":  func(d *Desired) { d.SessionDuration++ },
+	} {
+		d := base
+		change(&d)
+		assert.False(t, seen[d.SpecHash()], name)
+		seen[d.SpecHash()] = true
+	}
+	same := base
+	same.Role, same.RoleID = RoleReference{Name: "x"}, "AROA"
+	assert.Equal(t, base.SpecHash(), same.SpecHash(), "what AWS made of it is not")
+	assert.Nil(t, base.LastGood(RoleReference{}, MinSession, "h").Own)
+}
+
+func FuzzParsePolicy(f *testing.F) {
+	f.Add(`{"Version":"2012-10-17","Statement":[` + allow + `]}`)
+	f.Add(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":[],"NotResource":null}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := ParsePolicy(text)
+		if err != nil {
+			assert.NotContains(t, err.Error(), "\n")
+			return
+		}
+		assert.True(t, json.Valid([]byte(got)))
+		again, err := ParsePolicy(got)
+		require.NoError(t, err)
+		assert.Equal(t, got, again)
+	})
+}

@@ -1,0 +1,126 @@
+package serviceaccount
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+const policy = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`
+
+func holding(annotations map[string]string, finalizers ...string) *metav1.PartialObjectMetadata {
+	meta := object(annotations)
+	meta.Finalizers = finalizers
+	return meta
+}
+
+func TestTheFinalizerIsPutOnOnce(t *testing.T) {
+	meta := holding(map[string]string{rolePolicyAnnotation: policy}, "theirs")
+	s, i, client := newSource(meta)
+	i.add(t, meta)
+	want := identity.Desired{Key: key, UID: "u1"}
+	require.NoError(t, s.Hold(t.Context(), want))
+	assert.Equal(t, []string{`{"metadata":{"finalizers":["theirs","iam.amazonaws.com/role"],"resourceVersion":"7","uid":"u1"}}`}, patches(client))
+
+	i.add(t, holding(meta.Annotations, "theirs", finalizer))
+	client.ClearActions()
+	require.NoError(t, s.Hold(t.Context(), want))
+	assert.Empty(t, client.Actions(), "a cache that shows it is enough")
+	uid, retain := s.Held(key)
+	assert.Equal(t, "u1", uid)
+	assert.False(t, retain)
+}
+
+func TestNobodyElseIsHeld(t *testing.T) {
+	s, _, client := newSource(holding(nil))
+	require.ErrorContains(t, s.Hold(t.Context(), identity.Desired{Key: key, UID: "u0"}), "deleted and created again")
+	assert.Empty(t, patches(client))
+	leaving := holding(nil, "theirs")
+	leaving.DeletionTimestamp = new(metav1.NewTime(time.Unix(0, 0)))
+	s, _, client = newSource(leaving)
+	require.ErrorContains(t, s.Hold(t.Context(), identity.Desired{Key: key, UID: "u1"}), "being deleted")
+	assert.Empty(t, patches(client))
+	client.PrependReactor("get", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewServiceUnavailable("away")
+	})
+	require.ErrorContains(t, s.Hold(t.Context(), identity.Desired{Key: key, UID: "u1"}), "read ServiceAccount ns/app")
+}
+
+func TestTheFinalizerIsTakenOff(t *testing.T) {
+	s, _, client := newSource(holding(nil, "theirs", finalizer))
+	require.NoError(t, s.LetGo(t.Context(), key))
+	assert.Equal(t, []string{`{"metadata":{"finalizers":["theirs"],"resourceVersion":"7","uid":"u1"}}`}, patches(client))
+	client.ClearActions()
+	require.NoError(t, s.LetGo(t.Context(), key))
+	assert.Empty(t, patches(client))
+
+	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", errors.New("changed"))
+	})
+	s, _, _ = newSource()
+	require.NoError(t, s.LetGo(t.Context(), key), "gone is gone")
+}
+
+func TestAConflictIsTriedAgain(t *testing.T) {
+	s, _, client := newSource(holding(nil, finalizer))
+	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", errors.New("changed"))
+	})
+	require.Error(t, s.LetGo(t.Context(), key))
+}
+
+func TestOneThatLeavesAsksForNothing(t *testing.T) {
+	s, i, _ := newSource()
+	leaving := holding(map[string]string{rolePolicyAnnotation: policy}, finalizer)
+	leaving.DeletionTimestamp = new(metav1.Now())
+	i.add(t, leaving)
+	want, err := s.Desired(key)
+	require.NoError(t, err)
+	assert.Nil(t, want)
+	uid, _ := s.Held(key)
+	assert.Equal(t, "u1", uid)
+	for range s.Keys() {
+		t.Error("it is no identity any more")
+	}
+}
+
+func TestWhatIsHeldIsKeptInTheCache(t *testing.T) {
+	s, i, _ := newSource()
+	i.add(t, holding(nil, finalizer))
+	uid, _ := s.Held(key)
+	assert.Equal(t, "u1", uid)
+	want, err := s.Desired(key)
+	require.NoError(t, err)
+	assert.Nil(t, want)
+	i.add(t, holding(nil, "theirs"))
+	uid, _ = s.Held(key)
+	assert.Empty(t, uid)
+}
+
+func TestARoleIsDeletedOnlyWhereThatIsMeant(t *testing.T) {
+	for value, retained := range map[string]bool{"Delete": false, "Retain": true, "retain": true, "": true} {
+		s, i, _ := newSource()
+		i.add(t, holding(map[string]string{deletionPolicyAnnotation: value}, finalizer))
+		_, retain := s.Held(key)
+		assert.Equal(t, retained, retain, value)
+	}
+}
+
+func TestOneThatIsBeingDeletedIsReleased(t *testing.T) {
+	leaving := holding(map[string]string{rolePolicyAnnotation: policy, roleARNAnnotation: "arn:x"}, finalizer)
+	leaving.DeletionTimestamp = new(metav1.Now())
+	s, _, client := newSource(leaving)
+	released, err := s.Release(t.Context(), key)
+	require.NoError(t, err)
+	assert.True(t, released)
+	assert.Empty(t, patches(client), "nothing is tidied up on what goes")
+}
