@@ -129,16 +129,12 @@ func ParseManagedPolicies(text string) ([]string, error) {
 		if !policyARN.MatchString(arn) {
 			return nil, fmt.Errorf("%s is not the ARN of a managed policy: expected arn:<partition>:iam::<account or aws>:policy/<name>", Quote(arn))
 		}
-		all = append(all, arn)
-		if len(all) > 2*maxManagedPolicies {
-			break // however many more there are
+		if all = append(all, arn); len(all) > maxManagedPolicies {
+			return nil, fmt.Errorf("there are more than %d managed policies: IAM attaches no more to a role", maxManagedPolicies)
 		}
 	}
 	slices.Sort(all)
-	if all = slices.Compact(all); len(all) > maxManagedPolicies {
-		return nil, fmt.Errorf("there are more than %d managed policies: IAM attaches no more to a role", maxManagedPolicies)
-	}
-	return all, nil
+	return slices.Compact(all), nil
 }
 
 // oneLine keeps what a decoder says from breaking lines.

@@ -79,13 +79,10 @@ func TestParseManagedPolicies(t *testing.T) {
 		"a name":          {text: "ReadOnlyAccess", err: `"ReadOnlyAccess" is not the ARN`},
 		"a role":          {text: "arn:aws:iam::123456789012:role/x", err: "is not the ARN of a managed policy"},
 		"too many":        {text: many(11), err: "more than 10 managed policies"},
-		"far too many":    {text: strings.Repeat("arn:aws:iam::aws:policy/X,", 50_000), err: ""},
+		"far too many":    {text: strings.Repeat("arn:aws:iam::aws:policy/X,", 50_000), err: "more than 10 managed policies"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := ParseManagedPolicies(tc.text)
-			if tc.want == nil && tc.err == "" {
-				return // it is enough that it ends
-			}
 			if tc.err != "" {
 				require.ErrorContains(t, err, tc.err)
 				return
