@@ -94,6 +94,8 @@ func (c *controller) assemble(sessions broker.Sessions, roles broker.Roles, regi
 		Logger:       c.logger,
 		RefreshLimit: c.config.RefreshLimit,
 		RoleReady:    c.config.RoleReadyTimeout,
+
+		DriftInterval: c.config.DriftInterval,
 	})
 	c.loop = workloop.New(c.logger, b.Sync, workloop.Config[identity.Key]{
 		Name: "identities", Deadline: b.Deadline, Metrics: queueMetrics, Grace: grace,

@@ -49,6 +49,8 @@ type Roles interface {
 	// Ensure makes the role be there and as want asks. id is its unique id,
 	// "" if that is not known.
 	Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
+	// Differs returns what of the role is not as want asks, and writes nothing.
+	Differs(ctx context.Context, want identity.Desired, id string) ([]string, error)
 	// Delete and Retain say whether there was such a role.
 	Delete(ctx context.Context, key identity.Key, id string) (bool, error)
 	Retain(ctx context.Context, key identity.Key, id string) (bool, error)
@@ -80,8 +82,9 @@ type Reporter interface {
 	Warn(ctx context.Context, want identity.Desired, waiting bool, reason, message string)
 }
 
-// Metrics counts renewals.
+// Metrics counts renewals and corrections.
 type Metrics interface {
+	ObserveDrift(kind string)
 	ObserveRefresh(source, reason, result string, took time.Duration)
 }
 
@@ -100,6 +103,8 @@ type Config struct {
 	RefreshLimit time.Duration
 	// RoleReady is how long a new role may take until it can be assumed.
 	RoleReady time.Duration
+	// DriftInterval is how often an own role is looked at, 0 for never.
+	DriftInterval time.Duration
 }
 
 // A Broker serves identities. Create it with New.
@@ -108,6 +113,7 @@ type Broker struct {
 	troubles troubles
 	restores budgets
 	fresh    freshRoles
+	looks    looks
 }
 
 // New returns a Broker.
@@ -159,7 +165,15 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 			}
 		}
 	}
-	return refresh.Next(time.Now(), have, b.RefreshLimit), b.report(ctx, source, want, have)
+	next := refresh.Next(time.Now(), have, b.RefreshLimit)
+	if want.Own != nil && b.DriftInterval > 0 {
+		again, err := b.inspect(ctx, source, want, have)
+		if err != nil {
+			return again, err
+		}
+		next = min(next, again)
+	}
+	return next, b.report(ctx, source, want, have)
 }
 
 // lastGood returns want as credentials were last issued for it, and whether
@@ -262,6 +276,7 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 	if !have.Exists && !held {
 		b.Secrets.Forget(key)
 		b.fresh.forget(key)
+		b.looks.forget(key)
 		return 0, nil
 	}
 	// A cache that lacks the object is not proof enough to delete by.

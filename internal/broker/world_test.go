@@ -53,8 +53,10 @@ type world struct {
 	held, retain bool
 	role, half   *identity.Role // half is one that could not be filled
 
+	drifted []string
+
 	// What goes wrong.
-	disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
+	differsErr, disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
 
 	ahead   time.Duration // of the controller's clock before that of STS
 	keeps   bool          // the object still asks, by the API server's word
@@ -261,6 +263,9 @@ func (w *world) Ensure(_ context.Context, want identity.Desired, id string) (ide
 	}
 	role := *w.role
 	role.Created = created
+	if w.drifted != nil && !created {
+		role.Changed, w.drifted = w.drifted, nil
+	}
 	w.role.Changed = nil
 	if created {
 		role.Changed = nil
@@ -284,3 +289,10 @@ func (w *world) dispose(call string) (bool, error) {
 	}
 	return there, w.deleteErr
 }
+
+func (w *world) Differs(_ context.Context, _ identity.Desired, id string) ([]string, error) {
+	w.calls = append(w.calls, "Differs "+id)
+	return w.drifted, w.differsErr
+}
+
+func (w *world) ObserveDrift(kind string) { w.metrics = append(w.metrics, "drift "+kind) }

@@ -47,6 +47,8 @@ type Config struct {
 	RolePath string
 	// RoleTags are put on them.
 	RoleTags map[string]string
+	// DriftInterval is how often they are looked at, 0 for never.
+	DriftInterval time.Duration
 	// RoleReadyTimeout is how long a new role may take to be assumable.
 	RoleReadyTimeout time.Duration
 	IAMQPS           float64

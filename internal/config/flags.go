@@ -107,6 +107,8 @@ func roleFlags(app *kingpin.Application, c *Config) {
 	app.Flag("role-path", "Path of the roles that are made, such as /teams/. The default is /kube-aws-iam-controller/<cluster name>/.").StringVar(&c.RolePath)
 	app.Flag("role-tags", "Tags for the roles that are made, besides those that make them the controller's: key=value,key=value.").
 		SetValue((*tagsValue)(&c.RoleTags))
+	app.Flag("drift-interval", "How often a role that was made is looked at for what somebody else changed; 0 for never.").
+		Default("1h").DurationVar(&c.DriftInterval)
 	app.Flag("role-ready-timeout", "How long a new role may take until it can be assumed, before that is a warning.").
 		Default("2m").DurationVar(&c.RoleReadyTimeout)
 	app.Flag("iam-qps", "Most requests a second to IAM; twice as many for a moment.").Default("20").Float64Var(&c.IAMQPS)

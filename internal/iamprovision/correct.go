@@ -24,7 +24,7 @@ const (
 )
 
 // correct makes each write that is needed to make a role match s, and none
-// other, and returns what differed. The boundary comes first, so that nothing
+// other, and returns what differed. To look is to make none at all. The boundary comes first, so that nothing
 // is granted outside it.
 func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]string, error) {
 	var changed []string
@@ -55,8 +55,8 @@ func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.R
 	if have.PermissionsBoundary != nil {
 		current = aws.ToString(have.PermissionsBoundary.PermissionsBoundaryArn)
 	}
-	if current == s.boundary {
-		return false, nil
+	if differs := current != s.boundary; !differs || s.look {
+		return differs, nil
 	}
 	if err := p.turn(ctx); err != nil {
 		return true, err
@@ -73,8 +73,8 @@ func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.R
 // correctTrust also heals a policy whose principal was deleted and recreated:
 // IAM shows its unique id then, which differs from its ARN.
 func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role) (bool, error) {
-	if samePolicy(aws.ToString(have.AssumeRolePolicyDocument), s.trust) {
-		return false, nil
+	if differs := !samePolicy(aws.ToString(have.AssumeRolePolicyDocument), s.trust); !differs || s.look {
+		return differs, nil
 	}
 	if err := p.turn(ctx); err != nil {
 		return true, err
@@ -86,8 +86,8 @@ func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role
 // correctSession sends the description as well: what UpdateRole is not given
 // may be set back.
 func (p *Provisioner) correctSession(ctx context.Context, s spec, have *types.Role) (bool, error) {
-	if aws.ToInt32(have.MaxSessionDuration) == s.session {
-		return false, nil
+	if differs := aws.ToInt32(have.MaxSessionDuration) != s.session; !differs || s.look {
+		return differs, nil
 	}
 	if err := p.turn(ctx); err != nil {
 		return true, err
@@ -106,6 +106,10 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 			missing[key] = value
 		}
 	}
+	_, retained := current[retainedTag]
+	if differs := len(missing) > 0 || retained; !differs || s.look {
+		return differs, nil
+	}
 	if len(missing) > 0 {
 		if err := p.turn(ctx); err != nil {
 			return true, err
@@ -114,8 +118,8 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 			return true, err
 		}
 	}
-	if _, retained := current[retainedTag]; !retained {
-		return len(missing) > 0, nil
+	if !retained {
+		return true, nil
 	}
 	if err := p.turn(ctx); err != nil {
 		return true, err
@@ -129,24 +133,26 @@ func (p *Provisioner) correctManaged(ctx context.Context, s spec, _ *types.Role)
 	if err != nil {
 		return false, err
 	}
-	differed := false
-	for _, arn := range attached {
-		if !slices.Contains(s.managed, arn) {
-			differed = true
-			if err := p.detach(ctx, s.name, arn); err != nil {
-				return true, err
-			}
+	foreign, missing := without(attached, s.managed), without(s.managed, attached)
+	if differs := len(foreign)+len(missing) > 0; !differs || s.look {
+		return differs, nil
+	}
+	for _, arn := range foreign {
+		if err = p.detach(ctx, s.name, arn); err != nil {
+			return true, err
 		}
 	}
-	for _, arn := range s.managed {
-		if !slices.Contains(attached, arn) {
-			differed = true
-			if err := p.attach(ctx, s.name, arn); err != nil {
-				return true, err
-			}
+	for _, arn := range missing {
+		if err = p.attach(ctx, s.name, arn); err != nil {
+			return true, err
 		}
 	}
-	return differed, nil
+	return true, nil
+}
+
+// without returns what is in all and not in some.
+func without(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(some, one) })
 }
 
 func (p *Provisioner) correctInline(ctx context.Context, s spec, _ *types.Role) (bool, error) {
@@ -154,26 +160,30 @@ func (p *Provisioner) correctInline(ctx context.Context, s spec, _ *types.Role) 
 	if err != nil {
 		return false, err
 	}
-	differed := false
-	for _, name := range names {
-		if name == policyName && s.policy != "" {
-			continue
+	var want []string
+	if s.policy != "" {
+		want = []string{policyName}
+	}
+	foreign, missing := without(names, want), len(without(want, names)) > 0
+	if s.policy != "" && !missing {
+		same, failure := p.hasPolicy(ctx, s)
+		if failure != nil {
+			return false, failure
 		}
-		differed = true
-		if err := p.deletePolicy(ctx, s.name, name); err != nil {
+		missing = !same
+	}
+	if differs := len(foreign) > 0 || missing; !differs || s.look {
+		return differs, nil
+	}
+	for _, name := range foreign {
+		if err = p.deletePolicy(ctx, s.name, name); err != nil {
 			return true, err
 		}
 	}
-	if s.policy == "" {
-		return differed, nil
+	if missing {
+		err = p.putPolicy(ctx, s)
 	}
-	if slices.Contains(names, policyName) {
-		same, err := p.hasPolicy(ctx, s)
-		if err != nil || same {
-			return differed, err
-		}
-	}
-	return true, p.putPolicy(ctx, s)
+	return true, err
 }
 
 // hasPolicy says whether the inline policy means what it should.

@@ -151,9 +151,20 @@ func TestWhatSomebodyChangedIsCorrected(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, tc.harm())
+			seen := 0
+			w.calls(&seen)
+			differs, err := p.Differs(ctx, wanted(policyA, w.managed), role.ID)
+			require.NoError(t, err)
+			assert.Equal(t, []string{tc.kind}, differs)
+			for _, action := range w.calls(&seen) {
+				assert.Regexp(t, "^(Get|List)", action, "to look is to write nothing")
+			}
 			again := w.made(p, wanted(policyA, w.managed), role.ID)
 			assert.Equal(t, []string{tc.kind}, again.Changed)
 			assert.Equal(t, want, w.look(role.ARN.Name))
+			differs, err = p.Differs(ctx, wanted(policyA, w.managed), role.ID)
+			require.NoError(t, err)
+			assert.Empty(t, differs)
 		})
 	}
 }
@@ -199,6 +210,9 @@ func TestARoleThatWasDeletedIsMadeAnew(t *testing.T) {
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA), "")
 	w.RemoveRole(home, role.ARN.Name)
+	differs, err := p.Differs(t.Context(), wanted(policyA), role.ID)
+	require.NoError(t, err)
+	assert.Equal(t, []string{missingKind}, differs)
 	again := w.made(p, wanted(policyA), role.ID)
 	assert.True(t, again.Created)
 	assert.NotEqual(t, role.ID, again.ID)
@@ -244,6 +258,8 @@ func TestARoleRecreatedBySomebodyElseIsNotOurs(t *testing.T) {
 	_, err := w.AddRole(awssim.RoleSpec{Account: home, Path: DefaultPath("prod"), Name: role.ARN.Name, Trust: trustOfApp, Tags: ownTags("prod", app)})
 	require.NoError(t, err)
 	_, err = p.Ensure(t.Context(), wanted(policyA), role.ID)
+	refused(t, err, identity.RoleNotOwned, "created again by somebody else")
+	_, err = p.Differs(t.Context(), wanted(policyA), role.ID)
 	refused(t, err, identity.RoleNotOwned, "created again by somebody else")
 	_, err = p.Delete(t.Context(), app, role.ID)
 	refused(t, err, identity.RoleNotOwned, "created again by somebody else")

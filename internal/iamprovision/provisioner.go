@@ -83,6 +83,8 @@ type spec struct {
 	session     int32  // seconds
 	description string
 	tags        map[string]string
+	// look says that nothing is to be written.
+	look bool
 }
 
 // maxSessionFloor is the least that IAM takes for a role's longest session.

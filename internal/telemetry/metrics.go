@@ -19,6 +19,7 @@ type Metrics struct {
 	refreshDuration prometheus.Histogram
 	awsRequests     *prometheus.CounterVec
 	awsDuration     *prometheus.HistogramVec
+	drift           *prometheus.CounterVec
 	leader          prometheus.Gauge
 }
 
@@ -44,6 +45,10 @@ func NewMetrics(reg prometheus.Registerer, version string) (*Metrics, error) {
 			Help:    "How long requests to AWS took.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 12), // 5 ms to 10 s
 		}, []string{"service", "operation"}),
+		drift: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "role_drift_corrections_total",
+			Help: "What somebody else had changed of a ServiceAccount's own role and was corrected, by kind.",
+		}, []string{"kind"}),
 		leader: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "is_leader",
 			Help: "1 while this replica does the work, 0 otherwise.",
@@ -56,7 +61,7 @@ func NewMetrics(reg prometheus.Registerer, version string) (*Metrics, error) {
 	})
 	info.Set(1)
 	return m, registerAll(reg,
-		m.refreshes, m.refreshDuration, m.awsRequests, m.awsDuration, m.leader, info,
+		m.refreshes, m.refreshDuration, m.awsRequests, m.awsDuration, m.drift, m.leader, info,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -75,6 +80,9 @@ func (m *Metrics) ObserveRefresh(source, reason, result string, took time.Durati
 	m.refreshes.WithLabelValues(source, reason, result).Inc()
 	m.refreshDuration.Observe(took.Seconds())
 }
+
+// ObserveDrift counts one correction.
+func (m *Metrics) ObserveDrift(kind string) { m.drift.WithLabelValues(kind).Inc() }
 
 // errorCode is what AWS's codes look like. What answers in AWS's place, such as
 // a proxy, may send anything: a label of it would have no end of values, and

@@ -51,6 +51,7 @@ func TestMetricsAreServedUnderTheirNames(t *testing.T) {
 	m.ObserveRefresh("serviceaccount", "Missing", "success", time.Second)
 	m.ObserveAWSRequest("STS", "AssumeRole", "OK", 50*time.Millisecond)
 	m.SetLeader(true)
+	m.ObserveDrift("trust")
 	code, body := serve(t, reg, nil, nil)(http.MethodGet, "/metrics")
 	assert.Equal(t, http.StatusOK, code)
 	for _, line := range []string{
@@ -59,6 +60,7 @@ func TestMetricsAreServedUnderTheirNames(t *testing.T) {
 		`kube_aws_iam_controller_aws_requests_total{code="OK",operation="AssumeRole",service="STS"} 1`,
 		`kube_aws_iam_controller_aws_request_duration_seconds_count{operation="AssumeRole",service="STS"} 1`,
 		`kube_aws_iam_controller_is_leader 1`,
+		`kube_aws_iam_controller_role_drift_corrections_total{kind="trust"} 1`,
 		`kube_aws_iam_controller_build_info{version="v1"} 1`,
 		`go_goroutines`, `process_resident_memory_bytes`,
 	} {

@@ -28,9 +28,9 @@ const (
 )
 
 // provisioning runs a controller that makes roles.
-func (w *world) provisioning() *system.Controller {
+func (w *world) provisioning(args ...string) *system.Controller {
 	w.t.Helper()
-	return w.start("--permissions-boundary="+w.aws.Boundary, "--iam-qps=1000")
+	return w.start(append([]string{"--permissions-boundary=" + w.aws.Boundary, "--iam-qps=1000"}, args...)...)
 }
 
 // admin is an administrator's IAM client.
@@ -274,4 +274,35 @@ func TestNoRolesAreMadeWithoutABoundary(t *testing.T) {
 	assert.Contains(t, w.event("ServiceAccount", "app", "ProvisioningDisabled"), "set --permissions-boundary")
 	assert.Empty(t, w.field("sa/app", ".metadata.finalizers"))
 	assert.Empty(t, w.aws.Counts())
+}
+
+func TestDriftIsCorrected(t *testing.T) {
+	w := newWorld(t)
+	client := w.admin()
+	c := w.provisioning("--drift-interval=5s")
+	w.accountWith("app", map[string]string{policyKey: readBucket})
+	secret := w.secret("app.aws-iam", nil)
+	name := w.ownRole(client, string(secret.Data["role-arn"])).RoleName
+	_, err := client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: name, PolicyName: new("more"), PolicyDocument: new(sendQueue)})
+	require.NoError(t, err)
+	require.NoError(t, system.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
+		out, err := client.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: name})
+		if err == nil && len(out.PolicyNames) != 1 {
+			err = fmt.Errorf("the role has the policies %v", out.PolicyNames)
+		}
+		return err
+	}))
+	assert.Contains(t, w.event("ServiceAccount", "app", "RoleDriftCorrected"), "inline-policy is as asked for again")
+	corrected, err := c.Metric(t.Context(), `kube_aws_iam_controller_role_drift_corrections_total{kind="inline-policy"}`)
+	require.NoError(t, err)
+	assert.InDelta(t, 1, corrected, 0)
+
+	w.aws.RemoveRole(system.AccountID, *name)
+	require.NoError(t, system.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
+		next, err := w.Client().CoreV1().Secrets(w.namespace).Get(ctx, "app.aws-iam", metav1.GetOptions{})
+		if err == nil && next.Annotations["iam.amazonaws.com/role-id"] == secret.Annotations["iam.amazonaws.com/role-id"] {
+			err = errors.New("the credentials are still those of the role that is gone")
+		}
+		return err
+	}))
 }

@@ -1,0 +1,129 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+// secondLook is how long after a first sight of drift a second one counts: IAM
+// may for some seconds show what is no longer so.
+const secondLook = 20 * time.Second
+
+// looks remembers when each own role is to be looked at.
+type looks struct {
+	mu sync.Mutex
+	m  map[identity.Key]look
+}
+
+type look struct {
+	at time.Time
+	// suspect says that something was not as it should be the last time.
+	suspect bool
+}
+
+// next returns when a role is to be looked at. Roles that are new to the process
+// are spread over the interval.
+func (l *looks) next(key identity.Key, now time.Time, interval time.Duration) look {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next, known := l.m[key]
+	if !known {
+		next = look{at: now.Add(rand.N(interval))} //nolint:gosec // jitter needs no secret randomness
+		l.put(key, next)
+	}
+	return next
+}
+
+// plan sets when a role is to be looked at.
+func (l *looks) plan(key identity.Key, next look) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.put(key, next)
+}
+
+func (l *looks) put(key identity.Key, next look) {
+	if l.m == nil {
+		l.m = map[identity.Key]look{}
+	}
+	l.m[key] = next
+}
+
+func (l *looks) forget(key identity.Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.m, key)
+}
+
+// inspect looks whether somebody else changed an own role, if it is time to, and
+// returns when to look again. What is seen twice is corrected.
+func (b *Broker) inspect(ctx context.Context, source Source, want identity.Desired, have refresh.State) (time.Duration, error) {
+	now := time.Now()
+	planned := b.looks.next(want.Key, now, b.DriftInterval)
+	if wait := planned.at.Sub(now); wait > 0 {
+		return wait, nil
+	}
+	if disabled := b.Roles.Disabled(); disabled != nil {
+		return b.DriftInterval, nil //nolint:nilerr // then there is nothing to look at
+	}
+	kinds, err := b.Roles.Differs(ctx, want, have.RoleID)
+	switch {
+	case err != nil:
+		b.complain(ctx, want, have, reasonOf(err), err)
+		return 0, err
+	case len(kinds) == 0:
+		return b.lookLater(want.Key), nil
+	case !planned.suspect:
+		b.looks.plan(want.Key, look{at: now.Add(secondLook), suspect: true})
+		return secondLook, nil
+	}
+	return b.correct(ctx, source, want, have)
+}
+
+// lookLater plans the next look a little earlier than the interval, each time
+// another little.
+func (b *Broker) lookLater(key identity.Key) time.Duration {
+	wait := b.DriftInterval - rand.N(b.DriftInterval/10+1) //nolint:gosec // jitter needs no secret randomness
+	b.looks.plan(key, look{at: time.Now().Add(wait)})
+	return wait
+}
+
+// correct makes an own role be as it should, with an event and a count for each
+// thing that was not. Credentials of a role that was made anew are made anew.
+func (b *Broker) correct(ctx context.Context, source Source, want identity.Desired, have refresh.State) (time.Duration, error) {
+	role, err := b.Roles.Ensure(ctx, want, have.RoleID)
+	if role.Created {
+		role.Changed = []string{"role"}
+	}
+	for _, kind := range role.Changed {
+		b.Metrics.ObserveDrift(kind)
+		b.Reporter.Warn(ctx, want, false, identity.RoleDriftCorrected, fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role.ARN, kind))
+	}
+	if len(role.Changed) > 0 {
+		level.Warn(b.Logger).Log("msg", "role drift corrected", "object", want.Key, "role", role.ARN, "changed", strings.Join(role.Changed, ","))
+	}
+	if role.Created {
+		hash := want.SpecHash()
+		if err != nil {
+			hash = ""
+		}
+		b.fresh.note(want.Key, hash, role, time.Now())
+	}
+	if err != nil {
+		b.complain(ctx, want, have, reasonOf(err), err)
+		return 0, err
+	}
+	wait := b.lookLater(want.Key)
+	if role.Created {
+		return b.renew(ctx, renewal{source: source, want: want, have: have, reason: refresh.SpecChanged, mends: true})
+	}
+	return wait, nil
+}

@@ -1,0 +1,124 @@
+package broker
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// watching is a world in which an own role is looked at every hour, and there for long.
+func watching(t *testing.T) *world {
+	t.Helper()
+	w := asking(t)
+	w.asked.SessionDuration = 12 * time.Hour
+	w.DriftInterval = time.Hour
+	w.serve()
+	time.Sleep(5 * time.Minute)
+	w.did()
+	w.told()
+	w.metrics = nil
+	return w
+}
+
+// untilLooked lives until the role has been looked at, and returns for how long.
+func (w *world) untilLooked() time.Duration {
+	w.t.Helper()
+	begin := time.Now()
+	for range 10 {
+		again, err := w.sync()
+		require.NoError(w.t, err)
+		if len(w.calls) > 0 {
+			return time.Since(begin)
+		}
+		time.Sleep(again)
+	}
+	w.t.Fatal("it was never looked at")
+	return 0
+}
+
+func TestARoleIsLookedAtOnceInAnInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		assert.LessOrEqual(t, w.untilLooked(), time.Hour, "the first time at any moment")
+		assert.Equal(t, "Differs AROA1", w.did())
+		for range 3 {
+			assert.InDelta(t, float64(57*time.Minute), float64(w.untilLooked()), float64(3*time.Minute+time.Second))
+			assert.Equal(t, "Differs AROA1", w.did())
+		}
+		assert.Empty(t, w.told())
+	})
+}
+
+func TestDriftIsCorrectedWhenItIsSeenTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.drifted = []string{"trust", "tags"}
+		w.untilLooked()
+		assert.Equal(t, "Differs AROA1", w.did())
+		assert.Empty(t, w.told())
+		assert.Equal(t, secondLook, w.untilLooked())
+		assert.Equal(t, "Differs AROA1 Ensure AROA1", w.did())
+		assert.Equal(t, []string{"drift trust", "drift tags"}, w.metrics)
+		told := w.told()
+		require.Len(t, told, 2)
+		assert.Equal(t, identity.RoleDriftCorrected, told[0].reason)
+		assert.Contains(t, told[0].message, "trust is as asked for again")
+	})
+}
+
+func TestAStaleReadIsNoDrift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.drifted = []string{"trust"}
+		w.untilLooked()
+		w.did()
+		w.drifted = nil
+		assert.Equal(t, secondLook, w.untilLooked())
+		assert.Equal(t, "Differs AROA1", w.did())
+		assert.Empty(t, w.metrics)
+	})
+}
+
+func TestARoleThatIsGoneIsMadeAnewWithItsCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.drifted = []string{"role"}
+		w.untilLooked()
+		w.did()
+		w.role = nil
+		w.untilLooked()
+		assert.Equal(t, "Differs AROA1 Ensure AROA1 Free Assume Apply", w.did())
+		assert.Contains(t, w.metrics, "drift role")
+	})
+}
+
+func TestALookThatFailsIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.differsErr = &identity.StepError{Reason: identity.ProvisionFailed, Message: "throttled", Err: errDenied}
+		w.serve() // plans the first look
+		time.Sleep(time.Hour)
+		_, err := w.sync()
+		require.ErrorIs(t, err, errDenied)
+		assert.Equal(t, Degraded, w.state())
+		w.differsErr = nil
+		w.serve()
+		assert.Equal(t, Ready, w.state())
+	})
+}
+
+func TestNobodyLooksWhereNoRolesAreMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.disabledErr = errDenied
+		for range 5 {
+			time.Sleep(w.serve())
+		}
+		assert.NotContains(t, w.did(), "Differs")
+	})
+}
