@@ -143,15 +143,32 @@ func (c *controller) secretInformer(s identity.Source) (*kube.Informer, error) {
 		secrets.Selector(s), secrets.Transform(s))
 }
 
-// readiness has a check for each cache.
+// readiness has a check for each source, and one that anything is served at all.
 func (c *controller) readiness() []telemetry.Check {
-	var checks []telemetry.Check
+	checks := []telemetry.Check{{Name: "sources", Test: c.serves}}
 	for _, s := range c.sources {
-		checks = append(checks,
-			telemetry.Check{Name: string(s.name) + " objects", Test: s.objects.Ready},
-			telemetry.Check{Name: string(s.name) + " secrets", Test: s.secrets.Ready})
+		checks = append(checks, telemetry.Check{Name: string(s.name), Test: s.ready})
 	}
 	return checks
+}
+
+// ready returns nil once both caches of a source are filled. A source whose
+// objects the API server refuses to show is none.
+func (s *source) ready() error {
+	if s.objects.Refused() {
+		return nil
+	}
+	return errors.Join(s.objects.Ready(), s.secrets.Ready())
+}
+
+// serves returns an error unless at least one source is served.
+func (c *controller) serves() error {
+	for _, s := range c.sources {
+		if s.objects.Ready() == nil && s.secrets.Ready() == nil {
+			return nil
+		}
+	}
+	return errors.New("neither ServiceAccounts nor AWSIAMRoles are served")
 }
 
 // observed yields what metrics tell of every identity.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
@@ -25,6 +26,9 @@ const (
 	// grace is what is left of the ten seconds between SIGTERM and the exit
 	// once the Lease has been released and the last metrics scraped.
 	grace = 7 * time.Second
+	// leave is how long the whole end may take: an API server that hangs would
+	// hold up the release of the Lease, which runs out by itself.
+	leave = 9500 * time.Millisecond
 	// stuck is how long a worker may be busy with one object: more than all
 	// requests of one renewal with all their retries take.
 	stuck = 5 * time.Minute
@@ -77,7 +81,27 @@ func (c *controller) run(ctx context.Context) error {
 			Changed:   c.metrics.SetLeader,
 		}, c.lead)
 	})
-	return group.Wait()
+	return c.await(ctx, group.Wait)
+}
+
+// await returns what wait does, or nil when the end takes too long.
+func (c *controller) await(ctx context.Context, wait func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(leave)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-timer.C:
+		level.Warn(c.logger).Log("msg", "not everything ended in time", "waited", leave)
+		return nil
+	}
 }
 
 // lead does the work until ctx is done.

@@ -3,6 +3,7 @@ package awsiamrole
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,11 +29,18 @@ func NewSource(client *Client, informer cache.SharedIndexInformer, externalID fu
 	return &Source{client: client, informer: informer, externalID: externalID}
 }
 
+// longestReference is more than an ARN can have, in bytes.
+const longestReference = 2048
+
 // Transform drops from a cached AWSIAMRole what is never read.
 func Transform(obj any) (any, error) {
 	if role, ok := obj.(*AWSIAMRole); ok {
 		role.ManagedFields, role.Annotations, role.OwnerReferences, role.Finalizers = nil, nil, nil, nil
 		role.TypeMeta = metav1.TypeMeta{}
+		if len(role.Spec.RoleReference) > longestReference {
+			// Not understood either way, and a cache is not to be filled.
+			role.Spec.RoleReference = strings.Clone(role.Spec.RoleReference[:longestReference]) + "…"
+		}
 	}
 	return obj, nil
 }

@@ -253,6 +253,41 @@ func TestAClusterWithoutConditionsIsNotWrittenToForEver(t *testing.T) {
 	role.Status = Status{ObservedGeneration: new(int64(3))}
 	require.NoError(t, s.Report(t.Context(), want, status))
 	assert.Len(t, api.bodies, 1)
+
+	// The resource definition is replaced under a controller that runs.
+	upgraded := newRole(Spec{})
+	upgraded.Status.Conditions = []metav1.Condition{{Type: Ready}}
+	api.answer(http.StatusOK, upgraded)
+	status.RoleARN = "arn:x"
+	require.NoError(t, s.Report(t.Context(), want, status))
+	require.Len(t, api.bodies, 2)
+	assert.Contains(t, api.bodies[1], `"type":"Ready"`)
+	require.NoError(t, s.Report(t.Context(), want, status))
+	assert.Len(t, api.bodies, 3, "conditions count again")
+}
+
+func TestAStatusThatCannotBeReadFailsNobody(t *testing.T) {
+	var list List
+	require.NoError(t, json.Unmarshal([]byte(`{"items":[
+		{"metadata":{"name":"a"},"spec":{"roleReference":"app"},"status":{"expiration":"soon"}},
+		{"metadata":{"name":"b"},"spec":{"roleReference":"app"},"status":{"conditions":[{"lastTransitionTime":"2026-01-01t00:00:00z"}]}},
+		{"metadata":{"name":"c"},"spec":{"roleReference":"app"},"status":"odd"},
+		{"metadata":{"name":"d"},"spec":{"roleReference":"app"},"status":{"roleARN":"arn:x","observedGeneration":3,"expiration":"2030-01-02T03:04:05Z"}}]}`), &list))
+	require.Len(t, list.Items, 4)
+	for _, role := range list.Items[:3] {
+		assert.Equal(t, "app", role.Spec.RoleReference)
+		assert.Equal(t, Status{}, role.Status)
+	}
+	assert.Equal(t, "arn:x", list.Items[3].Status.RoleARN)
+	assert.Equal(t, int64(3), *list.Items[3].Status.ObservedGeneration)
+}
+
+func TestNobodyFillsTheCache(t *testing.T) {
+	obj, err := Transform(newRole(Spec{RoleReference: strings.Repeat("x", 1_000_000)}))
+	require.NoError(t, err)
+	role, ok := obj.(*AWSIAMRole)
+	require.True(t, ok)
+	assert.Less(t, len(role.Spec.RoleReference), 2100)
 }
 
 func TestTransitionTimeStaysWhileTheStatusDoes(t *testing.T) {

@@ -24,10 +24,7 @@ func (s *Source) Report(ctx context.Context, want identity.Desired, status ident
 		return nil // gone, or another one that will report for itself
 	}
 	next := nextStatus(&role.Status, status)
-	if s.pruned.Load() {
-		next.Conditions = role.Status.Conditions
-	}
-	if equality.Semantic.DeepEqual(role.Status, next) {
+	if s.says(&role.Status, &next) {
 		return nil
 	}
 	patch, err := json.Marshal(map[string]any{
@@ -52,6 +49,17 @@ func (s *Source) Report(ctx context.Context, want identity.Desired, status ident
 	}
 	s.pruned.Store(len(written.Status.Conditions) == 0)
 	return nil
+}
+
+// says whether a status says already what next does. Conditions do not count
+// where the cluster's resource definition drops them; they are sent all the
+// same, and seen to stay once it is replaced.
+func (s *Source) says(have, next *Status) bool {
+	compared := *next
+	if s.pruned.Load() {
+		compared.Conditions = have.Conditions
+	}
+	return equality.Semantic.DeepEqual(*have, compared)
 }
 
 // nextStatus returns what have becomes. Conditions of other types stay.

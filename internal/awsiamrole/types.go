@@ -3,6 +3,8 @@
 package awsiamrole
 
 import (
+	"encoding/json"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -40,6 +42,19 @@ type Status struct {
 	// Conditions hold Ready. Clusters that still have the predecessor's
 	// resource definition drop them.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// UnmarshalJSON implements json.Unmarshaler. Whoever may write a status can put
+// into it what is no time, and one object that cannot be read would fail the
+// list of all: such a status is none.
+func (s *Status) UnmarshalJSON(text []byte) error {
+	type plain Status
+	var p plain
+	if err := json.Unmarshal(text, &p); err != nil {
+		p = plain{}
+	}
+	*s = Status(p)
+	return nil
 }
 
 // List is a list of AWSIAMRoles.

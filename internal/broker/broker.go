@@ -122,9 +122,15 @@ func New(config Config) *Broker {
 }
 
 // Deadline returns when the credentials of an identity run out, the zero Time
-// if there are none: those are wanted first of all.
+// if there are none: those are wanted first of all. But who was served just now
+// and wants something again, because a Secret is deleted in a loop or its
+// expiration forged, goes behind those whose credentials do run out.
 func (b *Broker) Deadline(key identity.Key) time.Time {
-	return b.Secrets.Observe(key).Expiration
+	at, now := b.Secrets.Observe(key).Expiration, time.Now()
+	if turn := now.Add(b.RefreshLimit); at.Before(turn) && b.restores.servedOfLate(key, now) {
+		return turn
+	}
+	return at
 }
 
 // Sync makes the Secret of one identity be as it should, and returns when to
@@ -199,12 +205,10 @@ type renewal struct {
 // renew gets new credentials and stores them. What is there stays if it fails.
 func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 	source, want, have, reason := r.source, r.want, r.have, r.reason
-	// Running out is the only reason that nobody can bring about at will. But
-	// with a clock that is ahead of AWS's, what is new runs out at once.
-	if reason != refresh.NearExpiry || have.Session < identity.MinSession {
-		if wait := b.restores.spend(want.Key, time.Now()); wait > 0 {
-			return wait, nil
-		}
+	// All reasons can be brought about at will, running out by a forged
+	// expiration. What truly runs out never exhausts the budget.
+	if wait := b.restores.spend(want.Key, time.Now()); wait > 0 {
+		return wait, nil
 	}
 	if have.Unreadable != "" {
 		b.Reporter.Warn(ctx, want, false, identity.ReadSecretFailed, fmt.Sprintf(
@@ -231,6 +235,7 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 	if r.mends {
 		b.troubles.clear(want.Key)
 	}
+	b.restores.served(want.Key, time.Now())
 	b.celebrate(ctx, want, creds, created)
 	level.Info(b.Logger).Log("msg", "credentials written", "object", want.Key, "role", creds.RoleARN,
 		"reason", reason, "expire", creds.Expiration.Format(time.RFC3339))

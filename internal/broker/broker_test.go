@@ -243,6 +243,9 @@ func TestAnInvalidObjectWithoutCredentialsWaitsForItsAuthor(t *testing.T) {
 				for range 2 {
 					assert.Zero(t, w.serve(), "only a change of the object brings it back")
 					assert.Equal(t, []event{{warning: true, waiting: true, reason: "InvalidAnnotation", message: errInvalid.Message}}, w.told())
+					assert.Zero(t, w.serve())
+					assert.Empty(t, w.told(), "the same is not said twice in a minute")
+					time.Sleep(time.Minute)
 				}
 				assert.Empty(t, w.did())
 				assert.Empty(t, w.metrics)
@@ -287,7 +290,7 @@ func TestAnInvalidChangeKeepsTheLastGoodCredentialsFresh(t *testing.T) {
 		assert.Equal(t, []event{complaint}, w.told())
 		assert.Empty(t, w.did(), "what is fresh is left alone")
 		assert.Equal(t, account+"team/app", w.status().RoleARN)
-		assert.True(t, w.status().Ready)
+		assert.False(t, w.status().Ready, "what the object asks for now is not served")
 		assert.Equal(t, "InvalidAnnotation", w.status().Reason)
 		assert.Equal(t, Degraded, w.state())
 

@@ -15,16 +15,27 @@ const (
 	budgetRefill = 10 * time.Second // for one more
 )
 
-// budgets is a leaky bucket for each identity that was served of late, filled
-// by each renewal and emptied by time. Empty buckets are not kept.
+// Repeats, which are renewals of what was served less than a minute before, are
+// also bounded for all identities of a namespace together. What is new is not.
+const (
+	repeatWithin = time.Minute
+	repeatBurst  = 100
+	repeatRefill = 100 * time.Millisecond
+)
+
+// budgets is a leaky bucket for each identity that was served of late, and one
+// for the repeats of each namespace, filled by each renewal and emptied by
+// time. Empty buckets are not kept.
 type budgets struct {
-	mu    sync.Mutex
-	spent map[identity.Key]spending
-	swept time.Time
+	mu      sync.Mutex
+	spent   map[identity.Key]spending
+	repeats map[string]time.Time // when the bucket of a namespace is empty
+	swept   time.Time
 }
 
-// spending says that the bucket of an identity is empty again at a time.
-type spending struct{ emptyAt time.Time }
+// spending says when the bucket of an identity is empty again, and when it was
+// last served.
+type spending struct{ emptyAt, servedAt time.Time }
 
 // spend takes one renewal from an identity's budget and returns 0, or how long
 // to wait for it.
@@ -32,16 +43,53 @@ func (b *budgets) spend(key identity.Key, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sweep(now)
-	emptyAt := b.spent[key].emptyAt
+	own := b.spent[key]
+	emptyAt, over := pour(own.emptyAt, now, budgetRefill, budgetBurst)
+	if over > 0 {
+		return over
+	}
+	if own.repeats(now) {
+		all, over := pour(b.repeats[key.Namespace], now, repeatRefill, repeatBurst)
+		if over > 0 {
+			return over
+		}
+		b.repeats[key.Namespace] = all
+	}
+	own.emptyAt = emptyAt
+	b.spent[key] = own
+	return 0
+}
+
+// pour adds one to a bucket that is empty at a time, and returns when it is then,
+// or how long to wait until there is room.
+func pour(emptyAt, now time.Time, refill time.Duration, burst int) (next time.Time, over time.Duration) {
 	if emptyAt.Before(now) {
 		emptyAt = now
 	}
-	emptyAt = emptyAt.Add(budgetRefill)
-	if over := emptyAt.Sub(now) - budgetBurst*budgetRefill; over > 0 {
-		return over
+	emptyAt = emptyAt.Add(refill)
+	return emptyAt, max(0, emptyAt.Sub(now)-time.Duration(burst)*refill)
+}
+
+func (s spending) repeats(now time.Time) bool {
+	return !s.servedAt.IsZero() && now.Sub(s.servedAt) < repeatWithin
+}
+
+// served remembers that an identity has been given credentials.
+func (b *budgets) served(key identity.Key, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if own, is := b.spent[key]; is {
+		own.servedAt = now
+		b.spent[key] = own
 	}
-	b.spent[key] = spending{emptyAt: emptyAt}
-	return 0
+}
+
+// servedOfLate says whether an identity was given credentials just now, so that
+// others go first.
+func (b *budgets) servedOfLate(key identity.Key, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.spent[key].repeats(now)
 }
 
 // sweep forgets empty buckets, now and then.
@@ -52,9 +100,15 @@ func (b *budgets) sweep(now time.Time) {
 	b.swept = now
 	kept := make(map[identity.Key]spending)
 	for key, s := range b.spent {
-		if s.emptyAt.After(now) {
+		if s.emptyAt.After(now) || s.repeats(now) {
 			kept[key] = s
 		}
 	}
-	b.spent = kept
+	repeats := make(map[string]time.Time)
+	for namespace, emptyAt := range b.repeats {
+		if emptyAt.After(now) {
+			repeats[namespace] = emptyAt
+		}
+	}
+	b.spent, b.repeats = kept, repeats
 }

@@ -84,22 +84,75 @@ func TestASecretThatIsDeletedOrEditedInALoopIsHeldBack(t *testing.T) {
 	}
 }
 
-func TestRunningOutIsNeverHeldBack(t *testing.T) {
+func TestAForgedExpirationIsHeldBackToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		for range budgetBurst + 1 {
-			w.asked.Generation++
-			w.serve()
-		}
-		w.asked.Generation-- // back to what the Secret was issued for
-		w.did()
 		for range 3 * budgetBurst {
-			w.change(func(s *refresh.State) { s.Expiration = time.Now().Add(time.Minute) })
+			w.change(func(s *refresh.State) { s.Expiration = time.Now().Add(time.Second) })
 			w.serve()
-			require.Equal(t, "Free Assume Apply", w.did())
 		}
-		w.asked.Generation++
-		assert.Equal(t, budgetRefill, w.serve(), "and spends nothing of what others are held to")
+		assert.Len(t, w.assumed, budgetBurst)
+	})
+}
+
+func TestWhatTrulyRunsOutNeverExhaustsTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.asked.SessionDuration = identity.MinSession
+		for range 500 {
+			time.Sleep(w.serve())
+			w.did()
+		}
+		assert.Greater(t, len(w.assumed), 200)
+		assert.Zero(t, w.restores.spend(app, time.Now()))
+	})
+}
+
+func TestRepeatsOfANamespaceAreBoundedTogether(t *testing.T) {
+	var b budgets
+	now := time.Unix(0, 0)
+	granted := 0
+	for round := range 3 {
+		for i := range 500 {
+			key := identity.Key{Namespace: "ns", Name: strconv.Itoa(i)}
+			if b.spend(key, now) == 0 {
+				granted++
+				b.served(key, now)
+			}
+		}
+		if round == 0 {
+			assert.Equal(t, 500, granted, "what is new is not bounded")
+		}
+	}
+	assert.Equal(t, 500+repeatBurst, granted)
+	assert.Zero(t, b.spend(identity.Key{Namespace: "other", Name: "0"}, now), "others are not concerned")
+	granted = 0
+	for second := range 60 {
+		for i := range 500 {
+			if b.spend(identity.Key{Namespace: "ns", Name: strconv.Itoa(i)}, now.Add(time.Duration(second)*time.Second)) == 0 {
+				granted++
+			}
+		}
+	}
+	assert.InDelta(t, 600, granted, 20, "ten a second")
+}
+
+func TestWhoWasServedJustNowGoesBehindOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		assert.Zero(t, w.Deadline(app), "who has nothing goes first")
+		w.serve()
+		assert.Equal(t, w.have[app].Expiration, w.Deadline(app))
+		for _, harm := range []func(*refresh.State){
+			func(s *refresh.State) { *s = refresh.State{} },
+			func(s *refresh.State) { s.Exists, s.Expiration = true, time.Now().Add(time.Second) },
+		} {
+			w.change(harm)
+			assert.Equal(t, time.Now().Add(limit), w.Deadline(app))
+		}
+		time.Sleep(repeatWithin)
+		w.change(func(s *refresh.State) { *s = refresh.State{} })
+		assert.Zero(t, w.Deadline(app))
 	})
 }
 

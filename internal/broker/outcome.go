@@ -13,9 +13,13 @@ import (
 )
 
 // complain reports what is wrong with an identity: as an event, in the log,
-// and until it is mended in what report shows.
+// and until it is mended in what report shows. The same is said once a minute
+// at most.
 func (b *Broker) complain(ctx context.Context, want identity.Desired, have refresh.State, reason string, err error) {
-	b.troubles.note(want.Key, trouble{reason: reason, message: err.Error()})
+	_, invalid := errors.AsType[*identity.InvalidError](err)
+	if !b.troubles.note(want.Key, trouble{reason: reason, message: err.Error(), invalid: invalid, said: time.Now()}) {
+		return
+	}
 	level.Warn(b.Logger).Log("msg", "cannot serve identity", "object", want.Key, "reason", reason, "err", err)
 	b.Reporter.Warn(ctx, want, !have.Valid(time.Now()), reason, err.Error())
 }
@@ -36,7 +40,7 @@ func (b *Broker) celebrate(ctx context.Context, want identity.Desired, creds ide
 func (b *Broker) report(ctx context.Context, source Source, want identity.Desired, have refresh.State) error {
 	status := identity.Status{
 		Generation: want.Generation,
-		Ready:      have.Valid(time.Now()),
+		Ready:      have.Valid(time.Now()) && have.SpecHash == want.SpecHash(),
 		Reason:     identity.CredentialsIssued,
 		Message:    "the Secret holds valid credentials and they are kept fresh",
 	}
@@ -45,6 +49,7 @@ func (b *Broker) report(ctx context.Context, source Source, want identity.Desire
 	}
 	if t, troubled := b.troubles.of(want.Key); troubled {
 		status.Reason, status.Message = t.reason, t.message
+		status.Ready = status.Ready && !t.invalid
 	}
 	return source.Report(ctx, want, status)
 }

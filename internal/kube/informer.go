@@ -84,12 +84,15 @@ func (i *Informer) noteRefusal(ctx context.Context, r *cache.Reflector, err erro
 	}
 }
 
-// Ready returns nil once the informer has synced, and also while the API
-// server refuses it: a cluster without AWSIAMRoles, or an installation that
-// was not granted ServiceAccounts, is served as far as it goes.
+// Ready returns nil once the informer has synced.
 func (i *Informer) Ready() error {
-	if i.HasSynced() || i.refused.Load() != nil {
+	if i.HasSynced() {
 		return nil
 	}
 	return fmt.Errorf("cache of %s is not filled yet", i.resource)
 }
+
+// Refused says that the API server does not let us watch, or has no such
+// resource: a cluster without AWSIAMRoles, or an installation that was not
+// granted ServiceAccounts, is served as far as it goes.
+func (i *Informer) Refused() bool { return !i.HasSynced() && i.refused.Load() != nil }

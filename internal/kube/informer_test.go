@@ -96,18 +96,18 @@ func TestACacheIsReadyOnceItIsFilled(t *testing.T) {
 func TestWhatTheAPIServerRefusesHoldsUpNobody(t *testing.T) {
 	for _, code := range []int{http.StatusForbidden, http.StatusNotFound} {
 		informer, server, logged := watching(t, code)
+		require.Eventually(t, informer.Refused, 5*time.Second, 10*time.Millisecond)
 		require.ErrorContains(t, informer.Ready(), "cache of secrets is not filled yet")
-		require.Eventually(t, func() bool { return informer.Ready() == nil }, 5*time.Second, 10*time.Millisecond)
-		assert.False(t, informer.HasSynced())
 		server.refuse.Store(0)
 		require.Eventually(t, informer.HasSynced, 20*time.Second, 10*time.Millisecond, "it keeps trying")
+		assert.False(t, informer.Refused())
 		assert.Equal(t, 1, strings.Count(logged.String(), "not served until the API server allows it"), "said once")
 	}
 }
 
 func TestAnOutageIsNoRefusal(t *testing.T) {
 	informer, _, _ := watching(t, http.StatusInternalServerError)
-	assert.Never(t, func() bool { return informer.Ready() == nil }, 500*time.Millisecond, 20*time.Millisecond)
+	assert.Never(t, func() bool { return informer.Ready() == nil || informer.Refused() }, 500*time.Millisecond, 20*time.Millisecond)
 }
 
 func TestConnectSaysWhatIsMissing(t *testing.T) {

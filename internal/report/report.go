@@ -5,10 +5,12 @@ package report
 import (
 	"context"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -26,20 +28,34 @@ const Component = "kube-aws-iam-controller"
 // message: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/.
 const maxMessage = 1024
 
-// maxPods is how many waiting pods are told. They all wait for the same.
-const maxPods = 10
+// maxPods is how many waiting pods are told, and maxListed how many pending ones
+// are looked at for that. They all wait for the same.
+const (
+	maxPods   = 10
+	maxListed = 20
+)
+
+// Pods can be large and many of them pending, so they are listed one at a time
+// and rarely, whoever asks.
+const (
+	listsPerSecond = 2
+	listsAtOnce    = 10
+)
 
 // A Reporter writes events.
 type Reporter struct {
 	events record.EventRecorder
 	pods   corev1client.PodsGetter
 	logger log.Logger
+
+	listing sync.Mutex
+	limiter *rate.Limiter
 }
 
 // New returns a Reporter that records through events and finds waiting pods
 // through pods.
 func New(events record.EventRecorder, pods corev1client.PodsGetter, logger log.Logger) *Reporter {
-	return &Reporter{events: events, pods: pods, logger: logger}
+	return &Reporter{events: events, pods: pods, logger: logger, limiter: rate.NewLimiter(listsPerSecond, listsAtOnce)}
 }
 
 // Normal records that all went as asked.
@@ -48,13 +64,15 @@ func (r *Reporter) Normal(want identity.Desired, reason, message string) {
 }
 
 // Warn records what is wrong. With waiting, the pods that wait for the Secret
-// are told as well: their owners look there first.
+// are told as well, as far as they are found at little cost: their owners look
+// there first.
 func (r *Reporter) Warn(ctx context.Context, want identity.Desired, waiting bool, reason, message string) {
 	message = fit(message)
 	r.events.Event(reference(want), corev1.EventTypeWarning, reason, message)
-	if !waiting {
+	if !waiting || !r.limiter.Allow() || !r.listing.TryLock() {
 		return
 	}
+	defer r.listing.Unlock()
 	pods, err := r.waitingPods(ctx, want)
 	if err != nil {
 		// The event on the object says it all; this one is a courtesy.
@@ -74,8 +92,8 @@ func (r *Reporter) waitingPods(ctx context.Context, want identity.Desired) ([]co
 		selector["spec.serviceAccountName"] = want.Name
 	}
 	list, err := r.pods.Pods(want.Namespace).List(ctx, metav1.ListOptions{
-		FieldSelector:   selector.AsSelector().String(),
-		ResourceVersion: "0", // from the API server's cache: a moment old is new enough
+		FieldSelector: selector.AsSelector().String(),
+		Limit:         maxListed, // which the API server ignores for a resource version of 0
 	})
 	if err != nil {
 		return nil, err

@@ -42,12 +42,17 @@ func wroteData(entries []metav1.ManagedFieldsEntry) bool {
 	})
 }
 
+// ancient is the manager under which the API server keeps what it no longer
+// keeps one by one, when more than ten have written to an object: ours among
+// them.
+const ancient = "ancient-changes"
+
 // edited says whether somebody else wrote or took away what is ours.
 func edited(source identity.Source, entries []metav1.ManagedFieldsEntry) bool {
 	ours, owned := map[string]bool{}, false
 	for _, entry := range entries {
 		set := parseFields(entry)
-		if entry.Manager == Manager {
+		if entry.Manager == Manager || entry.Manager == ancient {
 			for key := range set.Data {
 				ours[key] = true
 			}

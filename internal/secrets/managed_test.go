@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -156,4 +157,19 @@ func TestWroteData(t *testing.T) {
 	assert.False(t, wroteData(entry(Manager, `{"f:metadata":{}}`)))
 	assert.False(t, wroteData(entry(Manager, `{"f:data":`)))
 	assert.False(t, wroteData(nil))
+}
+
+func TestManyWritersOfLabelsMakeNoEdit(t *testing.T) {
+	for name, source := range bothSources {
+		t.Run(name, func(t *testing.T) {
+			w, want := newWorld(t), desired(source)
+			w.stored(t, want)
+			for i := range 15 {
+				secret := w.api.write("writer-"+strconv.Itoa(i), want.SecretName, func(s *corev1.Secret) { s.Labels["label-"+strconv.Itoa(i)] = "x" })
+				assert.False(t, edited(source, secret.ManagedFields), i)
+			}
+			secret := w.api.write("writer", want.SecretName, func(s *corev1.Secret) { s.Data["credentials"] = []byte("x") })
+			assert.True(t, edited(source, secret.ManagedFields))
+		})
+	}
 }

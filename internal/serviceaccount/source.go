@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -59,6 +60,9 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 	_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: handle,
 		UpdateFunc: func(old, cur any) {
+			if unchanged(old, cur) {
+				return
+			}
 			if relevant(cur) {
 				handle(cur)
 			} else {
@@ -71,6 +75,14 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 		return fmt.Errorf("watch ServiceAccounts: %w", err)
 	}
 	return nil
+}
+
+// unchanged says whether nothing that is read differs. What else somebody writes
+// to a ServiceAccount costs nothing.
+func unchanged(old, cur any) bool {
+	a, ok1 := old.(*account)
+	b, ok2 := cur.(*account)
+	return ok1 && ok2 && a.uid == b.uid && a.held == b.held && a.leaving == b.leaving && slices.Equal(a.annotations, b.annotations)
 }
 
 // relevant says whether a cached object asks for something, or may have before

@@ -77,6 +77,25 @@ func TestTheCacheKeepsOnlyWhatIsRead(t *testing.T) {
 	assert.Equal(t, cache.ExplicitKey("ns/app"), obj, "of one that asks for nothing only its name")
 }
 
+func TestNobodyFillsTheCache(t *testing.T) {
+	huge := strings.Repeat("x", 250_000)
+	for _, key := range readAnnotations {
+		obj, err := Transform(object(map[string]string{roleAnnotation: "app", key: huge}))
+		require.NoError(t, err)
+		a, ok := obj.(*account)
+		require.True(t, ok)
+		assert.Less(t, len(a.asked()[key]), 45_000, key)
+		_, err = Transform(object(map[string]string{roleAnnotation: "app", key: huge[:100]}))
+		require.NoError(t, err)
+	}
+	policy := `{ "Version": "2012-10-17",` + strings.Repeat(" ", 200_000) + ` "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"} }`
+	obj, err := Transform(object(map[string]string{rolePolicyAnnotation: policy}))
+	require.NoError(t, err)
+	a, ok := obj.(*account)
+	require.True(t, ok)
+	assert.JSONEq(t, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`, a.asked()[rolePolicyAnnotation], "white space costs nothing")
+}
+
 func TestDesired(t *testing.T) {
 	s, i, _ := newSource()
 	want, err := s.Desired(key)
@@ -164,6 +183,8 @@ func TestHandlersSurviveWhatTheyWereNotToldOf(t *testing.T) {
 	h := i.handlers[0]
 	asking := i.add(t, object(map[string]string{roleAnnotation: "app"}))
 	nothing := cache.ExplicitKey("ns/app")
+	other, err := Transform(object(map[string]string{roleAnnotation: "other"}))
+	require.NoError(t, err)
 
 	for name, test := range map[string]struct {
 		happens func()
@@ -171,7 +192,8 @@ func TestHandlersSurviveWhatTheyWereNotToldOf(t *testing.T) {
 	}{
 		"added":                     {func() { h.OnAdd(asking, false) }, true},
 		"added, asks for nothing":   {func() { h.OnAdd(nothing, false) }, false},
-		"updated":                   {func() { h.OnUpdate(asking, asking) }, true},
+		"updated":                   {func() { h.OnUpdate(asking, other) }, true},
+		"updated elsewhere":         {func() { h.OnUpdate(asking, asking) }, false},
 		"annotation added":          {func() { h.OnUpdate(nothing, asking) }, true},
 		"annotation taken away":     {func() { h.OnUpdate(asking, nothing) }, true},
 		"updated, asks for nothing": {func() { h.OnUpdate(nothing, nothing) }, false},

@@ -164,6 +164,10 @@ func notice(want identity.Desired, said string, creds identity.Credentials) stri
 		return fmt.Sprintf("The new credentials ran out at %s by the clock of this machine, which says %s: set the clock",
 			creds.Expiration.Format(time.RFC3339), creds.Issued.Format(time.RFC3339))
 	}
+	if seems := creds.Expiration.Sub(creds.Issued); seems > want.SessionDuration+time.Minute {
+		return fmt.Sprintf("The new credentials seem to live for %s by the clock of this machine, and %s was asked for: set the clock",
+			seems.Round(time.Second), want.SessionDuration)
+	}
 	if said == "" {
 		return ""
 	}

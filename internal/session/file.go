@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"kube-aws-iam-controller/internal/awserr"
 )
 
 // fileProvider provides credentials from a file such as a credential_process
@@ -35,10 +37,10 @@ func (p *fileProvider) Retrieve(context.Context) (aws.Credentials, error) {
 	case p.creds.HasKeys() && !p.creds.Expired():
 		return p.creds, nil
 	case err != nil:
-		return aws.Credentials{}, fmt.Errorf("read the credentials file %s: %w", p.path, err)
+		return aws.Credentials{}, &awserr.PlainError{Message: fmt.Sprintf("read the credentials file %s: %v", p.path, err), Err: err}
 	default:
-		return aws.Credentials{}, fmt.Errorf("the credentials in %s ran out at %s: whatever writes the file has to renew them",
-			p.path, p.creds.Expires.Format(time.RFC3339))
+		return aws.Credentials{}, &awserr.PlainError{Message: fmt.Sprintf("the credentials in %s ran out at %s: whatever writes the file has to renew them",
+			p.path, p.creds.Expires.Format(time.RFC3339))}
 	}
 }
 
