@@ -168,8 +168,6 @@ func TestManyWritersOfLabelsMakeNoEdit(t *testing.T) {
 				secret := w.api.write("writer-"+strconv.Itoa(i), want.SecretName, func(s *corev1.Secret) { s.Labels["label-"+strconv.Itoa(i)] = "x" })
 				assert.False(t, edited(source, secret.ManagedFields), i)
 			}
-			secret := w.api.write("writer", want.SecretName, func(s *corev1.Secret) { s.Data["credentials"] = []byte("x") })
-			assert.True(t, edited(source, secret.ManagedFields))
 		})
 	}
 }

@@ -181,3 +181,16 @@ func TestDropIn(t *testing.T) {
 		return err
 	}))
 }
+
+func TestAStatusThatCannotBeReadConcernsNobodyElse(t *testing.T) {
+	w := newWorld(t)
+	w.iamRole("", "app")
+	w.role("poison", "", "roleReference: no-such-role")
+	_, err := w.Kubectl(t.Context(), "patch", "awsiamrole", "poison", "-n", w.namespace, "--subresource=status", "--type=merge",
+		"-p", `{"status":{"expiration":"soon"}}`)
+	require.NoError(t, err)
+	w.start()
+	w.role("app", "", "roleReference: app")
+	w.secret("app", nil)
+	w.eventuallyField("awsiamrole/poison", `.status.conditions[?(@.type=="Ready")].status`, "False")
+}

@@ -23,7 +23,7 @@ func hostileRoles() map[string]string {
 		"\x00":                              "",
 		"app\n[default]\naws_access_key=x":  "",
 		"app\x1b[31m":                       "",
-		strings.Repeat("x", 250_000):        "250000 bytes",
+		strings.Repeat("x", 250_000):        " bytes)",
 		strings.Repeat("d/", 600) + "deep":  "",
 		"rôle":                              "",
 		"役割":                                "",

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -131,4 +132,17 @@ func TestOneBadIdentityHoldsUpNobody(t *testing.T) {
 	begin := time.Now()
 	w.secret("good.aws-iam", nil)
 	t.Logf("served %s after it was asked for", time.Since(begin))
+}
+
+func TestAnAPIServerThatHangsDoesNotHoldUpTheEnd(t *testing.T) {
+	w := newWorldOfItsOwn(t)
+	c := w.start("--leader-elect", "--leader-elect-namespace=kube-system")
+	w.eventually(func(ctx context.Context) error { return leads(ctx, c, 1) })
+	require.NoError(t, w.APIServer.Signal(syscall.SIGSTOP))
+	defer func() { assert.NoError(t, w.APIServer.Signal(syscall.SIGCONT)) }()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	code, err := c.Stop(ctx)
+	require.NoError(t, err)
+	assert.Zero(t, code)
 }

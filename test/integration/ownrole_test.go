@@ -286,11 +286,11 @@ func TestDriftIsCorrected(t *testing.T) {
 	_, err := client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: name, PolicyName: new("more"), PolicyDocument: new(sendQueue)})
 	require.NoError(t, err)
 	require.NoError(t, system.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
-		out, err := client.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: name})
-		if err == nil && len(out.PolicyNames) != 1 {
-			err = fmt.Errorf("the role has the policies %v", out.PolicyNames)
+		out, failure := client.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: name})
+		if failure == nil && len(out.PolicyNames) != 1 {
+			failure = fmt.Errorf("the role has the policies %v", out.PolicyNames)
 		}
-		return err
+		return failure
 	}))
 	assert.Contains(t, w.event("ServiceAccount", "app", "RoleDriftCorrected"), "inline-policy is as asked for again")
 	corrected, err := c.Metric(t.Context(), `kube_aws_iam_controller_role_drift_corrections_total{kind="inline-policy"}`)
