@@ -1,14 +1,18 @@
 package iamprovision
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -315,4 +319,18 @@ func TestWhatIAMRefusesIsSaidInItsWords(t *testing.T) {
 		Key: identity.Key{Namespace: "n", Name: "m"}, Own: &identity.OwnRole{Policy: policyA}, SessionDuration: time.Hour,
 	}, "")
 	refused(t, err, identity.ProvisionFailed, "NoSuchEntity: Policy arn:aws:iam::123456789012:policy/none does not exist")
+}
+
+func TestAPrincipalThatIsNotKnownIsSaidWithItsRemedy(t *testing.T) {
+	w, seen := newWorld(t), 0
+	p := w.provisioner(func(o *Options) {
+		o.Principal = func(context.Context) (string, error) {
+			return "", fmt.Errorf("%w: give --controller-role-arn", awserr.Describe(&smithy.GenericAPIError{Code: "AccessDenied", Message: "no"}))
+		}
+	})
+	_, err := p.Ensure(t.Context(), wanted(policyA), "")
+	refused(t, err, identity.ProvisionFailed, "AccessDenied: no: give --controller-role-arn")
+	_, err = p.Differs(t.Context(), wanted(policyA), "AROA")
+	refused(t, err, identity.ProvisionFailed, "give --controller-role-arn")
+	assert.Empty(t, w.calls(&seen))
 }

@@ -93,7 +93,12 @@ const maxSessionFloor = 3600
 func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, error) {
 	principal, err := p.Principal(ctx)
 	if err != nil {
-		return spec{}, err
+		// Its own words name the remedy, which AWS's alone do not.
+		return spec{}, &identity.StepError{
+			Reason:  identity.ProvisionFailed,
+			Message: fmt.Sprintf("Failed to provision role '%s': %v", roleName(p.ClusterName, want.Key), err),
+			Err:     err,
+		}
 	}
 	policy, err := trust.Policy(principal, want.ExternalID)
 	if err != nil {
