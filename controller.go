@@ -28,7 +28,7 @@ const (
 	grace = 7 * time.Second
 	// leave is how long the whole end may take: an API server that hangs would
 	// hold up the release of the Lease, which runs out by itself.
-	leave = 9500 * time.Millisecond
+	leave = 9 * time.Second
 	// stuck is how long a worker may be busy with one object: more than all
 	// requests of one renewal with all their retries take.
 	stuck = 5 * time.Minute

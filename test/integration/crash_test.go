@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -32,9 +33,17 @@ func TestARestartAsksNothingOfAWSForWhatIsFresh(t *testing.T) {
 		w.secret(fmt.Sprintf("role-%d", i), nil)
 	}
 	w.eventuallyField(fmt.Sprintf("awsiamrole/role-%d", n-1), `.status.conditions[?(@.type=="Ready")].status`, "True")
-	time.Sleep(2 * time.Second) // annotations and status of all are written
+	before := ""
+	w.eventually(func(context.Context) error { // annotations and status of all are written
+		was := before
+		time.Sleep(time.Second)
+		if before = w.resourceVersions(); before != was {
+			return errors.New("something is still being written")
+		}
+		return nil
+	})
 	c.Kill()
-	calls, before := len(w.aws.Calls()), w.resourceVersions()
+	calls := len(w.aws.Calls())
 	w.start()
 	time.Sleep(3 * time.Second)
 	assert.Len(t, w.aws.Calls(), calls, "neither STS nor IAM was asked")
