@@ -109,6 +109,9 @@ func (d *demo) end(ctx context.Context) {
 				d.say.note("%v", err)
 			}
 		}
+		if d.controller != nil {
+			d.say.note("what manifests/ holds stays applied: kubectl delete -k manifests takes it off")
+		}
 	}
 	if d.controller != nil && d.controller.Running() {
 		if _, err := d.controller.Stop(ctx); err != nil {
