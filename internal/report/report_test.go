@@ -114,3 +114,16 @@ func TestMessagesFit(t *testing.T) {
 	}
 	assert.Equal(t, "a\uFFFDb", fit("a\xffb"))
 }
+
+func TestPendingPodsAreLookedForAtLittleCost(t *testing.T) {
+	r, client, said := reporter(pending("waiting", "app", ""))
+	for range 200 {
+		r.Warn(t.Context(), desired(identity.ServiceAccount), true, "GetCredentialsFailed", "Failed")
+		said()
+	}
+	assert.LessOrEqual(t, len(client.Actions()), listsAtOnce+2*listsPerSecond, "rarely, whoever asks")
+	list, ok := client.Actions()[0].(clienttesting.ListActionImpl)
+	require.True(t, ok)
+	assert.EqualValues(t, maxListed, list.ListOptions.Limit, "and few at once")
+	assert.Empty(t, list.ListOptions.ResourceVersion, "for which the API server would ignore the limit")
+}
