@@ -160,7 +160,7 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 			return 0, b.report(ctx, source, want, have)
 		}
 	}
-	if reason, due := refresh.Due(time.Now(), want, have, b.RefreshLimit); due {
+	if reason, due := b.due(want, have); due {
 		return b.renew(ctx, renewal{source: source, want: want, have: have, reason: reason, mends: invalid == nil})
 	}
 	if invalid == nil {
@@ -180,6 +180,16 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 		next = min(next, again)
 	}
 	return next, b.report(ctx, source, want, have)
+}
+
+// due returns why want needs new credentials, if it does: also if those it has
+// are of an own role that was gone and has been made anew.
+func (b *Broker) due(want identity.Desired, have refresh.State) (refresh.Reason, bool) {
+	reason, due := refresh.Due(time.Now(), want, have, b.RefreshLimit)
+	if !due && want.Own != nil && b.fresh.id(want.Key, have.RoleID) != have.RoleID {
+		return refresh.SpecChanged, true
+	}
+	return reason, due
 }
 
 // lastGood returns want as credentials were last issued for it, and whether

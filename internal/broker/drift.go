@@ -74,7 +74,7 @@ func (b *Broker) inspect(ctx context.Context, source Source, want identity.Desir
 	if disabled := b.Roles.Disabled(); disabled != nil {
 		return b.DriftInterval, nil //nolint:nilerr // then there is nothing to look at
 	}
-	kinds, err := b.Roles.Differs(ctx, want, have.RoleID)
+	kinds, err := b.Roles.Differs(ctx, want, b.fresh.id(want.Key, have.RoleID))
 	switch {
 	case err != nil:
 		b.complain(ctx, want, have, reasonOf(err), err)
@@ -99,7 +99,7 @@ func (b *Broker) lookLater(key identity.Key) time.Duration {
 // correct makes an own role be as it should, with an event and a count for each
 // thing that was not. Credentials of a role that was made anew are made anew.
 func (b *Broker) correct(ctx context.Context, source Source, want identity.Desired, have refresh.State) (time.Duration, error) {
-	role, err := b.Roles.Ensure(ctx, want, have.RoleID)
+	role, err := b.Roles.Ensure(ctx, want, b.fresh.id(want.Key, have.RoleID))
 	if role.Created {
 		role.Changed = []string{"role"}
 	}
@@ -111,11 +111,7 @@ func (b *Broker) correct(ctx context.Context, source Source, want identity.Desir
 		level.Warn(b.Logger).Log("msg", "role drift corrected", "object", want.Key, "role", role.ARN, "changed", strings.Join(role.Changed, ","))
 	}
 	if role.Created {
-		hash := want.SpecHash()
-		if err != nil {
-			hash = ""
-		}
-		b.fresh.note(want.Key, hash, role, time.Now())
+		b.fresh.note(want, role, err == nil)
 	}
 	if err != nil {
 		b.complain(ctx, want, have, reasonOf(err), err)

@@ -122,3 +122,24 @@ func TestNobodyLooksWhereNoRolesAreMade(t *testing.T) {
 		assert.NotContains(t, w.did(), "Differs")
 	})
 }
+
+func TestCredentialsOfARoleMadeAnewFollowOnceItIsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.drifted = []string{"role"}
+		w.untilLooked()
+		w.role, w.assumeErr, w.newID = nil, errDenied, "AROA2"
+		time.Sleep(w.untilLooked())
+		assert.Equal(t, "AROA1", w.have[app].RoleID)
+		time.Sleep(secondLook)
+		w.serve() // it cannot be assumed at once
+		w.drifted, w.assumeErr = nil, nil
+		for range 5 {
+			time.Sleep(w.serve())
+		}
+		assert.Equal(t, "AROA2", w.have[app].RoleID)
+		w.did()
+		w.untilLooked()
+		assert.Equal(t, "Differs AROA2", w.did(), "by its new id it is ours")
+	})
+}

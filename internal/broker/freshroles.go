@@ -21,19 +21,27 @@ type freshRoles struct {
 type freshRole struct {
 	identity.Role
 
-	hash  string // what it was made for
+	// hash is what it was made for, "" for one that is not finished.
+	hash  string
 	since time.Time
 }
 
-// note remembers a role that was made for what hash identifies, "" for one that
-// is not finished.
-func (f *freshRoles) note(key identity.Key, hash string, role identity.Role, since time.Time) {
+// note remembers a role that was made for want, and whether it is as it should
+// be.
+func (f *freshRoles) note(want identity.Desired, role identity.Role, finished bool) {
+	fresh := freshRole{Role: role, since: role.Since}
+	if finished {
+		fresh.hash = want.SpecHash()
+	}
+	if role.Created || len(role.Changed) > 0 {
+		fresh.since = time.Now()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.m == nil {
 		f.m = map[identity.Key]freshRole{}
 	}
-	f.m[key] = freshRole{Role: role, hash: hash, since: since}
+	f.m[want.Key] = fresh
 }
 
 func (f *freshRoles) forget(key identity.Key) {
@@ -42,11 +50,16 @@ func (f *freshRoles) forget(key identity.Key) {
 	delete(f.m, key)
 }
 
-// id returns the unique id of a role, or what is known otherwise.
-func (f *freshRoles) id(key identity.Key, otherwise string) string {
+func (f *freshRoles) of(key identity.Key) (freshRole, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if role, known := f.m[key]; known {
+	role, known := f.m[key]
+	return role, known
+}
+
+// id returns the unique id of a role, or what is known otherwise.
+func (f *freshRoles) id(key identity.Key, otherwise string) string {
+	if role, known := f.of(key); known {
 		return role.ID
 	}
 	return otherwise
@@ -55,25 +68,19 @@ func (f *freshRoles) id(key identity.Key, otherwise string) string {
 // made returns the role that was made for want, if that was of late: it needs
 // no second look.
 func (f *freshRoles) made(want identity.Desired, now time.Time, limit time.Duration) (identity.Role, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	role, known := f.m[want.Key]
-	return role.Role, known && role.hash == want.SpecHash() && now.Sub(role.since) < limit
+	role, _ := f.of(want.Key)
+	return role.Role, role.hash == want.SpecHash() && f.within(want.Key, now, limit)
 }
 
 // unfinished says whether a role was made and could not be filled at once.
 func (f *freshRoles) unfinished(key identity.Key) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	role, known := f.m[key]
+	role, known := f.of(key)
 	return known && role.hash == ""
 }
 
 // within says whether a role is known to be that young.
 func (f *freshRoles) within(key identity.Key, now time.Time, limit time.Duration) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	role, known := f.m[key]
+	role, known := f.of(key)
 	return known && now.Sub(role.since) < limit
 }
 
@@ -86,7 +93,6 @@ func (f *freshRoles) uncertain(key identity.Key, now time.Time, limit time.Durat
 // patience is how long to wait for a role to become assumable: a part of how
 // long it has already taken.
 func (f *freshRoles) patience(key identity.Key, now time.Time) time.Duration {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return max(time.Second, min(now.Sub(f.m[key].since)/2, 10*time.Second))
+	role, _ := f.of(key)
+	return max(time.Second, min(now.Sub(role.since)/2, 10*time.Second))
 }

@@ -40,22 +40,10 @@ func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refre
 	if err != nil && !role.Created {
 		return err
 	}
-	hash := want.SpecHash()
 	want.Role, want.RoleID = role.ARN, role.ID
-	if err != nil {
-		hash = "" // it is there, and not yet as it should be
-	}
 	b.welcome(*want, role)
-	b.fresh.note(want.Key, hash, role, since(role))
+	b.fresh.note(*want, role, err == nil)
 	return err
-}
-
-// since is when a role became as it is.
-func since(role identity.Role) time.Time {
-	if role.Created || len(role.Changed) > 0 {
-		return time.Now()
-	}
-	return role.Since
 }
 
 // welcome tells of a role that was made or changed.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -54,6 +55,7 @@ type world struct {
 	role, half   *identity.Role // half is one that could not be filled
 
 	drifted []string
+	newID   string // of a role that is made, AROA1 if empty
 
 	// What goes wrong.
 	differsErr, disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
@@ -259,7 +261,7 @@ func (w *world) Ensure(_ context.Context, want identity.Desired, id string) (ide
 	}
 	created := w.role == nil
 	if created {
-		w.role = &identity.Role{ARN: own, ID: "AROA1", Since: time.Now()}
+		w.role = &identity.Role{ARN: own, ID: cmp.Or(w.newID, "AROA1"), Since: time.Now()}
 	}
 	role := *w.role
 	role.Created = created
