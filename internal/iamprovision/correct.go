@@ -24,8 +24,8 @@ const (
 )
 
 // correct makes each write that is needed to make a role match s, and none
-// other, and returns what differed. To look is to make none at all. The boundary comes first, so that nothing
-// is granted outside it.
+// other, and returns what differed. To look is to make none at all. The boundary
+// comes first, so that nothing is granted outside it.
 func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]string, error) {
 	var changed []string
 	for _, part := range []struct {
@@ -58,9 +58,6 @@ func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.R
 	if differs := current != s.boundary; !differs || s.look {
 		return differs, nil
 	}
-	if err := p.turn(ctx); err != nil {
-		return true, err
-	}
 	var err error
 	if s.boundary == "" {
 		_, err = p.iam.DeleteRolePermissionsBoundary(ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: &s.name})
@@ -76,9 +73,6 @@ func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role
 	if differs := !samePolicy(aws.ToString(have.AssumeRolePolicyDocument), s.trust); !differs || s.look {
 		return differs, nil
 	}
-	if err := p.turn(ctx); err != nil {
-		return true, err
-	}
 	_, err := p.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &s.name, PolicyDocument: &s.trust})
 	return true, err
 }
@@ -88,9 +82,6 @@ func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role
 func (p *Provisioner) correctSession(ctx context.Context, s spec, have *types.Role) (bool, error) {
 	if differs := aws.ToInt32(have.MaxSessionDuration) != s.session; !differs || s.look {
 		return differs, nil
-	}
-	if err := p.turn(ctx); err != nil {
-		return true, err
 	}
 	_, err := p.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: &s.name, MaxSessionDuration: &s.session, Description: &s.description})
 	return true, err
@@ -111,18 +102,12 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 		return differs, nil
 	}
 	if len(missing) > 0 {
-		if err := p.turn(ctx); err != nil {
-			return true, err
-		}
 		if _, err := p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &s.name, Tags: toTags(missing)}); err != nil {
 			return true, err
 		}
 	}
 	if !retained {
 		return true, nil
-	}
-	if err := p.turn(ctx); err != nil {
-		return true, err
 	}
 	_, err := p.iam.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &s.name, TagKeys: []string{retainedTag}})
 	return true, err
@@ -188,9 +173,6 @@ func (p *Provisioner) correctInline(ctx context.Context, s spec, _ *types.Role) 
 
 // hasPolicy says whether the inline policy means what it should.
 func (p *Provisioner) hasPolicy(ctx context.Context, s spec) (bool, error) {
-	if err := p.turn(ctx); err != nil {
-		return false, err
-	}
 	out, err := p.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &s.name, PolicyName: new(policyName)})
 	if isMissing(err) {
 		return false, nil // gone since it was listed

@@ -35,9 +35,6 @@ func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (
 	if err != nil || !there {
 		return false, err
 	}
-	if err = p.turn(ctx); err != nil {
-		return false, failed(name, err)
-	}
 	_, err = p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &name, Tags: toTags(map[string]string{retainedTag: "true"})})
 	if err != nil {
 		return false, failed(name, err)
@@ -89,18 +86,12 @@ func (p *Provisioner) dismantle(ctx context.Context, role string) error {
 			return err
 		}
 	}
-	if err = p.turn(ctx); err != nil {
-		return err
-	}
 	_, err = p.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &role})
 	return err
 }
 
 // leave takes a role out of an instance profile.
 func (p *Provisioner) leave(ctx context.Context, role, profile string) error {
-	if err := p.turn(ctx); err != nil {
-		return err
-	}
 	_, err := p.iam.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{RoleName: &role, InstanceProfileName: &profile})
 	return gone(err)
 }

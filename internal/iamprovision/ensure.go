@@ -66,9 +66,6 @@ func (p *Provisioner) ensure(ctx context.Context, s spec, id string) (identity.R
 // create makes the role and fills it: two writes and no read for a role with
 // an inline policy.
 func (p *Provisioner) create(ctx context.Context, s spec) (identity.Role, error) {
-	if err := p.turn(ctx); err != nil {
-		return identity.Role{}, err
-	}
 	out, err := p.iam.CreateRole(ctx, &iam.CreateRoleInput{
 		RoleName: &s.name, Path: &s.path, AssumeRolePolicyDocument: &s.trust, Description: &s.description,
 		MaxSessionDuration: &s.session, PermissionsBoundary: optional(s.boundary), Tags: toTags(s.tags),
@@ -137,9 +134,6 @@ func (p *Provisioner) owned(key identity.Key, have *types.Role, id string) error
 }
 
 func (p *Provisioner) read(ctx context.Context, name string) (*types.Role, error) {
-	if err := p.turn(ctx); err != nil {
-		return nil, err
-	}
 	out, err := p.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
 	if err != nil {
 		return nil, err

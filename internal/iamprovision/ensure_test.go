@@ -334,3 +334,16 @@ func TestAPrincipalThatIsNotKnownIsSaidWithItsRemedy(t *testing.T) {
 	refused(t, err, identity.ProvisionFailed, "give --controller-role-arn")
 	assert.Empty(t, w.calls(&seen))
 }
+
+func TestEveryCallTakesItsTurn(t *testing.T) {
+	w, seen := newWorld(t), 0
+	p := w.provisioner(func(o *Options) { o.QPS = 0.5 }) // one at once, the next two seconds later
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := p.Ensure(ctx, wanted(policyA), "")
+	refused(t, err, identity.ProvisionFailed, "wait for a turn at IAM: ")
+	assert.Equal(t, []string{"CreateRole"}, w.calls(&seen))
+	_, err = p.Delete(ctx, app, "")
+	refused(t, err, identity.ProvisionFailed, "wait for a turn at IAM: ")
+	assert.Empty(t, w.calls(&seen))
+}

@@ -8,33 +8,21 @@ import (
 )
 
 func (p *Provisioner) putPolicy(ctx context.Context, s spec) error {
-	if err := p.turn(ctx); err != nil {
-		return err
-	}
 	_, err := p.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &s.name, PolicyName: new(policyName), PolicyDocument: &s.policy})
 	return err
 }
 
 func (p *Provisioner) deletePolicy(ctx context.Context, role, policy string) error {
-	if err := p.turn(ctx); err != nil {
-		return err
-	}
 	_, err := p.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &role, PolicyName: &policy})
 	return gone(err)
 }
 
 func (p *Provisioner) attach(ctx context.Context, role, arn string) error {
-	if err := p.turn(ctx); err != nil {
-		return err
-	}
 	_, err := p.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
 	return err
 }
 
 func (p *Provisioner) detach(ctx context.Context, role, arn string) error {
-	if err := p.turn(ctx); err != nil {
-		return err
-	}
 	_, err := p.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
 	return gone(err)
 }
@@ -47,57 +35,49 @@ func gone(err error) error {
 	return err
 }
 
-// inline returns the names of a role's inline policies.
-func (p *Provisioner) inline(ctx context.Context, role string) ([]string, error) {
-	var all []string
-	pages := iam.NewListRolePoliciesPaginator(p.iam, &iam.ListRolePoliciesInput{RoleName: &role})
+// A pager is one of the SDK's paginators.
+type pager[Out any] interface {
+	HasMorePages() bool
+	NextPage(ctx context.Context, options ...func(*iam.Options)) (Out, error)
+}
+
+// collect returns what is on all pages.
+func collect[Out, Item any](ctx context.Context, pages pager[Out], items func(Out) []Item) ([]Item, error) {
+	var all []Item
 	for pages.HasMorePages() {
-		if err := p.turn(ctx); err != nil {
-			return nil, err
-		}
 		out, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, out.PolicyNames...)
+		all = append(all, items(out)...)
 	}
 	return all, nil
+}
+
+// inline returns the names of a role's inline policies.
+func (p *Provisioner) inline(ctx context.Context, role string) ([]string, error) {
+	return collect(ctx, iam.NewListRolePoliciesPaginator(p.iam, &iam.ListRolePoliciesInput{RoleName: &role}),
+		func(out *iam.ListRolePoliciesOutput) []string { return out.PolicyNames })
 }
 
 // attached returns the ARNs of a role's managed policies.
 func (p *Provisioner) attached(ctx context.Context, role string) ([]string, error) {
-	var all []string
-	pages := iam.NewListAttachedRolePoliciesPaginator(p.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role})
-	for pages.HasMorePages() {
-		if err := p.turn(ctx); err != nil {
-			return nil, err
-		}
-		out, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, policy := range out.AttachedPolicies {
-			all = append(all, aws.ToString(policy.PolicyArn))
-		}
-	}
-	return all, nil
+	return collect(ctx, iam.NewListAttachedRolePoliciesPaginator(p.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role}),
+		func(out *iam.ListAttachedRolePoliciesOutput) (arns []string) {
+			for _, policy := range out.AttachedPolicies {
+				arns = append(arns, aws.ToString(policy.PolicyArn))
+			}
+			return arns
+		})
 }
 
 // profiles returns the names of the instance profiles that a role is in.
 func (p *Provisioner) profiles(ctx context.Context, role string) ([]string, error) {
-	var all []string
-	pages := iam.NewListInstanceProfilesForRolePaginator(p.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role})
-	for pages.HasMorePages() {
-		if err := p.turn(ctx); err != nil {
-			return nil, err
-		}
-		out, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, profile := range out.InstanceProfiles {
-			all = append(all, aws.ToString(profile.InstanceProfileName))
-		}
-	}
-	return all, nil
+	return collect(ctx, iam.NewListInstanceProfilesForRolePaginator(p.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role}),
+		func(out *iam.ListInstanceProfilesForRoleOutput) (names []string) {
+			for _, profile := range out.InstanceProfiles {
+				names = append(names, aws.ToString(profile.InstanceProfileName))
+			}
+			return names
+		})
 }

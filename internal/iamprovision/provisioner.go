@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/time/rate"
 
 	"kube-aws-iam-controller/internal/awserr"
@@ -39,8 +40,7 @@ type Options struct {
 // A Provisioner makes roles. It is for use by many at once.
 type Provisioner struct {
 	Options
-	iam     *iam.Client
-	limiter *rate.Limiter
+	iam *iam.Client
 }
 
 // New returns a Provisioner with the controller's credentials in cfg. It makes
@@ -49,9 +49,8 @@ func New(cfg aws.Config, options Options) *Provisioner {
 	if options.Path == "" {
 		options.Path = DefaultPath(options.ClusterName)
 	}
-	p := &Provisioner{Options: options, limiter: rate.NewLimiter(rate.Limit(options.QPS), max(1, int(2*options.QPS)))}
-	p.iam = iam.NewFromConfig(cfg)
-	return p
+	limiter := rate.NewLimiter(rate.Limit(options.QPS), max(1, int(2*options.QPS)))
+	return &Provisioner{Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(takingTurns(limiter)))}
 }
 
 // Disabled returns an *identity.InvalidError that says what has to be set before
@@ -120,12 +119,20 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 	}, nil
 }
 
-// turn waits for a turn at IAM.
-func (p *Provisioner) turn(ctx context.Context) error {
-	if err := p.limiter.Wait(ctx); err != nil {
-		return fmt.Errorf("wait for a turn at IAM: %w", err)
+// takingTurns returns what makes each operation wait for its turn at IAM.
+func takingTurns(limiter *rate.Limiter) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("TakeTurn", func(
+			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+		) (middleware.InitializeOutput, middleware.Metadata, error) {
+			if err := limiter.Wait(ctx); err != nil {
+				return middleware.InitializeOutput{}, middleware.Metadata{}, &awserr.PlainError{
+					Message: fmt.Sprintf("wait for a turn at IAM: %v", err), Err: err,
+				}
+			}
+			return next.HandleInitialize(ctx, in)
+		}), middleware.Before)
 	}
-	return nil
 }
 
 // failed says which step of provisioning failed.
