@@ -28,7 +28,7 @@ func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 var built = sync.OnceValues(func() (string, error) { return system.BuildController(context.Background()) })
 
 // within is how long what happens at once may take on a busy machine.
-const within = 20 * time.Second
+const within = time.Minute
 
 // world is one control plane, one AWS and the controllers of one test. Each test has a namespace of its own, and its
 // controllers are limited to it unless the test says otherwise.
@@ -41,6 +41,7 @@ type world struct {
 	kubeconfig string
 	log        string
 	env        []string // of controllers, but for their settings
+	within     time.Duration
 	running    []*system.Controller
 }
 
@@ -58,7 +59,7 @@ func newWorld(t *testing.T) *world {
 // newWorldOn installs nothing.
 func newWorldOn(t *testing.T, control *cluster.Cluster) *world {
 	t.Helper()
-	w := &world{Cluster: control, t: t, log: filepath.Join(t.TempDir(), "controller.log")}
+	w := &world{Cluster: control, t: t, log: filepath.Join(t.TempDir(), "controller.log"), within: within}
 	var err error
 	w.aws, err = system.StartAWS(t.Context(), "/infra/")
 	require.NoError(t, err)
@@ -139,7 +140,7 @@ func (w *world) assertNothingLeaked() {
 
 func (w *world) eventually(done func(context.Context) error) {
 	w.t.Helper()
-	require.NoError(w.t, system.Eventually(w.t.Context(), within, done))
+	require.NoError(w.t, system.Eventually(w.t.Context(), w.within, done))
 }
 
 // secret waits for a Secret with other credentials than before's, nil for any.

@@ -54,6 +54,8 @@ func TestEverythingConvergesAfterTheAPIServerWasKilled(t *testing.T) {
 		require.NoError(t, err, "an API server that is away is no reason to restart")
 		require.NoError(t, w.APIServer.Start(t.Context()))
 	}
+	// After outages that follow each other client-go's watches pause for up to a minute before they begin again.
+	w.within = 2 * time.Minute
 	w.account("late", "app")
 	w.secret("late.aws-iam", nil)
 	for name, secret := range before {
