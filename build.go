@@ -95,8 +95,11 @@ func (c *controller) assemble(sessions broker.Sessions, roles broker.Roles, regi
 		RefreshLimit: c.config.RefreshLimit,
 		RoleReady:    c.config.RoleReadyTimeout,
 
-		DriftInterval: c.config.DriftInterval,
+		DriftInterval:       c.config.DriftInterval,
+		OrphanSweepInterval: c.config.OrphanSweepInterval,
+		Namespace:           c.config.Namespace,
 	})
+	c.sweep = b.SweepOrphans
 	c.loop = workloop.New(c.logger, b.Sync, workloop.Config[identity.Key]{
 		Name: "identities", Deadline: b.Deadline, Metrics: queueMetrics, Grace: grace,
 	})

@@ -53,6 +53,7 @@ type controller struct {
 	accounts broker.Holder
 	store    *secrets.Store
 	loop     *workloop.Loop[identity.Key]
+	sweep    func(ctx context.Context, retire func(identity.Key))
 	events   record.EventBroadcaster
 	metrics  *telemetry.Metrics
 	server   *telemetry.Server
@@ -110,8 +111,20 @@ func (c *controller) lead(ctx context.Context) {
 	for _, s := range c.sources {
 		group.Go(func() error { return c.feed(ctx, s) })
 	}
+	group.Go(func() error { c.sweepOrphans(ctx); return nil })
 	c.loop.Run(ctx, c.config.Workers)
 	_ = group.Wait() // feeding ends with ctx, and only then in an error
+}
+
+// sweepOrphans looks for roles that nobody asks for, from when it is known who
+// does.
+func (c *controller) sweepOrphans(ctx context.Context) {
+	for _, s := range c.sources {
+		if s.name == identity.ServiceAccount && !cache.WaitFor(ctx, string(s.name), s.objects.HasSyncedChecker()) {
+			return
+		}
+	}
+	c.sweep(ctx, c.loop.Add)
 }
 
 // feed adds the identities of a source to the queue, from when both its caches

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/go-kit/log"
@@ -34,9 +35,12 @@ type Source interface {
 type Holder interface {
 	// Hold holds the object back; a call only if it is not held already.
 	Hold(ctx context.Context, want identity.Desired) error
-	// Held returns, from a cache, the UID of the object, "" if it is not held
-	// back, and whether its role is to be kept.
-	Held(key identity.Key) (uid string, retain bool)
+	// Held returns, from a cache, the UID of the object, "" if it is not
+	// known, whether it is held back, and whether its role is to be kept.
+	Held(key identity.Key) (uid string, held, retain bool)
+	// Owners yields, from a cache, every object that asks for a role of its
+	// own or is held back.
+	Owners() iter.Seq[identity.Key]
 	// LetGo lets the object go.
 	LetGo(ctx context.Context, key identity.Key) error
 }
@@ -54,6 +58,9 @@ type Roles interface {
 	// Delete and Retain say whether there was such a role.
 	Delete(ctx context.Context, key identity.Key, id string) (bool, error)
 	Retain(ctx context.Context, key identity.Key, id string) (bool, error)
+	// Sweep calls found for each role that was made and is none of the
+	// owners', with its unique id.
+	Sweep(ctx context.Context, owners iter.Seq[identity.Key], found func(key identity.Key, id string)) error
 }
 
 // Sessions assumes roles.
@@ -105,6 +112,11 @@ type Config struct {
 	RoleReady time.Duration
 	// DriftInterval is how often an own role is looked at, 0 for never.
 	DriftInterval time.Duration
+	// OrphanSweepInterval is how often roles are looked for that nobody asks
+	// for, 0 for never.
+	OrphanSweepInterval time.Duration
+	// Namespace is the only one that is served, "" for all.
+	Namespace string
 }
 
 // A Broker serves identities. Create it with New.
@@ -114,6 +126,7 @@ type Broker struct {
 	restores budgets
 	fresh    freshRoles
 	looks    looks
+	orphans  orphans
 }
 
 // New returns a Broker.
@@ -151,6 +164,9 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 	}
 
 	want, have := *asked, b.Secrets.Observe(key)
+	if want.Own != nil {
+		b.orphans.forget(key) // it has an owner after all
+	}
 	if invalid != nil {
 		// Only the author can mend it, and a change brings us back. The last
 		// good credentials are kept fresh until then.
@@ -296,6 +312,9 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 	}
 	// A cache that lacks the object is not proof enough to delete by.
 	released, err := source.Release(ctx, key)
+	if err == nil && !released {
+		b.orphans.forget(key)
+	}
 	if err != nil || !released {
 		return 0, err
 	}

@@ -88,10 +88,15 @@ func (b *Broker) inspect(ctx context.Context, source Source, want identity.Desir
 	return b.correct(ctx, source, want, have)
 }
 
+// early returns an interval, or up to a tenth less.
+func early(interval time.Duration) time.Duration {
+	return interval - rand.N(interval/10+1) //nolint:gosec // jitter needs no secret randomness
+}
+
 // lookLater plans the next look a little earlier than the interval, each time
 // another little.
 func (b *Broker) lookLater(key identity.Key) time.Duration {
-	wait := b.DriftInterval - rand.N(b.DriftInterval/10+1) //nolint:gosec // jitter needs no secret randomness
+	wait := early(b.DriftInterval)
 	b.looks.plan(key, look{at: time.Now().Add(wait)})
 	return wait
 }

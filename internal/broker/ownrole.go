@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,8 +70,8 @@ func (b *Broker) holds(key identity.Key) bool {
 	if key.Source != identity.ServiceAccount {
 		return false
 	}
-	uid, _ := b.Holder.Held(key)
-	return uid != ""
+	_, held, _ := b.Holder.Held(key)
+	return held || b.orphans.id(key) != ""
 }
 
 // part takes away a role of its own from an object that uses another by now,
@@ -89,6 +90,13 @@ func (b *Broker) part(ctx context.Context, key identity.Key) (time.Duration, err
 // again.
 const unproven = 10 * time.Second
 
+// nobody is a Reporter that tells nobody.
+type nobody struct{}
+
+func (nobody) Normal(identity.Desired, string, string) {}
+
+func (nobody) Warn(context.Context, identity.Desired, bool, string, string) {}
+
 // dispose deletes the role that was made for an identity, or marks it as kept.
 // It returns how soon to come back, 0 if there is nothing left to do. A role
 // that is not the identity's is left alone, and said to be.
@@ -96,27 +104,32 @@ func (b *Broker) dispose(ctx context.Context, key identity.Key, id string) (time
 	if !b.holds(key) {
 		return 0, nil
 	}
-	uid, retain := b.Holder.Held(key)
+	uid, _, retain := b.Holder.Held(key)
+	tell := b.Reporter
+	if uid == "" {
+		tell = nobody{} // an event needs an object
+	}
 	want := identity.Desired{Key: key, UID: uid}
 	end, told := b.Roles.Delete, "Deleted the role that was made for this ServiceAccount"
 	if retain {
 		end, told = b.Roles.Retain, "The role that was made for this ServiceAccount is kept, with the tag retained=true"
 	}
-	there, err := end(ctx, key, b.fresh.id(key, id))
+	there, err := end(ctx, key, cmp.Or(b.orphans.id(key), b.fresh.id(key, id)))
 	var step *identity.StepError
 	switch {
 	case errors.As(err, &step) && step.Reason == identity.RoleNotOwned:
-		b.Reporter.Warn(ctx, want, false, step.Reason, step.Message)
+		tell.Warn(ctx, want, false, step.Reason, step.Message)
 	case err != nil:
-		b.Reporter.Warn(ctx, want, false, reasonOf(err), err.Error())
+		tell.Warn(ctx, want, false, reasonOf(err), err.Error())
 		return 0, err
 	case there:
-		b.Reporter.Normal(want, identity.RoleDeleted, told)
+		tell.Normal(want, identity.RoleDeleted, told)
 		level.Info(b.Logger).Log("msg", "role disposed of", "object", want.Key, "retained", retain)
 	case b.fresh.uncertain(want.Key, time.Now(), b.RoleReady):
 		// IAM shows a new role only after a while.
 		return unproven, nil
 	}
-	b.fresh.forget(want.Key)
+	b.fresh.forget(key)
+	b.orphans.forget(key)
 	return 0, nil
 }

@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +54,9 @@ type world struct {
 
 	// What there is of a role of the object's own.
 	held, retain bool
+	owners       []identity.Key
+	swept        []identity.Key // that a sweep finds, each with the id AROA1
+	sweepErr     error
 	role, half   *identity.Role // half is one that could not be filled
 
 	drifted []string
@@ -238,11 +243,24 @@ func (w *world) Hold(context.Context, identity.Desired) error {
 	return w.holdErr
 }
 
-func (w *world) Held(key identity.Key) (string, bool) {
-	if key != app || !w.held {
-		return "", false
+func (w *world) Held(key identity.Key) (uid string, held, retain bool) {
+	if key != app || (!w.held && w.asked == nil) {
+		return "", false, false
 	}
-	return "u1", w.retain
+	return "u1", w.held, w.retain
+}
+
+func (w *world) Owners() iter.Seq[identity.Key] { return slices.Values(w.owners) }
+
+func (w *world) Sweep(_ context.Context, owners iter.Seq[identity.Key], found func(identity.Key, string)) error {
+	w.calls = append(w.calls, "Sweep")
+	known := slices.Collect(owners)
+	for _, key := range w.swept {
+		if !slices.Contains(known, key) {
+			found(key, "AROA1")
+		}
+	}
+	return w.sweepErr
 }
 
 func (w *world) LetGo(context.Context, identity.Key) error {

@@ -49,6 +49,9 @@ type Config struct {
 	RoleTags map[string]string
 	// DriftInterval is how often they are looked at, 0 for never.
 	DriftInterval time.Duration
+	// OrphanSweepInterval is how often roles are looked for that nobody asks
+	// for any more, 0 for never.
+	OrphanSweepInterval time.Duration
 	// RoleReadyTimeout is how long a new role may take to be assumable.
 	RoleReadyTimeout time.Duration
 	IAMQPS           float64

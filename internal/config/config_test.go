@@ -24,7 +24,7 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Controller, command)
 	assert.Equal(t, Config{
-		LogFormat: "logfmt", KubeAPIQPS: 400, STSQPS: 250, IAMQPS: 20, DriftInterval: time.Hour, RoleReadyTimeout: 2 * time.Minute, RefreshLimit: 20 * time.Minute, Workers: 30,
+		LogFormat: "logfmt", KubeAPIQPS: 400, STSQPS: 250, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute, RefreshLimit: 20 * time.Minute, Workers: 30,
 		ListenAddress: ":8080", Interval: 10 * time.Second,
 	}, c)
 }
@@ -60,7 +60,7 @@ func TestEveryFlagIsAlsoAnEnvironmentVariable(t *testing.T) {
 	assert.Equal(t, Config{
 		Debug: true, ClusterName: "flag-wins", RefreshLimit: 10 * time.Minute, STSQPS: 1.5, Workers: 3, LeaderElect: true,
 		LeaderElectNamespace: "infra", LogFormat: "json", SessionTags: true, CredentialsFile: "/creds", Kubeconfig: "/kube",
-		KubeAPIQPS: 400, ListenAddress: ":8080", Interval: 10 * time.Second, IAMQPS: 20, DriftInterval: time.Hour, RoleReadyTimeout: 2 * time.Minute,
+		KubeAPIQPS: 400, ListenAddress: ":8080", Interval: 10 * time.Second, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute,
 	}, c)
 }
 

@@ -109,6 +109,8 @@ func roleFlags(app *kingpin.Application, c *Config) {
 		SetValue((*tagsValue)(&c.RoleTags))
 	app.Flag("drift-interval", "How often a role that was made is looked at for what somebody else changed; 0 for never.").
 		Default("1h").DurationVar(&c.DriftInterval)
+	app.Flag("orphan-sweep-interval", "How often roles are looked for that were made and that nobody asks for any more; 0 for never.").
+		Default("6h").DurationVar(&c.OrphanSweepInterval)
 	app.Flag("role-ready-timeout", "How long a new role may take until it can be assumed, before that is a warning.").
 		Default("2m").DurationVar(&c.RoleReadyTimeout)
 	app.Flag("iam-qps", "Most requests a second to IAM; twice as many for a moment.").Default("20").Float64Var(&c.IAMQPS)

@@ -20,7 +20,7 @@ const (
 	maxQPS          = 100_000
 	minRefreshLimit = time.Second
 
-	maxDriftInterval = 30 * 24 * time.Hour
+	maxInterval = 30 * 24 * time.Hour
 )
 
 // Validate returns all that is wrong with c, nil if nothing. Each error names
@@ -38,7 +38,8 @@ func (c *Config) Validate() error {
 		flagError("permissions-boundary", optional(c.PermissionsBoundary, checkPolicyARN)),
 		flagError("role-path", optional(c.RolePath, checkPath)),
 		flagError("role-tags", checkTags(c.RoleTags)),
-		flagError("drift-interval", between(c.DriftInterval, 0, maxDriftInterval)),
+		flagError("drift-interval", between(c.DriftInterval, 0, maxInterval)),
+		flagError("orphan-sweep-interval", between(c.OrphanSweepInterval, 0, maxInterval)),
 		flagError("role-ready-timeout", between(c.RoleReadyTimeout, 0, time.Hour)),
 		flagError("iam-qps", checkRate(c.IAMQPS)),
 		flagError("sts-qps", checkRate(c.STSQPS)),

@@ -33,12 +33,15 @@ var readAnnotations = []string{
 // asks says whether annotations ask for an identity at all. The others only
 // say how.
 func asks(annotations map[string]string) bool {
-	for _, key := range []string{roleAnnotation, rolePolicyAnnotation, managedPoliciesAnnotation} {
-		if _, has := annotations[key]; has {
-			return true
-		}
-	}
-	return false
+	_, has := annotations[roleAnnotation]
+	return has || asksForOwn(annotations)
+}
+
+// asksForOwn says whether they ask for a role of one's own.
+func asksForOwn(annotations map[string]string) bool {
+	_, policy := annotations[rolePolicyAnnotation]
+	_, managed := annotations[managedPoliciesAnnotation]
+	return policy || managed
 }
 
 // region has the form of all AWS Regions' names, those of other partitions

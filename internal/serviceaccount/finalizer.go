@@ -38,16 +38,16 @@ func (s *Source) Hold(ctx context.Context, want identity.Desired) error {
 	})
 }
 
-// Held returns the UID of a ServiceAccount for which a role may have been made,
-// "" if none can have been, and whether the role is to be kept when nobody asks
-// for it any more.
-func (s *Source) Held(key identity.Key) (uid string, retain bool) {
+// Held returns the UID of a ServiceAccount, "" if it asks for nothing and is not
+// held back, whether a role may have been made for it, and whether that is to be
+// kept when nobody asks for it any more.
+func (s *Source) Held(key identity.Key) (uid string, held, retain bool) {
 	a := s.cached(key)
-	if a == nil || !a.held {
-		return "", false
+	if a == nil {
+		return "", false, false
 	}
 	policy, has := a.asked()[deletionPolicyAnnotation]
-	return a.uid, has && policy != "Delete" // what is misspelt does no harm
+	return a.uid, a.held, has && policy != "Delete" // what is misspelt does no harm
 }
 
 // LetGo takes the finalizer off.

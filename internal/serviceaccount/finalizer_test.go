@@ -35,8 +35,9 @@ func TestTheFinalizerIsPutOnOnce(t *testing.T) {
 	client.ClearActions()
 	require.NoError(t, s.Hold(t.Context(), want))
 	assert.Empty(t, client.Actions(), "a cache that shows it is enough")
-	uid, retain := s.Held(key)
+	uid, held, retain := s.Held(key)
 	assert.Equal(t, "u1", uid)
+	assert.True(t, held)
 	assert.False(t, retain)
 }
 
@@ -86,8 +87,8 @@ func TestOneThatLeavesAsksForNothing(t *testing.T) {
 	want, err := s.Desired(key)
 	require.NoError(t, err)
 	assert.Nil(t, want)
-	uid, _ := s.Held(key)
-	assert.Equal(t, "u1", uid)
+	_, held, _ := s.Held(key)
+	assert.True(t, held)
 	for range s.Keys() {
 		t.Error("it is no identity any more")
 	}
@@ -96,21 +97,21 @@ func TestOneThatLeavesAsksForNothing(t *testing.T) {
 func TestWhatIsHeldIsKeptInTheCache(t *testing.T) {
 	s, i, _ := newSource()
 	i.add(t, holding(nil, finalizer))
-	uid, _ := s.Held(key)
-	assert.Equal(t, "u1", uid)
+	_, held, _ := s.Held(key)
+	assert.True(t, held)
 	want, err := s.Desired(key)
 	require.NoError(t, err)
 	assert.Nil(t, want)
 	i.add(t, holding(nil, "theirs"))
-	uid, _ = s.Held(key)
-	assert.Empty(t, uid)
+	_, held, _ = s.Held(key)
+	assert.False(t, held)
 }
 
 func TestARoleIsDeletedOnlyWhereThatIsMeant(t *testing.T) {
 	for value, retained := range map[string]bool{"Delete": false, "Retain": true, "retain": true, "": true} {
 		s, i, _ := newSource()
 		i.add(t, holding(map[string]string{deletionPolicyAnnotation: value}, finalizer))
-		_, retain := s.Held(key)
+		_, _, retain := s.Held(key)
 		assert.Equal(t, retained, retain, value)
 	}
 }
@@ -123,4 +124,23 @@ func TestOneThatIsBeingDeletedIsReleased(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, released)
 	assert.Empty(t, patches(client), "nothing is tidied up on what goes")
+}
+
+func TestOwnersAreThoseThatMayHaveARole(t *testing.T) {
+	s, i, _ := newSource()
+	leaving := holding(map[string]string{rolePolicyAnnotation: policy}, "theirs")
+	leaving.DeletionTimestamp = new(metav1.Now())
+	for name, meta := range map[string]*metav1.PartialObjectMetadata{
+		"asks": holding(map[string]string{rolePolicyAnnotation: "not json"}), "manages": holding(map[string]string{managedPoliciesAnnotation: "x"}),
+		"held": holding(map[string]string{roleAnnotation: "r"}, finalizer), "other": holding(map[string]string{roleAnnotation: "r"}),
+		"none": holding(nil), "leaves": leaving,
+	} {
+		meta.Name = name
+		i.add(t, meta)
+	}
+	var names []string
+	for owner := range s.Owners() {
+		names = append(names, owner.Name)
+	}
+	assert.ElementsMatch(t, []string{"asks", "manages", "held"}, names)
 }

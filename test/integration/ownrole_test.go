@@ -306,3 +306,38 @@ func TestDriftIsCorrected(t *testing.T) {
 		return err
 	}))
 }
+
+func TestAnOrphanedRoleIsFoundAndDeleted(t *testing.T) {
+	w := newWorld(t)
+	client := w.admin()
+	c := w.provisioning()
+	arns := map[string]string{}
+	for _, name := range []string{"orphan", "emptied", "served", "retained"} {
+		w.accountWith(name, map[string]string{policyKey: readBucket})
+		arns[name] = string(w.secret(name+".aws-iam", nil).Data["role-arn"])
+	}
+	w.annotate("retained", "iam.amazonaws.com/deletion-policy=Retain")
+	_, err := w.Kubectl(t.Context(), "delete", "serviceaccount", "retained", "-n", w.namespace)
+	require.NoError(t, err)
+	c.Kill()
+	for _, name := range []string{"orphan", "emptied"} { // as somebody does who wants to be rid of a ServiceAccount that hangs
+		_, err = w.Kubectl(t.Context(), "patch", "serviceaccount", name, "-n", w.namespace, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
+		require.NoError(t, err)
+	}
+	_, err = w.Kubectl(t.Context(), "delete", "serviceaccount", "orphan", "-n", w.namespace)
+	require.NoError(t, err)
+	w.annotate("emptied", policyKey+"-")
+	w.provisioning("--orphan-sweep-interval=3s")
+	w.eventually(func(ctx context.Context) error {
+		out, err := client.ListRoles(ctx, &iam.ListRolesInput{PathPrefix: new("/kube-aws-iam-controller/")})
+		if err == nil && len(out.Roles) != 2 {
+			err = fmt.Errorf("%d roles are left", len(out.Roles))
+		}
+		return err
+	})
+	time.Sleep(4 * time.Second) // and another sweep
+	w.ownRole(client, arns["served"])
+	w.ownRole(client, arns["retained"])
+	w.secret("served.aws-iam", nil)
+	w.gone("emptied.aws-iam")
+}

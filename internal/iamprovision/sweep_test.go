@@ -1,0 +1,92 @@
+package iamprovision
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/awssim"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// sweep returns what a sweep finds that is none of the owners'.
+func (w *world) sweep(p *Provisioner, owners ...identity.Key) (map[identity.Key]string, error) {
+	w.t.Helper()
+	found := map[identity.Key]string{}
+	err := p.Sweep(w.t.Context(), slices.Values(owners), func(key identity.Key, id string) { found[key] = id })
+	return found, err
+}
+
+func TestASweepFindsWhatNobodyAsksFor(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	ids := map[identity.Key]string{}
+	for i := range 3 {
+		want := wanted(policyA)
+		want.Name = fmt.Sprintf("app-%d", i)
+		ids[want.Key] = w.made(p, want, "").ID
+	}
+	owner := identity.Key{Source: identity.ServiceAccount, Namespace: ns, Name: "app-1"}
+	seen := len(w.Calls())
+	found, err := w.sweep(p, owner)
+	require.NoError(t, err)
+	delete(ids, owner)
+	assert.Equal(t, ids, found)
+	assert.Equal(t, []string{"ListRoles", "ListRoles", "ListRoles", "GetRole", "GetRole"}, w.calls(&seen), "an owner's role costs no read")
+}
+
+func TestASweepLeavesAloneWhatIsNotForIt(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	retained := wanted(policyA)
+	retained.Name = "retained"
+	w.made(p, retained, "")
+	_, err := p.Retain(t.Context(), retained.Key, "")
+	require.NoError(t, err)
+	// Another cluster's, under the same path; one of somebody else's making; one whose tags were copied from ours.
+	other := w.provisioner(func(o *Options) { o.ClusterName, o.Path = "dev", p.Path })
+	w.made(other, wanted(policyA), "")
+	const trusting = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`
+	for name, tags := range map[string]map[string]string{"untagged": nil, "copied": ownTags("prod", app)} {
+		_, err = w.admin.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &name, Path: &p.Path, AssumeRolePolicyDocument: new(trusting), Tags: toTags(tags)})
+		require.NoError(t, err)
+	}
+	found, err := w.sweep(p)
+	require.NoError(t, err)
+	assert.Empty(t, found)
+	found, err = w.sweep(other)
+	require.NoError(t, err)
+	assert.Len(t, found, 1)
+}
+
+func TestASweepGoesOnAfterARoleThatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	for i := range 3 {
+		want := wanted(policyA)
+		want.Name = fmt.Sprintf("app-%d", i)
+		w.made(p, want, "")
+	}
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "AccessDenied", Times: 1}}})
+	found, err := w.sweep(p)
+	require.ErrorContains(t, err, "AccessDenied")
+	assert.Len(t, found, 2)
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "ListRoles", Code: "AccessDenied", Times: 1}}})
+	found, err = w.sweep(p)
+	require.ErrorContains(t, err, "AccessDenied")
+	assert.Empty(t, found, "a list that broke off finds nothing")
+}
+
+func TestASweepSurvivesRolesThatGoMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	w.made(p, wanted(policyA), "")
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "NoSuchEntity", Status: 404, Times: 1}}})
+	found, err := w.sweep(p)
+	require.NoError(t, err)
+	assert.Empty(t, found)
+}
