@@ -51,7 +51,8 @@ type Roles interface {
 	// Disabled returns an error if no roles are made.
 	Disabled() error
 	// Ensure makes the role be there and as want asks. id is its unique id,
-	// "" if that is not known.
+	// "" if that is not known; identity.ErrRoleGone says that the role with
+	// that id is not there any more.
 	Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
 	// Differs returns what of the role is not as want asks, and writes nothing.
 	Differs(ctx context.Context, want identity.Desired, id string) ([]string, error)
@@ -79,6 +80,9 @@ type Secrets interface {
 	Apply(ctx context.Context, want identity.Desired, creds identity.Credentials) (refresh.State, bool, error)
 	// Remove deletes the Secret; nil if it is already gone.
 	Remove(ctx context.Context, key identity.Key) error
+	// ForgetRole makes the Secret name no unique id of a role. Its errors are
+	// *identity.StepError.
+	ForgetRole(ctx context.Context, key identity.Key) error
 	// Forget drops what is remembered of an identity that has no Secret.
 	Forget(key identity.Key)
 }
@@ -199,10 +203,13 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 }
 
 // due returns why want needs new credentials, if it does: also if those it has
-// are of an own role that was gone and has been made anew.
+// are of an own role that was gone and has been, or is yet to be, made anew.
 func (b *Broker) due(want identity.Desired, have refresh.State) (refresh.Reason, bool) {
 	reason, due := refresh.Due(time.Now(), want, have, b.RefreshLimit)
-	if !due && want.Own != nil && b.fresh.id(want.Key, have.RoleID) != have.RoleID {
+	if due || want.Own == nil || b.Roles.Disabled() != nil {
+		return reason, due
+	}
+	if have.RoleID == "" || b.fresh.id(want.Key, have.RoleID) != have.RoleID {
 		return refresh.SpecChanged, true
 	}
 	return reason, due

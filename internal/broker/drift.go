@@ -104,7 +104,7 @@ func (b *Broker) lookLater(key identity.Key) time.Duration {
 // correct makes an own role be as it should, with an event and a count for each
 // thing that was not. Credentials of a role that was made anew are made anew.
 func (b *Broker) correct(ctx context.Context, source Source, want identity.Desired, have refresh.State) (time.Duration, error) {
-	role, err := b.Roles.Ensure(ctx, want, b.fresh.id(want.Key, have.RoleID))
+	role, err := b.ensure(ctx, want, have)
 	if role.Created {
 		role.Changed = []string{"role"}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
 )
 
 // watching is a world in which an own role is looked at every hour, and there for long.
@@ -92,7 +93,7 @@ func TestARoleThatIsGoneIsMadeAnewWithItsCredentials(t *testing.T) {
 		w.did()
 		w.role = nil
 		w.untilLooked()
-		assert.Equal(t, "Differs AROA1 Ensure AROA1 Free Assume Apply", w.did())
+		assert.Equal(t, "Differs AROA1 Ensure AROA1 ForgetRole Ensure  Free Assume Apply", w.did())
 		assert.Contains(t, w.metrics, "drift role")
 	})
 }
@@ -141,5 +142,33 @@ func TestCredentialsOfARoleMadeAnewFollowOnceItIsReady(t *testing.T) {
 		w.did()
 		w.untilLooked()
 		assert.Equal(t, "Differs AROA2", w.did(), "by its new id it is ours")
+	})
+}
+
+func TestARoleIsForgottenBeforeThereIsAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.drifted = []string{"role"}
+		w.untilLooked()
+		w.did()
+		w.role, w.forgetErr = nil, errDenied
+		time.Sleep(secondLook)
+		_, err := w.sync()
+		require.ErrorIs(t, err, errDenied)
+		assert.Equal(t, "Differs AROA1 Ensure AROA1 ForgetRole", w.did(), "it would be taken for a stranger's after a crash")
+	})
+}
+
+func TestASecretWithoutTheRolesIdIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.change(func(s *refresh.State) { s.RoleID = "" }) // and then came a crash
+		w.disabledErr = errDenied
+		w.serve()
+		assert.Empty(t, w.did(), "nothing can be done about it")
+		w.disabledErr = nil
+		w.serve()
+		assert.Equal(t, "Free Hold Ensure AROA1 Assume Apply", w.did())
+		assert.Equal(t, "AROA1", w.have[app].RoleID)
 	})
 }

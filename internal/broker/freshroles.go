@@ -44,6 +44,17 @@ func (f *freshRoles) note(want identity.Desired, role identity.Role, finished bo
 	f.m[want.Key] = fresh
 }
 
+// disown forgets the id of a role that is gone, but not that there was one of
+// late: it may only be out of sight.
+func (f *freshRoles) disown(key identity.Key) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if role, known := f.m[key]; known {
+		role.ID, role.hash = "", ""
+		f.m[key] = role
+	}
+}
+
 func (f *freshRoles) forget(key identity.Key) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -59,7 +70,7 @@ func (f *freshRoles) of(key identity.Key) (freshRole, bool) {
 
 // id returns the unique id of a role, or what is known otherwise.
 func (f *freshRoles) id(key identity.Key, otherwise string) string {
-	if role, known := f.of(key); known {
+	if role, known := f.of(key); known && role.ID != "" {
 		return role.ID
 	}
 	return otherwise
@@ -84,10 +95,14 @@ func (f *freshRoles) within(key identity.Key, now time.Time, limit time.Duration
 	return known && now.Sub(role.since) < limit
 }
 
-// uncertain says whether a role that cannot be seen may yet be there: it was
-// made of late, or may have been by the process before this one.
-func (f *freshRoles) uncertain(key identity.Key, now time.Time, limit time.Duration) bool {
-	return f.within(key, now, limit) || now.Sub(f.begin) < limit
+// uncertain returns for how long a role that cannot be seen may yet be there: it
+// was made of late, or may have been by the process before this one.
+func (f *freshRoles) uncertain(key identity.Key, now time.Time, limit time.Duration) time.Duration {
+	since := f.begin
+	if role, known := f.of(key); known && role.since.After(since) {
+		since = role.since
+	}
+	return max(0, limit-now.Sub(since))
 }
 
 // patience is how long to wait for a role to become assumable: a part of how

@@ -37,7 +37,7 @@ func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refre
 	if err = b.Holder.Hold(ctx, *want); err != nil {
 		return &identity.StepError{Reason: identity.ProvisionFailed, Message: fmt.Sprintf("Failed to hold the ServiceAccount: %v", err), Err: err}
 	}
-	role, err := b.Roles.Ensure(ctx, *want, b.fresh.id(want.Key, have.RoleID))
+	role, err := b.ensure(ctx, *want, have)
 	if err != nil && !role.Created {
 		return err
 	}
@@ -45,6 +45,21 @@ func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refre
 	b.welcome(*want, role)
 	b.fresh.note(*want, role, err == nil)
 	return err
+}
+
+// ensure makes the role be there and as want asks. The id of one that somebody
+// deleted is forgotten before there is another: after a crash that would be taken
+// for a stranger's.
+func (b *Broker) ensure(ctx context.Context, want identity.Desired, have refresh.State) (identity.Role, error) {
+	role, err := b.Roles.Ensure(ctx, want, b.fresh.id(want.Key, have.RoleID))
+	if !errors.Is(err, identity.ErrRoleGone) {
+		return role, err
+	}
+	if err = b.Secrets.ForgetRole(ctx, want.Key); err != nil {
+		return role, err
+	}
+	b.fresh.disown(want.Key)
+	return b.Roles.Ensure(ctx, want, "")
 }
 
 // welcome tells of a role that was made or changed.
@@ -125,9 +140,11 @@ func (b *Broker) dispose(ctx context.Context, key identity.Key, id string) (time
 	case there:
 		tell.Normal(want, identity.RoleDeleted, told)
 		level.Info(b.Logger).Log("msg", "role disposed of", "object", want.Key, "retained", retain)
-	case b.fresh.uncertain(want.Key, time.Now(), b.RoleReady):
+	default:
 		// IAM shows a new role only after a while.
-		return unproven, nil
+		if left := b.fresh.uncertain(key, time.Now(), b.RoleReady); left > 0 {
+			return min(left, unproven), nil
+		}
 	}
 	b.fresh.forget(key)
 	b.orphans.forget(key)

@@ -63,7 +63,7 @@ type world struct {
 	newID   string // of a role that is made, AROA1 if empty
 
 	// What goes wrong.
-	differsErr, disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
+	forgetErr, differsErr, disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
 
 	ahead   time.Duration // of the controller's clock before that of STS
 	keeps   bool          // the object still asks, by the API server's word
@@ -233,6 +233,14 @@ func (w *world) ObserveRefresh(source, reason, result string, took time.Duration
 	w.metrics = append(w.metrics, source+" "+reason+" "+result)
 }
 
+func (w *world) ForgetRole(_ context.Context, key identity.Key) error {
+	w.calls = append(w.calls, "ForgetRole")
+	if w.forgetErr == nil {
+		w.change(func(s *refresh.State) { s.RoleID = "" })
+	}
+	return w.forgetErr
+}
+
 func (w *world) Forget(key identity.Key) { w.forgotten = append(w.forgotten, key) }
 
 func (w *world) Disabled() error { return w.disabledErr }
@@ -278,6 +286,9 @@ func (w *world) Ensure(_ context.Context, want identity.Desired, id string) (ide
 		return identity.Role{}, w.ensureErr
 	}
 	created := w.role == nil
+	if created && id != "" {
+		return identity.Role{}, identity.ErrRoleGone
+	}
 	if created {
 		w.role = &identity.Role{ARN: own, ID: cmp.Or(w.newID, "AROA1"), Since: time.Now()}
 	}

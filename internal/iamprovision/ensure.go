@@ -25,7 +25,7 @@ var errNotVisible = errors.New("the role exists, but cannot be seen yet; it is t
 // created, and only read if that finds it there. A role that is not this
 // identity's is never changed. One that was created is returned beside an error,
 // too, if it could not be filled. Errors are *identity.StepError or
-// *identity.InvalidError.
+// *identity.InvalidError; identity.ErrRoleGone is among them for a known id.
 func (p *Provisioner) Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
 	if err := p.Disabled(); err != nil {
 		return identity.Role{}, err
@@ -44,10 +44,10 @@ func (p *Provisioner) Ensure(ctx context.Context, want identity.Desired, id stri
 func (p *Provisioner) ensure(ctx context.Context, s spec, id string) (identity.Role, error) {
 	if id != "" {
 		have, err := p.read(ctx, s.name)
-		if err == nil || !isMissing(err) {
-			return p.match(ctx, s, have, id, err)
+		if isMissing(err) {
+			return identity.Role{}, identity.ErrRoleGone
 		}
-		// Somebody deleted it: it is made anew.
+		return p.match(ctx, s, have, id, err)
 	}
 	created, err := p.create(ctx, s)
 	if isTaken(err) {

@@ -217,7 +217,9 @@ func TestARoleThatWasDeletedIsMadeAnew(t *testing.T) {
 	differs, err := p.Differs(t.Context(), wanted(policyA), role.ID)
 	require.NoError(t, err)
 	assert.Equal(t, []string{missingKind}, differs)
-	again := w.made(p, wanted(policyA), role.ID)
+	_, err = p.Ensure(t.Context(), wanted(policyA), role.ID)
+	require.ErrorIs(t, err, identity.ErrRoleGone, "who knew it has to forget it first")
+	again := w.made(p, wanted(policyA), "")
 	assert.True(t, again.Created)
 	assert.NotEqual(t, role.ID, again.ID)
 }

@@ -1,6 +1,13 @@
 package identity
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrRoleGone says that a role that was known by its unique id is not there any
+// more.
+var ErrRoleGone = errors.New("the role was deleted by somebody else")
 
 // Role is an IAM role of an object's own, as it is in AWS.
 type Role struct {

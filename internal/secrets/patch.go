@@ -20,6 +20,8 @@ func add(value any, path ...string) operation {
 	return operation{Op: "add", Path: pointer(path), Value: value}
 }
 
+func remove(path ...string) operation { return operation{Op: "remove", Path: pointer(path)} }
+
 // operations returns the patch that makes the observed Secret hold data.
 // Labels and annotations that others added to a ServiceAccount's Secret stay;
 // an AWSIAMRole's has exactly the labels that the predecessor gave it.
@@ -37,7 +39,7 @@ func operations(want identity.Desired, have *observation, data map[string][]byte
 	ops = append(ops, addAll(exact || have.noLabels, secretLabels(want), "metadata", "labels")...)
 	ops = append(ops, addAll(have.noAnnotations, notes, "metadata", "annotations")...)
 	if _, has := notes[roleIDAnnotation]; !has && have.RoleID != "" {
-		ops = append(ops, operation{Op: "remove", Path: pointer([]string{"metadata", "annotations", roleIDAnnotation})})
+		ops = append(ops, remove("metadata", "annotations", roleIDAnnotation))
 	}
 	return append(ops, addAll(whole, data, "data")...)
 }

@@ -452,3 +452,30 @@ func TestForgetDropsAConflict(t *testing.T) {
 	require.NoError(t, w.Free(t.Context(), want))
 	assert.Empty(t, w.api.requests)
 }
+
+func TestForgetRole(t *testing.T) {
+	w, want := newWorld(t), desired(identity.ServiceAccount)
+	require.NoError(t, w.ForgetRole(t.Context(), want.Key), "no Secret, no id")
+	want.RoleID = "AROA1"
+	before := w.stored(t, want)
+	require.Equal(t, "AROA1", w.Observe(want.Key).RoleID)
+	require.NoError(t, w.ForgetRole(t.Context(), want.Key))
+	after := w.api.get("ns", want.SecretName)
+	assert.NotContains(t, after.Annotations, roleIDAnnotation)
+	assert.Equal(t, before.Data, after.Data)
+	assert.Len(t, after.Annotations, len(before.Annotations)-1)
+	assert.Equal(t, []string{"PATCH"}, w.api.verbs())
+	assert.Empty(t, w.Observe(want.Key).RoleID, "before the informer shows it")
+	assert.False(t, w.Observe(want.Key).Edited)
+	require.NoError(t, w.ForgetRole(t.Context(), want.Key))
+	assert.Equal(t, []string{"PATCH"}, w.api.verbs(), "what is forgotten costs no call")
+}
+
+func TestForgetRoleTouchesOnlyWhatWasObserved(t *testing.T) {
+	w, want := newWorld(t), desired(identity.ServiceAccount)
+	want.RoleID = "AROA1"
+	w.stored(t, want)
+	w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Labels["x"] = "y" })
+	requireStep(t, w.ForgetRole(t.Context(), want.Key), identity.UpdateSecretFailed)
+	assert.Equal(t, "AROA1", w.api.get("ns", want.SecretName).Annotations[roleIDAnnotation])
+}

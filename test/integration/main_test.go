@@ -27,6 +27,9 @@ func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 // built is the controller's binary, built once.
 var built = sync.OnceValues(func() (string, error) { return system.BuildController(context.Background()) })
 
+// installing is held while what is shipped is applied: two at once would create it twice.
+var installing sync.Mutex
+
 // within is how long what happens at once may take on a busy machine.
 const within = time.Minute
 
@@ -50,7 +53,9 @@ func newWorld(t *testing.T) *world {
 	control := shared.Get(t)
 	w := newWorldOn(t, control)
 	var err error
+	installing.Lock()
 	w.kubeconfig, err = system.Install(t.Context(), control.Access)
+	installing.Unlock()
 	require.NoError(t, err)
 	w.namespace = w.NewNamespace(t)
 	return w

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,6 +143,7 @@ func (a *AWS) SetFaults(faults ...awssim.Fault) { a.Set(awssim.Settings{Faults: 
 func (a *AWS) WhoAmI(ctx context.Context, id, secret, token string) (string, error) {
 	client := sts.New(sts.Options{
 		Region: region, BaseEndpoint: new(a.URL()), Credentials: credentials.NewStaticCredentialsProvider(id, secret, token),
+		HTTPClient: &http.Client{}, // without a transport of its own it shares connections
 	})
 	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
