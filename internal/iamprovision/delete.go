@@ -2,8 +2,11 @@ package iamprovision
 
 import (
 	"context"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -17,13 +20,14 @@ import (
 // What is found gone on the way is as good as deleted.
 func (p *Provisioner) Delete(ctx context.Context, key identity.Key, id string) (bool, error) {
 	name := roleName(p.ClusterName, key)
-	there, err := p.find(ctx, key, id)
-	if err != nil || !there {
+	have, err := p.find(ctx, key, id)
+	if err != nil || have == nil {
 		return false, err
 	}
 	if err = gone(p.dismantle(ctx, name)); err != nil {
 		return false, failed(name, err)
 	}
+	p.deleted.note(aws.ToString(have.RoleId), time.Now())
 	return true, nil
 }
 
@@ -31,8 +35,8 @@ func (p *Provisioner) Delete(ctx context.Context, key identity.Key, id string) (
 // for it, and says whether there was one.
 func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (bool, error) {
 	name := roleName(p.ClusterName, key)
-	there, err := p.find(ctx, key, id)
-	if err != nil || !there {
+	have, err := p.find(ctx, key, id)
+	if err != nil || have == nil {
 		return false, err
 	}
 	_, err = p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &name, Tags: toTags(map[string]string{retainedTag: "true"})})
@@ -42,20 +46,21 @@ func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (
 	return true, nil
 }
 
-// find says whether there is such a role. One that is not ours is an error.
-func (p *Provisioner) find(ctx context.Context, key identity.Key, id string) (bool, error) {
+// find returns an identity's own role, nil if there is none. One that is not
+// ours is an error.
+func (p *Provisioner) find(ctx context.Context, key identity.Key, id string) (*types.Role, error) {
 	if p.ClusterName == "" {
-		return false, nil // no role can have been made under such a name
+		return nil, nil //nolint:nilnil // no role can have been made under such a name
 	}
 	name := roleName(p.ClusterName, key)
 	have, err := p.read(ctx, name)
 	switch {
 	case isMissing(err):
-		return false, nil
+		return nil, nil //nolint:nilnil // gone is an answer, not a failure
 	case err != nil:
-		return false, failed(name, err)
+		return nil, failed(name, err)
 	}
-	return true, p.owned(key, have, id)
+	return have, p.owned(key, have, id)
 }
 
 func (p *Provisioner) dismantle(ctx context.Context, role string) error {

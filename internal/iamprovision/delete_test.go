@@ -3,6 +3,7 @@ package iamprovision
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/assert"
@@ -91,4 +92,25 @@ func TestNamesNeverCollide(t *testing.T) {
 		}
 	}
 	assert.Equal(t, "team.app-", roleName("prod", app)[:9])
+}
+
+func TestADeletedRoleThatIAMStillShowsIsNotTakenForAnother(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	first := w.made(p, wanted(policyA), "")
+	w.late = time.Minute
+	w.Set(awssim.Settings{Propagation: new(awssim.Duration(8 * time.Second))})
+	_, err := p.Delete(t.Context(), app, first.ID)
+	require.NoError(t, err)
+	there, err := p.Delete(t.Context(), app, "")
+	require.NoError(t, err)
+	assert.False(t, there, "it is deleted")
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "CreateRole", Drop: true, Times: 1}}})
+	_, err = p.Ensure(t.Context(), wanted(policyA), "")
+	refused(t, err, identity.ProvisionFailed, "did not answer CreateRole")
+	_, err = p.Ensure(t.Context(), wanted(policyA), "") // that it exists is known, and the one before is shown
+	refused(t, err, identity.ProvisionFailed, "cannot be seen yet")
+	w.late += 9 * time.Second
+	second := w.made(p, wanted(policyA), "")
+	assert.NotEqual(t, first.ID, second.ID)
 }

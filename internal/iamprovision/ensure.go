@@ -141,6 +141,9 @@ func (p *Provisioner) read(ctx context.Context, name string) (*types.Role, error
 	if out.Role == nil {
 		return nil, errors.New("IAM answered without the role")
 	}
+	if p.deleted.has(aws.ToString(out.Role.RoleId)) {
+		return nil, errDeleted
+	}
 	return out.Role, nil
 }
 

@@ -40,7 +40,8 @@ type Options struct {
 // A Provisioner makes roles. It is for use by many at once.
 type Provisioner struct {
 	Options
-	iam *iam.Client
+	iam     *iam.Client
+	deleted deleted
 }
 
 // New returns a Provisioner with the controller's credentials in cfg. It makes

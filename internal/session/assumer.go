@@ -134,9 +134,27 @@ func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identi
 	if err != nil {
 		return identity.Credentials{}, awserr.Describe(err)
 	}
+	if another(want.RoleID, out.AssumedRoleUser) {
+		return identity.Credentials{}, errAnother
+	}
 	creds, err := credentials(out, role, issued)
 	creds.Notice = notice(want, said, creds)
 	return creds, err
+}
+
+// errAnother is for credentials that are not of the role that is wanted.
+var errAnother = errors.New("STS answered for a role that was deleted and created again under the name")
+
+// another says whether STS answered for another role than the one with the
+// unique id, where that is known: it may not know yet of one that was just made
+// in the place of another. An AssumedRoleId is that id and the session's name,
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumedRoleUser.html.
+func another(id string, user *types.AssumedRoleUser) bool {
+	if id == "" || user == nil {
+		return false
+	}
+	got, _, _ := strings.Cut(aws.ToString(user.AssumedRoleId), ":")
+	return got != "" && got != id
 }
 
 // errIncomplete is for an STS that is not one.

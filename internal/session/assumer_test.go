@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -265,4 +266,22 @@ func TestManyAssumeAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	require.NoError(t, errors.Join(errs[:]...))
+}
+
+func TestCredentialsOfARoleThatWasRecreatedAreNotHandedOut(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.app("app")
+	a := w.assumer(w.asRole(), Options{})
+	want := wanting(t, "app")
+	want.RoleID = "AROAAAAAAAAAAAAAAAAAA"
+	creds, err := a.Assume(t.Context(), want)
+	require.ErrorIs(t, err, errAnother)
+	assert.Zero(t, creds)
+	issued, err := w.RoleCredentials(home, "app", "test", time.Hour)
+	require.NoError(t, err)
+	who, err := sts.NewFromConfig(configFor(w.URL(), issued)).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	require.NoError(t, err)
+	want.RoleID, _, _ = strings.Cut(*who.UserId, ":")
+	_, err = a.Assume(t.Context(), want)
+	require.NoError(t, err)
 }

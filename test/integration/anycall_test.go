@@ -143,6 +143,7 @@ func TestACrashAfterAnyCallIsHealed(t *testing.T) {
 func newAnyCall(t *testing.T) *anyCall {
 	t.Helper()
 	w := &anyCall{world: newWorld(t), roles: map[string]string{}}
+	w.within = 3 * time.Minute // several of these run at once
 	w.iam = w.admin()
 	w.iamRole("", "existing")
 	config, err := clientcmd.BuildConfigFromFlags("", w.kubeconfig)
@@ -280,18 +281,18 @@ func (w *anyCall) user(ctx context.Context, account *corev1.ServiceAccount, secr
 		return "", errors.New("the ServiceAccount names another role than its Secret")
 	}
 	d := read(w.t, secret)
-	who, err := w.aws.WhoAmI(ctx, d.AccessKeyID, d.SecretAccessKey, d.SessionToken)
+	who, err := w.aws.Caller(ctx, d.AccessKeyID, d.SecretAccessKey, d.SessionToken)
 	if err != nil {
 		return "", err
 	}
-	if session := "/" + w.namespace + "." + account.Name; !strings.HasSuffix(who, session) {
-		return "", fmt.Errorf("the credentials are those of %s", who)
+	if session := "/" + w.namespace + "." + account.Name; !strings.HasSuffix(*who.Arn, session) {
+		return "", fmt.Errorf("the credentials are those of %s", *who.Arn)
 	}
-	role := strings.Split(who, "/")[1]
+	role := strings.Split(*who.Arn, "/")[1]
 	if role == w.roles[account.Name] {
 		out, err := w.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
-		if err != nil || *out.Role.RoleId != secret.Annotations["iam.amazonaws.com/role-id"] {
-			return "", errors.Join(errors.New("the Secret does not have the id of the role as it is"), err)
+		if err != nil || *out.Role.RoleId != secret.Annotations["iam.amazonaws.com/role-id"] || !strings.HasPrefix(*who.UserId, *out.Role.RoleId+":") {
+			return "", errors.Join(errors.New("the Secret does not have the id, or the credentials, of the role as it is"), err)
 		}
 		return "own", nil
 	}

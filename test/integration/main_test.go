@@ -84,7 +84,7 @@ func (w *world) end() {
 	w.assertNothingLeaked()
 	if w.t.Failed() {
 		log, _ := os.ReadFile(w.log)
-		w.t.Logf("the end of the controller's log:\n%s", log[max(0, len(log)-8000):])
+		w.t.Logf("the end of the controller's log:\n%s", log[max(0, len(log)-60000):])
 	}
 }
 

@@ -139,15 +139,20 @@ func (a *AWS) SetLatency(d time.Duration) {
 // SetFaults replaces what goes wrong.
 func (a *AWS) SetFaults(faults ...awssim.Fault) { a.Set(awssim.Settings{Faults: &faults}) }
 
-// WhoAmI asks STS whose credentials these are, as any program would.
+// WhoAmI asks STS whose credentials these are, as any program would, and returns the ARN.
 func (a *AWS) WhoAmI(ctx context.Context, id, secret, token string) (string, error) {
-	client := sts.New(sts.Options{
-		Region: region, BaseEndpoint: new(a.URL()), Credentials: credentials.NewStaticCredentialsProvider(id, secret, token),
-		HTTPClient: &http.Client{}, // without a transport of its own it shares connections
-	})
-	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	out, err := a.Caller(ctx, id, secret, token)
 	if err != nil {
 		return "", err
 	}
 	return strings.TrimSpace(aws.ToString(out.Arn)), nil
+}
+
+// Caller is WhoAmI with all that STS tells.
+func (a *AWS) Caller(ctx context.Context, id, secret, token string) (*sts.GetCallerIdentityOutput, error) {
+	client := sts.New(sts.Options{
+		Region: region, BaseEndpoint: new(a.URL()), Credentials: credentials.NewStaticCredentialsProvider(id, secret, token),
+		HTTPClient: &http.Client{}, // without a transport of its own it shares connections
+	})
+	return client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 }
