@@ -67,6 +67,10 @@ cover: ## Show the coverage of the unit tests.
 bench: ## Measure, against a bare loop in the same run, and write docs/benchmarks.md.
 	cd test && go run ./bench -o ../docs/benchmarks.md
 
+.PHONY: docs
+docs: ## Write docs/aws-calls.md as it is counted.
+	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -run TestCallsOfAWSAreAsDocumented ./integration/ -update
+
 .PHONY: verify
 verify: ## Check that nothing generated or formatted is out of date.
 	go mod tidy -diff
