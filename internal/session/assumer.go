@@ -51,7 +51,7 @@ type Assumer struct {
 	limiter *rate.Limiter
 	chained atomic.Pointer[chaining]
 	// principal is what trust policies have to name, once it is known.
-	principal atomic.Pointer[string]
+	principal once[string]
 }
 
 // chaining is what STS said, and when, as it found the controller to be a role

@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"golang.org/x/sync/singleflight"
 
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
@@ -26,8 +24,7 @@ type ownIdentity struct {
 	intermediate identity.RoleReference
 	named        []identity.RoleReference // by flags
 
-	asking singleflight.Group
-	caller atomic.Pointer[caller]
+	caller once[caller]
 }
 
 // caller is what GetCallerIdentity tells.
@@ -104,30 +101,14 @@ func (o *ownIdentity) baseOf(who *caller) identity.BaseRole {
 	return identity.BaseRole{Partition: who.partition, Account: who.account}
 }
 
-// whoAmI asks until it has been told once. Whoever comes while somebody asks
-// shares the answer, also if it is an error.
 func (o *ownIdentity) whoAmI(ctx context.Context) (*caller, error) {
-	if known := o.caller.Load(); known != nil {
-		return known, nil
-	}
-	answer := o.asking.DoChan("", func() (any, error) {
-		// On behalf of all who wait, so not bound to the patience of one.
-		out, err := o.sts.GetCallerIdentity(context.WithoutCancel(ctx), &sts.GetCallerIdentityInput{})
+	return o.caller.get(ctx, func(ctx context.Context) (*caller, error) {
+		out, err := o.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		if err != nil {
 			return nil, err
 		}
-		told, err := parseCaller(aws.ToString(out.Arn), aws.ToString(out.UserId))
-		if err == nil {
-			o.caller.Store(told)
-		}
-		return nil, err
+		return parseCaller(aws.ToString(out.Arn), aws.ToString(out.UserId))
 	})
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case result := <-answer:
-		return o.caller.Load(), result.Err
-	}
 }
 
 // accountDigits is how long an account's id is.

@@ -22,14 +22,14 @@ import (
 //
 // It is found out once: a role that is recreated keeps its ARN.
 func (a *Assumer) Principal(ctx context.Context) (string, error) {
-	if known := a.principal.Load(); known != nil {
-		return *known, nil
+	found, err := a.principal.get(ctx, func(ctx context.Context) (*string, error) {
+		arn, err := a.findPrincipal(ctx)
+		return &arn, err
+	})
+	if err != nil {
+		return "", err
 	}
-	found, err := a.findPrincipal(ctx)
-	if err == nil {
-		a.principal.Store(&found)
-	}
-	return found, err
+	return *found, nil
 }
 
 func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {
