@@ -3,7 +3,6 @@ package serviceaccount
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -18,24 +17,32 @@ import (
 // made for it: https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/.
 const finalizer = identity.Prefix + "role"
 
+// fieldManager is who writes, as the API server records it.
+const fieldManager = "kube-aws-iam-controller"
+
 // Hold puts the finalizer on the very ServiceAccount that want speaks of. It
-// costs nothing where that is known to be there.
+// costs nothing where that is known to be there, and else one call: finalizers
+// are a set, of which server-side apply adds a member without reading it first
+// (https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy).
+// The API server refuses another ServiceAccount of the name, and one that is
+// being deleted.
 func (s *Source) Hold(ctx context.Context, want identity.Desired) error {
 	if a := s.cached(want.Key); a != nil && a.held && a.uid == want.UID {
 		return nil
 	}
-	return s.setFinalizers(ctx, want.Key, func(meta *metav1.PartialObjectMetadata) ([]string, error) {
-		switch {
-		case string(meta.UID) != want.UID:
-			return nil, errors.New("it was deleted and created again")
-		case meta.DeletionTimestamp != nil:
-			return nil, errors.New("it is being deleted")
-		case slices.Contains(meta.Finalizers, finalizer):
-			return meta.Finalizers, nil
-		default:
-			return append(meta.Finalizers, finalizer), nil
-		}
+	body, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "ServiceAccount",
+		"metadata": map[string]any{"name": want.Name, "namespace": want.Namespace, "uid": want.UID, "finalizers": []string{finalizer}},
 	})
+	if err != nil {
+		return fmt.Errorf("render finalizer: %w", err)
+	}
+	_, err = s.client.Resource(Resource).Namespace(want.Namespace).Patch(ctx, want.Name, types.ApplyPatchType, body,
+		metav1.PatchOptions{FieldManager: fieldManager, Force: new(true)})
+	if err != nil {
+		return fmt.Errorf("put the finalizer on ServiceAccount %s/%s: %w", want.Namespace, want.Name, err)
+	}
+	return nil
 }
 
 // Held returns the UID of a ServiceAccount, "" if it asks for nothing and is not
@@ -50,16 +57,8 @@ func (s *Source) Held(key identity.Key) (uid string, held, retain bool) {
 	return a.uid, a.held, has && policy != "Delete" // what is misspelt does no harm
 }
 
-// LetGo takes the finalizer off.
+// LetGo takes the finalizer off. A ServiceAccount that is gone has none.
 func (s *Source) LetGo(ctx context.Context, key identity.Key) error {
-	return s.setFinalizers(ctx, key, func(meta *metav1.PartialObjectMetadata) ([]string, error) {
-		return slices.DeleteFunc(slices.Clone(meta.Finalizers), func(f string) bool { return f == finalizer }), nil
-	})
-}
-
-// setFinalizers writes what next makes of the finalizers as they are now. A
-// ServiceAccount that is gone has none.
-func (s *Source) setFinalizers(ctx context.Context, key identity.Key, next func(*metav1.PartialObjectMetadata) ([]string, error)) error {
 	accounts := s.client.Resource(Resource).Namespace(key.Namespace)
 	meta, err := accounts.Get(ctx, key.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -68,22 +67,21 @@ func (s *Source) setFinalizers(ctx context.Context, key identity.Key, next func(
 	if err != nil {
 		return fmt.Errorf("read ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
 	}
-	finalizers, err := next(meta)
-	if err != nil {
-		return fmt.Errorf("ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
-	}
+	finalizers := slices.DeleteFunc(slices.Clone(meta.Finalizers), func(f string) bool { return f == finalizer })
 	if slices.Equal(finalizers, meta.Finalizers) {
 		return nil
 	}
+	// Whoever put it there, and however: applying a set without it would take
+	// off only what was applied.
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid": meta.UID, "resourceVersion": meta.ResourceVersion, "finalizers": finalizers,
 	}})
 	if err != nil {
 		return fmt.Errorf("render finalizers: %w", err)
 	}
-	_, err = accounts.Patch(ctx, key.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "kube-aws-iam-controller"})
+	_, err = accounts.Patch(ctx, key.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("write the finalizers of ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
+		return fmt.Errorf("take the finalizer off ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
 	}
 	return nil
 }

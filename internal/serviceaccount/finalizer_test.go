@@ -3,7 +3,6 @@ package serviceaccount
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -29,7 +28,7 @@ func TestTheFinalizerIsPutOnOnce(t *testing.T) {
 	i.add(t, meta)
 	want := identity.Desired{Key: key, UID: "u1"}
 	require.NoError(t, s.Hold(t.Context(), want))
-	assert.Equal(t, []string{`{"metadata":{"finalizers":["theirs","iam.amazonaws.com/role"],"resourceVersion":"7","uid":"u1"}}`}, patches(client))
+	assert.Equal(t, []string{`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"finalizers":["iam.amazonaws.com/role"],"name":"app","namespace":"ns","uid":"u1"}}`}, patches(client))
 
 	i.add(t, holding(meta.Annotations, "theirs", finalizer))
 	client.ClearActions()
@@ -41,19 +40,14 @@ func TestTheFinalizerIsPutOnOnce(t *testing.T) {
 	assert.False(t, retain)
 }
 
-func TestNobodyElseIsHeld(t *testing.T) {
-	s, _, client := newSource(holding(nil))
-	require.ErrorContains(t, s.Hold(t.Context(), identity.Desired{Key: key, UID: "u0"}), "deleted and created again")
-	assert.Empty(t, patches(client))
-	leaving := holding(nil, "theirs")
-	leaving.DeletionTimestamp = new(metav1.NewTime(time.Unix(0, 0)))
-	s, _, client = newSource(leaving)
-	require.ErrorContains(t, s.Hold(t.Context(), identity.Desired{Key: key, UID: "u1"}), "being deleted")
-	assert.Empty(t, patches(client))
-	client.PrependReactor("get", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+func TestAHoldThatIsRefusedIsAnError(t *testing.T) {
+	s, i, client := newSource()
+	i.add(t, holding(map[string]string{rolePolicyAnnotation: policy}, finalizer))
+	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewServiceUnavailable("away")
 	})
-	require.ErrorContains(t, s.Hold(t.Context(), identity.Desired{Key: key, UID: "u1"}), "read ServiceAccount ns/app")
+	err := s.Hold(t.Context(), identity.Desired{Key: key, UID: "u2"}) // the cache knows another
+	require.ErrorContains(t, err, "put the finalizer on ServiceAccount ns/app")
 }
 
 func TestTheFinalizerIsTakenOff(t *testing.T) {

@@ -151,7 +151,7 @@ func (s *Source) annotate(ctx context.Context, key identity.Key, uid string, arn
 		return fmt.Errorf("render annotation: %w", err)
 	}
 	_, err = s.client.Resource(Resource).Namespace(key.Namespace).Patch(ctx, key.Name, types.MergePatchType, patch,
-		metav1.PatchOptions{FieldManager: "kube-aws-iam-controller"})
+		metav1.PatchOptions{FieldManager: fieldManager})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("annotate ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
 	}
