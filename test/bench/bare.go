@@ -18,9 +18,9 @@ import (
 
 // bare makes the requests that cannot be avoided, and nothing else.
 type bare struct {
-	sts       *sts.Client
-	secrets   kubernetes.Interface
-	namespace string
+	sts        *sts.Client
+	kubernetes kubernetes.Interface
+	namespace  string
 }
 
 func (b *bench) bare(namespace string) (*bare, error) {
@@ -33,14 +33,19 @@ func (b *bench) bare(namespace string) (*bare, error) {
 			Region: "eu-central-1", BaseEndpoint: new(b.aws.URL()),
 			Credentials: credentials.NewStaticCredentialsProvider(creds.AccessKeyID, creds.SecretAccessKey, creds.SessionToken),
 		}),
-		secrets: client, namespace: namespace,
+		kubernetes: client, namespace: namespace,
 	}, err
 }
 
-// one assumes a role and writes a Secret, with as much in it as the controller's.
+// one serves a name with the role that all identities share.
 func (b *bare) one(ctx context.Context, name string) error {
+	return b.serve(ctx, name, system.ARN(system.AccountID, "", "app"))
+}
+
+// serve assumes a role and writes a Secret, with as much in it as the controller's.
+func (b *bare) serve(ctx context.Context, name, role string) error {
 	out, err := b.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
-		RoleArn: new(system.ARN(system.AccountID, "", "app")), RoleSessionName: new(b.namespace + "." + name),
+		RoleArn: &role, RoleSessionName: new(b.namespace + "." + name),
 		ExternalId: new(b.namespace + "/" + clusterName), DurationSeconds: new(int32(3600)),
 	})
 	if err != nil {
@@ -48,22 +53,22 @@ func (b *bare) one(ctx context.Context, name string) error {
 	}
 	file := fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\naws_expiration = %s\n",
 		*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken, out.Credentials.Expiration)
-	_, err = b.secrets.CoreV1().Secrets(b.namespace).Create(ctx, &corev1.Secret{
+	_, err = b.kubernetes.CoreV1().Secrets(b.namespace).Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Data:       map[string][]byte{"credentials": file, "credentials.json": file},
 	}, metav1.CreateOptions{})
 	return err
 }
 
-// all does so for n names, with as many workers, and returns how long it took.
-func (b *bare) all(ctx context.Context, n, parallel int) (time.Duration, error) {
+// all does one for n names, with as many workers, and returns how long it took.
+func all(ctx context.Context, n, parallel int, one func(ctx context.Context, name string) error) (time.Duration, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	next := make(chan int)
 	begin := time.Now()
 	for range parallel {
 		group.Go(func() error {
 			for i := range next {
-				if err := b.one(ctx, fmt.Sprintf("bare-%d", i)); err != nil {
+				if err := one(ctx, fmt.Sprintf("app-%d", i)); err != nil {
 					return err
 				}
 			}

@@ -51,11 +51,11 @@ func (b *bench) bareTime(ctx context.Context, namespace string, n, parallel int)
 	if err != nil {
 		return 0, err
 	}
-	return loop.all(ctx, n, parallel)
+	return all(ctx, n, parallel, loop.one)
 }
 
 // served is how long it takes from the start of a controller to the last Secret.
-func (b *bench) served(ctx context.Context, namespace string, n int, kind kind) (time.Duration, error) {
+func (b *bench) served(ctx context.Context, namespace string, n int, kind kind, args ...string) (time.Duration, error) {
 	b.say("controller: %d %s", n, kind.name)
 	if err := b.namespace(ctx, namespace); err != nil {
 		return 0, err
@@ -69,7 +69,7 @@ func (b *bench) served(ctx context.Context, namespace string, n int, kind kind) 
 		return 0, err
 	}
 	begin := time.Now()
-	if err = b.run(ctx, namespace); err != nil {
+	if err = b.run(ctx, namespace, args...); err != nil {
 		return 0, err
 	}
 	defer b.stop()
