@@ -3,7 +3,9 @@ package iamprovision
 import (
 	"context"
 	"net/url"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,15 +48,15 @@ func newWorld(t *testing.T) *world {
 	w.Server, err = awssim.Start(t.Context(), awssim.New(awssim.Options{Now: func() time.Time { return time.Now().Add(w.late) }, PageSize: 1}))
 	require.NoError(t, err)
 	t.Cleanup(w.Close)
-	w.controller, err = w.AddRole(awssim.RoleSpec{
-		Account: home, Path: "/infra/", Name: "controller", Admin: true,
-		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
-	})
-	require.NoError(t, err)
 	for policy, arn := range map[string]*string{"boundary": &w.boundary, "managed": &w.managed, "other": &w.other} {
 		*arn, err = w.AddManagedPolicy(home, "/", policy, policyA)
 		require.NoError(t, err)
 	}
+	w.controller, err = w.AddRole(awssim.RoleSpec{
+		Account: home, Path: "/infra/", Name: "controller", Policies: map[string]string{"shipped": w.shipped(w.boundary)},
+		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
+	})
+	require.NoError(t, err)
 	_, err = w.AddUser(home, "somebody", true)
 	require.NoError(t, err)
 	creds, err := w.UserCredentials(home, "somebody")
@@ -83,6 +85,31 @@ func (w *world) provisioner(change ...func(*Options)) *Provisioner {
 		c(&options)
 	}
 	return New(w.config(creds), options)
+}
+
+// shipped is the policy that is shipped, for the controller of this world and a boundary: nothing here runs with more.
+// A controller that makes roles without one needs more than that.
+func (w *world) shipped(boundary string) string {
+	w.t.Helper()
+	const account = "arn:aws:iam::" + home
+	if boundary == "" {
+		return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:*","Resource":"` + account + `:role/kube-aws-iam-controller/*"}}`
+	}
+	text, err := os.ReadFile("../../examples/iam/controller-policy.json")
+	require.NoError(w.t, err)
+	return strings.NewReplacer(
+		`"`+account+`:role/kube-aws-iam-controller"`, `"`+account+`:role/infra/controller"`,
+		account+":policy/kube-aws-iam-controller-boundary", boundary,
+	).Replace(string(text))
+}
+
+// grant gives the controller the policy for another boundary.
+func (w *world) grant(boundary string) {
+	w.t.Helper()
+	_, err := w.admin.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{
+		RoleName: new("controller"), PolicyName: new("shipped"), PolicyDocument: new(w.shipped(boundary)),
+	})
+	require.NoError(w.t, err)
 }
 
 // wanted asks for a role with an inline policy and managed ones.

@@ -41,12 +41,18 @@ type AWS struct {
 // controllerPolicy is the policy that is shipped, for a controller's own role of a given ARN: nothing here runs with
 // more than that.
 func controllerPolicy(controllerARN string) (string, error) {
+	text, err := example("controller-policy.json")
+	return strings.Replace(text, `"`+ARN(AccountID, "", "kube-aws-iam-controller")+`"`, `"`+controllerARN+`"`, 1), err
+}
+
+// example is a document of examples/iam.
+func example(name string) (string, error) {
 	root, err := cluster.Root()
 	if err != nil {
 		return "", err
 	}
-	text, err := os.ReadFile(filepath.Join(root, "examples", "iam", "controller-policy.json")) //nolint:gosec // a name of our own
-	return strings.Replace(string(text), `"`+ARN(AccountID, "", "kube-aws-iam-controller")+`"`, `"`+controllerARN+`"`, 1), err
+	text, err := os.ReadFile(filepath.Join(root, "examples", "iam", name)) //nolint:gosec // a name of our own
+	return string(text), err
 }
 
 // StartAWS starts simulated AWS in which the controller is a role, as on an instance: its sessions of other roles are
@@ -69,8 +75,11 @@ func StartAWS(ctx context.Context, path string) (*AWS, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Boundary, err = a.AddManagedPolicy(AccountID, "/", "kube-aws-iam-controller-boundary",
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sqs:*"],"Resource":"*"}]}`)
+	boundary, err := example("permissions-boundary.json")
+	if err != nil {
+		return nil, err
+	}
+	a.Boundary, err = a.AddManagedPolicy(AccountID, "/", "kube-aws-iam-controller-boundary", boundary)
 	if err != nil {
 		return nil, err
 	}

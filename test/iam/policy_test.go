@@ -1,0 +1,162 @@
+package iam
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/test/cluster"
+)
+
+func example(t *testing.T, name ...string) string {
+	t.Helper()
+	root, err := cluster.Root()
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(append([]string{root, "examples"}, name...)...))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// policy is the controller's, to be changed.
+type policy struct {
+	Version   string      `json:"Version"`
+	Statement []statement `json:"Statement"`
+}
+
+type statement map[string]any
+
+func shipped(t *testing.T) policy {
+	t.Helper()
+	var p policy
+	require.NoError(t, json.Unmarshal([]byte(example(t, "iam", "controller-policy.json")), &p))
+	return p
+}
+
+func (p policy) text(t *testing.T) string {
+	t.Helper()
+	text, err := json.Marshal(p)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// with returns the policy with another statement in the place of the ith, nil for none.
+func (p policy) with(i int, s statement) policy {
+	p.Statement = slices.Clone(p.Statement)
+	if s == nil {
+		p.Statement = slices.Delete(p.Statement, i, i+1)
+	} else {
+		p.Statement[i] = s
+	}
+	return p
+}
+
+// weakened are all the ways to take something off a policy, by what it is: a statement, one of its actions, one of its
+// conditions, and the limit to some resources.
+func (p policy) weakened() map[string]policy {
+	all := map[string]policy{}
+	for i, s := range p.Statement {
+		sid := fmt.Sprint(s["Sid"])
+		all[sid] = p.with(i, nil)
+		if actions, is := s["Action"].([]any); is {
+			for _, action := range actions {
+				less := slices.DeleteFunc(slices.Clone(actions), func(a any) bool { return a == action })
+				all[fmt.Sprintf("%s, %s", sid, action)] = p.with(i, s.set("Action", less))
+			}
+		}
+		if s["Resource"] != "*" {
+			all[sid+", its resource"] = p.with(i, s.set("Resource", "*"))
+		}
+		conditions, _ := s["Condition"].(map[string]any)
+		for operator, block := range conditions {
+			keys, _ := block.(map[string]any)
+			for key := range keys {
+				less := maps.Clone(keys)
+				delete(less, key)
+				condition := map[string]any{operator: less}
+				if len(less) == 0 {
+					condition = nil
+				}
+				all[fmt.Sprintf("%s, its condition on %s", sid, key)] = p.with(i, s.set("Condition", condition))
+			}
+		}
+	}
+	return all
+}
+
+func (s statement) set(key string, value any) statement {
+	s = maps.Clone(s)
+	s[key] = value
+	if condition, is := value.(map[string]any); is && condition == nil {
+		delete(s, key)
+	}
+	return s
+}
+
+func TestThePolicyIsEnoughAndRefusesEveryCrime(t *testing.T) {
+	text := shipped(t).text(t)
+	require.NoError(t, newWorld(t, text).life())
+	for name, crime := range crimes {
+		t.Run(name, func(t *testing.T) {
+			err := crime(newWorld(t, text), context.WithoutCancel(t.Context()))
+			require.ErrorContains(t, err, "AccessDenied")
+		})
+	}
+}
+
+// pointless are weakenings that nothing can come of.
+var pointless = map[string]string{
+	"LeaveInstanceProfiles, its resource":     "the action knows no other kind of resource",
+	"CreateWithBoundaryAndTags, its resource": "a role cannot be made without the tag, which may only be put on roles under the path",
+}
+
+func TestNothingInThePolicyIsThereForNothing(t *testing.T) {
+	weakened := shipped(t).weakened()
+	require.Greater(t, len(weakened), 30)
+	for name := range pointless {
+		assert.Contains(t, weakened, name)
+	}
+	for name, less := range weakened {
+		t.Run(name, func(t *testing.T) {
+			if pointless[name] != "" {
+				return
+			}
+			text := less.text(t)
+			err := newWorld(t, text).life()
+			if err != nil {
+				require.ErrorContains(t, err, "AccessDenied")
+				if _, action, is := strings.Cut(name, ", "); is && strings.Contains(action, ":") && !strings.HasPrefix(action, "its") {
+					require.ErrorContains(t, err, action, "it is for want of this that it fails")
+				}
+				return
+			}
+			for _, crime := range crimes {
+				if crime(newWorld(t, text), t.Context()) == nil {
+					return
+				}
+			}
+			t.Error("without it the controller lacks nothing and nothing more is possible")
+		})
+	}
+}
+
+// What IAM cannot keep from happening: an untagged role under the path can be tagged. What can be done to it is bounded.
+func TestARoleThatIsAdoptedIsBounded(t *testing.T) {
+	w := newWorld(t, shipped(t).text(t))
+	require.NoError(t, w.adopt(t.Context(), "untagged"))
+	for name, crime := range crimesOn("untagged") {
+		require.ErrorContains(t, crime(w, t.Context()), "AccessDenied", name)
+	}
+	require.NoError(t, w.bound(t.Context(), "untagged", w.boundary))
+	for name, crime := range crimesOn("untagged") {
+		require.NoError(t, crime(w, t.Context()), name)
+	}
+}
