@@ -114,3 +114,34 @@ func TestADeletedRoleThatIAMStillShowsIsNotTakenForAnother(t *testing.T) {
 	second := w.made(p, wanted(policyA), "")
 	assert.NotEqual(t, first.ID, second.ID)
 }
+
+func TestTwoClustersInOneAccountDoNotMeet(t *testing.T) {
+	w := newWorld(t)
+	prod, dev := w.provisioner(), w.provisioner(func(o *Options) { o.ClusterName = "dev" })
+	first := w.made(prod, wanted(policyA), "")
+	want := wanted(policyB)
+	want.ExternalID = "team/dev"
+	second := w.made(dev, want, "")
+	assert.NotEqual(t, first.ARN, second.ARN)
+	there, err := dev.Delete(t.Context(), app, "")
+	require.NoError(t, err)
+	assert.True(t, there)
+	w.missing(second.ARN.Name)
+	assert.Equal(t, policyA, w.look(first.ARN.Name).inline[policyName])
+}
+
+func TestTheLongestNamesHaveRoles(t *testing.T) {
+	w := newWorld(t)
+	cluster := strings.Repeat("c", 100)
+	p := w.provisioner(func(o *Options) { o.ClusterName = cluster })
+	want := wanted(policyA)
+	want.Namespace, want.Name = strings.Repeat("n", 63), strings.Repeat("x", 245)
+	want.ExternalID = want.Namespace + "/" + cluster
+	role := w.made(p, want, "")
+	got := w.look(role.ARN.Name)
+	assert.Equal(t, want.Name, got.tags["kubernetes-service-account"])
+	assert.Contains(t, got.trust, want.ExternalID)
+	there, err := p.Delete(t.Context(), want.Key, role.ID)
+	require.NoError(t, err)
+	assert.True(t, there)
+}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/stretchr/testify/assert"
@@ -36,14 +35,9 @@ func (w *world) provisioning(args ...string) *system.Controller {
 // admin is an administrator's IAM client.
 func (w *world) admin() *iam.Client {
 	w.t.Helper()
-	_, err := w.aws.AddUser(system.AccountID, "admin", true)
+	client, err := w.aws.Admin()
 	require.NoError(w.t, err)
-	creds, err := w.aws.UserCredentials(system.AccountID, "admin")
-	require.NoError(w.t, err)
-	return iam.New(iam.Options{
-		Region: "us-east-1", BaseEndpoint: new(w.aws.URL()),
-		Credentials: credentials.NewStaticCredentialsProvider(creds.AccessKeyID, creds.SecretAccessKey, ""),
-	})
+	return client
 }
 
 // ownRole returns the role of the credentials in a Secret, as IAM shows it.

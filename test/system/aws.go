@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"kube-aws-iam-controller/internal/awssim"
 
@@ -147,6 +148,18 @@ func (a *AWS) SetLatency(d time.Duration) {
 
 // SetFaults replaces what goes wrong.
 func (a *AWS) SetFaults(faults ...awssim.Fault) { a.Set(awssim.Settings{Faults: &faults}) }
+
+// Admin is the IAM client of somebody who may do everything.
+func (a *AWS) Admin() (*iam.Client, error) {
+	if _, err := a.AddUser(AccountID, "admin", true); err != nil {
+		return nil, err
+	}
+	creds, err := a.UserCredentials(AccountID, "admin")
+	return iam.New(iam.Options{
+		Region: "us-east-1", BaseEndpoint: new(a.URL()), HTTPClient: &http.Client{},
+		Credentials: credentials.NewStaticCredentialsProvider(creds.AccessKeyID, creds.SecretAccessKey, ""),
+	}), err
+}
 
 // WhoAmI asks STS whose credentials these are, as any program would, and returns the ARN.
 func (a *AWS) WhoAmI(ctx context.Context, id, secret, token string) (string, error) {

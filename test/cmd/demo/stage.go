@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -69,14 +70,19 @@ func (d *demo) mayUse(ctx context.Context) error {
 			return errors.Join(fmt.Errorf("the namespace %s is there already: the demo makes its own", name), err)
 		}
 	}
-	accounts, err := d.Kubectl(ctx, "get", "serviceaccounts", "-A", "-o",
-		`jsonpath={range .items[?(@.metadata.annotations.iam\.amazonaws\.com/role)]}{.metadata.namespace}/{.metadata.name} {end}`)
-	if err != nil {
-		return err
+	var accounts []string
+	for _, asks := range []string{"role", "role-policy", "managed-policies"} {
+		found, err := d.Kubectl(ctx, "get", "serviceaccounts", "-A", "-o",
+			`jsonpath={range .items[?(@.metadata.annotations.iam\.amazonaws\.com/`+asks+`)]}{.metadata.namespace}/{.metadata.name} {end}`)
+		if err != nil {
+			return err
+		}
+		accounts = append(accounts, strings.Fields(found)...)
 	}
 	roles, _ := d.Kubectl(ctx, "get", "awsiamroles.zalando.org", "-A", "-o", "name") // none where there is no such resource
-	if accounts != "" || roles != "" {
-		return fmt.Errorf("the cluster has objects that ask for roles, and the demo would give them credentials of simulated AWS: %s %s", accounts, roles)
+	if len(accounts) > 0 || roles != "" {
+		return fmt.Errorf("the cluster has objects that ask for roles, and the demo would give them credentials of simulated AWS: %s %s",
+			strings.Join(accounts, " "), roles)
 	}
 	return nil
 }

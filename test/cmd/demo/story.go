@@ -24,13 +24,16 @@ const patience = time.Minute
 // shortSession is how long sessions last while they run out before one's eyes.
 const shortSession = 12 * time.Second
 
+// driftInterval is how often roles are looked at: far more often than anybody needs but who watches.
+const driftInterval = 10 * time.Second
+
 // run tells the story from its beginning to its end.
 func (d *demo) run(ctx context.Context, kubeconfig string) error {
 	if err := d.useCluster(ctx, kubeconfig); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		d.startAWS, d.startController, d.serveAccount, d.serveRole, d.useCredentials, d.outliveSessions, d.refuseStranger, d.ownRole, d.cleanUp,
+		d.startAWS, d.startController, d.serveAccount, d.serveRole, d.useCredentials, d.outliveSessions, d.refuseStranger, d.ownRole, d.changeOwnRole, d.repairOwnRole, d.deleteOwnRole, d.cleanUp,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -84,7 +87,7 @@ func (d *demo) startController(ctx context.Context) error {
 	}
 	d.say.note("applied manifests/: the resource definition, a ServiceAccount and its rights")
 	d.controller, err = system.StartController(ctx, system.Options{
-		Binary: binary, Kubeconfig: kubeconfig, Env: d.aws.ControllerEnv(), Log: d.log, Args: []string{"--cluster-name=" + clusterName, "--permissions-boundary=" + d.aws.Boundary},
+		Binary: binary, Kubeconfig: kubeconfig, Env: d.aws.ControllerEnv(), Log: d.log, Args: []string{"--cluster-name=" + clusterName, "--permissions-boundary=" + d.aws.Boundary, "--drift-interval=" + driftInterval.String()},
 	})
 	if err != nil {
 		return err
@@ -231,34 +234,6 @@ func (d *demo) refuseStranger(ctx context.Context) error {
 		return errors.Join(errors.New("the stranger was given a Secret"), err)
 	}
 	d.say.note("and there is no Secret: the role's trust asks for the external ID %s/%s", namespace, clusterName)
-	return nil
-}
-
-// ownRole has a role made, changed and taken away.
-func (d *demo) ownRole(ctx context.Context) error {
-	d.say.step("Apply examples/serviceaccount-with-policy.yaml: a policy asks for a role of one's own")
-	d.aws.SetSession(0)
-	d.aws.Set(awssim.Settings{Propagation: new(awssim.Duration(2 * time.Second))})
-	if err := d.apply(ctx, "serviceaccount-with-policy.yaml"); err != nil {
-		return err
-	}
-	if err := d.showSecret(ctx, "reader.aws-iam"); err != nil {
-		return err
-	}
-	if err := d.runPod(ctx, "reader.aws-iam", 0, 1); err != nil {
-		return err
-	}
-	if _, err := d.Kubectl(ctx, "annotate", "-n", namespace, "serviceaccount/reader", "--overwrite",
-		`iam.amazonaws.com/role-policy={"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}}`); err != nil {
-		return err
-	}
-	if err := d.untilSaid(ctx, namespace, "RoleUpdated"); err != nil {
-		return err
-	}
-	if _, err := d.Kubectl(ctx, "delete", "-n", namespace, "serviceaccount/reader", "--timeout=60s"); err != nil {
-		return err
-	}
-	d.say.note("deleted the ServiceAccount: its role was deleted before it, as its finalizer demands")
 	return nil
 }
 
