@@ -127,7 +127,7 @@ func TestTwoClustersInOneAccountDoNotMeet(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, there)
 	w.missing(second.ARN.Name)
-	assert.Equal(t, policyA, w.look(first.ARN.Name).inline[policyName])
+	assert.JSONEq(t, policyA, w.look(first.ARN.Name).inline[policyName])
 }
 
 func TestTheLongestNamesHaveRoles(t *testing.T) {
