@@ -95,30 +95,47 @@ func TestAnOrphanIsKeptForAsLongAsNothingIsProven(t *testing.T) {
 }
 
 func TestOrphansAreLookedForOnceInAnInterval(t *testing.T) {
+	for intervals := 1; intervals <= 3; intervals++ {
+		synctest.Test(t, func(t *testing.T) {
+			w := sweeping(t)
+			w.OrphanSweepInterval, w.sweepErr = 6*time.Hour, errDenied
+			stop := w.sweepInBackground()
+			time.Sleep(time.Duration(intervals) * w.OrphanSweepInterval)
+			stop()
+			assert.GreaterOrEqual(t, len(w.calls), intervals)
+			assert.LessOrEqual(t, len(w.calls), intervals+1)
+			assert.Contains(t, w.logged.String(), "sweep for orphaned roles is incomplete")
+		})
+	}
+}
+
+func TestWhoMakesNoRolesLooksForNoOrphans(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sweeping(t)
-		w.OrphanSweepInterval, w.sweepErr = 6*time.Hour, errDenied
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			w.SweepOrphans(ctx, func(identity.Key) {})
-		}()
-		for _, least := range []int{1, 2, 3} {
-			time.Sleep(6 * time.Hour)
-			synctest.Wait()
-			assert.GreaterOrEqual(t, len(w.calls), least)
-			assert.LessOrEqual(t, len(w.calls), least+1)
-		}
-		assert.Contains(t, w.logged.String(), "sweep for orphaned roles is incomplete")
-		w.disabledErr = errDenied
-		seen := len(w.calls)
-		time.Sleep(12 * time.Hour)
-		synctest.Wait()
-		assert.Len(t, w.calls, seen, "who makes no roles has no business there")
-		cancel()
-		<-ended
+		w.OrphanSweepInterval, w.disabledErr = 6*time.Hour, errDenied
+		stop := w.sweepInBackground()
+		time.Sleep(24 * time.Hour)
+		stop()
+		assert.Empty(t, w.calls)
+	})
+}
+
+func TestWithoutAnIntervalNoOrphanIsLookedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sweeping(t)
 		w.OrphanSweepInterval = 0
 		w.SweepOrphans(t.Context(), nil)
+		assert.Empty(t, w.calls)
 	})
+}
+
+// sweepInBackground runs the sweeps until the returned function is called, which waits for their end.
+func (w *world) sweepInBackground() (stop func()) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.SweepOrphans(ctx, func(identity.Key) {})
+	}()
+	return func() { cancel(); <-ended }
 }
