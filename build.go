@@ -125,6 +125,7 @@ func (c *controller) openSources() (map[identity.Source]broker.Source, []func() 
 		ExternalID: externalID,
 		SecretName: func(account string) string { return secrets.Name(identity.ServiceAccount, account) },
 		MaxName:    secrets.MaxServiceAccountName,
+		Lookup:     c.clients.Lookup,
 	})
 	c.accounts = fromAccounts
 	fromRoles := awsiamrole.NewSource(c.clients.Roles, roles, externalID)

@@ -40,8 +40,9 @@ type Clients struct {
 	// Core writes Secrets and reads Pods. Events is another client, so that
 	// a burst of events never delays a Secret.
 	Core, Events kubernetes.Interface
-	// Metadata writes ServiceAccounts.
-	Metadata metadata.Interface
+	// Metadata writes ServiceAccounts. Lookup reads them while a pod waits to
+	// be admitted, and never behind a burst of writes.
+	Metadata, Lookup metadata.Interface
 	// Roles reads and writes AWSIAMRoles.
 	Roles *awsiamrole.Client
 
@@ -63,12 +64,13 @@ func Connect(opts Options) (*Clients, error) {
 	brief.Timeout = requestTimeout
 
 	c := Clients{logger: opts.Logger}
-	var errs [5]error
+	var errs [6]error
 	c.Core, errs[0] = kubernetes.NewForConfig(protobuf(brief))
 	c.Events, errs[1] = kubernetes.NewForConfig(protobuf(quarter(brief)))
 	c.Metadata, errs[2] = metadata.NewForConfig(brief)
 	c.watchingMetadata, errs[3] = metadata.NewForConfig(cfg)
 	c.Roles, errs[4] = awsiamrole.NewClient(brief)
+	c.Lookup, errs[5] = metadata.NewForConfig(brief)
 	if err = errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make clients: %w", err)
 	}

@@ -3,8 +3,6 @@ package serviceaccount
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 
 	"kube-aws-iam-controller/internal/identity"
@@ -44,11 +42,6 @@ func asksForOwn(annotations map[string]string) bool {
 	return policy || managed
 }
 
-// region has the form of all AWS Regions' names, those of other partitions
-// (us-gov-west-1, us-isob-east-1, eusc-de-east-1) included. Only the SDKs know
-// which ones there are.
-var region = regexp.MustCompile(`^[a-z]{2,8}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2}$`)
-
 // read fills in what the annotations ask for.
 func read(annotations map[string]string, want *identity.Desired) error {
 	which := readRole
@@ -58,17 +51,21 @@ func read(annotations map[string]string, want *identity.Desired) error {
 	problems := errors.Join(
 		which(annotations, want),
 		readSession(annotations, want),
-		matches(annotations, regionAnnotation, region, "give an AWS Region such as eu-central-1"),
-		oneOf(annotations, deliveryAnnotation, "process", "endpoint", "file", "none"),
-		oneOf(annotations, deletionPolicyAnnotation, "Delete", "Retain"),
+		readInjection(annotations, &identity.Injection{}),
+		readDeletionPolicy(annotations),
 	)
-	if problems != nil {
-		return &identity.InvalidError{
-			Reason:  identity.InvalidAnnotation,
-			Message: strings.ReplaceAll(problems.Error(), "\n", "; "),
-		}
+	return invalid(problems)
+}
+
+// invalid returns problems as what only the author of the annotations can mend.
+func invalid(problems error) error {
+	if problems == nil {
+		return nil
 	}
-	return nil
+	return &identity.InvalidError{
+		Reason:  identity.InvalidAnnotation,
+		Message: strings.ReplaceAll(problems.Error(), "\n", "; "),
+	}
 }
 
 func readRole(annotations map[string]string, want *identity.Desired) (err error) {
@@ -112,16 +109,30 @@ func readSession(annotations map[string]string, want *identity.Desired) (err err
 	return nil
 }
 
-func matches(annotations map[string]string, key string, pattern *regexp.Regexp, remedy string) error {
-	if value, has := annotations[key]; has && !pattern.MatchString(value) {
-		return fmt.Errorf("%s: %s is not understood: %s", key, identity.Quote(value), remedy)
+// readInjection fills in what the annotations say of the account's pods.
+func readInjection(annotations map[string]string, give *identity.Injection) error {
+	var problems [2]error
+	give.Delivery = identity.DeliverProcess
+	if value, has := annotations[deliveryAnnotation]; has {
+		if give.Delivery, problems[0] = identity.ParseDelivery(value); problems[0] != nil {
+			problems[0] = fmt.Errorf("%s: %w", deliveryAnnotation, problems[0])
+		}
 	}
-	return nil
+	if value, has := annotations[regionAnnotation]; has {
+		if give.Region, problems[1] = identity.ParseRegion(value); problems[1] != nil {
+			problems[1] = fmt.Errorf("%s: %w", regionAnnotation, problems[1])
+		}
+	}
+	return errors.Join(problems[:]...)
 }
 
-func oneOf(annotations map[string]string, key string, values ...string) error {
-	if value, has := annotations[key]; has && !slices.Contains(values, value) {
-		return fmt.Errorf("%s: %s is not understood: give one of %s", key, identity.Quote(value), strings.Join(values, ", "))
+func readDeletionPolicy(annotations map[string]string) error {
+	value, has := annotations[deletionPolicyAnnotation]
+	if !has {
+		return nil
+	}
+	if err := identity.OneOf(value, "Delete", "Retain"); err != nil {
+		return fmt.Errorf("%s: %w", deletionPolicyAnnotation, err)
 	}
 	return nil
 }

@@ -1,0 +1,35 @@
+package serviceaccount
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// Injection returns what the pods of a ServiceAccount are given, nil if the
+// ServiceAccount asks for nothing. Annotations that cannot be understood are an
+// *identity.InvalidError.
+//
+// The cache is believed where it says that something is asked for. Where it
+// says nothing of the kind it may only be late, and the API server is asked.
+func (s *Source) Injection(ctx context.Context, namespace, name string) (*identity.Injection, error) {
+	annotations := map[string]string{}
+	if a := s.cached(identity.Key{Namespace: namespace, Name: name}); a != nil {
+		annotations = a.asked()
+	}
+	if !asks(annotations) {
+		meta, err := s.config.Lookup.Resource(Resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("read ServiceAccount %s/%s: %w", namespace, name, err)
+		}
+		annotations = meta.Annotations
+	}
+	if !asks(annotations) {
+		return nil, nil //nolint:nilnil // nothing asked for is an answer, not a failure
+	}
+	give := &identity.Injection{Account: name, SecretName: s.config.SecretName(name)}
+	return give, invalid(readInjection(annotations, give))
+}
