@@ -1,0 +1,184 @@
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kube-aws-iam-controller/internal/admission/admissiontest"
+	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/system"
+)
+
+var shared cluster.Shared
+
+func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
+
+// image is the sidecar's in the cases.
+const image = "registry.example/kube-aws-iam-controller:v1"
+
+// within is how long what happens at once may take on a busy machine.
+const within = time.Minute
+
+// probe is a ServiceAccount whose pods show whether admission works already.
+var probe = admissiontest.Case{Name: "probe", Given: &corev1.Pod{
+	ObjectMeta: metav1.ObjectMeta{Name: "probe"},
+	Spec:       corev1.PodSpec{ServiceAccountName: "probe", Containers: []corev1.Container{{Name: "app", Image: "registry.example/app"}}},
+}}
+
+// A world is the control plane with a namespace for each case.
+type world struct {
+	*cluster.Cluster
+
+	cases      []admissiontest.Case
+	namespaces map[string]string // by case
+	// unmutated is what the API server makes of the pods that are wanted, when
+	// nothing else touches them.
+	unmutated map[string]string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	root, err := cluster.Root()
+	require.NoError(t, err)
+	cases, err := admissiontest.Load(filepath.Join(root, "internal", "admission", "testdata"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(cases), 40)
+	w := &world{Cluster: shared.Get(t), cases: cases, namespaces: map[string]string{}, unmutated: map[string]string{}}
+	for i := range cases {
+		c := &cases[i]
+		w.furnish(t, c.Name, c.Accounts...)
+		if c.Refusal == "" {
+			made, err := w.create(t.Context(), c, c.Wanted)
+			require.NoError(t, err, c.Name)
+			w.unmutated[c.Name] = spec(t, made)
+		}
+	}
+	w.furnish(t, probe.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+		Name: "probe", Annotations: map[string]string{"iam.amazonaws.com/role": "probe"},
+	}})
+	return w
+}
+
+// furnish makes a namespace with ServiceAccounts.
+func (w *world) furnish(t *testing.T, name string, accounts ...corev1.ServiceAccount) {
+	t.Helper()
+	namespace := w.NewNamespace(t)
+	w.namespaces[name] = namespace
+	for i := range accounts {
+		account := accounts[i].DeepCopy()
+		_, err := w.Client().CoreV1().ServiceAccounts(namespace).Create(t.Context(), account, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) { // default
+			_, err = w.Client().CoreV1().ServiceAccounts(namespace).Update(t.Context(), account, metav1.UpdateOptions{})
+		}
+		require.NoError(t, err, name)
+	}
+}
+
+// create has the API server admit a pod, and store nothing.
+func (w *world) create(ctx context.Context, c *admissiontest.Case, pod *corev1.Pod) (*corev1.Pod, error) {
+	return w.Client().CoreV1().Pods(w.namespaces[c.Name]).Create(ctx, pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+}
+
+// await returns once pods are mutated, or are no longer.
+func (w *world) await(t *testing.T, mutated bool) {
+	t.Helper()
+	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
+		made, err := w.create(ctx, &probe, probe.Given)
+		if err != nil {
+			return err
+		}
+		if (len(made.Spec.Containers[0].Env) > 0) != mutated {
+			return errors.New("the probe shows otherwise")
+		}
+		return nil
+	}))
+}
+
+// awaitRegion returns once pods are given a Region.
+func (w *world) awaitRegion(t *testing.T, region string) {
+	t.Helper()
+	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
+		made, err := w.create(ctx, &probe, probe.Given)
+		if err == nil && !slices.Contains(made.Spec.Containers[0].Env, corev1.EnvVar{Name: "AWS_REGION", Value: region}) {
+			err = errors.New("the probe is given no such Region")
+		}
+		return err
+	}))
+}
+
+// compare holds what the API server admits against every case with a default
+// Region.
+func (w *world) compare(t *testing.T, region string) {
+	t.Helper()
+	compared := 0
+	for i := range w.cases {
+		c := &w.cases[i]
+		if c.DefaultRegion != region {
+			continue
+		}
+		compared++
+		t.Run(c.Name, func(t *testing.T) {
+			made, err := w.create(t.Context(), c, c.Given)
+			if c.Refusal != "" {
+				require.Error(t, err)
+				assert.True(t, apierrors.IsForbidden(err), "%v", err)
+				assert.Regexp(t, "denied (the )?request: "+regexp.QuoteMeta(c.Refusal)+"$", err.Error())
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, w.unmutated[c.Name], spec(t, made))
+			assert.Equal(t, c.Given.Annotations, made.Annotations)
+			again, err := w.create(t.Context(), c, c.Wanted)
+			require.NoError(t, err)
+			assert.Equal(t, w.unmutated[c.Name], spec(t, again), "doing it twice changes nothing")
+		})
+	}
+	require.Positive(t, compared)
+}
+
+// spec returns the bytes of a pod's spec.
+func spec(t *testing.T, pod *corev1.Pod) string {
+	t.Helper()
+	text, err := json.MarshalIndent(pod.Spec, "", " ")
+	require.NoError(t, err)
+	return string(text)
+}
+
+// apply applies a component as an installer does, with patches.
+func (w *world) apply(t *testing.T, component string, patches ...string) {
+	t.Helper()
+	w.kustomize(t, "apply", component, patches...)
+}
+
+func (w *world) kustomize(t *testing.T, verb, component string, patches ...string) {
+	t.Helper()
+	root, err := cluster.Root()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	path, err := filepath.Rel(dir, filepath.Join(root, "manifests", "components", component))
+	require.NoError(t, err)
+	text := fmt.Sprintf("components: [%q]\n", path)
+	if len(patches) > 0 {
+		text += "patches:\n"
+	}
+	for _, patch := range patches {
+		text += patch
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600))
+	_, err = w.Kubectl(t.Context(), verb, "-k", dir)
+	require.NoError(t, err)
+}
