@@ -38,7 +38,7 @@ race: ## Run the unit tests under the race detector (needs a C compiler).
 
 .PHONY: integration
 integration: ## Run the controller against a real API server and simulated AWS.
-	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -p 1 -parallel 6 ./iam/ ./cluster/ ./integration/
+	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -p 1 -parallel 6 ./iam/ ./cluster/ ./admission/ ./integration/
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run the linters, on both modules.

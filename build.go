@@ -62,6 +62,9 @@ func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controll
 	if err = c.assemble(assumer, newProvisioner(cfg, assumer), registry); err != nil {
 		return nil, err
 	}
+	if err = c.openWebhook(ctx, own, registry); err != nil {
+		return nil, err
+	}
 	c.server, err = telemetry.Listen(ctx, cfg.ListenAddress, registry,
 		[]telemetry.Check{{Name: "workers", Test: func() error { return c.loop.Alive(stuck) }}}, c.readiness())
 	return c, err
@@ -150,6 +153,9 @@ func (c *controller) secretInformer(s identity.Source) (*kube.Informer, error) {
 // readiness has a check for each source, and one that anything is served at all.
 func (c *controller) readiness() []telemetry.Check {
 	checks := []telemetry.Check{{Name: "sources", Test: c.serves}}
+	if c.webhook != nil {
+		checks = append(checks, telemetry.Check{Name: "webhook", Test: c.webhook.ready})
+	}
 	for _, s := range c.sources {
 		checks = append(checks, telemetry.Check{Name: string(s.name), Test: s.ready})
 	}

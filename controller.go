@@ -10,12 +10,13 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
-	"kube-aws-iam-controller/internal/broker"
 	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/httpserver"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/kube"
 	"kube-aws-iam-controller/internal/leader"
 	"kube-aws-iam-controller/internal/secrets"
+	"kube-aws-iam-controller/internal/serviceaccount"
 	"kube-aws-iam-controller/internal/telemetry"
 	"kube-aws-iam-controller/internal/workloop"
 )
@@ -50,13 +51,15 @@ type controller struct {
 	clients *kube.Clients
 	sources []source
 	// accounts hold ServiceAccounts back while a role of their own is there.
-	accounts broker.Holder
+	accounts *serviceaccount.Source
 	store    *secrets.Store
 	loop     *workloop.Loop[identity.Key]
 	sweep    func(ctx context.Context, retire func(identity.Key))
 	events   record.EventBroadcaster
 	metrics  *telemetry.Metrics
-	server   *telemetry.Server
+	server   *httpserver.Server
+	// webhook is nil where pods are not mutated by this process.
+	webhook *webhook
 }
 
 // run runs until ctx is done or something ends that should not.
@@ -64,6 +67,9 @@ func (c *controller) run(ctx context.Context) error {
 	defer c.events.Shutdown()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.server.Serve(ctx) })
+	if c.webhook != nil {
+		group.Go(func() error { return c.webhook.run(ctx) })
+	}
 	for _, s := range c.sources {
 		group.Go(func() error { s.objects.RunWithContext(ctx); return nil })
 		group.Go(func() error { s.secrets.RunWithContext(ctx); return nil })

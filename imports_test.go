@@ -26,11 +26,16 @@ var allowed = map[string][]string{
 	"internal/awserr":         {},
 	"internal/workloop":       {},
 	"internal/leader":         {},
-	"internal/telemetry":      {},
+	"internal/telemetry":      {"internal/httpserver"},
+	"internal/httpserver":     {},
+	"internal/certificates":   {},
+	"internal/admission":      {"internal/identity"},
 	"internal/logging":        {},
 	"internal/config":         {"internal/identity", "internal/trust"},
 	"internal/kube":           {"internal/awsiamrole"},
 	"internal/awssim":         {},
+
+	"internal/admission/admissiontest": {},
 }
 
 func TestImportDirection(t *testing.T) {

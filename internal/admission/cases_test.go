@@ -64,14 +64,26 @@ func admit(t *testing.T, c *admissiontest.Case, pod *corev1.Pod) (made *corev1.P
 	if !response.Allowed {
 		return nil, response.Result.Message
 	}
+	var patch Patch
 	if response.Patch != nil {
-		patch, err := jsonpatch.DecodePatch(response.Patch)
-		require.NoError(t, err)
-		raw, err = patch.Apply(raw)
-		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(response.Patch, &patch))
 	}
+	return apply(t, pod, patch), ""
+}
+
+// apply does to a pod what a patch says.
+func apply(t *testing.T, pod *corev1.Pod, patch Patch) (made *corev1.Pod) {
+	t.Helper()
+	raw, err := json.Marshal(pod)
+	require.NoError(t, err)
+	operations, err := json.Marshal(patch)
+	require.NoError(t, err)
+	decoded, err := jsonpatch.DecodePatch(operations)
+	require.NoError(t, err)
+	raw, err = decoded.Apply(raw)
+	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(raw, &made))
-	return made, ""
+	return made
 }
 
 // newWebhook returns a webhook in a cluster with the ServiceAccounts of a case.
@@ -86,8 +98,10 @@ func newWebhook(c *admissiontest.Case) *Webhook {
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"}, ObjectMeta: meta,
 		})
 	}
-	empty := cache.NewSharedIndexInformer(&cache.ListWatch{}, &metav1.PartialObjectMetadata{}, 0, nil)
-	accounts := serviceaccount.NewSource(nil, empty, serviceaccount.Config{
+	// The cache is late: it has them without annotations, if at all.
+	late := cache.NewSharedIndexInformer(&cache.ListWatch{}, &metav1.PartialObjectMetadata{}, 0, nil)
+	_ = late.GetStore().Add(cache.ExplicitKey(namespace + "/app"))
+	accounts := serviceaccount.NewSource(nil, late, serviceaccount.Config{
 		SecretName: func(account string) string { return account + ".aws-iam" },
 		Lookup:     fake.NewSimpleMetadataClient(scheme, objects...),
 	})

@@ -23,7 +23,9 @@ type group struct {
 // SDKs do with them: https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html.
 func variables(give identity.Injection) []group {
 	groups := []group{}
-	alone := func(name, value string) { groups = append(groups, group{variables: []corev1.EnvVar{{Name: name, Value: value}}}) }
+	alone := func(name, value string) {
+		groups = append(groups, group{variables: []corev1.EnvVar{{Name: name, Value: value}}})
+	}
 	switch give.Delivery {
 	case identity.DeliverProcess:
 		alone("AWS_SHARED_CREDENTIALS_FILE", mountPath+"/credentials.process")
@@ -38,6 +40,7 @@ func variables(give identity.Injection) []group {
 			variables: []corev1.EnvVar{{Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Value: endpointURL}, token(give)},
 			rivals:    []string{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"},
 		})
+	default: // given nothing
 	}
 	// Without it an SDK that finds nothing falls back to the node's own role.
 	alone("AWS_EC2_METADATA_DISABLED", "true")

@@ -60,6 +60,16 @@ type Config struct {
 	RefreshLimit time.Duration
 	Workers      int
 
+	// WebhookListenAddress is where pods are mutated, "" for nowhere.
+	WebhookListenAddress string
+	// WebhookCertFile and WebhookKeyFile are kept by something else; without
+	// them the controller keeps a certificate of its own.
+	WebhookCertFile, WebhookKeyFile string
+	// DefaultRegion is the AWS Region of pods whose ServiceAccount names none.
+	DefaultRegion string
+	// SidecarImage holds credentials-server, for the delivery endpoint.
+	SidecarImage string
+
 	ListenAddress        string
 	LeaderElect          bool
 	LeaderElectNamespace string

@@ -104,6 +104,9 @@ func TestMalformedFlagsAreNamed(t *testing.T) {
 		"an API server without scheme":        {"--apiserver=127.0.0.1:8001", "--apiserver"},
 		"an address without port":             {"--listen-address=127.0.0.1", "--listen-address"},
 		"an address with an empty port":       {"--listen-address=:", "--listen-address"},
+		"a webhook without port":              {"--webhook-listen-address=webhook", "--webhook-listen-address"},
+		"a certificate without key":           {"--webhook-cert-file=tls.crt", "without --webhook-key-file"},
+		"a Region that is none":               {"--default-region=Frankfurt", "--default-region"},
 		"an unknown log format":               {"--log-format=xml", "--log-format (KUBE_AWS_IAM_LOG_FORMAT): enum value must be one of logfmt,json, got 'xml'"},
 	}
 	for name, tc := range tests {
@@ -273,7 +276,9 @@ func TestEveryFlagIsDocumented(t *testing.T) {
 		if flag.Envar == "" {
 			continue // kingpin's own
 		}
-		assert.Contains(t, string(text), "`--"+flag.Name+"`")
+		if !strings.Contains(string(text), "`--"+flag.Name+"`") {
+			t.Errorf("--%s is not documented", flag.Name)
+		}
 		if value := strings.Join(flag.Default, ""); value != "" && !flag.Hidden {
 			assert.Regexp(t, "`--"+flag.Name+"` \\| `?"+regexp.QuoteMeta(value)+"`? \\|", string(text))
 		}

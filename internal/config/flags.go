@@ -51,6 +51,7 @@ func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 	clusterFlags(app, c)
 	awsFlags(app, c)
 	roleFlags(app, c)
+	podFlags(app, c)
 	processFlags(app, c)
 	for _, flag := range app.Model().Flags[kingpins:] {
 		app.GetFlag(flag.Name).Envar(envName(flag.Name)).SetValue(setting{Value: flag.Value, flag: flag.Name})
@@ -114,6 +115,15 @@ func roleFlags(app *kingpin.Application, c *Config) {
 	app.Flag("role-ready-timeout", "How long a new role may take until it can be assumed, before that is a warning.").
 		Default("2m").DurationVar(&c.RoleReadyTimeout)
 	app.Flag("iam-qps", "Most requests a second to IAM; twice as many for a moment.").Default("20").Float64Var(&c.IAMQPS)
+}
+
+func podFlags(app *kingpin.Application, c *Config) {
+	app.Flag("webhook-listen-address", "Address of the webhook that gives pods their credentials, such as :8443. Off by default.").StringVar(&c.WebhookListenAddress)
+	app.Flag("webhook-cert-file", "File with the webhook's certificate, where something else keeps one. By default the controller does.").StringVar(&c.WebhookCertFile)
+	app.Flag("webhook-key-file", "File with the key of that certificate.").StringVar(&c.WebhookKeyFile)
+	app.Flag("default-region", "AWS Region that the webhook gives to pods whose ServiceAccount names none.").StringVar(&c.DefaultRegion)
+	app.Flag("credentials-server-image", "Image with /credentials-server, which the webhook adds to pods for the delivery endpoint: the controller's own.").
+		StringVar(&c.SidecarImage)
 }
 
 func processFlags(app *kingpin.Application, c *Config) {

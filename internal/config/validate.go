@@ -47,6 +47,9 @@ func (c *Config) Validate() error {
 		flagError("refresh-limit", between(c.RefreshLimit, minRefreshLimit, identity.MaxSession)),
 		flagError("workers", between(c.Workers, 1, maxWorkers)),
 		flagError("listen-address", checkAddress(c.ListenAddress)),
+		flagError("webhook-listen-address", optional(c.WebhookListenAddress, checkAddress)),
+		flagError("webhook-cert-file", together(c.WebhookCertFile, c.WebhookKeyFile, "webhook-key-file")),
+		flagError("default-region", optional(c.DefaultRegion, checkRegion)),
 	)
 }
 
@@ -105,6 +108,19 @@ func checkURL(value string) error {
 		return fmt.Errorf("%s is not a URL: give http://host:port or https://host:port", identity.Quote(value))
 	}
 	return nil
+}
+
+func checkRegion(value string) error {
+	_, err := identity.ParseRegion(value)
+	return err
+}
+
+// together checks that a setting is given with the one it is of no use without.
+func together(value, other, name string) error {
+	if (value == "") == (other == "") {
+		return nil
+	}
+	return fmt.Errorf("is of no use without --%s: give both or neither", name)
 }
 
 func checkAddress(value string) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-kit/log/level"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
@@ -20,14 +21,38 @@ import (
 // MetadataInformer returns an informer of the metadata of one resource in one
 // namespace, "" for all. It keeps what transform leaves.
 func (c *Clients) MetadataInformer(resource schema.GroupVersionResource, namespace, selector string, transform cache.TransformFunc) (*Informer, error) {
+	return c.metadataInformer(resource, namespace, func(opts *metav1.ListOptions) { opts.LabelSelector = selector }, transform)
+}
+
+// NamedInformer returns an informer that says when one object changes, and
+// keeps nothing of it but its version. namespace is "" for a resource that has
+// none.
+func (c *Clients) NamedInformer(resource schema.GroupVersionResource, namespace, name string) (*Informer, error) {
+	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
+	return c.metadataInformer(resource, namespace, func(opts *metav1.ListOptions) { opts.FieldSelector = selector }, onlyVersion)
+}
+
+func onlyVersion(obj any) (any, error) {
+	meta, ok := obj.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return obj, nil
+	}
+	return &metav1.PartialObjectMetadata{TypeMeta: meta.TypeMeta, ObjectMeta: metav1.ObjectMeta{
+		Namespace: meta.Namespace, Name: meta.Name, UID: meta.UID, ResourceVersion: meta.ResourceVersion,
+	}}, nil
+}
+
+func (c *Clients) metadataInformer(
+	resource schema.GroupVersionResource, namespace string, selectObjects func(*metav1.ListOptions), transform cache.TransformFunc,
+) (*Informer, error) {
 	client := c.watchingMetadata.Resource(resource).Namespace(namespace)
 	return c.newInformer(resource.Resource, &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
-			opts.LabelSelector = selector
+			selectObjects(&opts)
 			return client.List(ctx, opts)
 		},
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-			opts.LabelSelector = selector
+			selectObjects(&opts)
 			return client.Watch(ctx, opts)
 		},
 	}, &metav1.PartialObjectMetadata{}, transform)

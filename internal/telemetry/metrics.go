@@ -21,6 +21,7 @@ type Metrics struct {
 	awsDuration     *prometheus.HistogramVec
 	drift           *prometheus.CounterVec
 	leader          prometheus.Gauge
+	webhook         *prometheus.CounterVec
 }
 
 // NewMetrics registers the controller's metrics, and those of Go and of the
@@ -54,6 +55,10 @@ func NewMetrics(reg prometheus.Registerer, version string) (*Metrics, error) {
 			Help: "1 while this replica does the work, 0 otherwise.",
 		}),
 	}
+	m.webhook = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "webhook_requests_total",
+		Help: "Pods that the webhook was asked about, by what became of them.",
+	}, []string{"result"})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info",
 		Help:        "Always 1; the labels say what runs.",
@@ -61,7 +66,7 @@ func NewMetrics(reg prometheus.Registerer, version string) (*Metrics, error) {
 	})
 	info.Set(1)
 	return m, registerAll(reg,
-		m.refreshes, m.refreshDuration, m.awsRequests, m.awsDuration, m.drift, m.leader, info,
+		m.refreshes, m.refreshDuration, m.awsRequests, m.awsDuration, m.drift, m.leader, m.webhook, info,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -83,6 +88,34 @@ func (m *Metrics) ObserveRefresh(source, reason, result string, took time.Durati
 
 // ObserveDrift counts one correction.
 func (m *Metrics) ObserveDrift(kind string) { m.drift.WithLabelValues(kind).Inc() }
+
+// ObserveWebhook counts one answer of the webhook.
+func (m *Metrics) ObserveWebhook(result string) { m.webhook.WithLabelValues(result).Inc() }
+
+// RegisterWebhookCertificate registers when the webhook's certificate runs out;
+// there is no such series before there is one.
+func RegisterWebhookCertificate(reg prometheus.Registerer, expiration func() time.Time) error {
+	return reg.Register(certificate{
+		expiration: expiration,
+		desc: prometheus.NewDesc(namespace+"_webhook_certificate_expiration_timestamp_seconds",
+			"When the webhook's certificate runs out, in seconds since the epoch.", nil, nil),
+	})
+}
+
+type certificate struct {
+	expiration func() time.Time
+	desc       *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c certificate) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
+
+// Collect implements prometheus.Collector.
+func (c certificate) Collect(ch chan<- prometheus.Metric) {
+	if at := c.expiration(); !at.IsZero() {
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(at.Unix()))
+	}
+}
 
 // errorCode is what AWS's codes look like. What answers in AWS's place, such as
 // a proxy, may send anything: a label of it would have no end of values, and

@@ -212,7 +212,7 @@ func TestAnAnswerThatNeverEndsHoldsNobodyUp(t *testing.T) {
 	select {
 	case err = <-served:
 		require.NoError(t, err)
-	case <-time.After(shutdownTime + 3*time.Second):
+	case <-time.After(linger + 3*time.Second):
 		t.Error("still serving")
 	}
 }
@@ -255,7 +255,9 @@ func TestScrapesAreLimited(t *testing.T) {
 func TestATakenPortIsAnErrorAtOnce(t *testing.T) {
 	first, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
 	require.NoError(t, err)
-	defer first.listener.Close()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	defer func() { assert.NoError(t, first.Serve(ended)) }()
 	_, err = Listen(t.Context(), first.Addr().String(), prometheus.NewRegistry(), nil, nil)
 	assert.ErrorContains(t, err, "address already in use")
 }

@@ -17,8 +17,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"kube-aws-iam-controller/internal/admission/admissiontest"
+
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/system"
 )

@@ -173,7 +173,7 @@ func TestDropIn(t *testing.T) {
 	// The new definition and rights apply over the old ones, and are used without a restart.
 	root, err := cluster.Root()
 	require.NoError(t, err)
-	_, err = control.Kubectl(t.Context(), "apply", "-k", filepath.Join(root, "manifests"))
+	_, err = control.Kubectl(t.Context(), "apply", "-k", filepath.Join(root, "manifests", "prerequisites"))
 	require.NoError(t, err)
 	w.account("new", "app")
 	require.NoError(t, system.Eventually(t.Context(), 90*time.Second, func(ctx context.Context) error {

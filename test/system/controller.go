@@ -48,7 +48,7 @@ func Install(ctx context.Context, access *cluster.Access) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := access.Kubectl(ctx, "apply", "-k", filepath.Join(root, "manifests")); err != nil {
+	if _, err := access.Kubectl(ctx, "apply", "-k", filepath.Join(root, "manifests", "prerequisites")); err != nil {
 		return "", err
 	}
 	if _, err := access.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=30s",

@@ -1,0 +1,137 @@
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-kit/log"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// asked is a webhook that counts its answers, and whose ServiceAccounts all ask
+// for credentials unless err is set.
+func asked(results *[]string, err error) *Webhook {
+	return &Webhook{
+		Account: func(_ context.Context, _, name string) (*identity.Injection, error) {
+			return &identity.Injection{Account: name, SecretName: name + ".aws-iam", Delivery: identity.DeliverProcess}, err
+		},
+		Observe: func(result string) { *results = append(*results, result) },
+		Logger:  log.NewNopLogger(),
+	}
+}
+
+// creation is the request to create a pod, changed by each of the changes.
+func creation(changes ...func(*admissionv1.AdmissionRequest)) *admissionv1.AdmissionRequest {
+	r := &admissionv1.AdmissionRequest{
+		UID: "1", Namespace: namespace, Operation: admissionv1.Create,
+		Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+		Object:   runtime.RawExtension{Raw: []byte(`{"spec":{"containers":[{"name":"app"}]}}`)},
+	}
+	for _, change := range changes {
+		change(r)
+	}
+	return r
+}
+
+func TestNoPodIsAdmittedWhileItsServiceAccountCannotBeRead(t *testing.T) {
+	var results []string
+	response := post(t, asked(&results, errors.New("the API server is away")), creation())
+	assert.False(t, response.Allowed)
+	assert.Contains(t, response.Result.Message, "the API server is away")
+	assert.EqualValues(t, http.StatusInternalServerError, response.Result.Code)
+	assert.Equal(t, []string{Failed}, results)
+}
+
+func TestOnlyPodsThatAreCreatedAreMutated(t *testing.T) {
+	for title, change := range map[string]func(*admissionv1.AdmissionRequest){
+		"an update":        func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update },
+		"a subresource":    func(r *admissionv1.AdmissionRequest) { r.SubResource = "ephemeralcontainers" },
+		"another resource": func(r *admissionv1.AdmissionRequest) { r.Resource.Resource = "configmaps" },
+		"a mirror": func(r *admissionv1.AdmissionRequest) {
+			r.Object.Raw = []byte(`{"metadata":{"annotations":{"` + corev1.MirrorPodAnnotationKey + `":"x"}}}`)
+		},
+	} {
+		t.Run(title, func(t *testing.T) {
+			var results []string
+			response := post(t, asked(&results, errors.New("nobody is asked")), creation(change))
+			assert.True(t, response.Allowed)
+			assert.Nil(t, response.Patch)
+			assert.Equal(t, []string{Unchanged}, results)
+		})
+	}
+}
+
+func TestAPodThatCannotBeReadIsNotAdmitted(t *testing.T) {
+	var results []string
+	response := post(t, asked(&results, nil), creation(func(r *admissionv1.AdmissionRequest) {
+		r.Object.Raw = []byte(`{"spec":{"containers":"none"}}`)
+	}))
+	assert.False(t, response.Allowed)
+	assert.Equal(t, []string{Failed}, results)
+}
+
+func TestWhatIsNoReviewIsRefused(t *testing.T) {
+	good := `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1"}}`
+	for title, c := range map[string]struct{ kind, body string }{
+		"no Content-Type":      {"", good},
+		"another Content-Type": {"text/plain", good},
+		"no JSON":              {"application/json", "{"},
+		"no request":           {"application/json", strings.ReplaceAll(good, "request", "response")},
+		"no UID":               {"application/json", strings.ReplaceAll(good, `"1"`, `""`)},
+		"another version":      {"application/json", strings.ReplaceAll(good, "/v1", "/v1beta1")},
+		"too much":             {"application/json", good + strings.Repeat(" ", maxReview)},
+	} {
+		t.Run(title, func(t *testing.T) {
+			var results []string
+			r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(c.body))
+			r.Header.Set("Content-Type", c.kind)
+			w := httptest.NewRecorder()
+			asked(&results, nil).ServeHTTP(w, r)
+			assert.Equal(t, http.StatusBadRequest, w.Code)
+			assert.Equal(t, []string{Failed}, results)
+		})
+	}
+}
+
+func TestWithoutAnImageTheEndpointIsRefused(t *testing.T) {
+	pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}}}}
+	_, err := Inject(pod, identity.Injection{Account: "app", Delivery: identity.DeliverEndpoint}, Settings{})
+	assert.ErrorContains(t, err, "names no image")
+}
+
+// FuzzInject feeds it any pod at all: it neither panics nor takes anything away
+// nor does anything the second time.
+func FuzzInject(f *testing.F) {
+	f.Add(`{"spec":{"containers":[{"name":"app","env":[{"name":"AWS_REGION"}]}]}}`, "process", "eu-central-1")
+	f.Add(`{"metadata":{"annotations":{"iam.amazonaws.com/skip-containers":" a,,b "}},"spec":{"initContainers":[{"name":"a"}]}}`, "endpoint", "")
+	f.Add(`{"spec":{"volumes":[{"name":"aws-iam-credentials"}],"containers":[{"volumeMounts":[{"mountPath":"/meta/aws-iam/"}]}]}}`, "file", "")
+	f.Fuzz(func(t *testing.T, text, delivery, region string) {
+		var pod corev1.Pod
+		if json.Unmarshal([]byte(text), &pod) != nil {
+			return
+		}
+		give := identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: identity.Delivery(delivery), Region: region}
+		patch, err := Inject(&pod, give, Settings{SidecarImage: image})
+		if err != nil {
+			require.Nil(t, patch)
+			return
+		}
+		made := apply(t, &pod, patch)
+		require.GreaterOrEqual(t, len(made.Spec.Containers), len(pod.Spec.Containers))
+		again, err := Inject(made, give, Settings{SidecarImage: image})
+		require.NoError(t, err)
+		require.Empty(t, again)
+	})
+}

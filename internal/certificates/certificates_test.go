@@ -1,0 +1,215 @@
+package certificates
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+var names = []string{"webhook.kube-system.svc", "localhost"}
+
+const day = 24 * time.Hour
+
+// trusts says whether who trusts a bundle's authorities accepts what another
+// bundle serves.
+func trusts(t *testing.T, now time.Time, trusted, serving *Bundle) bool {
+	t.Helper()
+	pool := x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM(trusted.AuthoritiesPEM()))
+	_, err := serving.Serving.Leaf.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: now, DNSName: names[0]})
+	return err == nil
+}
+
+func TestYearsOfRenewalsAreNeverNoticed(t *testing.T) {
+	now := time.Now()
+	have, err := Renew(now, nil, names, false)
+	require.NoError(t, err)
+	announced := have
+	authorities, certificates := 0, 0
+	for end := now.Add(4 * 365 * day); now.Before(end); now = now.Add(6 * time.Hour) {
+		next, err := Renew(now, have, names, announced == have)
+		require.NoError(t, err)
+		// In the moment of a renewal the API server knows the bundle before,
+		// and another replica serves it.
+		require.True(t, trusts(t, now, have, next), "whom the API server trusts before it is told of the renewal")
+		require.True(t, trusts(t, now, next, have), "what another replica still serves")
+		if len(next.Authorities) > len(have.Authorities) {
+			authorities++
+		}
+		if next.Serving != have.Serving {
+			certificates++
+		}
+		require.LessOrEqual(t, len(next.Authorities), 2, "authorities that have run out are not trusted for ever")
+		have, announced = next, next
+	}
+	assert.Positive(t, authorities)
+	assert.Greater(t, certificates, 30)
+}
+
+func TestNothingIsSignedByAnAuthorityThatIsNotAnnounced(t *testing.T) {
+	now := time.Now()
+	first, err := Renew(now, nil, names, false)
+	require.NoError(t, err)
+	later := now.Add(50 * day)
+	same, err := Renew(later, first, names, false)
+	require.NoError(t, err)
+	assert.Same(t, first, same)
+	renewed, err := Renew(later, first, names, true)
+	require.NoError(t, err)
+	assert.NotSame(t, first.Serving, renewed.Serving)
+	assert.True(t, first.NextRenewal().Before(later))
+	assert.True(t, first.NextRenewal().After(now))
+	anyway, err := Renew(now.Add(61*day), first, names, false)
+	require.NoError(t, err)
+	assert.NotSame(t, first.Serving, anyway.Serving, "one that has run out serves nobody")
+}
+
+func TestAnotherNameNeedsAnotherCertificate(t *testing.T) {
+	have, err := Renew(time.Now(), nil, names, false)
+	require.NoError(t, err)
+	moved := []string{"webhook.infra.svc"}
+	next, err := Renew(time.Now(), have, moved, false)
+	require.NoError(t, err)
+	require.NoError(t, next.Serving.Leaf.VerifyHostname(moved[0]))
+	assert.Equal(t, have.Authorities, next.Authorities)
+}
+
+func TestABundleIsStoredAndFound(t *testing.T) {
+	have, err := Renew(time.Now(), nil, names, false)
+	require.NoError(t, err)
+	data, err := have.encode()
+	require.NoError(t, err)
+	found, err := decode(data)
+	require.NoError(t, err)
+	assert.Equal(t, have.AuthoritiesPEM(), found.AuthoritiesPEM())
+	assert.Equal(t, have.Serving.Certificate, found.Serving.Certificate)
+
+	strange, err := Renew(time.Now(), nil, names, false)
+	require.NoError(t, err)
+	strangers, err := strange.encode()
+	require.NoError(t, err)
+	for key := range data {
+		for title, value := range map[string][]byte{"missing": nil, "nonsense": []byte("x"), "another bundle's": strangers[key]} {
+			broken := maps.Clone(data)
+			broken[key] = value
+			_, err = decode(broken)
+			assert.Error(t, err, "%s of %s", title, key)
+		}
+	}
+}
+
+// cluster is an API server with a configuration, and its keeper.
+func cluster(objects ...runtime.Object) (*fake.Clientset, *Keeper) {
+	client := fake.NewClientset(append(objects, &admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: "webhook"},
+		Webhooks:   []admissionregistrationv1.MutatingWebhook{{Name: "a.example.com"}, {Name: "b.example.com"}},
+	})...)
+	return client, NewKeeper(client, "kube-system", "webhook", log.NewNopLogger())
+}
+
+func TestNothingIsServedBeforeTheAPIServerTrustsIt(t *testing.T) {
+	client, k := cluster()
+	fail := true
+	client.PrependReactor("patch", "mutatingwebhookconfigurations", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return fail, nil, errors.New("away")
+	})
+	_, err := k.sync(t.Context())
+	require.ErrorContains(t, err, "away")
+	require.Error(t, k.Ready())
+	_, err = k.Certificate(nil)
+	require.ErrorContains(t, err, "no certificate yet")
+	assert.True(t, k.Expiration().IsZero())
+	fail = false
+	_, err = k.sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, k.Ready())
+	secret, err := client.CoreV1().Secrets("kube-system").Get(t.Context(), "webhook", metav1.GetOptions{})
+	require.NoError(t, err)
+	configuration, err := client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), "webhook", metav1.GetOptions{})
+	require.NoError(t, err)
+	for _, webhook := range configuration.Webhooks {
+		assert.Equal(t, secret.Data["ca.crt"], webhook.ClientConfig.CABundle)
+	}
+	writes := len(client.Actions())
+	_, err = k.sync(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, client.Actions(), writes+2, "two reads, and nothing written")
+}
+
+func TestASecretThatCannotBeReadIsMadeAnew(t *testing.T) {
+	client, k := cluster(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "webhook"}, Data: map[string][]byte{"ca.crt": []byte("x")},
+	})
+	_, err := k.sync(t.Context())
+	require.NoError(t, err)
+	secret, err := client.CoreV1().Secrets("kube-system").Get(t.Context(), "webhook", metav1.GetOptions{})
+	require.NoError(t, err)
+	_, err = decode(secret.Data)
+	require.NoError(t, err)
+}
+
+func TestTheKeeperNeverGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, k := cluster()
+		tries := 0
+		client.PrependReactor("get", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
+			tries++
+			return tries < 20, nil, errors.New("away")
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); k.Run(ctx) }()
+		time.Sleep(time.Hour)
+		cancel()
+		<-ended
+		assert.NoError(t, k.Ready())
+	})
+}
+
+func TestFilesAreReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	put := func() *Bundle {
+		b, err := Renew(time.Now(), nil, names, false)
+		require.NoError(t, err)
+		data, err := b.encode()
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "tls.crt"), data["tls.crt"], 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "tls.key"), data["tls.key"], 0o600))
+		return b
+	}
+	first := put()
+	f, err := OpenFiles(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), log.NewNopLogger())
+	require.NoError(t, err)
+	serves := func(b *Bundle) {
+		t.Helper()
+		got, err2 := f.Certificate(nil)
+		require.NoError(t, err2)
+		assert.Equal(t, b.Serving.Certificate, got.Certificate)
+	}
+	serves(first)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "tls.key"), nil, 0o600))
+	serves(first)
+	time.Sleep(10 * time.Millisecond) // of the file system's clock
+	second := put()
+	serves(second)
+	require.NoError(t, f.Ready())
+	assert.Equal(t, second.Serving.Leaf.NotAfter, f.Expiration())
+	_, err = OpenFiles(filepath.Join(dir, "none"), filepath.Join(dir, "tls.key"), log.NewNopLogger())
+	assert.ErrorContains(t, err, "none")
+}

@@ -1,0 +1,141 @@
+package admission
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/system"
+)
+
+// name is that of the webhook's Secret and configuration.
+const name = "kube-aws-iam-controller-webhook"
+
+// A webhook is controllers that mutate pods.
+type webhook struct {
+	*world
+
+	options system.Options
+	address string
+}
+
+// newWebhook installs what is shipped, but for where the webhook is: the API
+// server of a test reaches no Service.
+func newWebhook(t *testing.T, w *world) *webhook {
+	t.Helper()
+	kubeconfig, err := system.Install(t.Context(), w.Access)
+	require.NoError(t, err)
+	binary, err := system.BuildController(t.Context())
+	require.NoError(t, err)
+	aws, err := system.StartAWS(t.Context(), "/")
+	require.NoError(t, err)
+	t.Cleanup(aws.Close)
+	port, err := cluster.FreePort(t.Context())
+	require.NoError(t, err)
+	h := &webhook{world: w, address: "127.0.0.1:" + strconv.Itoa(port)}
+	h.options = system.Options{
+		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(t.TempDir(), "controller.log"),
+		Env: append(aws.ControllerEnv(), "POD_NAMESPACE="+system.Namespace, "KUBE_AWS_IAM_CLUSTER_NAME=test"),
+	}
+	w.apply(t, "webhook", fmt.Sprintf(`  - target: {kind: MutatingWebhookConfiguration}
+    patch: |
+      - {op: replace, path: /webhooks/0/clientConfig, value: {url: "https://localhost:%d/mutate-pods"}}
+`, port))
+	t.Cleanup(func() {
+		_, err := w.Kubectl(context.Background(), "delete", "mutatingwebhookconfiguration", name)
+		assert.NoError(t, err)
+	})
+	return h
+}
+
+// start runs a controller that mutates pods, until the test ends.
+func (h *webhook) start(t *testing.T, args ...string) *system.Controller {
+	t.Helper()
+	options := h.options
+	options.Args = append([]string{"--webhook-listen-address=" + h.address, "--credentials-server-image=" + image}, args...)
+	c, err := system.StartController(t.Context(), options)
+	require.NoError(t, err)
+	t.Cleanup(c.Kill)
+	require.NoError(t, c.WaitReady(t.Context(), within))
+	return c
+}
+
+func TestTheWebhookGivesPodsWhatTheCasesSay(t *testing.T) {
+	w := newWorld(t)
+	h := newWebhook(t, w)
+	_, err := w.create(t.Context(), &probe, probe.Given)
+	require.Error(t, err, "without a webhook no pod is admitted")
+
+	c := h.start(t)
+	w.await(t, true)
+	t.Run("without a default Region", func(t *testing.T) { w.compare(t, "") })
+	for _, result := range []string{"mutated", "unchanged", "refused"} {
+		n, err := c.Metric(t.Context(), `kube_aws_iam_controller_webhook_requests_total{result="`+result+`"}`)
+		require.NoError(t, err)
+		assert.Positive(t, n, result)
+	}
+	c.Kill()
+
+	h.start(t, "--default-region=eu-west-1")
+	w.await(t, true)
+	t.Run("with a default Region", func(t *testing.T) { w.compare(t, "eu-west-1") })
+}
+
+func TestTheWebhooksCertificateIsKept(t *testing.T) {
+	w := newWorld(t)
+	h := newWebhook(t, w)
+	c := h.start(t)
+	w.await(t, true)
+	first := h.authorities(t)
+	expires, err := c.Metric(t.Context(), "kube_aws_iam_controller_webhook_certificate_expiration_timestamp_seconds")
+	require.NoError(t, err)
+	assert.Positive(t, expires)
+
+	// Somebody overwrites whom the API server trusts.
+	patch := []byte(`[{"op":"replace","path":"/webhooks/0/clientConfig/caBundle","value":"c29tZWJvZHkgZWxzZQ=="}]`)
+	configurations := w.Client().AdmissionregistrationV1().MutatingWebhookConfigurations()
+	_, err = configurations.Patch(t.Context(), name, types.JSONPatchType, patch, metav1.PatchOptions{})
+	require.NoError(t, err)
+	w.await(t, true)
+	require.NoError(t, system.Eventually(t.Context(), within, func(context.Context) error {
+		if !bytes.Equal(first, h.authorities(t)) {
+			return errors.New("the API server still trusts another authority")
+		}
+		return nil
+	}))
+
+	// The Secret goes, and a certificate of a new authority takes its place.
+	require.NoError(t, w.Client().CoreV1().Secrets(system.Namespace).Delete(t.Context(), name, metav1.DeleteOptions{}))
+	require.NoError(t, system.Eventually(t.Context(), within, func(context.Context) error {
+		if bytes.Equal(first, h.authorities(t)) {
+			return errors.New("nothing was made anew")
+		}
+		return nil
+	}))
+	w.await(t, true)
+
+	// A restart finds it.
+	second := h.authorities(t)
+	c.Kill()
+	h.start(t)
+	w.await(t, true)
+	assert.Equal(t, second, h.authorities(t))
+}
+
+// authorities returns whom the API server trusts to be the webhook.
+func (h *webhook) authorities(t *testing.T) []byte {
+	t.Helper()
+	found, err := h.Client().AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), name, metav1.GetOptions{})
+	require.NoError(t, err)
+	return found.Webhooks[0].ClientConfig.CABundle
+}
