@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"internal/logging":        {},
 	"internal/config":         {"internal/identity", "internal/trust"},
 	"internal/kube":           {"internal/awsiamrole"},
+	"internal/credserver":     {},
 	"internal/awssim":         {},
 
 	"internal/admission/admissiontest": {},

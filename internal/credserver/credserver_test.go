@@ -1,0 +1,258 @@
+package credserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const token = "a-token-of-some-length"
+
+// process is what the Secret's credentials.json holds, valid for an hour.
+func process(id string) string {
+	return fmt.Sprintf(`{"Version":1,"AccessKeyId":"%s","SecretAccessKey":"SECRET-%s","SessionToken":"SESSION-%s","Expiration":"%s"}`,
+		id, id, id, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+}
+
+// mounted is a directory as the kubelet mounts a Secret.
+type mounted struct {
+	t       *testing.T
+	path    string
+	version int
+}
+
+func mount(t *testing.T, id string) *mounted {
+	t.Helper()
+	m := &mounted{t: t, path: t.TempDir()}
+	m.put(map[string]string{credentialsFile: process(id), tokenFile: token})
+	return m
+}
+
+// put swaps the files as the kubelet does: a new directory, and then the link.
+func (m *mounted) put(files map[string]string) {
+	m.t.Helper()
+	m.version++
+	name := fmt.Sprintf("..2026_%d", m.version)
+	require.NoError(m.t, os.Mkdir(filepath.Join(m.path, name), 0o700))
+	for file, text := range files {
+		require.NoError(m.t, os.WriteFile(filepath.Join(m.path, name, file), []byte(text), 0o600))
+		_ = os.Symlink(filepath.Join(dataLink, file), filepath.Join(m.path, file)) // there already
+	}
+	old, _ := os.Readlink(filepath.Join(m.path, dataLink))
+	link := filepath.Join(m.path, "..data_tmp")
+	require.NoError(m.t, os.Symlink(name, link))
+	require.NoError(m.t, os.Rename(link, filepath.Join(m.path, dataLink)))
+	if old != "" {
+		require.NoError(m.t, os.RemoveAll(filepath.Join(m.path, old)))
+	}
+}
+
+// ask sends a request and returns the status and what JSON came back.
+func ask(t *testing.T, h http.Handler, change func(*http.Request)) (int, map[string]string) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:9911"+CredentialsPath, http.NoBody)
+	r.Header.Set("Authorization", token)
+	if change != nil {
+		change(r)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	assert.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	assert.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+	var answer map[string]string
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
+	return w.Code, answer
+}
+
+func TestCredentialsAreServedAsSDKsExpectThem(t *testing.T) {
+	status, answer := ask(t, NewStore(mount(t, "A").path).Handler(), nil)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, "A", answer["AccessKeyId"])
+	assert.Equal(t, "SECRET-A", answer["SecretAccessKey"])
+	assert.Equal(t, "SESSION-A", answer["Token"])
+	_, err := time.Parse(time.RFC3339, answer["Expiration"])
+	require.NoError(t, err)
+	assert.Len(t, answer, 4)
+}
+
+func TestTheRealSDKReadsThem(t *testing.T) {
+	server := httptest.NewServer(NewStore(mount(t, "A").path).Handler())
+	defer server.Close()
+	provider := endpointcreds.New(server.URL+CredentialsPath, func(o *endpointcreds.Options) { o.AuthorizationToken = token })
+	got, err := provider.Retrieve(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "SESSION-A", got.SessionToken)
+	assert.True(t, got.CanExpire)
+
+	wrong := endpointcreds.New(server.URL+CredentialsPath, func(o *endpointcreds.Options) { o.AuthorizationToken = "wrong" })
+	_, err = wrong.Retrieve(t.Context())
+	assert.ErrorContains(t, err, "authorization-token")
+}
+
+func TestWhoIsRefused(t *testing.T) {
+	h := NewStore(mount(t, "A").path).Handler()
+	for title, c := range map[string]struct {
+		change func(*http.Request)
+		status int
+		code   string
+	}{
+		"no token":             {func(r *http.Request) { r.Header.Del("Authorization") }, 401, "MissingAuthorization"},
+		"an empty token":       {func(r *http.Request) { r.Header.Set("Authorization", "") }, 401, "MissingAuthorization"},
+		"another token":        {func(r *http.Request) { r.Header.Set("Authorization", "x") }, 403, "AccessDenied"},
+		"half the token":       {func(r *http.Request) { r.Header.Set("Authorization", token[:5]) }, 403, "AccessDenied"},
+		"more than the token":  {func(r *http.Request) { r.Header.Set("Authorization", token+"x") }, 403, "AccessDenied"},
+		"a name of somebody's": {func(r *http.Request) { r.Host = "rebound.example:9911" }, 403, "HostNotAllowed"},
+		"an address":           {func(r *http.Request) { r.Host = "10.0.0.1:9911" }, 403, "HostNotAllowed"},
+		"no host":              {func(r *http.Request) { r.Host = "" }, 403, "HostNotAllowed"},
+		"a loopback-like name": {func(r *http.Request) { r.Host = "127.0.0.1.example" }, 403, "HostNotAllowed"},
+		"another path":         {func(r *http.Request) { r.URL.Path = "/" }, 404, "NotFound"},
+		"another method":       {func(r *http.Request) { r.Method = http.MethodPost }, 405, "MethodNotAllowed"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			status, answer := ask(t, h, c.change)
+			assert.Equal(t, c.status, status)
+			assert.Equal(t, c.code, answer["Code"])
+			assert.NotEmpty(t, answer["Message"])
+			assert.Len(t, answer, 2)
+		})
+	}
+	for _, host := range []string{"localhost:9911", "127.0.0.1", "[::1]:9911", "[::1]", "127.9.9.9:1"} {
+		status, _ := ask(t, h, func(r *http.Request) { r.Host = host })
+		assert.Equal(t, http.StatusOK, status, host)
+	}
+}
+
+func TestWhatCannotBeServed(t *testing.T) {
+	expired := strings.Replace(process("A"), time.Now().UTC().Format("2006"), "2001", 1)
+	for title, c := range map[string]struct {
+		files map[string]string
+		says  string
+	}{
+		"nothing":                 {map[string]string{}, "authorization-token cannot be read"},
+		"no token":                {map[string]string{credentialsFile: process("A")}, "authorization-token"},
+		"an empty token":          {map[string]string{credentialsFile: process("A"), tokenFile: "\n"}, "empty"},
+		"half a file":             {map[string]string{credentialsFile: process("A")[:60], tokenFile: token}, "does not hold"},
+		"no key":                  {map[string]string{credentialsFile: strings.Replace(process("A"), "SECRET-A", "", 1), tokenFile: token}, "does not hold"},
+		"no expiration":           {map[string]string{credentialsFile: strings.Replace(process("A"), "Expiration", "Expires", 1), tokenFile: token}, "does not hold"},
+		"more than there can be":  {map[string]string{credentialsFile: process("A") + strings.Repeat(" ", maxFile), tokenFile: token}, "too long"},
+		"credentials of long ago": {map[string]string{credentialsFile: expired, tokenFile: token}, "run out"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			m := &mounted{t: t, path: t.TempDir()}
+			m.put(c.files)
+			h := NewStore(m.path).Handler()
+			status, answer := ask(t, h, nil)
+			assert.Equal(t, http.StatusServiceUnavailable, status)
+			assert.Contains(t, answer["Message"], c.says)
+			assert.NotContains(t, fmt.Sprint(answer), "SECRET")
+			status, _ = ask(t, h, func(r *http.Request) { r.URL.Path = ReadyPath })
+			assert.Equal(t, http.StatusServiceUnavailable, status)
+		})
+	}
+}
+
+func TestATokenWithANewlineIsTheSameToken(t *testing.T) {
+	m := &mounted{t: t, path: t.TempDir()}
+	m.put(map[string]string{credentialsFile: process("A"), tokenFile: token + "\n"})
+	status, _ := ask(t, NewStore(m.path).Handler(), nil)
+	assert.Equal(t, http.StatusOK, status)
+}
+
+func TestItIsReadyOnceTheSecretIsThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "later")
+	h := NewStore(path).Handler()
+	ready := func(r *http.Request) { r.URL.Path = ReadyPath; r.Header.Del("Authorization") }
+	status, answer := ask(t, h, ready)
+	assert.Equal(t, http.StatusServiceUnavailable, status)
+	assert.Contains(t, answer["Message"], "yet")
+	require.NoError(t, os.Mkdir(path, 0o700))
+	(&mounted{t: t, path: path}).put(map[string]string{credentialsFile: process("A"), tokenFile: token})
+	status, _ = ask(t, h, ready)
+	assert.Equal(t, http.StatusOK, status)
+}
+
+func TestWhatWasReadBeforeServesWhileItIsValid(t *testing.T) {
+	m := mount(t, "A")
+	s := NewStore(m.path)
+	now := time.Now()
+	first, err := s.get(now)
+	require.NoError(t, err)
+	m.put(map[string]string{credentialsFile: "half", tokenFile: token})
+	same, err := s.get(now)
+	require.NoError(t, err)
+	assert.Same(t, first, same)
+	m.put(map[string]string{credentialsFile: process("B"), tokenFile: token})
+	next, err := s.get(now.Add(retryAfter))
+	require.NoError(t, err)
+	assert.Contains(t, string(next.answer), "SESSION-B")
+	m.put(map[string]string{credentialsFile: "half", tokenFile: token})
+	_, err = s.get(now.Add(2 * time.Hour))
+	require.ErrorContains(t, err, "does not hold", "and then says why there is nothing newer")
+}
+
+func TestFilesWithoutTheKubeletsLinkAreReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, tokenFile), []byte(token), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, credentialsFile), []byte(process("A")), 0o600))
+	h := NewStore(dir).Handler()
+	_, answer := ask(t, h, nil)
+	assert.Equal(t, "A", answer["AccessKeyId"])
+	require.NoError(t, os.WriteFile(filepath.Join(dir, credentialsFile), []byte(process("B")), 0o600))
+	require.NoError(t, os.Chtimes(filepath.Join(dir, credentialsFile), time.Now(), time.Now().Add(time.Second)))
+	_, answer = ask(t, h, nil)
+	assert.Equal(t, "B", answer["AccessKeyId"])
+}
+
+// TestNoCallFailsWhileTheKubeletSwaps has every version's token go with its
+// credentials: a mixture would be refused.
+func TestNoCallFailsWhileTheKubeletSwaps(t *testing.T) {
+	m := mount(t, "V0")
+	h := NewStore(m.path).Handler()
+	ctx, cancel := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				status, answer := ask(t, h, nil)
+				assert.Equal(t, http.StatusOK, status)
+				assert.Equal(t, "SECRET-"+answer["AccessKeyId"], answer["SecretAccessKey"])
+				assert.Equal(t, "SESSION-"+answer["AccessKeyId"], answer["Token"])
+			}
+		})
+	}
+	for i := range 200 {
+		m.put(map[string]string{credentialsFile: process(fmt.Sprintf("V%d", i+1)), tokenFile: token})
+	}
+	cancel()
+	clients.Wait()
+	time.Sleep(retryAfter)
+	_, answer := ask(t, h, nil)
+	assert.Equal(t, "V200", answer["AccessKeyId"])
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(process("A")), []byte(token))
+	f.Add([]byte(`{}`), []byte("\n"))
+	f.Fuzz(func(t *testing.T, text, token []byte) {
+		c, err := parse(text, token)
+		if err != nil {
+			require.Nil(t, c)
+			return
+		}
+		require.NotEmpty(t, c.token)
+		require.True(t, json.Valid(c.answer))
+		require.False(t, c.expires.IsZero())
+	})
+}
