@@ -38,7 +38,16 @@ race: ## Run the unit tests under the race detector (needs a C compiler).
 
 .PHONY: integration
 integration: ## Run the controller against a real API server and simulated AWS.
-	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -p 1 -parallel 6 ./iam/ ./cluster/ ./admission/ ./integration/
+	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -p 1 -parallel 6 ./iam/ ./image/ ./cluster/ ./admission/ ./integration/
+
+.PHONY: e2e
+e2e: ## Run what is shipped on a real node: image, manifests, pods. Needs root on Linux; installs Debian packages.
+	@echo "e2e: a control plane, a node and two installations; five minutes, and two more the first time"
+	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -v ./e2e/
+
+.PHONY: image
+image: ## Make the container image without Docker, into bin/.
+	cd test && go run ./cmd/image -o $(BIN)/kube-aws-iam-controller.tar -version $(VERSION)
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run the linters, on both modules.

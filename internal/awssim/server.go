@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Server serves a simulation on loopback.
+// A Server serves a simulation.
 type Server struct {
 	*Sim
 
@@ -17,9 +17,12 @@ type Server struct {
 }
 
 // Start serves a simulation on a free port of 127.0.0.1 until Close.
-func Start(ctx context.Context, s *Sim) (*Server, error) {
+func Start(ctx context.Context, s *Sim) (*Server, error) { return StartOn(ctx, s, "127.0.0.1") }
+
+// StartOn is Start on another address of the machine.
+func StartOn(ctx context.Context, s *Sim, address string) (*Server, error) {
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
 		return nil, fmt.Errorf("listen for the simulation: %w", err)
 	}

@@ -36,6 +36,19 @@ func Binaries(ctx context.Context, progress io.Writer) (Bins, error) {
 	}, nil
 }
 
+// NodeBins holds the paths of the programs that a node adds.
+type NodeBins struct {
+	Kubelet       string
+	KubeProxy     string
+	KubeScheduler string
+}
+
+// NodeBinaries is Binaries for those.
+func NodeBinaries(ctx context.Context, progress io.Writer) (NodeBins, error) {
+	paths, err := find(ctx, progress, []string{kubelet, kubeProxy, kubeScheduler})
+	return NodeBins{Kubelet: paths[kubelet], KubeProxy: paths[kubeProxy], KubeScheduler: paths[kubeScheduler]}, err
+}
+
 // findKubectl prefers the kubectl on PATH: who brings a cluster of their own usually brings that, too.
 func findKubectl(ctx context.Context, progress io.Writer) (string, error) {
 	if path, err := exec.LookPath(kubectl); err == nil {

@@ -18,6 +18,9 @@ const (
 	kubeAPIServer         = "kube-apiserver"
 	kubeControllerManager = "kube-controller-manager"
 	kubectl               = "kubectl"
+	kubelet               = "kubelet"
+	kubeProxy             = "kube-proxy"
+	kubeScheduler         = "kube-scheduler"
 )
 
 // The modules that the tools come from.

@@ -45,7 +45,7 @@ func newAuthority() (authority, error) {
 }
 
 // issueServing writes a certificate and its key for the names by which clients and pods know an API server.
-func (a authority) issueServing(certFile, keyFile string) error {
+func (a authority) issueServing(certFile, keyFile string, address net.IP) error {
 	key, err := writeKey(keyFile)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (a authority) issueServing(certFile, keyFile string) error {
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	template.DNSNames = []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}
-	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 0, 0, 1)}
+	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 0, 0, 1), address}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
 	if err != nil {
 		return fmt.Errorf("serving certificate: %w", err)

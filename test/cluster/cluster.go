@@ -16,9 +16,11 @@ type Cluster struct {
 	// ControllerManager is nil when the options leave it out.
 	ControllerManager *Component
 
-	bins   Bins
-	ports  ports
-	remove func() error
+	bins  Bins
+	ports ports
+	// address is the API server's.
+	address string
+	remove  func() error
 }
 
 // ports of the control plane on 127.0.0.1, which stay the same when a component is started again.
@@ -35,7 +37,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{Access: &Access{dir: dir}, bins: bins, remove: remove}
+	c := &Cluster{Access: &Access{dir: dir}, bins: bins, address: options.address(), remove: remove}
 	if err := c.prepare(ctx, options); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}

@@ -57,7 +57,7 @@ func (c *Cluster) etcdFlags() []string {
 func (c *Cluster) apiServerFlags() []string {
 	return []string{
 		"--etcd-servers=" + c.etcdURL(),
-		"--bind-address=127.0.0.1",
+		"--bind-address=" + c.address,
 		fmt.Sprintf("--secure-port=%d", c.ports.apiServer),
 		"--tls-cert-file=" + c.path(servingCertificate),
 		"--tls-private-key-file=" + c.path(servingKey),

@@ -12,6 +12,8 @@ type Options struct {
 	// Dir holds etcd's data, keys, kubeconfigs and logs, and stays after Stop; a later control plane in it finds the
 	// objects of the one before. Empty stands for a temporary directory, which Stop removes.
 	Dir string
+	// Address is where the API server listens, and what pods reach it by. Empty stands for 127.0.0.1, where no pod does.
+	Address string
 	// Progress is told of a long build. Nil says nothing.
 	Progress io.Writer
 	// APIServerFlags follow the usual flags of kube-apiserver, so that they win.
@@ -22,6 +24,13 @@ type Options struct {
 	WithoutControllerManager bool
 	// Audit records each request, without bodies, for AuditEvents to read.
 	Audit bool
+}
+
+func (o Options) address() string {
+	if o.Address == "" {
+		return "127.0.0.1"
+	}
+	return o.Address
 }
 
 // makeDir returns an absolute directory that exists, and how Stop disposes of it.

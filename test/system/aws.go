@@ -59,7 +59,12 @@ func example(name string) (string, error) {
 // StartAWS starts simulated AWS in which the controller is a role, as on an instance: its sessions of other roles are
 // chained. The path is that of the controller's own role.
 func StartAWS(ctx context.Context, path string) (*AWS, error) {
-	server, err := awssim.Start(ctx, awssim.New(awssim.Options{}))
+	return StartAWSOn(ctx, "127.0.0.1", path)
+}
+
+// StartAWSOn is StartAWS on another address of this machine, such as one that pods reach.
+func StartAWSOn(ctx context.Context, address, path string) (*AWS, error) {
+	server, err := awssim.StartOn(ctx, awssim.New(awssim.Options{}), address)
 	if err != nil {
 		return nil, err
 	}
