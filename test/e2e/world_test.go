@@ -87,7 +87,7 @@ func prepare(ctx context.Context) (err error) {
 		shellImage:      {Programs: client, Files: map[string][]byte{"/bin/sh": busybox, "/bin/cat": busybox}},
 	} {
 		options.Platform = node.Platform()
-		if err := put(ctx, tag, options); err != nil {
+		if err = put(ctx, tag, options); err != nil {
 			return err
 		}
 	}

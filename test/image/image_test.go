@@ -26,7 +26,7 @@ func files(t *testing.T, image v1.Image) map[string]int64 {
 	found := map[string]int64{}
 	for archive := tar.NewReader(content); ; {
 		header, err := archive.Next()
-		if err == io.EOF { //nolint:errorlint // tar returns it bare
+		if err == io.EOF {
 			return found
 		}
 		require.NoError(t, err)

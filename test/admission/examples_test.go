@@ -1,0 +1,27 @@
+package admission
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/test/cluster"
+)
+
+func TestTheAPIServerAcceptsTheExamples(t *testing.T) {
+	control := shared.Get(t)
+	root, err := cluster.Root()
+	require.NoError(t, err)
+	_, err = control.Kubectl(t.Context(), "apply", "--dry-run=server", "-k", filepath.Join(root, "examples", "install"))
+	require.NoError(t, err)
+	deployments, err := filepath.Glob(filepath.Join(root, "examples", "deployments", "*.yaml"))
+	require.NoError(t, err)
+	assert.Len(t, deployments, 5)
+	for _, path := range append(deployments, filepath.Join(root, "examples", "pod.yaml")) {
+		// Their namespace is the reader's to make.
+		_, err = control.Kubectl(t.Context(), "apply", "--dry-run=client", "--validate=strict", "-f", path)
+		assert.NoError(t, err, path)
+	}
+}
