@@ -45,6 +45,11 @@ e2e: ## Run what is shipped on a real node: image, manifests, pods. Needs root o
 	@echo "e2e: a control plane, a node and two installations; five minutes, and two more the first time"
 	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -v ./e2e/
 
+.PHONY: sdks
+sdks: ## Run real AWS SDKs as containers are given their credentials. Installs Debian and npm packages.
+	@echo "sdks: five AWS SDKs, each with every delivery; two minutes"
+	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -v ./sdks/ $(if $(ARGS),-args $(ARGS))
+
 .PHONY: image
 image: ## Make the container image without Docker, into bin/.
 	cd test && go run ./cmd/image -o $(BIN)/kube-aws-iam-controller.tar -version $(VERSION)

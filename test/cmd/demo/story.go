@@ -194,8 +194,8 @@ func (d *demo) runPod(ctx context.Context, secret string, work time.Duration, se
 	if err != nil {
 		return err
 	}
-	v := &volume{client: d.Client(), namespace: namespace, name: secret, dir: dir}
-	if err = v.sync(ctx); err != nil {
+	v := &system.Volume{Client: d.Client(), Namespace: namespace, Name: secret, Dir: dir}
+	if err = v.Sync(ctx); err != nil {
 		return err
 	}
 	program, err := os.Executable()
@@ -205,7 +205,7 @@ func (d *demo) runPod(ctx context.Context, secret string, work time.Duration, se
 	// The files follow the Secret for as long as the program runs.
 	following, stop := context.WithCancel(ctx)
 	followed := make(chan error, 1)
-	go func() { followed <- v.follow(following) }()
+	go func() { followed <- v.Follow(following) }()
 	env := append(podEnvironment(dir), d.aws.EndpointEnv()...)
 	env = append(env, podTime+"="+work.String(), fmt.Sprintf("%s=%d", podSessions, sessions))
 	err = runProgram(ctx, d.say, env, program, "pod")

@@ -1,0 +1,296 @@
+// Package sdks runs real AWS SDKs with the environment and the files that a container is given.
+package sdks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"kube-aws-iam-controller/internal/admission"
+	"kube-aws-iam-controller/internal/identity"
+
+	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/system"
+)
+
+var (
+	shared   cluster.Shared
+	programs string // the directory for them
+	update   = flag.Bool("update", false, "write docs/sdks.md as it was seen")
+)
+
+func TestMain(m *testing.M) {
+	var err error
+	if programs, err = os.MkdirTemp("", "sdks-"); err != nil {
+		panic(err)
+	}
+	code := shared.Run(m)
+	_ = os.RemoveAll(programs)
+	os.Exit(code)
+}
+
+// session is that of the roles. It is short of what every SDK calls fresh, so that those that look ahead do so at once.
+const session = 20 * time.Second
+
+var deliveries = []identity.Delivery{identity.DeliverProcess, identity.DeliverEndpoint, identity.DeliverFile}
+
+// A container is what a pod's container has, on this machine.
+type container struct {
+	volume *system.Volume
+	env    []string
+}
+
+// world is a controller, and a container for each delivery.
+type world struct {
+	*cluster.Cluster
+
+	aws        *system.AWS
+	namespace  string
+	containers map[identity.Delivery]*container
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{Cluster: shared.Get(t), containers: map[identity.Delivery]*container{}}
+	kubeconfig, err := system.Install(t.Context(), w.Access)
+	require.NoError(t, err)
+	w.aws, err = system.StartAWS(t.Context(), "/")
+	require.NoError(t, err)
+	t.Cleanup(w.aws.Close)
+	w.aws.SetSession(session)
+	binary, err := system.BuildController(t.Context())
+	require.NoError(t, err)
+	controller, err := system.StartController(t.Context(), system.Options{
+		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(t.TempDir(), "log"),
+		Env: append(w.aws.ControllerEnv(), "KUBE_AWS_IAM_CLUSTER_NAME=test"),
+	})
+	require.NoError(t, err)
+	t.Cleanup(controller.Kill)
+	w.namespace = w.NewNamespace(t)
+	for _, delivery := range deliveries {
+		w.containers[delivery] = w.contain(t, delivery)
+	}
+	w.serve(t, w.containers[identity.DeliverEndpoint].volume.Dir)
+	return w
+}
+
+// contain makes a ServiceAccount, and what a container of its pods is given.
+func (w *world) contain(t *testing.T, delivery identity.Delivery) *container {
+	t.Helper()
+	name := string(delivery)
+	_, err := w.aws.Role(system.AccountID, "", name, w.namespace+"/test")
+	require.NoError(t, err)
+	_, err = w.Client().CoreV1().ServiceAccounts(w.namespace).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Annotations: map[string]string{"iam.amazonaws.com/role": name, "iam.amazonaws.com/delivery": name},
+	}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	c := &container{volume: &system.Volume{Client: w.Client(), Namespace: w.namespace, Name: name + ".aws-iam", Dir: t.TempDir()}}
+	require.NoError(t, system.Eventually(t.Context(), time.Minute, c.volume.Sync))
+
+	// PATH leads nowhere with the endpoint: neither a shell nor a program is to be needed.
+	path := "/nonexistent"
+	if delivery != identity.DeliverEndpoint {
+		path = os.Getenv("PATH")
+	}
+	c.env = []string{"PATH=" + path, "HOME=/nonexistent", "NODE_NO_WARNINGS=1"}
+	give := identity.Injection{Account: name, SecretName: name + ".aws-iam", Delivery: delivery, Region: "eu-central-1"}
+	patch, err := admission.Inject(&corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}}}}, give, admission.Settings{SidecarImage: "x"})
+	require.NoError(t, err)
+	for _, operation := range patch {
+		if v, ok := operation.Value.(corev1.EnvVar); ok {
+			c.env = append(c.env, v.Name+"="+w.value(t, v, c))
+		}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var following sync.WaitGroup
+	following.Go(func() { assert.NoError(t, c.volume.Follow(ctx)) })
+	t.Cleanup(func() { stop(); following.Wait() })
+	return c
+}
+
+// value is a variable's, as the kubelet resolves it.
+func (w *world) value(t *testing.T, v corev1.EnvVar, c *container) string {
+	t.Helper()
+	if v.ValueFrom == nil {
+		return strings.ReplaceAll(v.Value, system.MountPath, c.volume.Dir)
+	}
+	reference := v.ValueFrom.SecretKeyRef
+	secret, err := w.Client().CoreV1().Secrets(w.namespace).Get(t.Context(), reference.Name, metav1.GetOptions{})
+	require.NoError(t, err)
+	require.NotEmpty(t, secret.Data[reference.Key])
+	return string(secret.Data[reference.Key])
+}
+
+// serve runs the sidecar.
+func (w *world) serve(t *testing.T, dir string) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "credentials-server")
+	root, err := cluster.Root()
+	require.NoError(t, err)
+	build := exec.Command("go", "build", "-o", binary, "./cmd/credentials-server")
+	build.Dir = root
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
+	process, err := cluster.StartProcess(cluster.Command{Name: "credentials-server", Path: binary, Args: []string{"--directory=" + dir}, Log: binary + ".log"})
+	require.NoError(t, err)
+	t.Cleanup(process.Kill)
+	require.NoError(t, system.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
+		out, err := exec.CommandContext(ctx, binary, "probe").CombinedOutput()
+		if err != nil {
+			err = errors.New(string(out))
+		}
+		return err
+	}))
+}
+
+// rotate waits until every container has other credentials than now, and those of now have run out.
+func (w *world) rotate(t *testing.T) {
+	t.Helper()
+	for _, c := range w.containers {
+		now := c.credentials(t)
+		require.NoError(t, system.Eventually(t.Context(), time.Minute, func(context.Context) error {
+			if c.credentials(t).AccessKeyID == now.AccessKeyID || time.Now().Before(now.Expiration.Add(time.Second)) {
+				return errors.New("the credentials from before still serve")
+			}
+			return nil
+		}))
+	}
+}
+
+type shown struct {
+	AccessKeyID string    `json:"AccessKeyId"`
+	Expiration  time.Time `json:"Expiration"`
+}
+
+func (c *container) credentials(t *testing.T) (s shown) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.volume.Dir, "..data", "credentials.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &s))
+	return s
+}
+
+func TestSDKsFindTheirCredentialsAndTheNextOnes(t *testing.T) {
+	if _, err := exec.LookPath("apt-get"); err == nil && os.Geteuid() == 0 {
+		install(t)
+	}
+	w := newWorld(t)
+	var trials []*trial
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			if missing := k.missing(); missing != "" {
+				t.Skipf("%s is not installed", missing)
+			}
+			trials = append(trials, w.begin(t, k))
+		})
+	}
+	t.Cleanup(func() {
+		for _, trial := range trials {
+			trial.end()
+		}
+	})
+	w.rotate(t)
+	rows := map[string]string{}
+	for _, trial := range trials {
+		t.Run(trial.kind.name+" after a rotation", func(t *testing.T) { rows[trial.kind.name] = w.again(t, trial) })
+	}
+	if !t.Failed() && len(rows) == len(kinds) {
+		document(t, rows)
+	}
+}
+
+// A trial is one SDK with each delivery.
+type trial struct {
+	kind     kind
+	version  string
+	programs map[identity.Delivery]*program
+}
+
+// begin starts the programs of an SDK and has them make their first call.
+func (w *world) begin(t *testing.T, k kind) *trial {
+	t.Helper()
+	command, version := k.prepare(t)
+	tried := &trial{kind: k, version: version, programs: map[identity.Delivery]*program{}}
+	for _, delivery := range deliveries {
+		p := &program{kind: k, command: command, env: w.containers[delivery].env}
+		require.NoError(t, p.start(w.aws.URL()))
+		tried.programs[delivery] = p
+		assert.Contains(t, p.call(t.Context(), w.aws.URL()), whoIs(delivery))
+	}
+	return tried
+}
+
+// again has them make another call, and returns the row of the SDK.
+func (w *world) again(t *testing.T, tried *trial) string {
+	t.Helper()
+	row := "| " + tried.kind.name + " | " + tried.version
+	for _, delivery := range deliveries {
+		answer := tried.programs[delivery].call(t.Context(), w.aws.URL())
+		if delivery != identity.DeliverFile {
+			assert.Contains(t, answer, whoIs(delivery))
+		}
+		row += " | " + verdict(answer)
+	}
+	return row + " |\n"
+}
+
+func whoIs(delivery identity.Delivery) string {
+	return "ok arn:aws:sts::" + system.AccountID + ":assumed-role/" + string(delivery) + "/"
+}
+
+func (tried *trial) end() {
+	for _, p := range tried.programs {
+		p.end()
+	}
+}
+
+// verdict is the word for what came of a call with credentials that were rotated.
+func verdict(answer string) string {
+	if strings.HasPrefix(answer, "ok ") {
+		return "yes"
+	}
+	return "until the first session ends"
+}
+
+// missing returns the program that a kind lacks, "" for none.
+func (k *kind) missing() string {
+	need := map[string]string{"AWS CLI": "aws", "AWS SDK for JavaScript v3": "npm", "boto3 (Python)": "/usr/bin/python3"}[k.name]
+	if _, err := exec.LookPath(need); need != "" && err != nil {
+		return need
+	}
+	if k.debian == "python3-boto3" && exec.Command("/usr/bin/python3", "-c", "import boto3").Run() != nil {
+		return "boto3"
+	}
+	return ""
+}
+
+// install gets what can be had from Debian.
+func install(t *testing.T) {
+	t.Helper()
+	for _, k := range kinds {
+		if k.debian == "" || k.missing() == "" {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "sdks: installing %s with apt-get, for half a minute\n", k.debian)
+		for _, args := range [][]string{{"update", "-qq"}, {"install", "-qq", "-y", "--no-install-recommends", k.debian}} {
+			cmd := exec.Command("apt-get", args...)
+			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Logf("apt-get %v: %v: %s", args, err, out) // then it is skipped by name
+			}
+		}
+	}
+}
