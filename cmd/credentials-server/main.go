@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -13,10 +14,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
-
-	"github.com/alecthomas/kingpin/v2"
 
 	"kube-aws-iam-controller/internal/credserver"
 )
@@ -41,40 +41,64 @@ func main() {
 	os.Exit(code) //nolint:forbidigo // this is main
 }
 
+const usage = `Serves the credentials in a mounted Secret to the containers of its pod.
+
+  credentials-server [flags]          serve
+  credentials-server [flags] probe    exit with 0 if credentials are served on the address: nothing outside the
+                                      pod reaches loopback, so this is the kubelet's probe
+  credentials-server version          print the version
+
+Flags, each also an environment variable:
+`
+
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var address, directory string
-	helped := false
-	app := kingpin.New("credentials-server", "Serves the credentials in a mounted Secret to the containers of its pod.")
-	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { helped = true })
-	app.Flag("listen-address", "Loopback address to serve on.").Default("127.0.0.1:9911").Envar("CREDENTIALS_SERVER_LISTEN_ADDRESS").StringVar(&address)
-	app.Flag("directory", "Where the Secret is mounted.").Default("/meta/aws-iam").Envar("CREDENTIALS_SERVER_DIRECTORY").StringVar(&directory)
-	app.Command("serve", "Serve. This is the default.").Default()
-	probing := app.Command("probe", "Exit with 0 if credentials are served on the address, as a probe of the kubelet: nothing outside the pod reaches loopback.")
-	printing := app.Command("version", "Print the version.")
-	command, err := app.Parse(args)
-	switch {
-	case helped:
+	// The standard library's flags: more would be a tenth of its memory.
+	flags := flag.NewFlagSet("credentials-server", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
+	address := flags.String("listen-address", setting("CREDENTIALS_SERVER_LISTEN_ADDRESS", "127.0.0.1:9911"),
+		"loopback `address` to serve on (CREDENTIALS_SERVER_LISTEN_ADDRESS)")
+	directory := flags.String("directory", setting("CREDENTIALS_SERVER_DIRECTORY", "/meta/aws-iam"),
+		"`path` where the Secret is mounted (CREDENTIALS_SERVER_DIRECTORY)")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
 		return exitOK
-	case err == nil && command == printing.FullCommand():
+	case err != nil:
+		return exitUsage // it has been said
+	}
+	err := checkLoopback(*address)
+	command := strings.Join(flags.Args(), " ")
+	switch {
+	case command == "version":
 		fmt.Fprintln(stdout, version)
 		return exitOK
-	case err == nil:
-		err = checkLoopback(address)
+	case err == nil && command != "" && command != "probe":
+		err = fmt.Errorf("%q is not a command, see --help", command)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "credentials-server:", err)
 		return exitUsage
 	}
-	if command == probing.FullCommand() {
-		err = probe(ctx, address)
+	if command == "probe" {
+		err = probe(ctx, *address)
 	} else {
-		err = serve(ctx, address, directory, stderr)
+		err = serve(ctx, *address, *directory, stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "credentials-server:", err)
 		return exitError
 	}
 	return exitOK
+}
+
+func setting(variable, otherwise string) string {
+	if value := os.Getenv(variable); value != "" {
+		return value
+	}
+	return otherwise
 }
 
 // checkLoopback keeps credentials from being served to a network.
@@ -88,7 +112,7 @@ func checkLoopback(address string) error {
 
 func serve(ctx context.Context, address, directory string, stderr io.Writer) error {
 	// Each pod has one of these: collect early rather than grow.
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(20)
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)
 	if err != nil {

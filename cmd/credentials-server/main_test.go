@@ -31,7 +31,7 @@ func TestTheProbeWaitsForCredentials(t *testing.T) {
 	address := "--listen-address=" + listener.Addr().String()
 	require.NoError(t, listener.Close())
 
-	code, output := call(t, "probe", address)
+	code, output := call(t, address, "probe")
 	assert.Equal(t, exitError, code)
 	assert.Contains(t, output, "refused")
 
@@ -42,14 +42,14 @@ func TestTheProbeWaitsForCredentials(t *testing.T) {
 		assert.Equal(t, exitOK, run(ctx, []string{address, "--directory=" + dir}, &out, &out), out.String())
 	})
 	assert.Eventually(t, func() bool {
-		_, output = call(t, "probe", address)
+		_, output = call(t, address, "probe")
 		return strings.Contains(output, "no credentials")
 	}, 10*time.Second, 10*time.Millisecond)
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "authorization-token"), []byte("token"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "credentials.json"), []byte(
 		`{"Version":1,"AccessKeyId":"A","SecretAccessKey":"B","SessionToken":"C","Expiration":"2999-01-01T00:00:00Z"}`), 0o600))
-	code, output = call(t, "probe", address)
+	code, output = call(t, address, "probe")
 	assert.Equal(t, exitOK, code, output)
 
 	code, output = call(t, address, "--directory="+dir)
@@ -60,8 +60,11 @@ func TestTheProbeWaitsForCredentials(t *testing.T) {
 }
 
 func TestCredentialsAreNeverServedToANetwork(t *testing.T) {
+	code, output := call(t, "serve-everybody")
+	assert.Equal(t, exitUsage, code)
+	assert.Contains(t, output, "not a command")
 	for _, address := range []string{":9911", "0.0.0.0:9911", "10.0.0.1:9911", "localhost:9911", "127.0.0.1"} {
-		code, output := call(t, "--listen-address="+address)
+		code, output = call(t, "--listen-address="+address)
 		assert.Equal(t, exitUsage, code, address)
 		assert.Contains(t, output, "--listen-address")
 	}
@@ -73,10 +76,10 @@ func TestHelpAndVersion(t *testing.T) {
 	assert.Equal(t, version+"\n", output)
 	code, output = call(t, "--help")
 	assert.Equal(t, exitOK, code)
-	assert.Contains(t, output, "--directory")
+	assert.Contains(t, output, "-directory")
 	code, output = call(t, "--path=x")
 	assert.Equal(t, exitUsage, code)
-	assert.Contains(t, output, "--path")
+	assert.Contains(t, output, "-path")
 }
 
 // It runs in every pod, so it is to be small.

@@ -69,6 +69,8 @@ func newWorld(t *testing.T) *world {
 	}
 	w.furnish(t, probe.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 		Name: "probe", Annotations: map[string]string{"iam.amazonaws.com/role": "probe"},
+	}}, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+		Name: "malformed", Annotations: map[string]string{"iam.amazonaws.com/role": "probe", "iam.amazonaws.com/delivery": "none of them"},
 	}})
 	return w
 }
@@ -93,7 +95,8 @@ func (w *world) create(ctx context.Context, c *admissiontest.Case, pod *corev1.P
 	return w.Client().CoreV1().Pods(w.namespaces[c.Name]).Create(ctx, pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
-// await returns once pods are mutated, or are no longer.
+// await returns once pods are mutated and refused, or are no longer: the parts of what is installed come into force one by
+// one.
 func (w *world) await(t *testing.T, mutated bool) {
 	t.Helper()
 	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
@@ -103,6 +106,11 @@ func (w *world) await(t *testing.T, mutated bool) {
 		}
 		if (len(made.Spec.Containers[0].Env) > 0) != mutated {
 			return errors.New("the probe shows otherwise")
+		}
+		malformed := probe.Given.DeepCopy()
+		malformed.Spec.ServiceAccountName = "malformed"
+		if _, err = w.create(ctx, &probe, malformed); apierrors.IsForbidden(err) != mutated {
+			return fmt.Errorf("the probe for refusals shows otherwise: %w", err)
 		}
 		return nil
 	}))
@@ -156,29 +164,4 @@ func spec(t *testing.T, pod *corev1.Pod) string {
 	text, err := json.MarshalIndent(pod.Spec, "", " ")
 	require.NoError(t, err)
 	return string(text)
-}
-
-// apply applies a component as an installer does, with patches.
-func (w *world) apply(t *testing.T, component string, patches ...string) {
-	t.Helper()
-	w.kustomize(t, "apply", component, patches...)
-}
-
-func (w *world) kustomize(t *testing.T, verb, component string, patches ...string) {
-	t.Helper()
-	root, err := cluster.Root()
-	require.NoError(t, err)
-	dir := t.TempDir()
-	path, err := filepath.Rel(dir, filepath.Join(root, "manifests", "components", component))
-	require.NoError(t, err)
-	text := fmt.Sprintf("components: [%q]\n", path)
-	if len(patches) > 0 {
-		text += "patches:\n"
-	}
-	for _, patch := range patches {
-		text += patch
-	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600))
-	_, err = w.Kubectl(t.Context(), verb, "-k", dir)
-	require.NoError(t, err)
 }

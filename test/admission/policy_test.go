@@ -1,29 +1,24 @@
 package admission
 
 import (
-	"fmt"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/test/system"
 )
 
-func TestThePolicyGivesPodsWhatTheWebhookDoes(t *testing.T) {
+func TestThePolicyGivesPodsWhatTheCasesSay(t *testing.T) {
 	w := newWorld(t)
-	w.apply(t, "admission-policy", settings(""))
+	policy := system.PolicyComponent(image, "")
+	require.NoError(t, policy.Apply(t.Context(), w.Access))
 	w.await(t, true)
 	t.Run("without a default Region", func(t *testing.T) { w.compare(t, "") })
 
-	w.apply(t, "admission-policy", settings("eu-west-1"))
+	require.NoError(t, system.PolicyComponent(image, "eu-west-1").Apply(t.Context(), w.Access))
 	w.awaitRegion(t, "eu-west-1")
 	t.Run("with a default Region", func(t *testing.T) { w.compare(t, "eu-west-1") })
 
-	w.kustomize(t, "delete", "admission-policy")
+	require.NoError(t, policy.Delete(t.Context(), w.Access))
 	w.await(t, false)
-}
-
-// settings is how an installer sets the policy's.
-func settings(region string) string {
-	return fmt.Sprintf(`  - target: {kind: MutatingAdmissionPolicy}
-    patch: |
-      - {op: replace, path: /spec/variables/0/expression, value: "'%s'"}
-      - {op: replace, path: /spec/variables/1/expression, value: "'%s'"}
-`, image, region)
 }

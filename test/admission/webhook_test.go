@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -47,14 +46,9 @@ func newWebhook(t *testing.T, w *world) *webhook {
 		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(t.TempDir(), "controller.log"),
 		Env: append(aws.ControllerEnv(), "POD_NAMESPACE="+system.Namespace, "KUBE_AWS_IAM_CLUSTER_NAME=test"),
 	}
-	w.apply(t, "webhook", fmt.Sprintf(`  - target: {kind: MutatingWebhookConfiguration}
-    patch: |
-      - {op: replace, path: /webhooks/0/clientConfig, value: {url: "https://localhost:%d/mutate-pods"}}
-`, port))
-	t.Cleanup(func() {
-		_, err := w.Kubectl(context.Background(), "delete", "mutatingwebhookconfiguration", name)
-		assert.NoError(t, err)
-	})
+	component := system.WebhookComponent(port)
+	require.NoError(t, component.Apply(t.Context(), w.Access))
+	t.Cleanup(func() { assert.NoError(t, component.Delete(context.Background(), w.Access)) })
 	return h
 }
 

@@ -32,20 +32,20 @@ func main() {
 
 // sizes are how much is measured.
 type sizes struct {
-	burst, roles, single, fresh, other int
-	growth                             []int
-	idle                               time.Duration
+	burst, roles, single, fresh, other, pods int
+	growth                                   []int
+	idle, serving                            time.Duration
 }
 
 var (
-	full  = sizes{burst: 1000, roles: 200, single: 200, fresh: 10_000, other: 10_000, growth: []int{1000, 5000, 20_000, 50_000}, idle: time.Minute}
-	brief = sizes{burst: 100, roles: 50, single: 20, fresh: 500, other: 500, growth: []int{200, 1000}, idle: 10 * time.Second}
+	full  = sizes{burst: 1000, roles: 200, single: 200, fresh: 10_000, other: 10_000, growth: []int{1000, 5000, 20_000, 50_000}, idle: time.Minute, pods: 300, serving: 5 * time.Second}
+	brief = sizes{burst: 100, roles: 50, single: 20, fresh: 500, other: 500, growth: []int{200, 1000}, idle: 10 * time.Second, pods: 30, serving: time.Second}
 )
 
 func run(ctx context.Context, args []string, progress io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	output := flags.String("o", "", "write the table to this `file` besides printing it")
-	only := flags.String("only", "", "`measure` to take: burst, ownRoles, single, restart, idle, growth; all if none is given")
+	only := flags.String("only", "", "`measure` to take: burst, ownRoles, single, restart, idle, growth, admission, credentialsServer; all if none is given")
 	short := flags.Bool("brief", false, "measure little, to see whether the measuring works")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -65,6 +65,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 		take func(context.Context, sizes, *report) error
 	}{
 		{"burst", b.burst}, {"ownRoles", b.ownRoles}, {"single", b.single}, {"restart", b.restart}, {"idle", b.idle}, {"growth", b.growth},
+		{"admission", b.admission}, {"credentialsServer", b.credentialsServer},
 	} {
 		if *only != "" && *only != measure.name {
 			continue

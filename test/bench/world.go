@@ -38,6 +38,7 @@ type bench struct {
 	binary, kubeconfig string
 	dir                string
 	running            *system.Controller
+	podNamespace       string // of the controller's pod, "" for none
 }
 
 func start(ctx context.Context, progress io.Writer) (*bench, error) {
@@ -98,8 +99,12 @@ func (b *bench) say(format string, args ...any) {
 
 // run starts a controller.
 func (b *bench) run(ctx context.Context, namespace string, args ...string) (err error) {
+	env := b.aws.ControllerEnv()
+	if b.podNamespace != "" {
+		env = append(env, "POD_NAMESPACE="+b.podNamespace)
+	}
 	b.running, err = system.StartController(ctx, system.Options{
-		Binary: b.binary, Kubeconfig: b.kubeconfig, Env: b.aws.ControllerEnv(), Log: filepath.Join(b.dir, "controller.log"),
+		Binary: b.binary, Kubeconfig: b.kubeconfig, Env: env, Log: filepath.Join(b.dir, "controller.log"),
 		Args: append([]string{"--cluster-name=" + clusterName, "--namespace=" + namespace}, args...),
 	})
 	return err
