@@ -58,6 +58,9 @@ func (b *bench) admission(ctx context.Context, size sizes, r *report) error {
 		return err
 	}
 	defer b.stop()
+	if err = b.crowdsServed(ctx); err != nil {
+		return err
+	}
 	with, err = b.pods(ctx, size, true)
 	if err = errors.Join(err, webhook.Delete(ctx, b.Access)); err != nil {
 		return err
@@ -68,7 +71,7 @@ func (b *bench) admission(ctx context.Context, size sizes, r *report) error {
 
 func added(r *report, what string, without, with []spread) {
 	for i, n := range crowds {
-		r.detail("The same through %s, %d annotated ServiceAccounts in the namespace: median + %.1f ms, 99th percentile + %.1f ms.",
+		r.detail("The same through %s, %d annotated in the namespace: median + %.1f ms, 99th percentile + %.1f ms.",
 			what, n, ms(with[i].median-without[i].median), ms(with[i].high-without[i].high))
 	}
 }
@@ -85,6 +88,22 @@ func (b *bench) crowd(ctx context.Context, n int) error {
 			Name: "app-" + strconv.Itoa(i), Annotations: map[string]string{"iam.amazonaws.com/role": "app"},
 		}}, metav1.CreateOptions{})
 		return err
+	})
+}
+
+// crowdsServed waits until the controller has nothing else to do.
+func (b *bench) crowdsServed(ctx context.Context) error {
+	return system.Eventually(ctx, time.Minute, func(ctx context.Context) error {
+		for _, n := range crowds {
+			secrets, err := b.Client().CoreV1().Secrets(crowdName(n)).List(ctx, metav1.ListOptions{})
+			if err == nil && len(secrets.Items) < n {
+				err = fmt.Errorf("%d of %d Secrets", len(secrets.Items), n)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
