@@ -158,6 +158,42 @@ func (w *world) compare(t *testing.T, region string) {
 	require.Positive(t, compared)
 }
 
+// debug attaches an ephemeral container to a pod with credentials: it is given none, and nobody is in its way.
+func (w *world) debug(t *testing.T) {
+	t.Helper()
+	pods := w.Client().CoreV1().Pods(w.namespaces[probe.Name])
+	pod, err := pods.Create(t.Context(), probe.Given.DeepCopy(), metav1.CreateOptions{})
+	require.NoError(t, err)
+	defer func() {
+		assert.NoError(t, pods.Delete(context.Background(), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))
+	}()
+	pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{
+		EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debugger", Image: "registry.example/debugger"},
+	}}
+	made, err := pods.UpdateEphemeralContainers(t.Context(), pod.Name, pod, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	assert.Empty(t, made.Spec.EphemeralContainers[0].Env)
+	assert.Empty(t, made.Spec.EphemeralContainers[0].VolumeMounts)
+	assert.NotEmpty(t, made.Spec.Containers[0].Env)
+}
+
+// huge has the API server admit a pod of many containers with many variables each.
+func (w *world) huge(t *testing.T) {
+	t.Helper()
+	pod := probe.Given.DeepCopy()
+	pod.Spec.Containers = nil
+	for i := range 40 {
+		c := corev1.Container{Name: fmt.Sprintf("app-%d", i), Image: "registry.example/app"}
+		for j := range 200 {
+			c.Env = append(c.Env, corev1.EnvVar{Name: fmt.Sprintf("SETTING_%d", j), Value: "x"})
+		}
+		pod.Spec.Containers = append(pod.Spec.Containers, c)
+	}
+	made, err := w.create(t.Context(), &probe, pod)
+	require.NoError(t, err)
+	assert.Greater(t, len(made.Spec.Containers[39].Env), 200)
+}
+
 // spec returns the bytes of a pod's spec.
 func spec(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()

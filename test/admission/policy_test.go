@@ -15,6 +15,8 @@ func TestThePolicyGivesPodsWhatTheCasesSay(t *testing.T) {
 	w.await(t, true)
 	t.Run("without a default Region", func(t *testing.T) { w.compare(t, "") })
 
+	t.Run("a debugger", w.debug)
+	t.Run("a huge pod", w.huge)
 	require.NoError(t, system.PolicyComponent(image, "eu-west-1").Apply(t.Context(), w.Access))
 	w.awaitRegion(t, "eu-west-1")
 	t.Run("with a default Region", func(t *testing.T) { w.compare(t, "eu-west-1") })
