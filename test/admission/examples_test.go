@@ -19,7 +19,7 @@ func TestTheAPIServerAcceptsTheExamples(t *testing.T) {
 	deployments, err := filepath.Glob(filepath.Join(root, "examples", "deployments", "*.yaml"))
 	require.NoError(t, err)
 	assert.Len(t, deployments, 5)
-	for _, path := range append(deployments, filepath.Join(root, "examples", "pod.yaml")) {
+	for _, path := range append(deployments, filepath.Join(root, "examples", "pod.yaml"), filepath.Join(root, "examples", "awsiamrole-pod.yaml")) {
 		// Their namespace is the reader's to make.
 		_, err = control.Kubectl(t.Context(), "apply", "--dry-run=client", "--validate=strict", "-f", path)
 		assert.NoError(t, err, path)
