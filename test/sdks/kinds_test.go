@@ -24,26 +24,33 @@ type kind struct {
 	name string
 	// debian is the package that has what it needs, "" for none.
 	debian string
+	// needs is a command that succeeds where the kind can be run, nil for one
+	// that always can.
+	needs []string
 	// prepare returns what to run, and the SDK's version.
 	prepare func(t *testing.T) (command []string, version string)
 	// perCall is run anew for each call.
 	perCall bool
 }
 
+// Debian's own, whatever else is called so in PATH: what is asked for is what
+// is run.
+const (
+	cli    = "/usr/bin/aws"
+	python = "/usr/bin/python3"
+)
+
 var kinds = []kind{
-	{name: "AWS CLI", debian: "awscli", perCall: true, prepare: func(t *testing.T) ([]string, string) {
+	{name: "AWS CLI", debian: "awscli", needs: []string{cli, "--version"}, perCall: true, prepare: func(t *testing.T) ([]string, string) {
 		t.Helper()
-		const cli = "/usr/bin/aws"
 		version := regexp.MustCompile(`aws-cli/(\S+)`).FindStringSubmatch(output(t, cli, "--version"))
 		return []string{cli, "sts", "get-caller-identity", "--output=text", "--query=Arn", "--endpoint-url"}, version[1]
 	}},
-	{name: "boto3 (Python)", debian: "python3-boto3", prepare: func(t *testing.T) ([]string, string) {
+	{name: "boto3 (Python)", debian: "python3-boto3", needs: []string{python, "-c", "import boto3"}, prepare: func(t *testing.T) ([]string, string) {
 		t.Helper()
-		// Debian's own, wherever else there is a python3.
-		const python = "/usr/bin/python3"
 		return []string{python, source(t, "python", "call.py")}, strings.TrimSpace(output(t, python, "-c", "import boto3; print(boto3.__version__)"))
 	}},
-	{name: "AWS SDK for JavaScript v3", prepare: func(t *testing.T) ([]string, string) {
+	{name: "AWS SDK for JavaScript v3", needs: []string{"npm", "--version"}, prepare: func(t *testing.T) ([]string, string) {
 		t.Helper()
 		dir := tempDir(t)
 		for _, name := range []string{"package.json", "call.js"} {

@@ -265,16 +265,12 @@ func verdict(answer string) string {
 	return "until the first session ends"
 }
 
-// missing returns the program that a kind lacks, "" for none.
+// missing returns the command that a kind needs and that fails here, "" for none.
 func (k *kind) missing() string {
-	need := map[string]string{"AWS CLI": "aws", "AWS SDK for JavaScript v3": "npm", "boto3 (Python)": "/usr/bin/python3"}[k.name]
-	if _, err := exec.LookPath(need); need != "" && err != nil {
-		return need
+	if len(k.needs) == 0 || exec.Command(k.needs[0], k.needs[1:]...).Run() == nil {
+		return ""
 	}
-	if k.debian == "python3-boto3" && exec.Command("/usr/bin/python3", "-c", "import boto3").Run() != nil {
-		return "boto3"
-	}
-	return ""
+	return strings.Join(k.needs, " ")
 }
 
 // install gets what can be had from Debian.
