@@ -4,6 +4,7 @@ package secrets
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -112,8 +113,10 @@ func ours(meta *metav1.ObjectMeta) bool { return metav1.GetControllerOfNoCopy(me
 
 // isOurs says whether a Secret that stands under our name may be written.
 // Labels decide; where somebody took those off, our own traces do: an owner
-// reference to the very object, on a Secret whose data we wrote. The
-// predecessor's oldest Secrets carry the heritage label and nothing else.
+// reference to the very object, on a Secret whose data we wrote. An API server
+// that was made to drop its record of who wrote what never begins another, so
+// there our annotations have to tell. The predecessor's oldest Secrets carry the
+// heritage label and nothing else.
 func isOurs(want identity.Desired, meta *metav1.ObjectMeta) bool {
 	if !ours(meta) {
 		return false
@@ -126,9 +129,14 @@ func isOurs(want identity.Desired, meta *metav1.ObjectMeta) bool {
 		return true
 	}
 	for _, owner := range meta.OwnerReferences {
-		if string(owner.UID) == want.UID && wroteData(meta.ManagedFields) {
+		if string(owner.UID) == want.UID && (wroteData(meta.ManagedFields) || len(meta.ManagedFields) == 0 && annotated(meta)) {
 			return true
 		}
 	}
 	return false
+}
+
+// annotated says whether a Secret has all the annotations that we write.
+func annotated(meta *metav1.ObjectMeta) bool {
+	return !slices.ContainsFunc(annotationKeys, func(key string) bool { return meta.Annotations[key] == "" })
 }

@@ -104,8 +104,13 @@ func TestIsOurs(t *testing.T) {
 		wroteLabel = []metav1.ManagedFieldsEntry{{Manager: Manager, FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{"f:x":{}}}}`)}}
 		others     = []metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: metav1.NewFieldsV1(`{"f:data":{".":{},"f:expire":{}}}`)}}
 	)
+	notes := map[string]string{}
+	for _, key := range annotationKeys {
+		notes[key] = "x"
+	}
 	tests := map[string]struct {
 		labels  map[string]string
+		notes   map[string]string
 		owners  []metav1.OwnerReference
 		fields  []metav1.ManagedFieldsEntry
 		account bool // whether it is a ServiceAccount's
@@ -130,6 +135,9 @@ func TestIsOurs(t *testing.T) {
 		"no labels, our owner, another's data":              {owners: []metav1.OwnerReference{owner}, fields: others},
 		"no labels, our owner, a label of ours":             {owners: []metav1.OwnerReference{owner}, fields: wroteLabel},
 		"no labels, our owner, nothing on record":           {owners: []metav1.OwnerReference{owner}},
+		"no labels, our owner, our notes, no record":        {notes: notes, owners: []metav1.OwnerReference{owner}, account: true, role: true},
+		"no labels, our owner, our notes, others' record":   {notes: notes, owners: []metav1.OwnerReference{owner}, fields: others},
+		"no labels, our notes, no record, no owner":         {notes: notes},
 		"no labels, no owner, our data":                     {fields: wrote},
 		"no labels, our data, the owner is a former object": {owners: []metav1.OwnerReference{recreated}, fields: wrote},
 		"a ServiceAccount's labels, but controlled":         {labels: account, owners: []metav1.OwnerReference{accountOf, controller}, fields: wrote},
@@ -140,7 +148,7 @@ func TestIsOurs(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			meta := &metav1.ObjectMeta{UID: types.UID("u"), Labels: tc.labels, OwnerReferences: tc.owners, ManagedFields: tc.fields}
+			meta := &metav1.ObjectMeta{UID: types.UID("u"), Labels: tc.labels, Annotations: tc.notes, OwnerReferences: tc.owners, ManagedFields: tc.fields}
 			assert.Equal(t, tc.account, isOurs(desired(identity.ServiceAccount), meta), "as a ServiceAccount's")
 			assert.Equal(t, tc.role, isOurs(desired(identity.AWSIAMRole), meta), "as an AWSIAMRole's")
 		})

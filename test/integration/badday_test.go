@@ -107,16 +107,32 @@ func TestEveryKindOfDriftIsCorrectedAndSaidOnce(t *testing.T) {
 		n, err := c.Metric(t.Context(), fmt.Sprintf("kube_aws_iam_controller_role_drift_corrections_total{kind=%q}", kind))
 		require.NoError(t, err)
 		assert.InDelta(t, 1, n, 0, kind)
-		list, err := w.Client().CoreV1().Events(w.namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=RoleDriftCorrected"})
-		require.NoError(t, err)
-		said := 0
-		for i := range list.Items {
-			if list.Items[i].Message == fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role, kind) {
-				said += int(list.Items[i].Count)
+		told := fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role, kind)
+		w.eventually(func(ctx context.Context) error { // events are written behind the work
+			if w.said(ctx, "RoleDriftCorrected", told) == 0 {
+				return fmt.Errorf("%s is not said yet", kind)
 			}
-		}
-		assert.Equal(t, 1, said, kind)
+			return nil
+		})
 	}
+	for _, kind := range kindsOfDrift {
+		assert.Equal(t, 1, w.said(t.Context(), "RoleDriftCorrected",
+			fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role, kind)), kind)
+	}
+}
+
+// said returns how often an event's message was said.
+func (w *world) said(ctx context.Context, reason, message string) int {
+	w.t.Helper()
+	list, err := w.Client().CoreV1().Events(w.namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=" + reason})
+	require.NoError(w.t, err)
+	said := 0
+	for i := range list.Items {
+		if list.Items[i].Message == message {
+			said += int(list.Items[i].Count)
+		}
+	}
+	return said
 }
 
 func TestDriftIsCorrectedOnABadDay(t *testing.T) {
