@@ -9,11 +9,17 @@ import (
 // first, and of equal ones the one that came in first. The work queue around
 // it, which keeps keys unique and calls it from one goroutine at a time, is
 // client-go's.
+//
+// Keys without a deadline go before all others, but not at the expense of
+// other flows: see spacing.
 type byDeadline[K comparable] struct {
 	deadline func(K) time.Time
+	flow     func(K) string
 	entries  entries[K]
 	index    map[K]*entry[K]
 	pushed   uint64
+	// waiting counts the keys of each flow that have no deadline.
+	waiting map[string]int
 }
 
 type entry[K comparable] struct {
@@ -21,10 +27,47 @@ type entry[K comparable] struct {
 	deadline time.Time
 	order    uint64
 	position int
+	// counted is the flow in whose count it is, nil for none.
+	counted *string
 }
 
-func newByDeadline[K comparable](deadline func(K) time.Time) *byDeadline[K] {
-	return &byDeadline[K]{deadline: deadline, index: make(map[K]*entry[K])}
+// spacing is how much less urgent each key without a deadline is than the one of
+// its flow in front of it: only the first of a flow goes before all. Ten
+// thousand of one flow so delay neither the first of another nor for long those
+// whose deadlines come.
+const spacing = 100 * time.Millisecond
+
+func newByDeadline[K comparable](deadline func(K) time.Time, flow func(K) string) *byDeadline[K] {
+	return &byDeadline[K]{deadline: deadline, flow: flow, index: make(map[K]*entry[K]), waiting: map[string]int{}}
+}
+
+// place sets how urgent an entry is.
+func (q *byDeadline[K]) place(e *entry[K]) {
+	deadline := q.deadline(e.key)
+	if !deadline.IsZero() || q.flow == nil {
+		q.uncount(e)
+		e.deadline = deadline
+		return
+	}
+	if e.counted != nil {
+		return // it keeps its turn
+	}
+	flow := q.flow(e.key)
+	if before := q.waiting[flow]; before > 0 {
+		deadline = time.Now().Add(time.Duration(before) * spacing)
+	}
+	q.waiting[flow]++
+	e.deadline, e.counted = deadline, &flow
+}
+
+func (q *byDeadline[K]) uncount(e *entry[K]) {
+	if e.counted == nil {
+		return
+	}
+	if q.waiting[*e.counted]--; q.waiting[*e.counted] == 0 {
+		delete(q.waiting, *e.counted)
+	}
+	e.counted = nil
 }
 
 // Touch is called for a key added again while it waits: what it is about may
@@ -34,14 +77,15 @@ func (q *byDeadline[K]) Touch(key K) {
 	if e == nil { // it is being worked on, and comes back through Push
 		return
 	}
-	e.deadline = q.deadline(key)
+	q.place(e)
 	heap.Fix(&q.entries, e.position)
 }
 
 // Push adds a key that is not in the queue.
 func (q *byDeadline[K]) Push(key K) {
-	e := &entry[K]{key: key, deadline: q.deadline(key), order: q.pushed}
+	e := &entry[K]{key: key, order: q.pushed}
 	q.pushed++
+	q.place(e)
 	q.index[key] = e
 	heap.Push(&q.entries, e)
 }
@@ -53,6 +97,7 @@ func (q *byDeadline[K]) Len() int { return len(q.entries) }
 func (q *byDeadline[K]) Pop() K {
 	e, _ := heap.Pop(&q.entries).(*entry[K])
 	delete(q.index, e.key)
+	q.uncount(e)
 	return e.key
 }
 

@@ -28,6 +28,10 @@ type Config[K comparable] struct {
 	// Deadline orders the queue: earliest first. It is called whenever a key
 	// is added, must be quick, and may not use the Loop.
 	Deadline func(K) time.Time
+	// Flow names what a key belongs to; nil for none. Keys whose deadline is
+	// the zero Time go before all others, but those of one flow do not keep
+	// those of another waiting.
+	Flow func(K) string
 	// Metrics receives the queue's metrics; nil for none.
 	Metrics workqueue.MetricsProvider
 	// Grace is how long work in hand may go on after the end is asked for.
@@ -57,7 +61,7 @@ type Loop[K comparable] struct {
 // New returns a Loop that calls fn.
 func New[K comparable](logger log.Logger, fn SyncFunc[K], cfg Config[K]) *Loop[K] {
 	queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[K]{
-		Name: cfg.Name, MetricsProvider: cfg.Metrics, Queue: newByDeadline(cfg.Deadline),
+		Name: cfg.Name, MetricsProvider: cfg.Metrics, Queue: newByDeadline(cfg.Deadline, cfg.Flow),
 	})
 	return &Loop[K]{
 		logger: logger,

@@ -136,7 +136,7 @@ func TestEarliestDeadlineGoesFirst(t *testing.T) {
 func TestAWaitingKeyThatIsAddedAgainMovesToItsNewDeadline(t *testing.T) {
 	now := time.Now()
 	deadlines := map[string]time.Time{"a": now, "b": now.Add(time.Minute), "c": now.Add(time.Hour)}
-	q := newByDeadline(func(k string) time.Time { return deadlines[k] })
+	q := newByDeadline(func(k string) time.Time { return deadlines[k] }, nil)
 	q.Push("a")
 	q.Push("b")
 	q.Push("c")
