@@ -25,6 +25,7 @@ import (
 	"kube-aws-iam-controller/internal/iamprovision"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/kube"
+	"kube-aws-iam-controller/internal/namespaces"
 	"kube-aws-iam-controller/internal/report"
 	"kube-aws-iam-controller/internal/secrets"
 	"kube-aws-iam-controller/internal/serviceaccount"
@@ -71,7 +72,7 @@ func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controll
 }
 
 // assemble makes the broker and what it needs.
-func (c *controller) assemble(sessions broker.Sessions, roles broker.Roles, registry *prometheus.Registry) error {
+func (c *controller) assemble(sessions *session.Assumer, roles broker.Roles, registry *prometheus.Registry) error {
 	queueMetrics, err := telemetry.NewQueueMetrics(registry)
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
@@ -86,13 +87,18 @@ func (c *controller) assemble(sessions broker.Sessions, roles broker.Roles, regi
 	c.events = record.NewBroadcaster()
 	c.events.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: c.clients.Events.CoreV1().Events("")})
 	recorder := c.events.NewRecorder(runtime.NewScheme(), corev1.EventSource{Component: report.Component})
+	reporter := report.New(recorder, c.clients.Core.CoreV1(), c.logger)
+	if err = c.openRules(sessions.Base, reporter, keys); err != nil {
+		return err
+	}
 	b := broker.New(broker.Config{
 		Sources:      sources,
+		Rules:        c.rules,
 		Sessions:     sessions,
 		Roles:        roles,
 		Holder:       c.accounts,
 		Secrets:      c.store,
-		Reporter:     report.New(recorder, c.clients.Core.CoreV1(), c.logger),
+		Reporter:     reporter,
 		Metrics:      c.metrics,
 		Logger:       c.logger,
 		RefreshLimit: c.config.RefreshLimit,
@@ -104,7 +110,7 @@ func (c *controller) assemble(sessions broker.Sessions, roles broker.Roles, regi
 	})
 	c.sweep = b.SweepOrphans
 	c.loop = workloop.New(c.logger, b.Sync, workloop.Config[identity.Key]{
-		Name: "identities", Deadline: b.Deadline, Metrics: queueMetrics, Grace: grace,
+		Name: "identities", Deadline: b.Deadline, Flow: func(k identity.Key) string { return k.Namespace }, Metrics: queueMetrics, Grace: grace,
 	})
 	return registry.Register(telemetry.NewIdentities(observed(b, keys),
 		[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States()))
@@ -145,6 +151,24 @@ func (c *controller) openSources() (map[identity.Source]broker.Source, []func() 
 		[]func() iter.Seq[identity.Key]{fromAccounts.Keys, fromRoles.Keys}, nil
 }
 
+// openRules makes what knows which roles namespaces may use.
+func (c *controller) openRules(
+	base func(context.Context) (identity.BaseRole, error), reporter *report.Reporter, keys []func() iter.Seq[identity.Key],
+) error {
+	informer, err := c.clients.NamespaceInformer(c.config.Namespace, namespaces.Transform)
+	if err != nil {
+		return err
+	}
+	c.rules = &rules{
+		Source: namespaces.NewSource(c.clients.Metadata, informer, namespaces.Config{
+			Restrict: c.config.NamespaceRestrictions, Base: base,
+		}),
+		informer: informer, reporter: reporter, keys: keys,
+		changed: map[string]bool{}, wake: make(chan struct{}, 1),
+	}
+	return nil
+}
+
 func (c *controller) secretInformer(s identity.Source) (*kube.Informer, error) {
 	return c.clients.MetadataInformer(corev1.SchemeGroupVersion.WithResource("secrets"), c.config.Namespace,
 		secrets.Selector(s), secrets.Transform(s))
@@ -152,7 +176,7 @@ func (c *controller) secretInformer(s identity.Source) (*kube.Informer, error) {
 
 // readiness has a check for each source, and one that anything is served at all.
 func (c *controller) readiness() []telemetry.Check {
-	checks := []telemetry.Check{{Name: "sources", Test: c.serves}}
+	checks := []telemetry.Check{{Name: "sources", Test: c.serves}, {Name: "namespaces", Test: c.rules.ready}}
 	if c.webhook != nil {
 		checks = append(checks, telemetry.Check{Name: "webhook", Test: c.webhook.ready})
 	}

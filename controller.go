@@ -53,6 +53,7 @@ type controller struct {
 	// accounts hold ServiceAccounts back while a role of their own is there.
 	accounts *serviceaccount.Source
 	store    *secrets.Store
+	rules    *rules
 	loop     *workloop.Loop[identity.Key]
 	sweep    func(ctx context.Context, retire func(identity.Key))
 	events   record.EventBroadcaster
@@ -74,6 +75,7 @@ func (c *controller) run(ctx context.Context) error {
 		group.Go(func() error { s.objects.RunWithContext(ctx); return nil })
 		group.Go(func() error { s.secrets.RunWithContext(ctx); return nil })
 	}
+	group.Go(func() error { c.rules.informer.RunWithContext(ctx); return nil })
 	group.Go(func() error { c.giveBack(ctx); return nil })
 	group.Go(func() error {
 		if !c.config.LeaderElect {
@@ -117,6 +119,7 @@ func (c *controller) lead(ctx context.Context) {
 	for _, s := range c.sources {
 		group.Go(func() error { return c.feed(ctx, s) })
 	}
+	group.Go(func() error { return c.rules.watch(ctx, c.loop.Add) })
 	group.Go(func() error { c.sweepOrphans(ctx); return nil })
 	c.loop.Run(ctx, c.config.Workers)
 	_ = group.Wait() // feeding ends with ctx, and only then in an error
@@ -134,9 +137,13 @@ func (c *controller) sweepOrphans(ctx context.Context) {
 }
 
 // feed adds the identities of a source to the queue, from when both its caches
-// are filled: until then an object may look as if it were gone.
+// are filled: until then an object may look as if it were gone. Rules that the
+// cache does not know yet would be asked for one by one.
 func (c *controller) feed(ctx context.Context, s source) error {
 	if !cache.WaitFor(ctx, string(s.name), s.objects.HasSyncedChecker(), s.secrets.HasSyncedChecker()) {
+		return context.Cause(ctx)
+	}
+	if !c.rules.informer.AwaitSettled(ctx) {
 		return context.Cause(ctx)
 	}
 	if err := c.store.Watch(s.name, c.loop.Add); err != nil {

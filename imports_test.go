@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"internal/refresh":        {"internal/identity"},
 	"internal/awsiamrole":     {"internal/identity"},
 	"internal/serviceaccount": {"internal/identity"},
+	"internal/namespaces":     {"internal/identity"},
 	"internal/broker":         {"internal/identity", "internal/refresh"},
 	"internal/session":        {"internal/identity", "internal/awserr"},
 	"internal/iamprovision":   {"internal/identity", "internal/trust", "internal/awserr"},

@@ -50,6 +50,8 @@ type Holder interface {
 type Roles interface {
 	// Disabled returns an error if no roles are made.
 	Disabled() error
+	// Reference returns the role that Ensure makes, whether or not it is there.
+	Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error)
 	// Ensure makes the role be there and as want asks. id is its unique id,
 	// "" if that is not known; identity.ErrRoleGone says that the role with
 	// that id is not there any more.
@@ -64,8 +66,20 @@ type Roles interface {
 	Sweep(ctx context.Context, owners iter.Seq[identity.Key], found func(key identity.Key, id string)) error
 }
 
+// Rules tell which roles an object may use.
+type Rules interface {
+	// Permit returns an *identity.InvalidError if it may not use the role,
+	// which is asked for where that matters. Another error says that this is
+	// not known.
+	Permit(ctx context.Context, key identity.Key, role func(context.Context) (identity.RoleReference, error)) error
+}
+
 // Sessions assumes roles.
 type Sessions interface {
+	// Resolve returns the role that is meant.
+	Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error)
+	// Assume returns an *identity.InvalidError for a role that is never handed
+	// out.
 	Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error)
 }
 
@@ -102,6 +116,7 @@ type Metrics interface {
 // Config is what a Broker works with.
 type Config struct {
 	Sources  map[identity.Source]Source
+	Rules    Rules
 	Sessions Sessions
 	// Roles and Holder are for ServiceAccounts.
 	Roles    Roles
@@ -171,22 +186,28 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 	if want.Own != nil {
 		b.orphans.forget(key) // it has an owner after all
 	}
-	if invalid != nil {
-		// Only the author can mend it, and a change brings us back. The last
-		// good credentials are kept fresh until then.
-		b.complain(ctx, want, have, invalid.Reason, invalid)
-		var kept bool
-		if want, kept = lastGood(want, have); !kept {
-			return 0, b.report(ctx, source, want, have)
-		}
-	}
-	if reason, due := b.due(want, have); due {
-		return b.renew(ctx, renewal{source: source, want: want, have: have, reason: reason, mends: invalid == nil})
+	if err := b.permitted(ctx, key, have); err != nil {
+		return b.withdraw(ctx, source, want, have, err)
 	}
 	if invalid == nil {
-		b.troubles.clear(key)
+		again, err := b.serve(ctx, source, want, have, true)
+		if !errors.As(err, &invalid) {
+			return again, err
+		}
+	}
+	return b.keep(ctx, source, want, have, invalid)
+}
+
+// serve renews what is due, and says when to look again. mends says that all is
+// well after that. An *identity.InvalidError is for keep.
+func (b *Broker) serve(ctx context.Context, source Source, want identity.Desired, have refresh.State, mends bool) (time.Duration, error) {
+	if reason, due := b.due(want, have); due {
+		return b.renew(ctx, renewal{source: source, want: want, have: have, reason: reason, mends: mends})
+	}
+	if mends {
+		b.troubles.clear(want.Key)
 		if want.Own == nil {
-			if again, err := b.part(ctx, key); again > 0 || err != nil {
+			if again, err := b.part(ctx, want.Key); again > 0 || err != nil {
 				return again, err
 			}
 		}
@@ -200,6 +221,22 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 		next = min(next, again)
 	}
 	return next, b.report(ctx, source, want, have)
+}
+
+// keep reports what no other try mends. A change of the object, or of what it
+// may, brings us back; the last good credentials are kept fresh until then.
+func (b *Broker) keep(ctx context.Context, source Source, want identity.Desired, have refresh.State, invalid *identity.InvalidError) (time.Duration, error) {
+	b.complain(ctx, want, have, invalid.Reason, invalid)
+	if last, kept := lastGood(want, have); kept {
+		again, err := b.serve(ctx, source, last, have, false)
+		if !errors.As(err, &invalid) {
+			return again, err
+		}
+	}
+	if have.Exists && invalid.Reason == identity.RoleNotPermitted {
+		return b.withdraw(ctx, source, want, have, invalid) // whosever these are
+	}
+	return 0, b.report(ctx, source, want, have)
 }
 
 // due returns why want needs new credentials, if it does: also if those it has
@@ -254,10 +291,8 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 		return b.fresh.patience(want.Key, time.Now()), nil
 	}
 	b.Metrics.ObserveRefresh(string(want.Source), string(reason), result(err), time.Since(start))
-	if invalid, is := errors.AsType[*identity.InvalidError](err); is {
-		// The controller's own settings forbid it: no try mends that.
-		b.complain(ctx, want, have, invalid.Reason, invalid)
-		return 0, b.report(ctx, source, want, have)
+	if _, is := errors.AsType[*identity.InvalidError](err); is {
+		return 0, err
 	}
 	if err != nil {
 		b.complain(ctx, want, have, reasonOf(err), err)
@@ -289,20 +324,31 @@ func (b *Broker) issue(
 	if err = b.Secrets.Free(ctx, *want); err != nil {
 		return creds, false, err
 	}
+	if err = b.permit(ctx, *want); err != nil {
+		return creds, false, err
+	}
 	if want.Own != nil {
 		if err = b.provide(ctx, want, have, reason); err != nil {
 			return creds, false, err
 		}
 	}
 	if creds, err = b.Sessions.Assume(ctx, *want); err != nil {
-		return creds, false, &identity.StepError{
-			Reason:  identity.GetCredentialsFailed,
-			Message: fmt.Sprintf("Failed to get credentials for role '%s': %v", want.Role, err),
-			Err:     err,
-		}
+		return creds, false, notAssumed(*want, err)
 	}
 	_, created, err = b.Secrets.Apply(ctx, *want, creds)
 	return creds, created, err
+}
+
+// notAssumed says that there are no credentials for want.
+func notAssumed(want identity.Desired, err error) error {
+	if _, is := errors.AsType[*identity.InvalidError](err); is {
+		return err
+	}
+	return &identity.StepError{
+		Reason:  identity.GetCredentialsFailed,
+		Message: fmt.Sprintf("Failed to get credentials for role '%s': %v", want.Role, err),
+		Err:     err,
+	}
 }
 
 // retire removes what an identity had that nobody asks for any more: its role,

@@ -62,6 +62,11 @@ type world struct {
 	drifted []string
 	newID   string // of a role that is made, AROA1 if empty
 
+	// refused are the ARNs of roles that may not be used. permitErr says that
+	// this is not known.
+	refused   []string
+	permitErr error
+
 	// What goes wrong.
 	forgetErr, differsErr, disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
 
@@ -89,8 +94,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, asked: desired(), have: map[identity.Key]refresh.State{}}
 	w.Broker = New(Config{
-		Sources:  map[identity.Source]Source{identity.ServiceAccount: w},
-		Sessions: w, Secrets: w, Reporter: w, Metrics: w, Roles: w, Holder: w,
+		Sources: map[identity.Source]Source{identity.ServiceAccount: w},
+		Rules:   w, Sessions: w, Secrets: w, Reporter: w, Metrics: w, Roles: w, Holder: w,
 		RoleReady:    2 * time.Minute,
 		Logger:       log.NewLogfmtLogger(&w.logged),
 		RefreshLimit: limit,
@@ -188,6 +193,31 @@ func (w *world) Assume(_ context.Context, want identity.Desired) (identity.Crede
 		RoleARN: role, AccessKeyID: "ASIA" + sentinel, SecretAccessKey: sentinel + "s", SessionToken: sentinel + "t",
 		Issued: now, Expiration: now.Add(want.SessionDuration - w.ahead), Notice: w.notice,
 	}, nil
+}
+
+func (w *world) Resolve(_ context.Context, want identity.Desired) (identity.RoleReference, error) {
+	if want.Role.Resolved() {
+		return want.Role, nil
+	}
+	return identity.ParseRole(account + want.Role.String())
+}
+
+func (w *world) Reference(context.Context, identity.Key) (identity.RoleReference, error) {
+	return own, nil
+}
+
+func (w *world) Permit(ctx context.Context, _ identity.Key, asked func(context.Context) (identity.RoleReference, error)) error {
+	if w.permitErr != nil || w.refused == nil {
+		return w.permitErr
+	}
+	role, err := asked(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(w.refused, role.String()) {
+		return &identity.InvalidError{Reason: identity.RoleNotPermitted, Message: "the namespace may not use " + role.String()}
+	}
+	return nil
 }
 
 func (w *world) Observe(key identity.Key) refresh.State { return w.have[key] }

@@ -37,7 +37,9 @@ type Config struct {
 	// CredentialsFile holds the controller's own credentials.
 	CredentialsFile string
 	SessionTags     bool
-	STSQPS          float64
+	// NamespaceRestrictions lets a namespace without rules use no role.
+	NamespaceRestrictions bool
+	STSQPS                float64
 
 	// PermissionsBoundary is the ARN of that of roles that are made. Without
 	// one none are, unless AllowRolesWithoutBoundary says so.

@@ -50,6 +50,7 @@ func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 	kingpins := len(app.Model().Flags)
 	clusterFlags(app, c)
 	awsFlags(app, c)
+	tenantFlags(app, c)
 	roleFlags(app, c)
 	podFlags(app, c)
 	processFlags(app, c)
@@ -98,6 +99,11 @@ func awsFlags(app *kingpin.Application, c *Config) {
 	app.Flag("sts-qps", "Most requests a second to STS; twice as many for a moment.").Default("250").Float64Var(&c.STSQPS)
 	app.Flag("refresh-limit", "Renew credentials when less than this is left of them, at the most a third of their session.").
 		Default("20m").DurationVar(&c.RefreshLimit)
+}
+
+func tenantFlags(app *kingpin.Application, c *Config) {
+	app.Flag("namespace-restrictions", "Let a namespace use no role unless its annotations iam.amazonaws.com/allowed-roles or iam.amazonaws.com/permitted say which.").
+		BoolVar(&c.NamespaceRestrictions)
 }
 
 func roleFlags(app *kingpin.Application, c *Config) {

@@ -125,4 +125,5 @@ const (
 	RoleDeleted          = "RoleDeleted"
 	RoleNotOwned         = "RoleNotOwned"
 	ProvisionFailed      = "ProvisionFailed"
+	RoleNotPermitted     = "RoleNotPermitted"
 )

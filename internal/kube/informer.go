@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -30,6 +31,16 @@ func (c *Clients) MetadataInformer(resource schema.GroupVersionResource, namespa
 func (c *Clients) NamedInformer(resource schema.GroupVersionResource, namespace, name string) (*Informer, error) {
 	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
 	return c.metadataInformer(resource, namespace, func(opts *metav1.ListOptions) { opts.FieldSelector = selector }, onlyVersion)
+}
+
+// NamespaceInformer returns an informer of the metadata of one namespace, "" for
+// all. It keeps what transform leaves.
+func (c *Clients) NamespaceInformer(namespace string, transform cache.TransformFunc) (*Informer, error) {
+	return c.metadataInformer(corev1.SchemeGroupVersion.WithResource("namespaces"), "", func(opts *metav1.ListOptions) {
+		if namespace != "" {
+			opts.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, namespace).String()
+		}
+	}, transform)
 }
 
 func onlyVersion(obj any) (any, error) {
@@ -78,6 +89,7 @@ type Informer struct {
 	resource string
 	logger   log.Logger
 	refused  atomic.Pointer[error]
+	refusal  chan struct{} // closed at the first
 }
 
 func (c *Clients) newInformer(resource string, lw cache.ListerWatcher, example runtime.Object, transform cache.TransformFunc) (*Informer, error) {
@@ -87,6 +99,7 @@ func (c *Clients) newInformer(resource string, lw cache.ListerWatcher, example r
 		SharedIndexInformer: cache.NewSharedIndexInformer(lw, example, 0, cache.Indexers{}),
 		resource:            resource,
 		logger:              c.logger,
+		refusal:             make(chan struct{}),
 	}
 	if err := i.SetTransform(transform); err != nil {
 		return nil, fmt.Errorf("make an informer of %s: %w", resource, err)
@@ -105,6 +118,7 @@ func (i *Informer) noteRefusal(ctx context.Context, r *cache.Reflector, err erro
 		return
 	}
 	if i.refused.Swap(&err) == nil {
+		close(i.refusal)
 		level.Warn(i.logger).Log("msg", "not served until the API server allows it", "resource", i.resource, "err", err)
 	}
 }
@@ -121,3 +135,16 @@ func (i *Informer) Ready() error {
 // resource: a cluster without AWSIAMRoles, or an installation that was not
 // granted ServiceAccounts, is served as far as it goes.
 func (i *Informer) Refused() bool { return !i.HasSynced() && i.refused.Load() != nil }
+
+// AwaitSettled waits until the informer has synced, or was refused, and returns
+// false if ctx ended before that.
+func (i *Informer) AwaitSettled(ctx context.Context) bool {
+	select {
+	case <-i.HasSyncedChecker().Done():
+		return true
+	case <-i.refusal:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

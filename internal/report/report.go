@@ -58,6 +58,13 @@ func New(events record.EventRecorder, pods corev1client.PodsGetter, logger log.L
 	return &Reporter{events: events, pods: pods, logger: logger, limiter: rate.NewLimiter(listsPerSecond, listsAtOnce)}
 }
 
+// WarnNamespace records what is wrong with a namespace. The event is in the
+// namespace default, as those of all objects that are in none.
+func (r *Reporter) WarnNamespace(name, uid, reason, message string) {
+	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: name, UID: types.UID(uid)}
+	r.events.Event(ref, corev1.EventTypeWarning, reason, fit(message))
+}
+
 // Normal records that all went as asked.
 func (r *Reporter) Normal(want identity.Desired, reason, message string) {
 	r.events.Event(reference(want), corev1.EventTypeNormal, reason, fit(message))

@@ -90,12 +90,27 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 // they are made.
 func (a *Assumer) Config() aws.Config { return a.cfg }
 
+// Resolve returns the role that want asks for. Errors are as those of Assume.
+func (a *Assumer) Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error) {
+	return a.own.resolve(ctx, want)
+}
+
+// Base returns where role names are looked up.
+func (a *Assumer) Base(ctx context.Context) (identity.BaseRole, error) {
+	who, err := a.own.whoAmI(ctx)
+	if err != nil {
+		return identity.BaseRole{}, fmt.Errorf("ask AWS who the controller is: %w", awserr.Describe(err))
+	}
+	return a.own.baseOf(who), nil
+}
+
 // maxChained is the longest session of a role that is assumed by a role,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining.
 const maxChained = time.Hour
 
 // Assume returns credentials of the role that want asks for. Errors are one
-// line, the same for the same cause, and hold nothing secret.
+// line, the same for the same cause, and hold nothing secret. That of a role
+// which is never handed out is an *identity.InvalidError.
 func (a *Assumer) Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error) {
 	role, err := a.own.resolve(ctx, want)
 	if err != nil {

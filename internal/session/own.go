@@ -73,7 +73,10 @@ func (o *ownIdentity) resolve(ctx context.Context, want identity.Desired) (ident
 		return role, fmt.Errorf("the role is in the partition %s, the controller in %s: roles cannot be assumed across partitions", role.Partition, who.partition)
 	}
 	if o.isOwn(role, who, base) && (o.ownNamespace == "" || want.Namespace != o.ownNamespace) {
-		return role, fmt.Errorf("%s is the controller's own role: it is not handed out", role)
+		return role, &identity.InvalidError{
+			Reason:  identity.RoleNotPermitted,
+			Message: fmt.Sprintf("%s is the controller's own role: it is not handed out, use another", role),
+		}
 	}
 	return role, nil
 }

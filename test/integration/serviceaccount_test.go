@@ -115,7 +115,7 @@ func TestTheControllersOwnRoleIsNotHandedOut(t *testing.T) {
 	w.start()
 	for name, role := range map[string]string{"by-name": w.aws.ControllerRole, "by-arn": w.aws.ControllerARN(), "by-case": strings.ToUpper(w.aws.ControllerRole)} {
 		w.account(name, role)
-		assert.Contains(t, w.event("ServiceAccount", name, "GetCredentialsFailed"), "is the controller's own role", role)
+		assert.Contains(t, w.event("ServiceAccount", name, "RoleNotPermitted"), "is the controller's own role", role)
 	}
 }
 

@@ -1,0 +1,113 @@
+package broker
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+func TestARoleThatIsNotPermittedIsNotAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.refused = []string{account + "app"}
+		w.serve()
+		assert.Equal(t, "Free", w.did(), "STS is not asked")
+		assert.Equal(t, []event{{true, true, "RoleNotPermitted", "the namespace may not use " + account + "app"}}, w.told())
+		assert.Equal(t, "RoleNotPermitted", w.status().Reason)
+		assert.False(t, w.status().Ready)
+
+		w.refused = nil
+		w.serve()
+		assert.Equal(t, "Free Assume Apply", w.did(), "permitted after all")
+	})
+}
+
+func TestCredentialsThatAreNoLongerPermittedAreWithdrawn(t *testing.T) {
+	for name, happen := range map[string]func(*world){
+		"fresh ones":                            func(*world) {},
+		"old ones":                              func(*world) { time.Sleep(50 * time.Minute) },
+		"of a role that is no longer asked for": func(w *world) { w.asked.Role.Name = "other" },
+		"of an object that makes no sense now":  func(w *world) { w.desiredErr = errInvalid },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.serve()
+				happen(w)
+				w.did()
+				w.told()
+				w.refused = []string{account + "app"}
+				w.serve()
+				assert.Equal(t, "Remove", w.did())
+				assert.Equal(t, "RoleNotPermitted", w.told()[0].reason)
+				assert.Empty(t, w.status().RoleARN)
+			})
+		})
+	}
+}
+
+func TestEditsDoNotHideWhoseCredentialsTheyAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.change(func(s *refresh.State) { s.Edited, s.RoleARN = true, account+"harmless" })
+		w.did()
+		w.refused = []string{account + "app"}
+		w.serve()
+		assert.Equal(t, "Free Remove", w.did())
+	})
+}
+
+func TestAnotherRoleThatIsNotPermittedLeavesTheLastGoodOneAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.did()
+		w.asked.Role.Name = "other"
+		w.refused = []string{account + "other"}
+		w.serve()
+		assert.Equal(t, "Free", w.did())
+		assert.True(t, w.have[app].Exists)
+		time.Sleep(45 * time.Minute)
+		w.serve()
+		assert.Equal(t, "Free Free Assume Apply", w.did(), "and keep it fresh")
+		assert.Equal(t, account+"app", w.have[app].RoleARN)
+	})
+}
+
+func TestAnOwnRoleHasToBePermittedBeforeItIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.asked.Role, w.asked.Own = identity.RoleReference{}, &identity.OwnRole{Policy: "{}"}
+		w.refused = []string{own.String()}
+		w.serve()
+		assert.Equal(t, "Free", w.did())
+		assert.Equal(t, "RoleNotPermitted", w.told()[0].reason)
+	})
+}
+
+func TestNothingIsLostWhileItIsNotKnownWhatIsPermitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.did()
+		w.permitErr = errors.New("the API server is away")
+		again, err := w.sync()
+		require.ErrorIs(t, err, w.permitErr)
+		assert.Positive(t, again)
+		assert.Empty(t, w.did())
+		assert.True(t, w.have[app].Exists)
+
+		delete(w.have, app)
+		_, err = w.sync()
+		require.ErrorIs(t, err, w.permitErr)
+		assert.Equal(t, "Free", w.did(), "and nothing is handed out")
+	})
+}

@@ -1,0 +1,184 @@
+package namespaces
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/metadata/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// informer is a shared informer that is told what it has seen.
+type informer struct {
+	cache.SharedIndexInformer
+
+	store   cache.Store
+	handler cache.ResourceEventHandler
+}
+
+func (i *informer) GetStore() cache.Store { return i.store }
+
+func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
+	i.handler = h
+	return nil, nil //nolint:nilnil // nobody asks for it
+}
+
+func namespace(annotations map[string]string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+		ObjectMeta: metav1.ObjectMeta{Name: "ns", UID: "u1", ResourceVersion: "7", Annotations: annotations},
+	}
+}
+
+func kept(t *testing.T, annotations map[string]string) any {
+	t.Helper()
+	obj, err := Transform(namespace(annotations))
+	require.NoError(t, err)
+	return obj
+}
+
+var (
+	permitting = map[string]string{AllowedRoles: `["app"]`}
+	refusing   = map[string]string{AllowedRoles: `["other"]`}
+
+	ofAccount = identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: "app"}
+	ofRole    = identity.Key{Source: identity.AWSIAMRole, Namespace: "ns", Name: "app"}
+)
+
+func newSource(objects ...runtime.Object) (*Source, *informer, *fake.FakeMetadataClient) {
+	scheme := runtime.NewScheme()
+	_ = metav1.AddMetaToScheme(scheme)
+	client := fake.NewSimpleMetadataClient(scheme, objects...)
+	i := &informer{store: cache.NewStore(cache.DeletionHandlingMetaNamespaceKeyFunc)}
+	return NewSource(client, i, Config{Base: func(context.Context) (identity.BaseRole, error) {
+		return identity.ParseBaseRole(account)
+	}}), i, client
+}
+
+// permits asks for the role app.
+func permits(t *testing.T, s *Source, key identity.Key) error {
+	t.Helper()
+	return s.Permit(t.Context(), key, func(context.Context) (identity.RoleReference, error) { return at(t, "app"), nil })
+}
+
+func TestTheRulesThatAreCachedCount(t *testing.T) {
+	for name, tc := range map[string]struct {
+		annotations map[string]string
+		restrict    bool
+		says        string // "" for permitted
+	}{
+		"no rules":                    {nil, false, ""},
+		"a rule that permits":         {permitting, false, ""},
+		"a rule that refuses":         {refusing, false, `The namespace ns may not use role 'arn:aws:iam::123456789012:role/app': iam.amazonaws.com/allowed-roles: ["other"]. Use a role`},
+		"no rules, restricted":        {map[string]string{"other": "x"}, true, "it has neither iam.amazonaws.com/allowed-roles nor"},
+		"a rule that permits, and so": {permitting, true, ""},
+		"malformed":                   {map[string]string{Permitted: "("}, false, "iam.amazonaws.com/permitted: ("},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, i, client := newSource()
+			s.Restrict = tc.restrict
+			require.NoError(t, i.store.Add(kept(t, tc.annotations)))
+			err := permits(t, s, ofAccount)
+			if tc.says == "" {
+				require.NoError(t, err)
+			} else {
+				var invalid *identity.InvalidError
+				require.ErrorAs(t, err, &invalid)
+				assert.Equal(t, identity.RoleNotPermitted, invalid.Reason)
+				assert.Contains(t, invalid.Message, tc.says)
+			}
+			assert.Empty(t, client.Actions(), "no call")
+		})
+	}
+}
+
+func TestANamespaceThatIsNotCachedYetIsAskedFor(t *testing.T) {
+	s, _, _ := newSource(namespace(refusing))
+	require.ErrorContains(t, permits(t, s, ofAccount), "may not use")
+	s, _, _ = newSource(namespace(nil))
+	require.NoError(t, permits(t, s, ofAccount))
+	s, _, _ = newSource()
+	require.NoError(t, permits(t, s, ofAccount), "what is in it goes with it")
+}
+
+func TestRulesThatCannotBeReadPermitNothing(t *testing.T) {
+	broken := errors.New("away")
+	s, _, client := newSource()
+	client.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, broken })
+	require.ErrorIs(t, permits(t, s, ofAccount), broken)
+	require.ErrorIs(t, permits(t, s, ofRole), broken)
+}
+
+func TestWithThePredecessorsRightsAWSIAMRolesHaveNoRules(t *testing.T) {
+	s, _, client := newSource()
+	client.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(Resource.GroupResource(), "ns", nil)
+	})
+	require.NoError(t, permits(t, s, ofRole))
+	require.ErrorContains(t, permits(t, s, ofAccount), "read the rules of namespace ns")
+	s.Restrict = true
+	require.Error(t, permits(t, s, ofRole), "but not if they are asked for")
+}
+
+func TestWhatIsNotKnownOfTheRoleIsNotPermitted(t *testing.T) {
+	unknown := errors.New("STS is away")
+	s, i, _ := newSource()
+	require.NoError(t, i.store.Add(kept(t, permitting)))
+	err := s.Permit(t.Context(), ofAccount, func(context.Context) (identity.RoleReference, error) { return identity.RoleReference{}, unknown })
+	require.ErrorIs(t, err, unknown)
+	s.Base = func(context.Context) (identity.BaseRole, error) { return identity.BaseRole{}, unknown }
+	require.ErrorIs(t, permits(t, s, ofAccount), unknown)
+}
+
+func TestTheCacheKeepsOnlyRules(t *testing.T) {
+	assert.Equal(t, cache.ExplicitKey("ns"), kept(t, map[string]string{"other": "x"}))
+	r, ok := kept(t, map[string]string{"other": "x", Permitted: "a"}).(*ruled)
+	require.True(t, ok)
+	assert.Equal(t, [][2]string{{Permitted, "a"}}, r.written)
+	again, err := Transform(r)
+	require.NoError(t, err)
+	assert.Same(t, r, again, "what was transformed stays")
+}
+
+func TestChangesOfRulesAreTold(t *testing.T) {
+	s, i, _ := newSource()
+	var told []Namespace
+	require.NoError(t, s.Watch(func(n Namespace) { told = append(told, n) }))
+	bare, some, others := kept(t, nil), kept(t, permitting), kept(t, refusing)
+	for name, tc := range map[string]struct {
+		happen func()
+		tells  bool
+	}{
+		"a namespace without rules":      {func() { i.handler.OnAdd(bare, false) }, false},
+		"a namespace with rules":         {func() { i.handler.OnAdd(some, true) }, true},
+		"its first rules":                {func() { i.handler.OnUpdate(bare, some) }, true},
+		"other rules":                    {func() { i.handler.OnUpdate(some, others) }, true},
+		"the same rules":                 {func() { i.handler.OnUpdate(some, kept(t, permitting)) }, false},
+		"its rules are gone":             {func() { i.handler.OnUpdate(some, bare) }, true},
+		"nothing that matters":           {func() { i.handler.OnUpdate(bare, bare) }, false},
+		"a deletion":                     {func() { i.handler.OnDelete(some) }, false},
+		"a deletion that was not seen":   {func() { i.handler.OnDelete(cache.DeletedFinalStateUnknown{Key: "ns", Obj: some}) }, false},
+		"something that is no namespace": {func() { i.handler.OnAdd("x", false) }, false},
+	} {
+		told = nil
+		tc.happen()
+		if !tc.tells {
+			assert.Empty(t, told, name)
+			continue
+		}
+		assert.Equal(t, []Namespace{{Name: "ns", UID: "u1"}}, told, name)
+	}
+	told = nil
+	i.handler.OnAdd(kept(t, map[string]string{Permitted: "("}), true)
+	require.Len(t, told, 1)
+	assert.Contains(t, told[0].Malformed, "is not a regular expression")
+}

@@ -1,0 +1,86 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// rule annotates the test's namespace, with key=value or key- to take one off.
+func (w *world) rule(annotation string) {
+	w.t.Helper()
+	_, err := w.Kubectl(w.t.Context(), "annotate", "--overwrite", "namespace", w.namespace, "iam.amazonaws.com/"+annotation)
+	require.NoError(w.t, err)
+}
+
+func TestANamespaceUsesOnlyTheRolesItMay(t *testing.T) {
+	w := newWorld(t)
+	w.iamRole("", "app")
+	w.start()
+	w.account("app", "app")
+	w.role("db", "app: db", "roleReference: app")
+	w.secret("app.aws-iam", nil)
+	w.secret("db", nil)
+
+	start := time.Now()
+	w.rule(`allowed-roles=["other-*"]`)
+	w.gone("app.aws-iam")
+	w.gone("db")
+	assert.Less(t, time.Since(start), 3*time.Second, "a second, kubectl and a busy machine")
+	for kind, name := range map[string]string{"ServiceAccount": "app", "AWSIAMRole": "db"} {
+		assert.Contains(t, w.event(kind, name, "RoleNotPermitted"),
+			"The namespace "+w.namespace+" may not use role 'arn:aws:iam::123456789012:role/app': iam.amazonaws.com/allowed-roles: [\"other-*\"].")
+	}
+	w.eventuallyField("awsiamrole/db", `.status.conditions[0].reason`, "RoleNotPermitted")
+
+	w.rule(`allowed-roles=["app"]`)
+	w.secret("app.aws-iam", nil)
+	w.secret("db", nil)
+
+	w.rule(`permitted=(`)
+	w.gone("app.aws-iam")
+	w.gone("db")
+	w.eventually(func(ctx context.Context) error {
+		list, err := w.Client().CoreV1().Events("default").List(ctx, metav1.ListOptions{
+			FieldSelector: "involvedObject.kind=Namespace,involvedObject.name=" + w.namespace + ",reason=InvalidAnnotation",
+		})
+		if err == nil && len(list.Items) == 0 {
+			err = fmt.Errorf("nothing is said of the namespace")
+		}
+		return err
+	})
+
+	w.rule("permitted-")
+	w.secret("app.aws-iam", nil)
+	w.secret("db", nil)
+}
+
+func TestRulesHoldFromTheFirstMomentOfANamespace(t *testing.T) {
+	w := newWorld(t)
+	w.iamRole("", "app")
+	w.rule(`permitted=.*/other`)
+	w.start()
+	w.account("app", "app")
+	w.event("ServiceAccount", "app", "RoleNotPermitted")
+	assert.Zero(t, w.assumed(), "STS is not asked")
+	w.rule(`permitted=.*/app`)
+	w.secret("app.aws-iam", nil)
+}
+
+func TestWithRestrictionsANamespaceWithoutRulesUsesNoRole(t *testing.T) {
+	w := newWorld(t)
+	w.iamRole("", "app")
+	w.start("--namespace-restrictions")
+	w.account("app", "app")
+	assert.Contains(t, w.event("ServiceAccount", "app", "RoleNotPermitted"), "--namespace-restrictions")
+	assert.Zero(t, w.assumed(), "STS is not asked")
+	w.rule(`allowed-roles=["*"]`)
+	w.secret("app.aws-iam", nil)
+	w.rule("allowed-roles-")
+	w.gone("app.aws-iam")
+}
