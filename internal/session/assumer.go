@@ -138,14 +138,18 @@ func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identi
 	if err := a.limiter.Wait(ctx); err != nil {
 		return identity.Credentials{}, fmt.Errorf("wait for a turn at STS: %w", err)
 	}
-	issued := time.Now().UTC().Truncate(time.Second)
+	issued, tags := time.Now().UTC().Truncate(time.Second), a.tags(want)
 	out, err := a.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
 		RoleArn:         new(role.String()),
 		RoleSessionName: new(Name(want, role)),
 		ExternalId:      &want.ExternalID,
 		DurationSeconds: new(int32(session / time.Second)), //nolint:gosec // 12 hours at the most
-		Tags:            a.tags(want),
+		Tags:            tags,
 	})
+	if err != nil && tags != nil && isUntaggable(err) {
+		return identity.Credentials{}, fmt.Errorf("%w: have the role's trust policy allow sts:TagSession, as the one that the command trust-policy prints, or run the controller without --session-tags",
+			awserr.Describe(err))
+	}
 	if err != nil {
 		return identity.Credentials{}, awserr.Describe(err)
 	}
@@ -207,10 +211,16 @@ func notice(want identity.Desired, said string, creds identity.Credentials) stri
 	return fmt.Sprintf("A session of %s was asked for, and one of %s is used instead: %s", want.SessionDuration, maxChained, said)
 }
 
-// tags returns the session tags for want. Their keys are also those of the
-// role tags of roles that the controller creates.
+// isUntaggable recognises the refusal of session tags, which take a permission of
+// their own: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
+func isUntaggable(err error) bool {
+	return awserr.Code(err) == "AccessDenied" && strings.Contains(err.Error(), "sts:TagSession")
+}
+
+// tags returns the session tags for want. Roles that the controller created
+// carry the same as tags of their own.
 func (a *Assumer) tags(want identity.Desired) []types.Tag {
-	if !a.SessionTags {
+	if !a.SessionTags || want.Own != nil {
 		return nil
 	}
 	tags := []types.Tag{{Key: new("kubernetes-namespace"), Value: new(want.Namespace)}}

@@ -216,12 +216,16 @@ func TestSessionTags(t *testing.T) {
 	tests := map[string]struct {
 		options Options
 		source  identity.Source
+		own     *identity.OwnRole
 		want    []string
 	}{
-		"none unless asked for":     {Options{ClusterName: "cluster"}, identity.ServiceAccount, nil},
-		"of a ServiceAccount":       {Options{SessionTags: true, ClusterName: "cluster"}, identity.ServiceAccount, []string{cluster, namespace, account}},
-		"of an AWSIAMRole":          {Options{SessionTags: true, ClusterName: "cluster"}, identity.AWSIAMRole, []string{cluster, namespace}},
-		"of a cluster with no name": {Options{SessionTags: true}, identity.ServiceAccount, []string{namespace, account}},
+		"none unless asked for":     {Options{ClusterName: "cluster"}, identity.ServiceAccount, nil, nil},
+		"of a ServiceAccount":       {Options{SessionTags: true, ClusterName: "cluster"}, identity.ServiceAccount, nil, []string{cluster, namespace, account}},
+		"of an AWSIAMRole":          {Options{SessionTags: true, ClusterName: "cluster"}, identity.AWSIAMRole, nil, []string{cluster, namespace}},
+		"of a cluster with no name": {Options{SessionTags: true}, identity.ServiceAccount, nil, []string{namespace, account}},
+		"none for a role of one's own, which has them": {
+			Options{SessionTags: true, ClusterName: "cluster"}, identity.ServiceAccount, &identity.OwnRole{}, nil,
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -232,7 +236,7 @@ func TestSessionTags(t *testing.T) {
 				{"Effect":"Allow","Principal":{"AWS":"` + w.user + `"},"Action":"sts:TagSession"}]}`})
 			a := w.assumer(w.asUser(), tc.options)
 			want := wanting(t, "tagged")
-			want.Source = tc.source
+			want.Source, want.Own = tc.source, tc.own
 			_, err := a.Assume(t.Context(), want)
 			require.NoError(t, err)
 
@@ -247,6 +251,23 @@ func TestSessionTags(t *testing.T) {
 			}))
 		})
 	}
+}
+
+func TestARoleThatTakesNoTagsSaysWhatToDo(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.add(awssim.RoleSpec{Name: "untaggable", Trust: `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"` + w.user + `"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"` + externalID + `"}}}]}`})
+	_, err := w.assumer(w.asUser(), Options{SessionTags: true}).Assume(t.Context(), wanting(t, "untaggable"))
+	require.ErrorContains(t, err, "sts:TagSession on resource")
+	require.ErrorContains(t, err, "have the role's trust policy allow sts:TagSession")
+	_, err = w.assumer(w.asUser(), Options{}).Assume(t.Context(), wanting(t, "untaggable"))
+	require.NoError(t, err)
+	w.app("another")
+	other := wanting(t, "another")
+	other.ExternalID = "wrong"
+	_, err = w.assumer(w.asUser(), Options{SessionTags: true}).Assume(t.Context(), other)
+	require.ErrorContains(t, err, "sts:AssumeRole on resource")
+	assert.NotContains(t, err.Error(), "have the role's trust policy", "that is another matter")
 }
 
 func TestManyAssumeAtOnce(t *testing.T) {

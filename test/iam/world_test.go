@@ -127,7 +127,8 @@ func (w *world) life() error {
 	if _, err = assumer.Assume(ctx, want); err != nil {
 		return err
 	}
-	elsewhere := want
+	elsewhere := want // an existing role, which is tagged
+	elsewhere.Own = nil
 	elsewhere.Role = identity.RoleReference{Partition: "aws", Account: other, Name: "app"}
 	if _, err = assumer.Assume(ctx, elsewhere); err != nil {
 		return err
