@@ -107,6 +107,7 @@ func (c *controller) assemble(sessions *session.Assumer, roles broker.Roles, reg
 		DriftInterval:       c.config.DriftInterval,
 		OrphanSweepInterval: c.config.OrphanSweepInterval,
 		Namespace:           c.config.Namespace,
+		RequireExternalID:   c.config.RequireExternalID,
 	})
 	c.sweep = b.SweepOrphans
 	c.loop = workloop.New(c.logger, b.Sync, workloop.Config[identity.Key]{

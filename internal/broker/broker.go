@@ -78,6 +78,9 @@ type Rules interface {
 type Sessions interface {
 	// Resolve returns the role that is meant.
 	Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error)
+	// RefusesOthers says whether the role refuses to be assumed under another
+	// external ID; an error, that this is not known.
+	RefusesOthers(ctx context.Context, want identity.Desired) (bool, error)
 	// Assume returns an *identity.InvalidError for a role that is never handed
 	// out.
 	Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error)
@@ -136,6 +139,9 @@ type Config struct {
 	OrphanSweepInterval time.Duration
 	// Namespace is the only one that is served, "" for all.
 	Namespace string
+	// RequireExternalID uses existing roles only if they refuse another
+	// external ID.
+	RequireExternalID bool
 }
 
 // A Broker serves identities. Create it with New.
@@ -146,6 +152,7 @@ type Broker struct {
 	fresh    freshRoles
 	looks    looks
 	orphans  orphans
+	unproven unprovens
 }
 
 // New returns a Broker.
@@ -243,6 +250,9 @@ func (b *Broker) keep(ctx context.Context, source Source, want identity.Desired,
 // are of an own role that was gone and has been, or is yet to be, made anew.
 func (b *Broker) due(want identity.Desired, have refresh.State) (refresh.Reason, bool) {
 	reason, due := refresh.Due(time.Now(), want, have, b.RefreshLimit)
+	if !due && b.RequireExternalID && want.Own == nil && have.Proven.IsZero() {
+		return refresh.SpecChanged, true // what is asked of roles did
+	}
 	if due || want.Own == nil || b.Roles.Disabled() != nil {
 		return reason, due
 	}
@@ -296,6 +306,10 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 	}
 	if err != nil {
 		b.complain(ctx, want, have, reasonOf(err), err)
+		if reasonOf(err) == identity.ExternalIDNotEnforced && (have.Edited || have.SpecHash == want.SpecHash()) {
+			err = errors.Join(err, b.Secrets.Remove(ctx, want.Key))
+			have = refresh.State{}
+		}
 		err = errors.Join(err, b.report(ctx, source, want, have))
 		return refresh.Patience(time.Now(), have), err
 	}
@@ -328,9 +342,12 @@ func (b *Broker) issue(
 		return creds, false, err
 	}
 	if want.Own != nil {
-		if err = b.provide(ctx, want, have, reason); err != nil {
-			return creds, false, err
-		}
+		err = b.provide(ctx, want, have, reason)
+	} else {
+		want.Proven, err = b.prove(ctx, *want, have)
+	}
+	if err != nil {
+		return creds, false, err
 	}
 	if creds, err = b.Sessions.Assume(ctx, *want); err != nil {
 		return creds, false, notAssumed(*want, err)
@@ -359,6 +376,7 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 	held := b.holds(key)
 	if !have.Exists && !held {
 		b.Secrets.Forget(key)
+		b.unproven.set(key, false)
 		b.fresh.forget(key)
 		b.looks.forget(key)
 		return 0, nil

@@ -66,6 +66,9 @@ type world struct {
 	// this is not known.
 	refused   []string
 	permitErr error
+	// open says that roles take any external ID, proofErr that STS does not tell.
+	open     bool
+	proofErr error
 
 	// What goes wrong.
 	forgetErr, differsErr, disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
@@ -202,6 +205,11 @@ func (w *world) Resolve(_ context.Context, want identity.Desired) (identity.Role
 	return identity.ParseRole(account + want.Role.String())
 }
 
+func (w *world) RefusesOthers(context.Context, identity.Desired) (bool, error) {
+	w.calls = append(w.calls, "Prove")
+	return !w.open, w.proofErr
+}
+
 func (w *world) Reference(context.Context, identity.Key) (identity.RoleReference, error) {
 	return own, nil
 }
@@ -235,7 +243,7 @@ func (w *world) Apply(_ context.Context, want identity.Desired, creds identity.C
 	}
 	assert.Equal(w.t, sentinel+"s", creds.SecretAccessKey.Reveal())
 	w.have[want.Key] = refresh.State{
-		Exists: true, UID: "s1", RoleARN: creds.RoleARN, Expiration: creds.Expiration, Session: creds.Expiration.Sub(creds.Issued), SpecHash: want.SpecHash(), RoleID: want.RoleID,
+		Exists: true, UID: "s1", RoleARN: creds.RoleARN, Expiration: creds.Expiration, Session: creds.Expiration.Sub(creds.Issued), SpecHash: want.SpecHash(), RoleID: want.RoleID, Proven: want.Proven,
 	}
 	return w.have[want.Key], !had, nil
 }

@@ -39,7 +39,9 @@ type Config struct {
 	SessionTags     bool
 	// NamespaceRestrictions lets a namespace without rules use no role.
 	NamespaceRestrictions bool
-	STSQPS                float64
+	// RequireExternalID uses only roles that refuse another external ID.
+	RequireExternalID bool
+	STSQPS            float64
 
 	// PermissionsBoundary is the ARN of that of roles that are made. Without
 	// one none are, unless AllowRolesWithoutBoundary says so.

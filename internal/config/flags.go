@@ -104,6 +104,8 @@ func awsFlags(app *kingpin.Application, c *Config) {
 func tenantFlags(app *kingpin.Application, c *Config) {
 	app.Flag("namespace-restrictions", "Let a namespace use no role unless its annotations iam.amazonaws.com/allowed-roles or iam.amazonaws.com/permitted say which.").
 		BoolVar(&c.NamespaceRestrictions)
+	app.Flag("require-external-id", "Use an existing role only if STS refuses a wrong external ID for it, which is tried before its first use and daily.").
+		BoolVar(&c.RequireExternalID)
 }
 
 func roleFlags(app *kingpin.Application, c *Config) {

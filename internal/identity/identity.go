@@ -56,6 +56,9 @@ type Desired struct {
 	RoleID string
 	// ExternalID is presented to STS, see the package trust.
 	ExternalID string
+	// Proven is when the role was last seen to refuse another external ID, the
+	// zero Time if never.
+	Proven time.Time
 	// SessionDuration is the lifetime asked for, 15 minutes to 12 hours.
 	SessionDuration time.Duration
 
@@ -126,4 +129,6 @@ const (
 	RoleNotOwned         = "RoleNotOwned"
 	ProvisionFailed      = "ProvisionFailed"
 	RoleNotPermitted     = "RoleNotPermitted"
+
+	ExternalIDNotEnforced = "ExternalIDNotEnforced"
 )

@@ -18,6 +18,9 @@ type State struct {
 	// RoleARN is the role the credentials belong to, RoleID its unique id if
 	// it is the object's own.
 	RoleARN, RoleID string
+	// Proven is when the role was last seen to refuse another external ID, the
+	// zero Time if never.
+	Proven time.Time
 	// Expiration is when they run out, the zero Time if that cannot be read.
 	Expiration time.Time
 	// Unreadable is the expiration that could not be read.

@@ -80,7 +80,7 @@ func (s fieldSet) foreign(source identity.Source) bool {
 	if len(s.Data) > 0 || s.Immutable != nil || s.Metadata.Owners != nil {
 		return true
 	}
-	for _, key := range append([]string{roleIDAnnotation}, annotationKeys...) {
+	for _, key := range slices.Concat(optionalAnnotations, annotationKeys) {
 		if _, has := s.Metadata.Annotations["f:"+key]; has {
 			return true
 		}

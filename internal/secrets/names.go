@@ -34,7 +34,13 @@ const (
 	sessionAnnotation    = identity.Prefix + "session-duration"
 	// roleIDAnnotation is only there for a role of the object's own.
 	roleIDAnnotation = identity.Prefix + "role-id"
+	// provenAnnotation is only there for a role that was seen to ask for its
+	// external ID: when that was.
+	provenAnnotation = identity.Prefix + "external-id-proven"
 )
+
+// optionalAnnotations are not on every Secret.
+var optionalAnnotations = []string{roleIDAnnotation, provenAnnotation}
 
 var annotationKeys = []string{
 	roleARNAnnotation, expirationAnnotation, externalIDAnnotation, specHashAnnotation, sessionAnnotation,

@@ -57,6 +57,9 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 			Edited:          edited(source, meta.ManagedFields),
 		},
 	}
+	if at, err := time.Parse(time.RFC3339, meta.Annotations[provenAnnotation]); err == nil {
+		o.Proven = at.UTC()
+	}
 	readTimes(&o.State, meta.Annotations[expirationAnnotation], meta.Annotations[sessionAnnotation])
 	return o
 }

@@ -38,8 +38,10 @@ func operations(want identity.Desired, have *observation, data map[string][]byte
 	exact := want.Source == identity.AWSIAMRole
 	ops = append(ops, addAll(exact || have.noLabels, secretLabels(want), "metadata", "labels")...)
 	ops = append(ops, addAll(have.noAnnotations, notes, "metadata", "annotations")...)
-	if _, has := notes[roleIDAnnotation]; !has && have.RoleID != "" {
-		ops = append(ops, remove("metadata", "annotations", roleIDAnnotation))
+	for key, there := range map[string]bool{roleIDAnnotation: have.RoleID != "", provenAnnotation: !have.Proven.IsZero()} {
+		if _, has := notes[key]; there && !has {
+			ops = append(ops, remove("metadata", "annotations", key))
+		}
 	}
 	return append(ops, addAll(whole, data, "data")...)
 }

@@ -86,6 +86,9 @@ func annotations(want identity.Desired, creds identity.Credentials) map[string]s
 	if want.RoleID != "" {
 		notes[roleIDAnnotation] = want.RoleID
 	}
+	if !want.Proven.IsZero() {
+		notes[provenAnnotation] = want.Proven.UTC().Format(time.RFC3339)
+	}
 	return notes
 }
 

@@ -479,3 +479,26 @@ func TestForgetRoleTouchesOnlyWhatWasObserved(t *testing.T) {
 	requireStep(t, w.ForgetRole(t.Context(), want.Key), identity.UpdateSecretFailed)
 	assert.Equal(t, "AROA1", w.api.get("ns", want.SecretName).Annotations[roleIDAnnotation])
 }
+
+func TestTheProofOfATrustPolicyIsKept(t *testing.T) {
+	for _, source := range []identity.Source{identity.ServiceAccount, identity.AWSIAMRole} {
+		w, want := newWorld(t), desired(source)
+		want.Proven = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+		w.stored(t, want)
+		assert.Equal(t, "2030-01-02T03:04:05Z", w.api.get("ns", want.SecretName).Annotations["iam.amazonaws.com/external-id-proven"])
+		assert.Equal(t, want.Proven, w.Observe(want.Key).Proven)
+		assert.False(t, w.Observe(want.Key).Edited)
+
+		want.Proven = time.Time{}
+		w.stored(t, want)
+		assert.NotContains(t, w.api.get("ns", want.SecretName).Annotations, "iam.amazonaws.com/external-id-proven")
+		assert.Zero(t, w.Observe(want.Key).Proven)
+	}
+}
+
+func TestAForgedProofIsAnEdit(t *testing.T) {
+	w, want := newWorld(t), desired(identity.ServiceAccount)
+	w.stored(t, want)
+	w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Annotations[provenAnnotation] = "2030-01-02T03:04:05Z" })
+	assert.True(t, observe(want.Source, &w.api.get("ns", want.SecretName).ObjectMeta).Edited)
+}

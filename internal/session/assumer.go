@@ -4,6 +4,7 @@ package session
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -126,6 +127,32 @@ func (a *Assumer) Assume(ctx context.Context, want identity.Desired) (identity.C
 		return a.assume(ctx, want, role, maxChained, said)
 	}
 	return creds, err
+}
+
+// RefusesOthers says whether a role refuses to be assumed under another external
+// ID than want's. Only STS evaluates trust policies, so STS is asked, on behalf of
+// a namespace that cannot be: names of namespaces have no capitals. An error says
+// that it did not tell. The credentials of a role that does not refuse are dropped.
+// See https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html.
+func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (bool, error) {
+	role, err := a.own.resolve(ctx, want)
+	if err != nil {
+		return false, err
+	}
+	if err = a.limiter.Wait(ctx); err != nil {
+		return false, fmt.Errorf("wait for a turn at STS: %w", err)
+	}
+	_, err = a.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
+		RoleArn:         new(role.String()),
+		RoleSessionName: new(Name(want, role)),
+		ExternalId:      new(rand.Text() + "/" + a.ClusterName),
+		DurationSeconds: new(int32(identity.MinSession / time.Second)),
+		Tags:            a.tags(want),
+	})
+	if awserr.Code(err) == "AccessDenied" {
+		return true, nil
+	}
+	return false, awserr.Describe(err)
 }
 
 // isChaining recognises STS's refusal of a long session. The code is that of

@@ -6,9 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"kube-aws-iam-controller/internal/awssim"
+
+	"kube-aws-iam-controller/test/system"
 )
 
 // rule annotates the test's namespace, with key=value or key- to take one off.
@@ -83,4 +87,33 @@ func TestWithRestrictionsANamespaceWithoutRulesUsesNoRole(t *testing.T) {
 	w.secret("app.aws-iam", nil)
 	w.rule("allowed-roles-")
 	w.gone("app.aws-iam")
+}
+
+func TestARoleThatTakesAnyExternalIDIsNotUsedWhereItIsRequired(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	admin, err := w.aws.Admin()
+	require.NoError(t, err)
+	arn, err := w.aws.AddRole(awssim.RoleSpec{Account: system.AccountID, Name: "open", Trust: `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"` + w.aws.ControllerARN() + `"},"Action":"sts:AssumeRole"}]}`})
+	require.NoError(t, err)
+	w.iamRole("", "bound")
+	w.start("--require-external-id")
+	w.account("open", "open")
+	w.role("open-too", "app: open", "roleReference: "+arn)
+	w.account("bound", "bound")
+
+	assert.NotEmpty(t, w.secret("bound.aws-iam", nil).Annotations["iam.amazonaws.com/external-id-proven"])
+	for kind, name := range map[string]string{"ServiceAccount": "open", "AWSIAMRole": "open-too"} {
+		assert.Contains(t, w.event(kind, name, "ExternalIDNotEnforced"), `ask for sts:ExternalId "`+w.namespace+`/test"`)
+	}
+	w.gone("open.aws-iam")
+	w.gone("open-too")
+
+	_, err = admin.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{
+		RoleName: new("open"), PolicyDocument: new(w.aws.TrustPolicy(w.namespace + "/test")),
+	})
+	require.NoError(t, err)
+	w.secret("open.aws-iam", nil)
+	w.secret("open-too", nil)
 }

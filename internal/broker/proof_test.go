@@ -1,0 +1,160 @@
+package broker
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+var errAway = errors.New("STS is away")
+
+// newStrict returns a world that requires roles to ask for the external ID.
+func newStrict(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.RequireExternalID = true
+	return w
+}
+
+func TestARoleIsProvenBeforeItsFirstUseAndDaily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newStrict(t)
+		w.serve()
+		assert.Equal(t, "Free Prove Assume Apply", w.did())
+		start := time.Now()
+		assert.Equal(t, start, w.have[app].Proven)
+		for time.Since(start) < 72*time.Hour {
+			time.Sleep(41 * time.Minute)
+			w.serve()
+			assert.Less(t, time.Since(w.have[app].Proven), proofLasts)
+		}
+		all := w.did()
+		assert.Equal(t, 3, strings.Count(all, "Prove"))
+		assert.Greater(t, strings.Count(all, "Assume"), 100)
+	})
+}
+
+func TestTheProofOutlivesTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newStrict(t)
+		w.have[app] = refresh.State{
+			Exists: true, UID: "s1", RoleARN: account + "app", Expiration: time.Now().Add(10 * time.Minute), Session: time.Hour,
+			SpecHash: w.asked.SpecHash(), Proven: time.Now().Add(-time.Hour),
+		}
+		w.serve()
+		assert.Equal(t, "Free Assume Apply", w.did())
+	})
+}
+
+func TestOnlyAProofThatCanBeTrustedCounts(t *testing.T) {
+	for name, change := range map[string]func(*refresh.State){
+		"there is none":             func(s *refresh.State) { s.Proven = time.Time{} },
+		"it is of yesterday":        func(s *refresh.State) { s.Proven = time.Now().Add(-24 * time.Hour) },
+		"it is of tomorrow":         func(s *refresh.State) { s.Proven = time.Now().Add(time.Hour) },
+		"somebody wrote it":         func(s *refresh.State) { s.Edited = true },
+		"it is of another role":     func(s *refresh.State) { s.RoleARN = account + "other" },
+		"its Secret is gone":        func(s *refresh.State) { s.Exists = false },
+		"it was taken back, so old": func(s *refresh.State) { s.Proven = time.Now().Add(-240 * time.Hour) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newStrict(t)
+				w.have[app] = refresh.State{
+					Exists: true, UID: "s1", RoleARN: account + "app", Expiration: time.Now().Add(10 * time.Minute), Session: time.Hour,
+					SpecHash: w.asked.SpecHash(), Proven: time.Now().Add(-time.Hour),
+				}
+				w.change(change)
+				w.serve()
+				assert.Equal(t, "Free Prove Assume Apply", w.did())
+			})
+		})
+	}
+}
+
+func TestARoleThatTakesAnyExternalIDIsNotUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newStrict(t)
+		w.open = true
+		_, err := w.sync()
+		require.ErrorContains(t, err, "can be assumed under any external ID")
+		assert.Equal(t, "Free Prove", w.did())
+		told := w.told()
+		require.Len(t, told, 1)
+		assert.Equal(t, "ExternalIDNotEnforced", told[0].reason)
+		assert.Contains(t, told[0].message, `have its trust policy ask for sts:ExternalId "ns/cluster"`)
+
+		w.open = false
+		w.serve()
+		assert.Equal(t, "Free Prove Assume Apply", w.did(), "its owner mended it")
+	})
+}
+
+func TestCredentialsOfARoleThatNoLongerAsksAreWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newStrict(t)
+		w.serve()
+		time.Sleep(24 * time.Hour)
+		w.did()
+		w.open = true
+		_, err := w.sync()
+		require.Error(t, err)
+		assert.Equal(t, "Free Prove Remove", w.did())
+		assert.False(t, w.status().Ready)
+	})
+}
+
+func TestAnOutageTurnsNoYesIntoANo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newStrict(t)
+		w.serve()
+		proven := w.have[app].Proven
+		time.Sleep(24 * time.Hour)
+		w.did()
+		w.proofErr, w.open = errAway, true
+		w.serve()
+		assert.Equal(t, "Free Prove Assume Apply", w.did())
+		assert.Equal(t, proven, w.have[app].Proven, "it is tried again at the next renewal")
+	})
+}
+
+func TestAnOutageTurnsNoNoIntoAYes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newStrict(t)
+		w.proofErr = errAway
+		_, err := w.sync()
+		require.ErrorContains(t, err, "STS is away")
+		assert.Equal(t, "Free Prove", w.did())
+
+		w.proofErr = nil
+		w.serve()
+		time.Sleep(24 * time.Hour)
+		w.open, w.removeErr = true, errors.New("the API server is away")
+		_, err = w.sync()
+		require.ErrorIs(t, err, w.removeErr)
+		w.did()
+		w.proofErr = errAway
+		_, err = w.sync()
+		require.ErrorContains(t, err, "STS is away")
+		assert.Equal(t, "Free Prove", w.did(), "the Secret's word does not count any more")
+	})
+}
+
+func TestCredentialsFromBeforeItWasRequiredAreProvenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.did()
+		w.RequireExternalID = true
+		w.serve()
+		assert.Equal(t, "Free Prove Assume Apply", w.did())
+		w.serve()
+		assert.Empty(t, w.did())
+	})
+}
