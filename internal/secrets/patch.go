@@ -38,9 +38,12 @@ func operations(want identity.Desired, have *observation, data map[string][]byte
 	exact := want.Source == identity.AWSIAMRole
 	ops = append(ops, addAll(exact || have.noLabels, secretLabels(want), "metadata", "labels")...)
 	ops = append(ops, addAll(have.noAnnotations, notes, "metadata", "annotations")...)
-	for key, there := range map[string]bool{roleIDAnnotation: have.RoleID != "", provenAnnotation: !have.Proven.IsZero()} {
-		if _, has := notes[key]; there && !has {
-			ops = append(ops, remove("metadata", "annotations", key))
+	for _, note := range []struct {
+		key   string
+		there bool
+	}{{roleIDAnnotation, have.RoleID != ""}, {provenAnnotation, !have.Proven.IsZero()}} {
+		if _, has := notes[note.key]; note.there && !has {
+			ops = append(ops, remove("metadata", "annotations", note.key))
 		}
 	}
 	return append(ops, addAll(whole, data, "data")...)
