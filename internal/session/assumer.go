@@ -98,9 +98,9 @@ func (a *Assumer) Resolve(ctx context.Context, want identity.Desired) (identity.
 
 // Base returns where role names are looked up.
 func (a *Assumer) Base(ctx context.Context) (identity.BaseRole, error) {
-	who, err := a.own.whoAmI(ctx)
+	who, err := a.own.known(ctx)
 	if err != nil {
-		return identity.BaseRole{}, fmt.Errorf("ask AWS who the controller is: %w", awserr.Describe(err))
+		return identity.BaseRole{}, err
 	}
 	return a.own.baseOf(who), nil
 }
@@ -139,16 +139,8 @@ func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (boo
 	if err != nil {
 		return false, err
 	}
-	if err = a.limiter.Wait(ctx); err != nil {
-		return false, fmt.Errorf("wait for a turn at STS: %w", err)
-	}
-	_, err = a.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
-		RoleArn:         new(role.String()),
-		RoleSessionName: new(Name(want, role)),
-		ExternalId:      new(rand.Text() + "/" + a.ClusterName),
-		DurationSeconds: new(int32(identity.MinSession / time.Second)),
-		Tags:            a.tags(want),
-	})
+	want.ExternalID = rand.Text() + "/" + a.ClusterName
+	_, _, err = a.ask(ctx, want, role, identity.MinSession)
 	if awserr.Code(err) == "AccessDenied" {
 		return true, nil
 	}
@@ -162,18 +154,8 @@ func isChaining(err error) bool {
 }
 
 func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, said string) (identity.Credentials, error) {
-	if err := a.limiter.Wait(ctx); err != nil {
-		return identity.Credentials{}, fmt.Errorf("wait for a turn at STS: %w", err)
-	}
-	issued, tags := time.Now().UTC().Truncate(time.Second), a.tags(want)
-	out, err := a.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
-		RoleArn:         new(role.String()),
-		RoleSessionName: new(Name(want, role)),
-		ExternalId:      &want.ExternalID,
-		DurationSeconds: new(int32(session / time.Second)), //nolint:gosec // 12 hours at the most
-		Tags:            tags,
-	})
-	if err != nil && tags != nil && isUntaggable(err) {
+	out, issued, err := a.ask(ctx, want, role, session)
+	if err != nil && a.tags(want) != nil && isUntaggable(err) {
 		return identity.Credentials{}, fmt.Errorf("%w: have the role's trust policy allow sts:TagSession, as the one that the command trust-policy prints, or run the controller without --session-tags",
 			awserr.Describe(err))
 	}
@@ -186,6 +168,24 @@ func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identi
 	creds, err := credentials(out, role, issued)
 	creds.Notice = notice(want, said, creds)
 	return creds, err
+}
+
+// ask waits for a turn at STS, assumes a role, and returns when that was asked.
+func (a *Assumer) ask(
+	ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration,
+) (*sts.AssumeRoleOutput, time.Time, error) {
+	if err := a.limiter.Wait(ctx); err != nil {
+		return nil, time.Time{}, fmt.Errorf("wait for a turn at STS: %w", err)
+	}
+	asked := time.Now().UTC().Truncate(time.Second)
+	out, err := a.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
+		RoleArn:         new(role.String()),
+		RoleSessionName: new(Name(want, role)),
+		ExternalId:      &want.ExternalID,
+		DurationSeconds: new(int32(session / time.Second)), //nolint:gosec // 12 hours at the most
+		Tags:            a.tags(want),
+	})
+	return out, asked, err
 }
 
 // errAnother is for credentials that are not of the role that is wanted.

@@ -60,9 +60,9 @@ func newOwnIdentity(cfg aws.Config, options Options) (*ownIdentity, error) {
 
 // resolve returns the role that want means, if it may have it.
 func (o *ownIdentity) resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error) {
-	who, err := o.whoAmI(ctx)
+	who, err := o.known(ctx)
 	if err != nil {
-		return identity.RoleReference{}, fmt.Errorf("ask AWS who the controller is: %w", awserr.Describe(err))
+		return identity.RoleReference{}, err
 	}
 	base := o.baseOf(who)
 	role, err := want.Role.Resolve(base)
@@ -102,6 +102,15 @@ func (o *ownIdentity) baseOf(who *caller) identity.BaseRole {
 		return o.base
 	}
 	return identity.BaseRole{Partition: who.partition, Account: who.account}
+}
+
+// known is whoAmI with an error in words for people.
+func (o *ownIdentity) known(ctx context.Context) (*caller, error) {
+	who, err := o.whoAmI(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask AWS who the controller is: %w", awserr.Describe(err))
+	}
+	return who, nil
 }
 
 func (o *ownIdentity) whoAmI(ctx context.Context) (*caller, error) {

@@ -33,9 +33,9 @@ func (a *Assumer) Principal(ctx context.Context) (string, error) {
 }
 
 func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {
-	who, err := a.own.whoAmI(ctx)
+	who, err := a.own.known(ctx)
 	if err != nil {
-		return "", fmt.Errorf("ask AWS who the controller is: %w", awserr.Describe(err))
+		return "", err
 	}
 	if a.AssumeRole != "" {
 		role, failure := a.own.intermediate.Resolve(a.own.baseOf(who))
