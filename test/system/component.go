@@ -34,6 +34,9 @@ func WebhookComponent(port int) Component {
 `, port)}}
 }
 
+// GuardComponent is what keeps tenants from what the controller makes.
+func GuardComponent() Component { return Component{Name: "guard"} }
+
 // Apply installs a component.
 func (c Component) Apply(ctx context.Context, access *cluster.Access) error {
 	return c.kubectl(ctx, access, "apply")
@@ -58,7 +61,10 @@ func (c Component) kubectl(ctx context.Context, access *cluster.Access, verb str
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("components: [%q]\npatches:\n%s", path, strings.Join(c.Patches, ""))
+	text := fmt.Sprintf("components: [%q]\n", path)
+	if len(c.Patches) > 0 {
+		text += "patches:\n" + strings.Join(c.Patches, "")
+	}
 	if err = os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err == nil {
 		_, err = access.Kubectl(ctx, verb, "-k", dir)
 	}

@@ -1,0 +1,192 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/system"
+)
+
+// guarded is a namespace under the guard, and the tenant who may edit it.
+type guarded struct {
+	*cluster.Cluster
+
+	t         *testing.T
+	tenant    kubernetes.Interface
+	namespace string
+}
+
+func newGuarded(t *testing.T) *guarded {
+	t.Helper()
+	g := &guarded{Cluster: shared.Get(t), t: t}
+	g.namespace = g.NewNamespace(t)
+	var err error
+	g.tenant, err = kubernetes.NewForConfig(g.TenantConfig(t, g.namespace))
+	require.NoError(t, err)
+	g.letDebug()
+	for _, name := range []string{"app", "other"} {
+		_, err = g.tenant.CoreV1().ServiceAccounts(g.namespace).Create(t.Context(), account(name), metav1.CreateOptions{})
+		require.NoError(t, err)
+	}
+	guard := system.GuardComponent()
+	require.NoError(t, guard.Apply(t.Context(), g.Access))
+	t.Cleanup(func() { require.NoError(t, guard.Delete(context.Background(), g.Access)) })
+	g.await()
+	return g
+}
+
+// letDebug gives the tenant what kubectl debug takes, which edit does not include.
+func (g *guarded) letDebug() {
+	g.t.Helper()
+	_, err := g.Kubectl(g.t.Context(), "create", "role", "debug", "-n", g.namespace, "--verb=update,patch", "--resource=pods/ephemeralcontainers")
+	require.NoError(g.t, err)
+	_, err = g.Kubectl(g.t.Context(), "create", "rolebinding", "debug", "-n", g.namespace, "--role=debug", "--user="+cluster.Tenant(g.namespace))
+	require.NoError(g.t, err)
+}
+
+// await returns once the guard is in force.
+func (g *guarded) await() {
+	g.t.Helper()
+	require.NoError(g.t, system.Eventually(g.t.Context(), within, func(ctx context.Context) error {
+		podErr := g.pod(ctx, "other", ways["volumes.secret.secretName"], "app.aws-iam")
+		_, secretErr := g.tenant.CoreV1().Secrets(g.namespace).Create(ctx, secret("app.aws-iam"), dry)
+		if !apierrors.IsForbidden(podErr) || !apierrors.IsForbidden(secretErr) {
+			return fmt.Errorf("not yet: %w, %w", podErr, secretErr)
+		}
+		return nil
+	}))
+}
+
+var dry = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+
+func account(name string) *corev1.ServiceAccount {
+	return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
+
+func secret(name string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: map[string]string{"k": "v"}}
+}
+
+// pod has the tenant create a pod that refers to a Secret, without storing it, or attach a debugger that does.
+func (g *guarded) pod(ctx context.Context, account string, way func(*corev1.PodSpec, string), secret string) error {
+	pods := g.tenant.CoreV1().Pods(g.namespace)
+	pod := probe.Given.DeepCopy()
+	pod.Name, pod.Spec.ServiceAccountName = "new", account
+	way(&pod.Spec, secret)
+	if pod.Spec.EphemeralContainers == nil {
+		_, err := pods.Create(ctx, pod, dry)
+		return err
+	}
+	debuggers := pod.Spec.EphemeralContainers
+	pod.Name = account
+	pod.Spec.EphemeralContainers = nil
+	if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	made, err := pods.Get(ctx, account, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	made.Spec.EphemeralContainers = debuggers
+	_, err = pods.UpdateEphemeralContainers(ctx, account, made, metav1.UpdateOptions{DryRun: dry.DryRun})
+	return err
+}
+
+func TestTheGuardLetsOnlyPodsOfAServiceAccountUseItsSecret(t *testing.T) {
+	g := newGuarded(t)
+	all := maps.Clone(ways)
+	all["volumes.csi.volumeAttributes"] = attributes
+	for way, refer := range all {
+		t.Run(way, func(t *testing.T) {
+			err := g.pod(t.Context(), "other", refer, "app.aws-iam")
+			require.True(t, apierrors.IsForbidden(err), "%v", err)
+			require.ErrorContains(t, err, "this pod runs as ServiceAccount other, and ")
+			err = g.pod(t.Context(), "app", refer, "app.aws-iam")
+			require.NoError(t, err, "its own")
+			err = g.pod(t.Context(), "other", refer, "db")
+			require.NoError(t, err, "an AWSIAMRole's")
+		})
+	}
+	t.Run("without a name it is the default's", func(t *testing.T) {
+		err := g.pod(t.Context(), "", ways["volumes.secret.secretName"], "app.aws-iam")
+		require.ErrorContains(t, err, "runs as ServiceAccount default, and the volume v names the Secret of another")
+	})
+	t.Run("a debugger of a pod from before", g.debug)
+	t.Run("kubectl debug", g.kubectlDebug)
+	t.Run("a huge pod", g.huge)
+}
+
+// debug attaches a debugger to a pod that is older than the guard.
+func (g *guarded) debug(t *testing.T) {
+	pod := probe.Given.DeepCopy()
+	pod.Name, pod.Spec.ServiceAccountName = "older", "app"
+	ways["volumes.secret.secretName"](&pod.Spec, "app.aws-iam")
+	_, err := g.tenant.CoreV1().Pods(g.namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+	require.NoError(t, err)
+	made, err := g.Client().CoreV1().Pods(g.namespace).Get(t.Context(), "older", metav1.GetOptions{})
+	require.NoError(t, err)
+	made.Spec.EphemeralContainers = []corev1.EphemeralContainer{{
+		EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debugger", Image: "registry.example/debugger", Env: variable("db")},
+	}}
+	_, err = g.tenant.CoreV1().Pods(g.namespace).UpdateEphemeralContainers(t.Context(), "older", made, metav1.UpdateOptions{})
+	require.NoError(t, err)
+}
+
+// kubectlDebug is what people would type.
+func (g *guarded) kubectlDebug(t *testing.T) {
+	profile := filepath.Join(t.TempDir(), "profile.json")
+	require.NoError(t, os.WriteFile(profile, []byte(`{"envFrom":[{"secretRef":{"name":"app.aws-iam"}}]}`), 0o600))
+	for _, how := range []string{"--container=debugger", "--copy-to=copy"} { // of the pod that was made for a debugger before
+		_, err := g.Kubectl(t.Context(), "--as", cluster.Tenant(g.namespace), "-n", g.namespace,
+			"debug", "other", "--image=registry.example/debugger", "--attach=false", "--custom="+profile, how)
+		require.ErrorContains(t, err, "this pod runs as ServiceAccount other, and the container ", how)
+	}
+}
+
+// huge has the guard read the largest pods that it takes, and turn away larger ones.
+func (g *guarded) huge(t *testing.T) {
+	grow := func(number int, last string) func(*corev1.PodSpec, string) {
+		return func(s *corev1.PodSpec, secret string) {
+			for range number - 1 {
+				s.Containers[0].EnvFrom = append(s.Containers[0].EnvFrom, variables(secret)[1])
+			}
+			s.Containers[0].EnvFrom = append(s.Containers[0].EnvFrom, variables(last)[1])
+		}
+	}
+	err := g.pod(t.Context(), "other", grow(2000, "db"), "db")
+	require.NoError(t, err)
+	err = g.pod(t.Context(), "other", grow(2000, "app.aws-iam"), "db")
+	require.ErrorContains(t, err, "the container app names the Secret of another")
+	for name, way := range map[string]func(*corev1.PodSpec, string){
+		"variables": grow(30_000, "app.aws-iam"),
+		"volumes": func(s *corev1.PodSpec, secret string) {
+			for i := range 20_000 {
+				s.Volumes = append(s.Volumes, corev1.Volume{Name: fmt.Sprint("v", i), VolumeSource: corev1.VolumeSource{
+					Secret: &corev1.SecretVolumeSource{SecretName: secret},
+				}})
+			}
+		},
+		"sources": volume(func(v *corev1.VolumeSource, secret string) {
+			v.Projected = &corev1.ProjectedVolumeSource{}
+			for range 30_000 {
+				v.Projected.Sources = append(v.Projected.Sources, corev1.VolumeProjection{
+					Secret: &corev1.SecretProjection{LocalObjectReference: reference(secret)},
+				})
+			}
+		}),
+	} {
+		err = g.pod(t.Context(), "other", way, "app.aws-iam")
+		require.ErrorContains(t, err, "make it smaller", name)
+	}
+}
