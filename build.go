@@ -255,6 +255,7 @@ func newProvisioner(cfg config.Config, assumer *session.Assumer) *iamprovision.P
 		Tags:                 cfg.RoleTags,
 		QPS:                  cfg.IAMQPS,
 		Principal:            assumer.Principal,
+		Account:              assumer.Account,
 	})
 }
 

@@ -152,7 +152,7 @@ type Broker struct {
 	fresh    freshRoles
 	looks    looks
 	orphans  orphans
-	unproven unprovens
+	proofs   proofs
 }
 
 // New returns a Broker.
@@ -270,7 +270,9 @@ func lastGood(want identity.Desired, have refresh.State) (identity.Desired, bool
 		return want, false
 	}
 	session := max(identity.MinSession, min(have.Session, identity.MaxSession))
-	return want.LastGood(role, session, have.SpecHash), true
+	last := want.LastGood(role, session, have.SpecHash)
+	last.RoleID = have.RoleID // by which an own role is known once it is asked for again
+	return last, true
 }
 
 // renewal is one renewal: of what, why, and whether it makes all well.
@@ -344,13 +346,20 @@ func (b *Broker) issue(
 	if want.Own != nil {
 		err = b.provide(ctx, want, have, reason)
 	} else {
-		want.Proven, err = b.prove(ctx, *want, have)
+		want.Proven, err = b.prove(ctx, *want)
 	}
 	if err != nil {
 		return creds, false, err
 	}
 	if creds, err = b.Sessions.Assume(ctx, *want); err != nil {
 		return creds, false, notAssumed(*want, err)
+	}
+	// Of the very role that was assumed, by the rules as they are by now.
+	if err = b.permitted(ctx, want.Key, refresh.State{Exists: true, RoleARN: creds.RoleARN}); err != nil {
+		return creds, false, notAssumed(*want, err)
+	}
+	if err = b.confirm(ctx, *want, creds.RoleARN); err != nil {
+		return creds, false, err
 	}
 	_, created, err = b.Secrets.Apply(ctx, *want, creds)
 	return creds, created, err
@@ -376,7 +385,7 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 	held := b.holds(key)
 	if !have.Exists && !held {
 		b.Secrets.Forget(key)
-		b.unproven.set(key, false)
+		b.proofs.forget(key)
 		b.fresh.forget(key)
 		b.looks.forget(key)
 		return 0, nil
@@ -389,7 +398,11 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 	if err != nil || !released {
 		return 0, err
 	}
-	if again, err := b.dispose(ctx, key, have.RoleID); again > 0 || err != nil {
+	id := have.RoleID
+	if have.Edited {
+		id = "" // whoever wrote it could keep the role
+	}
+	if again, err := b.dispose(ctx, key, id); again > 0 || err != nil {
 		return again, err
 	}
 	if have.Exists {

@@ -17,8 +17,11 @@ import (
 // provide fills in the role of an object's own. Only a renewal of what was
 // already served, and served without trouble, can do without IAM.
 func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refresh.State, reason refresh.Reason) error {
-	known, err := identity.ParseRole(have.RoleARN)
-	if _, troubled := b.troubles.of(want.Key); err == nil && reason == refresh.NearExpiry && !troubled {
+	known, is, err := b.ownRole(ctx, want.Key, have)
+	if err != nil {
+		return notAssumed(*want, err)
+	}
+	if _, troubled := b.troubles.of(want.Key); is && reason == refresh.NearExpiry && !troubled {
 		want.Role, want.RoleID = known, have.RoleID
 		return nil
 	}
@@ -27,7 +30,7 @@ func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refre
 		return nil
 	}
 	if disabled := b.Roles.Disabled(); disabled != nil {
-		if err == nil && have.SpecHash == want.SpecHash() {
+		if is && have.SpecHash == want.SpecHash() {
 			want.Role, want.RoleID = known, have.RoleID
 			return nil // what was made before is used on
 		}
@@ -45,6 +48,19 @@ func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refre
 	b.welcome(*want, role)
 	b.fresh.note(*want, role, err == nil)
 	return err
+}
+
+// ownRole returns the role that a Secret names, and whether that can be the one
+// that was made for its identity. Tenants write Secrets, and what is made for an
+// identity is not proven to ask for an external ID. The path may be one that was
+// set before.
+func (b *Broker) ownRole(ctx context.Context, key identity.Key, have refresh.State) (identity.RoleReference, bool, error) {
+	known, err := identity.ParseRole(have.RoleARN)
+	if err != nil {
+		return known, false, nil //nolint:nilerr // it names none
+	}
+	made, err := b.Roles.Reference(ctx, key)
+	return known, err == nil && known.Partition == made.Partition && known.Account == made.Account && known.Name == made.Name, err
 }
 
 // ensure makes the role be there and as want asks. The id of one that somebody
@@ -86,7 +102,8 @@ func (b *Broker) holds(key identity.Key) bool {
 		return false
 	}
 	_, held, _ := b.Holder.Held(key)
-	return held || b.orphans.id(key) != ""
+	_, made := b.fresh.of(key) // whoever took the finalizer off
+	return held || made || b.orphans.id(key) != ""
 }
 
 // part takes away a role of its own from an object that uses another by now,

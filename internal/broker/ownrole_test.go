@@ -2,6 +2,8 @@ package broker
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
 )
 
 // asking is a world in which the object asks for a role of its own.
@@ -252,4 +255,79 @@ func TestARoleThatCannotBeFilledYetIsWaitedForInSilence(t *testing.T) {
 		assert.Equal(t, Ready, w.state())
 		assert.Equal(t, identity.CreateCredentials, w.told()[0].reason, "to finish it is no update")
 	})
+}
+
+// forged is what a tenant wrote into the Secret, under the controller's own name.
+func forged(w *world) {
+	w.change(func(s *refresh.State) {
+		s.RoleARN, s.Expiration = account+"somebody-elses", time.Now().Add(time.Minute)
+	})
+}
+
+func TestARoleThatASecretNamesIsUsedOnlyIfItWasMade(t *testing.T) {
+	for name, prepare := range map[string]func(*world){
+		"of another account": func(w *world) {
+			w.change(func(s *refresh.State) { s.RoleARN = "arn:aws:iam::999999999999:role/p/" + own.Name })
+		},
+		"of another name": forged,
+		"where none are made": func(w *world) {
+			forged(w)
+			w.disabledErr = &identity.InvalidError{Reason: identity.ProvisioningDisabled}
+		},
+		"edited for all to see": func(w *world) { forged(w); w.change(func(s *refresh.State) { s.Edited = true }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := asking(t)
+				w.RequireExternalID, w.open = true, true
+				w.serve()
+				time.Sleep(45 * time.Minute)
+				w.fresh.m = nil // as after a restart
+				w.assumed = nil
+				prepare(w)
+				w.did()
+				_, _ = w.sync()
+				if strings.Contains(w.did(), "Apply") {
+					assert.Equal(t, own.String(), w.have[app].RoleARN)
+				}
+				assert.Empty(t, slices.DeleteFunc(w.assumed, func(want identity.Desired) bool { return want.Role == own }))
+			})
+		})
+	}
+}
+
+func TestAMalformedAnnotationForgetsNoRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		w.desiredErr = &identity.InvalidError{Reason: identity.InvalidAnnotation, Message: "no"}
+		time.Sleep(45 * time.Minute)
+		w.serve()
+		assert.Equal(t, "AROA1", w.have[app].RoleID)
+		assert.Equal(t, own.String(), w.have[app].RoleARN)
+	})
+}
+
+func TestARoleGoesAlsoWhereSomebodyTookTheFinalizerOffOrForgedItsID(t *testing.T) {
+	for name, harm := range map[string]func(*world){
+		"finalizer": func(w *world) { w.held = false },
+		"unique id": func(w *world) {
+			w.fresh.m = nil
+			w.change(func(s *refresh.State) { s.RoleID, s.Edited = "AROAFORGED", true })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := asking(t)
+				w.serve()
+				w.did()
+				harm(w)
+				w.asked = nil
+				w.serve()
+				did := w.did()
+				assert.Contains(t, did, "Delete ")
+				assert.NotContains(t, did, "FORGED")
+			})
+		})
+	}
 }

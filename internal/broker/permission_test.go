@@ -111,3 +111,14 @@ func TestNothingIsLostWhileItIsNotKnownWhatIsPermitted(t *testing.T) {
 		assert.Equal(t, "Free", w.did(), "and nothing is handed out")
 	})
 }
+
+func TestRulesThatChangeWhileAWSIsAskedCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.onAssume = func() { w.refused = []string{account + "app"} }
+		w.serve()
+		assert.Equal(t, "Free Assume", w.did())
+		assert.Empty(t, w.have, "nothing is handed out")
+		assert.Equal(t, "RoleNotPermitted", w.status().Reason)
+	})
+}

@@ -9,7 +9,6 @@ import (
 	"github.com/go-kit/log/level"
 
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/refresh"
 )
 
 // proofLasts is how long a role is believed to ask for its external ID: whoever
@@ -20,9 +19,12 @@ const proofLasts = 24 * time.Hour
 // required, and returns when it was last seen to. Without that, whoever can name
 // the role in any namespace of the cluster could use it.
 //
-// The proof is kept on the Secret. What STS does not answer turns neither a yes
+// The time of a proof is kept on the Secret, for people, and to know what is from
+// before proofs were required. It is not believed: tenants write Secrets, and
+// under any name. So each process proves a role again at the first renewal, which
+// costs nothing of what is fresh. What STS does not answer turns neither a yes
 // into a no nor a no into a yes.
-func (b *Broker) prove(ctx context.Context, want identity.Desired, have refresh.State) (time.Time, error) {
+func (b *Broker) prove(ctx context.Context, want identity.Desired) (time.Time, error) {
 	if !b.RequireExternalID {
 		return time.Time{}, nil
 	}
@@ -30,56 +32,81 @@ func (b *Broker) prove(ctx context.Context, want identity.Desired, have refresh.
 	if err != nil {
 		return time.Time{}, notAssumed(want, err)
 	}
-	now, proven := time.Now(), time.Time{}
-	if have.Exists && !have.Edited && have.RoleARN == role.String() && !have.Proven.After(now) && !b.unproven.has(want.Key) {
-		proven = have.Proven
-	}
+	now, proven := time.Now(), b.proofs.of(want.Key, role.String())
 	if now.Sub(proven) < proofLasts-want.SessionDuration { // it outlasts the session
 		return proven, nil
 	}
-	switch refuses, err := b.Sessions.RefusesOthers(ctx, want); {
-	case err == nil && refuses:
-		b.unproven.set(want.Key, false)
-		return now, nil
-	case err == nil:
-		b.unproven.set(want.Key, true)
-		return time.Time{}, &identity.StepError{
-			Reason: identity.ExternalIDNotEnforced,
-			Message: fmt.Sprintf("role '%s' can be assumed under any external ID, so every namespace could use it: have its trust policy ask for sts:ExternalId %s, as the one that the command trust-policy prints",
-				role, identity.Quote(want.ExternalID)),
-		}
-	case !proven.IsZero():
+	err = b.refusesOthers(ctx, want, role.String())
+	if err != nil && !proven.IsZero() && reasonOf(err) != identity.ExternalIDNotEnforced {
 		level.Warn(b.Logger).Log("msg", "cannot see whether the role still asks for its external ID", "object", want.Key, "role", role, "err", err)
 		return proven, nil
-	default:
-		return time.Time{}, notAssumed(want, fmt.Errorf("see whether it asks for its external ID: %w", err))
+	}
+	return now, err
+}
+
+// confirm proves a role that was proven just now once more, after it could be
+// assumed: a role that is not seen everywhere yet refuses everybody.
+func (b *Broker) confirm(ctx context.Context, want identity.Desired, role string) error {
+	if want.Proven.IsZero() || want.Proven.Equal(b.proofs.of(want.Key, role)) {
+		return nil
+	}
+	if err := b.refusesOthers(ctx, want, role); err != nil {
+		return err
+	}
+	b.proofs.note(want.Key, proof{role: role, at: want.Proven})
+	return nil
+}
+
+// refusesOthers returns an error unless STS refuses to let a role be assumed
+// under another external ID.
+func (b *Broker) refusesOthers(ctx context.Context, want identity.Desired, role string) error {
+	switch refuses, err := b.Sessions.RefusesOthers(ctx, want); {
+	case err != nil:
+		return notAssumed(want, fmt.Errorf("see whether it asks for its external ID: %w", err))
+	case refuses:
+		return nil
+	}
+	b.proofs.forget(want.Key)
+	return &identity.StepError{
+		Reason: identity.ExternalIDNotEnforced,
+		Message: fmt.Sprintf("role '%s' can be assumed under any external ID, so every namespace could use it: have its trust policy ask for sts:ExternalId %s, as the one that the command trust-policy prints",
+			role, identity.Quote(want.ExternalID)),
 	}
 }
 
-// unprovens remembers which identities were last seen to ask for a role that
-// takes any external ID: until it is seen to take no other, what their Secrets
-// say of it does not count.
-type unprovens struct {
+// A proof says when which role was seen to refuse another external ID.
+type proof struct {
+	role string
+	at   time.Time
+}
+
+// proofs remembers what this process has seen.
+type proofs struct {
 	mu sync.Mutex
-	m  map[identity.Key]struct{}
+	m  map[identity.Key]proof
 }
 
-func (u *unprovens) set(key identity.Key, unproven bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if !unproven {
-		delete(u.m, key)
-		return
+// of returns when the role of an identity was proven, the zero Time for never.
+func (p *proofs) of(key identity.Key, role string) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known := p.m[key]; known.role == role {
+		return known.at
 	}
-	if u.m == nil {
-		u.m = map[identity.Key]struct{}{}
-	}
-	u.m[key] = struct{}{}
+	return time.Time{}
 }
 
-func (u *unprovens) has(key identity.Key) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	_, has := u.m[key]
-	return has
+func (p *proofs) note(key identity.Key, seen proof) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.m == nil {
+		p.m = map[identity.Key]proof{}
+	}
+	p.m[key] = seen
+}
+
+func (p *proofs) forget(key identity.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.m, key)
 }

@@ -27,7 +27,7 @@ func TestARoleIsProvenBeforeItsFirstUseAndDaily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.serve()
-		assert.Equal(t, "Free Prove Assume Apply", w.did())
+		assert.Equal(t, "Free Prove Assume Prove Apply", w.did(), "once more when it is known to be there")
 		start := time.Now()
 		assert.Equal(t, start, w.have[app].Proven)
 		for time.Since(start) < 72*time.Hour {
@@ -36,46 +36,49 @@ func TestARoleIsProvenBeforeItsFirstUseAndDaily(t *testing.T) {
 			assert.Less(t, time.Since(w.have[app].Proven), proofLasts)
 		}
 		all := w.did()
-		assert.Equal(t, 3, strings.Count(all, "Prove"))
+		assert.Equal(t, 3, strings.Count(all, "Prove Assume Prove"))
+		assert.Equal(t, 6, strings.Count(all, "Prove"))
 		assert.Greater(t, strings.Count(all, "Assume"), 100)
 	})
 }
 
-func TestTheProofOutlivesTheProcess(t *testing.T) {
+func TestWhatTheSecretSaysOfAProofIsNotBelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.have[app] = refresh.State{
-			Exists: true, UID: "s1", RoleARN: account + "app", Expiration: time.Now().Add(10 * time.Minute), Session: time.Hour,
+			Exists: true, UID: "s1", RoleARN: account + "app", Expiration: time.Now().Add(time.Hour), Session: time.Hour,
 			SpecHash: w.asked.SpecHash(), Proven: time.Now().Add(-time.Hour),
 		}
 		w.serve()
-		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.Empty(t, w.did(), "what is fresh is left alone")
+		time.Sleep(50 * time.Minute)
+		w.open = true
+		_, err := w.sync()
+		require.ErrorContains(t, err, "can be assumed under any external ID")
+		assert.Equal(t, "Free Prove Remove", w.did())
 	})
 }
 
-func TestOnlyAProofThatCanBeTrustedCounts(t *testing.T) {
-	for name, change := range map[string]func(*refresh.State){
-		"there is none":             func(s *refresh.State) { s.Proven = time.Time{} },
-		"it is of yesterday":        func(s *refresh.State) { s.Proven = time.Now().Add(-24 * time.Hour) },
-		"it is of tomorrow":         func(s *refresh.State) { s.Proven = time.Now().Add(time.Hour) },
-		"somebody wrote it":         func(s *refresh.State) { s.Edited = true },
-		"it is of another role":     func(s *refresh.State) { s.RoleARN = account + "other" },
-		"its Secret is gone":        func(s *refresh.State) { s.Exists = false },
-		"it was taken back, so old": func(s *refresh.State) { s.Proven = time.Now().Add(-240 * time.Hour) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newStrict(t)
-				w.have[app] = refresh.State{
-					Exists: true, UID: "s1", RoleARN: account + "app", Expiration: time.Now().Add(10 * time.Minute), Session: time.Hour,
-					SpecHash: w.asked.SpecHash(), Proven: time.Now().Add(-time.Hour),
-				}
-				w.change(change)
-				w.serve()
-				assert.Equal(t, "Free Prove Assume Apply", w.did())
-			})
-		})
-	}
+func TestAProofIsOfOneRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newStrict(t)
+		w.serve()
+		w.did()
+		w.asked.Role.Name = "other"
+		w.serve()
+		assert.Equal(t, "Free Prove Assume Prove Apply", w.did())
+	})
+}
+
+func TestARoleThatCannotBeSeenYetIsNotProven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newStrict(t)
+		w.onAssume = func() { w.open = true } // it refused everybody until now
+		_, err := w.sync()
+		require.ErrorContains(t, err, "can be assumed under any external ID")
+		assert.Equal(t, "Free Prove Assume Prove", w.did())
+		assert.Empty(t, w.have)
+	})
 }
 
 func TestARoleThatTakesAnyExternalIDIsNotUsed(t *testing.T) {
@@ -92,7 +95,7 @@ func TestARoleThatTakesAnyExternalIDIsNotUsed(t *testing.T) {
 
 		w.open = false
 		w.serve()
-		assert.Equal(t, "Free Prove Assume Apply", w.did(), "its owner mended it")
+		assert.Equal(t, "Free Prove Assume Prove Apply", w.did(), "its owner mended it")
 	})
 }
 
@@ -153,7 +156,7 @@ func TestCredentialsFromBeforeItWasRequiredAreProvenAtOnce(t *testing.T) {
 		w.did()
 		w.RequireExternalID = true
 		w.serve()
-		assert.Equal(t, "Free Prove Assume Apply", w.did())
+		assert.Equal(t, "Free Prove Assume Prove Apply", w.did())
 		w.serve()
 		assert.Empty(t, w.did())
 	})

@@ -69,6 +69,8 @@ type world struct {
 	// open says that roles take any external ID, proofErr that STS does not tell.
 	open     bool
 	proofErr error
+	// onAssume happens while a role is assumed.
+	onAssume func()
 
 	// What goes wrong.
 	forgetErr, differsErr, disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
@@ -184,6 +186,9 @@ func (w *world) Release(context.Context, identity.Key) (bool, error) {
 func (w *world) Assume(_ context.Context, want identity.Desired) (identity.Credentials, error) {
 	w.calls = append(w.calls, "Assume")
 	w.assumed = append(w.assumed, want)
+	if w.onAssume != nil {
+		w.onAssume()
+	}
 	if w.assumeErr != nil {
 		return identity.Credentials{AccessKeyID: sentinel, SecretAccessKey: sentinel, SessionToken: sentinel}, w.assumeErr
 	}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -30,19 +27,14 @@ func roleName(cluster string, key identity.Key) string {
 // DefaultPath returns the path under which roles of a cluster are kept.
 func DefaultPath(cluster string) string { return "/kube-aws-iam-controller/" + cluster + "/" }
 
-// Reference returns the role of an identity's own, whether or not it is there:
-// roles are made in the account of the controller's principal.
+// Reference returns the role of an identity's own, whether or not it is there.
 func (p *Provisioner) Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error) {
-	principal, err := p.Principal(ctx)
+	home, err := p.Account(ctx)
 	if err != nil {
 		return identity.RoleReference{}, err
 	}
-	own, err := arn.Parse(principal)
-	if err != nil {
-		return identity.RoleReference{}, fmt.Errorf("read the controller's own ARN: %w", err)
-	}
 	return identity.RoleReference{
-		Partition: own.Partition, Account: own.AccountID,
+		Partition: home.Partition, Account: home.Account,
 		Path: strings.TrimPrefix(p.Path, "/"), Name: roleName(p.ClusterName, key),
 	}, nil
 }

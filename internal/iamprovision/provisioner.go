@@ -35,6 +35,8 @@ type Options struct {
 	QPS float64
 	// Principal returns the ARN that trust policies name.
 	Principal func(context.Context) (string, error)
+	// Account returns where roles are made.
+	Account func(context.Context) (identity.BaseRole, error)
 }
 
 // A Provisioner makes roles. It is for use by many at once.

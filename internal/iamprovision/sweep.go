@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
@@ -67,8 +68,14 @@ func (p *Provisioner) trace(ctx context.Context, name string, found func(identit
 	}
 	tags := toMap(have.Tags)
 	key := identity.Key{Source: identity.ServiceAccount, Namespace: tags[namespaceTag], Name: tags[accountTag]}
-	if _, retained := tags[retainedTag]; !retained && p.owned(key, have, "") == nil {
+	if _, retained := tags[retainedTag]; !retained && canBe(key) && p.owned(key, have, "") == nil {
 		found(key, aws.ToString(have.RoleId))
 	}
 	return nil
+}
+
+// canBe says whether there can be such a ServiceAccount. Whoever tags a role can
+// write anything, and the API server is asked for the path that the names make.
+func canBe(key identity.Key) bool {
+	return len(validation.IsDNS1123Label(key.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(key.Name)) == 0
 }

@@ -3,6 +3,7 @@ package iamprovision
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -86,6 +87,23 @@ func TestASweepSurvivesRolesThatGoMeanwhile(t *testing.T) {
 	p := w.provisioner()
 	w.made(p, wanted(policyA), "")
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "NoSuchEntity", Status: 404, Times: 1}}})
+	found, err := w.sweep(p)
+	require.NoError(t, err)
+	assert.Empty(t, found)
+}
+
+// Tags hold slashes and dots, names of roles the first 53 characters of them.
+func TestASweepAsksForNoServiceAccountThatCannotBe(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	for _, name := range []string{strings.Repeat("m", 60) + "/../../secrets/app", "..", ".", "", "App", strings.Repeat("a", 254)} {
+		key := identity.Key{Source: identity.ServiceAccount, Namespace: "team", Name: name}
+		_, err := w.admin.CreateRole(t.Context(), &iam.CreateRoleInput{
+			RoleName: new(roleName("prod", key)), Path: &p.Path, Tags: toTags(ownTags("prod", key)),
+			AssumeRolePolicyDocument: new(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`),
+		})
+		require.NoError(t, err, name)
+	}
 	found, err := w.sweep(p)
 	require.NoError(t, err)
 	assert.Empty(t, found)

@@ -80,6 +80,9 @@ func (w *world) provisioner(change ...func(*Options)) *Provisioner {
 	options := Options{
 		ClusterName: "prod", Boundary: w.boundary, QPS: 10_000, Tags: map[string]string{"cost": "1"},
 		Principal: func(context.Context) (string, error) { return w.controller, nil },
+		Account: func(context.Context) (identity.BaseRole, error) {
+			return identity.BaseRole{Partition: "aws", Account: home}, nil
+		},
 	}
 	for _, c := range change {
 		c(&options)

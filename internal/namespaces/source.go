@@ -133,8 +133,6 @@ func (s *Source) rulesOf(ctx context.Context, key identity.Key) (*ruled, error) 
 	}
 	meta, err := s.client.Resource(Resource).Get(ctx, key.Namespace, metav1.GetOptions{})
 	switch {
-	case apierrors.IsNotFound(err):
-		return nil, nil //nolint:nilnil // what is in it goes with it
 	case apierrors.IsForbidden(err) && key.Source == identity.AWSIAMRole && !s.Restrict:
 		// The predecessor's rights do not reach that far, and it knew no rules.
 		return nil, nil //nolint:nilnil // none

@@ -107,7 +107,7 @@ func TestANamespaceThatIsNotCachedYetIsAskedFor(t *testing.T) {
 	s, _, _ = newSource(namespace(nil))
 	require.NoError(t, permits(t, s, ofAccount))
 	s, _, _ = newSource()
-	require.NoError(t, permits(t, s, ofAccount), "what is in it goes with it")
+	require.ErrorContains(t, permits(t, s, ofAccount), "not found", "what is in it goes with it")
 }
 
 func TestRulesThatCannotBeReadPermitNothing(t *testing.T) {

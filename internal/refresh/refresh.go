@@ -55,10 +55,12 @@ var rules = []struct {
 }{
 	// No Secret: pods are waiting.
 	{Missing, func(_ time.Time, _ identity.Desired, have State, _ time.Duration) bool { return !have.Exists }},
-	// Nobody can tell how long the credentials live; the predecessor's
-	// Secrets, which carry no annotations, are among these and adopted so.
+	// Nobody can tell how long the credentials live, or whose they are; the
+	// predecessor's Secrets, which carry no annotations, are among these and
+	// adopted so.
 	{Unreadable, func(_ time.Time, _ identity.Desired, have State, _ time.Duration) bool {
-		return have.Expiration.IsZero()
+		_, err := identity.ParseRole(have.RoleARN)
+		return have.Expiration.IsZero() || err != nil
 	}},
 	// Role, duration, external ID or generation are others than before.
 	{SpecChanged, func(_ time.Time, want identity.Desired, have State, _ time.Duration) bool {

@@ -15,20 +15,22 @@ var (
 	want = identity.Desired{Role: identity.RoleReference{Name: "app"}, SessionDuration: time.Hour}
 )
 
+const roleARN = "arn:aws:iam::123456789012:role/app"
+
 // issued returns credentials for want of a given age.
 func issued(age time.Duration) State {
 	return State{
-		Exists: true, UID: "u", RoleARN: "r", Expiration: now.Add(time.Hour - age), Session: time.Hour, SpecHash: want.SpecHash(),
+		Exists: true, UID: "u", RoleARN: roleARN, Expiration: now.Add(time.Hour - age), Session: time.Hour, SpecHash: want.SpecHash(),
 	}
 }
 
 func TestDueRulesAreAnOrderedChain(t *testing.T) {
 	// Each state breaks one rule more than the next, so that the order shows.
 	all := State{}
-	unreadable := State{Exists: true, Edited: true}
-	changed := State{Exists: true, Edited: true, Expiration: now.Add(-time.Hour)}
-	edited := State{Exists: true, Edited: true, Expiration: now.Add(-time.Hour), SpecHash: want.SpecHash()}
-	old := State{Exists: true, Expiration: now.Add(-time.Hour), SpecHash: want.SpecHash()}
+	unreadable := State{Exists: true, Edited: true, RoleARN: roleARN}
+	changed := State{Exists: true, Edited: true, RoleARN: roleARN, Expiration: now.Add(-time.Hour)}
+	edited := State{Exists: true, Edited: true, RoleARN: roleARN, Expiration: now.Add(-time.Hour), SpecHash: want.SpecHash()}
+	old := State{Exists: true, RoleARN: roleARN, Expiration: now.Add(-time.Hour), SpecHash: want.SpecHash()}
 
 	for reason, have := range map[Reason]State{
 		Missing: all, Unreadable: unreadable, SpecChanged: changed, Edited: edited, NearExpiry: old,
@@ -39,6 +41,14 @@ func TestDueRulesAreAnOrderedChain(t *testing.T) {
 	}
 	_, due := Due(now, want, issued(0), 20*time.Minute)
 	assert.False(t, due)
+}
+
+func TestCredentialsOfNobodyKnowsWhomAreDue(t *testing.T) {
+	have := issued(0)
+	have.RoleARN = "not an ARN"
+	reason, due := Due(now, want, have, 20*time.Minute)
+	assert.True(t, due)
+	assert.Equal(t, Unreadable, reason)
 }
 
 func TestRenewalFallsIntoItsWindow(t *testing.T) {

@@ -141,7 +141,7 @@ func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (boo
 	}
 	want.ExternalID = rand.Text() + "/" + a.ClusterName
 	_, _, err = a.ask(ctx, want, role, identity.MinSession)
-	if awserr.Code(err) == "AccessDenied" {
+	if awserr.Code(err) == "AccessDenied" && !isUntaggable(err) { // which says nothing of external IDs
 		return true, nil
 	}
 	return false, awserr.Describe(err)

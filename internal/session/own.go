@@ -101,6 +101,14 @@ func (o *ownIdentity) baseOf(who *caller) identity.BaseRole {
 	if o.base != (identity.BaseRole{}) {
 		return o.base
 	}
+	return o.homeOf(who)
+}
+
+// homeOf returns the account that the controller's own credentials are of.
+func (o *ownIdentity) homeOf(who *caller) identity.BaseRole {
+	if who == nil {
+		return identity.BaseRole{}
+	}
 	return identity.BaseRole{Partition: who.partition, Account: who.account}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"kube-aws-iam-controller/internal/awserr"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // Principal returns the ARN that trust policies have to name so that the
@@ -30,6 +31,17 @@ func (a *Assumer) Principal(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return *found, nil
+}
+
+// Account returns the partition and account in which the controller makes roles:
+// those of its principal, which take no permission to know.
+func (a *Assumer) Account(ctx context.Context) (identity.BaseRole, error) {
+	who, err := a.own.known(ctx)
+	if err != nil || a.AssumeRole == "" {
+		return a.own.homeOf(who), err
+	}
+	through, err := a.own.intermediate.Resolve(a.own.baseOf(who))
+	return identity.BaseRole{Partition: through.Partition, Account: through.Account}, err
 }
 
 func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {

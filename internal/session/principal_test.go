@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/awssim"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 func TestPrincipal(t *testing.T) {
@@ -28,6 +29,28 @@ func TestPrincipal(t *testing.T) {
 			assert.Equal(t, tc.want, got)
 		})
 	}
+}
+
+func TestRolesAreMadeInTheAccountOfThePrincipal(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	for name, tc := range map[string]struct {
+		options Options
+		want    string
+	}{
+		"its own":                            {Options{}, home},
+		"not that of the names":              {Options{BaseRoleARN: "arn:aws:iam::" + other + ":role/"}, home},
+		"that of the intermediate role":      {Options{AssumeRole: "arn:aws:iam::" + other + ":role/through"}, other},
+		"that of the intermediate role name": {Options{AssumeRole: "through", BaseRoleARN: "arn:aws:iam::" + other + ":role/"}, other},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := w.assumer(w.asRole(), tc.options).Account(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, identity.BaseRole{Partition: "aws", Account: tc.want}, got)
+		})
+	}
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Code: "InternalFailure"}}})
+	_, err := w.assumer(w.asRole(), Options{}).Account(t.Context())
+	require.ErrorContains(t, err, "ask AWS who the controller is")
 }
 
 func TestAPrincipalThatIAMDoesNotTell(t *testing.T) {

@@ -59,3 +59,11 @@ func TestNoTwoTriesAreUnderTheSameExternalID(t *testing.T) {
 	assert.Regexp(t, `^[A-Z2-7]{26}/cluster$`, tries[0]["ExternalId"])
 	assert.Equal(t, "900", tries[0]["DurationSeconds"])
 }
+
+func TestARefusalOfTagsTellsNothingOfExternalIDs(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.add(awssim.RoleSpec{Name: "open", Trust: `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"` + home + `"},"Action":"sts:AssumeRole"}]}`})
+	_, err := w.assumer(w.asRole(), Options{ClusterName: "cluster", SessionTags: true}).RefusesOthers(t.Context(), wanting(t, "open"))
+	require.ErrorContains(t, err, "sts:TagSession")
+}
