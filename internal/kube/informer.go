@@ -7,7 +7,6 @@ import (
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -31,16 +30,6 @@ func (c *Clients) MetadataInformer(resource schema.GroupVersionResource, namespa
 func (c *Clients) NamedInformer(resource schema.GroupVersionResource, namespace, name string) (*Informer, error) {
 	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
 	return c.metadataInformer(resource, namespace, func(opts *metav1.ListOptions) { opts.FieldSelector = selector }, onlyVersion)
-}
-
-// NamespaceInformer returns an informer of the metadata of one namespace, "" for
-// all. It keeps what transform leaves.
-func (c *Clients) NamespaceInformer(namespace string, transform cache.TransformFunc) (*Informer, error) {
-	return c.metadataInformer(corev1.SchemeGroupVersion.WithResource("namespaces"), "", func(opts *metav1.ListOptions) {
-		if namespace != "" {
-			opts.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, namespace).String()
-		}
-	}, transform)
 }
 
 func onlyVersion(obj any) (any, error) {
