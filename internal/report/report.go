@@ -59,9 +59,11 @@ func New(events record.EventRecorder, pods corev1client.PodsGetter, logger log.L
 }
 
 // WarnNamespace records what is wrong with a namespace. The event is in the
-// namespace default, as those of all objects that are in none.
+// namespace itself: those of objects that are in none go to the namespace default
+// unless they say otherwise, and there the controller of one namespace may not
+// write, nor its users look.
 func (r *Reporter) WarnNamespace(name, uid, reason, message string) {
-	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: name, UID: types.UID(uid)}
+	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: name, Name: name, UID: types.UID(uid)}
 	r.events.Event(ref, corev1.EventTypeWarning, reason, fit(message))
 }
 
