@@ -17,10 +17,11 @@ import (
 	"kube-aws-iam-controller/test/system"
 )
 
-// newWorldOfItsOwn has a control plane that nobody else uses, so that it can be killed and its requests counted.
-func newWorldOfItsOwn(t *testing.T) *world {
+// newWorldOfItsOwn has a control plane that nobody else uses, so that it can be killed and its requests counted, with
+// more flags of its API server.
+func newWorldOfItsOwn(t *testing.T, flags ...string) *world {
 	t.Helper()
-	control, err := cluster.Start(t.Context(), cluster.Options{})
+	control, err := cluster.Start(t.Context(), cluster.Options{APIServerFlags: flags})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, control.Stop()) })
 	w := newWorldOn(t, control)
