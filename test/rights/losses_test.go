@@ -1,0 +1,106 @@
+package rights
+
+// A loss is what comes of a right that is taken away.
+type loss struct {
+	// steps of a life fail, and none that they build on. For want of a watch none does, from these on.
+	steps []string
+	// without says it to people.
+	without string
+	// older says that it is lost on API servers that do not send lists through watches. client-go lists only there; it
+	// is told that this is one.
+	older bool
+	// everywhere says that it is lost by a controller that serves all namespaces.
+	everywhere bool
+}
+
+// losses are by right.
+var losses = map[string]loss{
+	"get awsiamroles.zalando.org": {
+		steps: []string{"a Secret goes with its AWSIAMRole"}, without: "the Secret of a deleted AWSIAMRole is left to the garbage collector",
+	},
+	"list awsiamroles.zalando.org": {
+		steps: []string{"an AWSIAMRole gets its Secret"}, without: "no AWSIAMRole is served", older: true,
+	},
+	"watch awsiamroles.zalando.org": {
+		steps: []string{"it starts"}, without: "a new, changed or deleted AWSIAMRole is noticed late, whenever all are listed again",
+	},
+	"patch awsiamroles.zalando.org/status": {
+		steps: []string{"an AWSIAMRole shows its status"}, without: "no AWSIAMRole shows its role, its expiration or what is wrong",
+	},
+	"get serviceaccounts": {
+		steps:   []string{"a Secret goes with the annotation", "a role of one's own goes with its ServiceAccount"},
+		without: "credentials and roles that are no longer asked for stay: nothing is deleted on a cache's word",
+	},
+	"list serviceaccounts": {
+		steps: []string{"a ServiceAccount gets its Secret"}, without: "no ServiceAccount is served", older: true,
+	},
+	"watch serviceaccounts": {
+		steps: []string{"it starts"}, without: "a new, changed or deleted ServiceAccount is noticed late, whenever all are listed again",
+	},
+	"patch serviceaccounts": {
+		steps: []string{"a ServiceAccount shows its role", "a role of one's own is made"}, without: "no ServiceAccount shows its role, and none gets one of its own, for want of the finalizer",
+	},
+	"get namespaces": {
+		steps:   []string{"a namespace that the watch does not show yet is asked about"},
+		without: "the first ServiceAccounts of a new namespace wait until its rules are known from the watch", everywhere: true,
+	},
+	"list namespaces": {
+		steps: []string{"a new rule of the namespace takes a Secret away"}, without: "changes of the rules of namespaces are not noticed", older: true, everywhere: true,
+	},
+	"watch namespaces": {
+		steps: []string{"it starts"}, without: "changes of the rules of namespaces are noticed late, whenever all are listed again", everywhere: true,
+	},
+	"get secrets": {
+		steps:   []string{"an edited Secret is restored", "a Secret of the predecessor's is adopted"},
+		without: "a Secret that somebody edited is not restored, and none of the predecessor's is adopted",
+	},
+	"list secrets": {
+		steps: []string{"a ServiceAccount gets its Secret"}, without: "nothing is served: what is there already cannot be known", older: true,
+	},
+	"watch secrets": {
+		steps: []string{"it starts"}, without: "an edited or deleted Secret is noticed late, whenever all are listed again",
+	},
+	"create secrets": {
+		steps: []string{"a ServiceAccount gets its Secret"}, without: "nobody gets credentials",
+	},
+	"patch secrets": {
+		steps: []string{"another role brings other credentials"}, without: "credentials are not renewed, and run out",
+	},
+	"delete secrets": {
+		steps:   []string{"a new rule of the namespace takes a Secret away", "a Secret goes with the annotation"},
+		without: "credentials that are no longer asked for, or no longer permitted, stay",
+	},
+	"list pods": {
+		steps: []string{"a pod that waits is told"}, without: "a pod that waits for its Secret has no event that says why",
+	},
+	"create events": {
+		steps: []string{"an event tells of it"}, without: "nobody is told what was done, or what is wrong",
+	},
+	"patch events": {
+		steps: []string{"an event that repeats is counted"}, without: "what is wrong again looks as if it were long over",
+	},
+	"create leases.coordination.k8s.io": {
+		steps: []string{"the first replica leads"}, without: "no replica ever leads: nothing is served",
+	},
+	"get leases.coordination.k8s.io kube-aws-iam-controller": {
+		steps: []string{"the first replica leads"}, without: "no replica ever leads: nothing is served",
+	},
+	"update leases.coordination.k8s.io kube-aws-iam-controller": {
+		steps: []string{"it takes over from one that is gone"}, without: "a leader cannot stay one, and nobody takes over from one that is gone",
+	},
+	"update secrets kube-aws-iam-controller-webhook": {
+		steps: []string{"a broken certificate is replaced"}, without: "the webhook's certificate is not renewed, and runs out",
+	},
+	"get mutatingwebhookconfigurations.admissionregistration.k8s.io kube-aws-iam-controller-webhook": {
+		steps: []string{"the webhook has a certificate"}, without: "the webhook makes no certificate, and no pod is admitted",
+	},
+	"list mutatingwebhookconfigurations.admissionregistration.k8s.io kube-aws-iam-controller-webhook": {
+		steps: []string{"the API server is told again whom to trust"}, without: "a `caBundle` that somebody overwrites stays, and no pod is admitted", older: true,
+	},
+	"watch mutatingwebhookconfigurations.admissionregistration.k8s.io kube-aws-iam-controller-webhook": {
+		steps: []string{"the webhook starts"}, without: "a `caBundle` that somebody overwrites is noticed late, whenever it is listed again",
+	},
+	"patch mutatingwebhookconfigurations.admissionregistration.k8s.io kube-aws-iam-controller-webhook": {
+		steps: []string{"the API server trusts the webhook"}, without: "the API server does not trust the webhook, and no pod is admitted",
+	},
+}
