@@ -1,5 +1,10 @@
 package rights
 
+import (
+	"maps"
+	"strings"
+)
+
 // A loss is what comes of a right that is taken away.
 type loss struct {
 	// steps of a life fail, and none that they build on. For want of a watch none does, from these on.
@@ -103,4 +108,19 @@ var losses = map[string]loss{
 	"patch mutatingwebhookconfigurations.admissionregistration.k8s.io kube-aws-iam-controller-webhook": {
 		steps: []string{"the API server trusts the webhook"}, without: "the API server does not trust the webhook, and no pod is admitted",
 	},
+}
+
+// oneNamespace are the losses of a controller with rights in one namespace.
+func oneNamespace() map[string]loss {
+	all := maps.Clone(losses)
+	maps.DeleteFunc(all, func(right string, _ loss) bool {
+		return strings.HasSuffix(right, "kube-aws-iam-controller-webhook") || strings.HasSuffix(right, " namespaces")
+	})
+	all["get namespaces"] = loss{
+		steps: []string{"a ServiceAccount gets its Secret"}, without: "nothing is handed out: what the namespace permits cannot be known", older: true,
+	}
+	all["watch namespaces"] = loss{
+		steps: []string{"it starts"}, without: "changes of the namespace's rules are noticed late, whenever it is asked for again",
+	}
+	return all
 }

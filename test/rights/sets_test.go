@@ -25,6 +25,8 @@ import (
 type set struct {
 	name                  string
 	resources, components []string
+	// alone says that the controller serves the namespace that it runs in.
+	alone bool
 	// life is what a controller does that is installed so, and losses what it lacks without a right.
 	life   []step
 	losses map[string]loss
@@ -34,7 +36,11 @@ type set struct {
 var sets = []set{{
 	name:      "manifests/prerequisites and manifests/components/webhook",
 	resources: []string{"prerequisites"}, components: []string{"components/webhook"},
-	life: slices.Concat(serving, electing, mutating), losses: losses,
+	life: slices.Concat(serving, meeting, electing, mutating), losses: losses,
+}, {
+	name:      "manifests/namespaced",
+	resources: []string{"namespaced"}, alone: true,
+	life: slices.Concat(serving, electing), losses: oneNamespace(),
 }}
 
 // until are a step and all that it builds on, in order.

@@ -69,7 +69,10 @@ func newWorld(t *testing.T, s set, rights []right) *world {
 		}
 	})
 	require.NoError(t, prepared.err)
-	w.own, w.served = w.NewNamespace(t), w.NewNamespace(t)
+	w.own = w.NewNamespace(t)
+	if w.served = w.own; !s.alone {
+		w.served = w.NewNamespace(t)
+	}
 	_, err := w.Client().CoreV1().ServiceAccounts(w.own).Create(t.Context(), &corev1.ServiceAccount{
 		ObjectMeta: metav1.ObjectMeta{Name: system.Account},
 	}, metav1.CreateOptions{})
