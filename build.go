@@ -111,7 +111,8 @@ func (c *controller) assemble(sessions *session.Assumer, roles broker.Roles, reg
 	})
 	c.sweep = b.SweepOrphans
 	c.loop = workloop.New(c.logger, b.Sync, workloop.Config[identity.Key]{
-		Name: "identities", Deadline: b.Deadline, Flow: func(k identity.Key) string { return k.Namespace }, Metrics: queueMetrics, Grace: grace,
+		Name: "identities", Metrics: queueMetrics, Grace: grace,
+		Deadline: b.Deadline, Urgent: c.config.RefreshLimit / 2, Flow: func(k identity.Key) string { return k.Namespace },
 	})
 	return registry.Register(telemetry.NewIdentities(observed(b, keys),
 		[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States()))

@@ -5,6 +5,7 @@ package workloop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -26,16 +27,33 @@ type Config[K comparable] struct {
 	// Name labels the queue's metrics.
 	Name string
 	// Deadline orders the queue: earliest first. It is called whenever a key
-	// is added, must be quick, and may not use the Loop.
+	// is added, must be quick, and may not use the Loop. The zero Time, or one
+	// that is past, is for a key that waits.
 	Deadline func(K) time.Time
-	// Flow names what a key belongs to; nil for none. Keys whose deadline is
-	// the zero Time go before all others, but those of one flow do not keep
-	// those of another waiting.
+	// Urgent is how close a deadline has to be for a key to go before one that
+	// waits.
+	Urgent time.Duration
+	// Flow names what a key belongs to; nil for all to the same. Flows take
+	// turns: the keys of one do not keep those of another waiting.
 	Flow func(K) string
+	// Slow is for keys that take long, which would keep the others waiting.
+	Slow Slow[K]
+	// Limit is how long a sync may take before its context ends, 0 for ever.
+	Limit time.Duration
 	// Metrics receives the queue's metrics; nil for none.
 	Metrics workqueue.MetricsProvider
 	// Grace is how long work in hand may go on after the end is asked for.
 	Grace time.Duration
+}
+
+// Slow says what becomes of keys that take long.
+type Slow[K comparable] struct {
+	// Left is the error of a sync that leaves its key to Sync, which is called
+	// when a slow key's turn comes.
+	Left error
+	Sync SyncFunc[K]
+	// Workers is how many of them are worked on at once, besides all others.
+	Workers int
 }
 
 // Back-off of a key whose sync fails. There is no last try: the cure happens
@@ -52,7 +70,10 @@ const (
 type Loop[K comparable] struct {
 	logger log.Logger
 	sync   SyncFunc[K]
+	slow   Slow[K]
+	limit  time.Duration
 	grace  time.Duration
+	order  *order[K]
 	queue  workqueue.TypedDelayingInterface[K]
 	retry  workqueue.TypedRateLimiter[K]
 	watch  watchdog
@@ -60,13 +81,17 @@ type Loop[K comparable] struct {
 
 // New returns a Loop that calls fn.
 func New[K comparable](logger log.Logger, fn SyncFunc[K], cfg Config[K]) *Loop[K] {
+	order := newOrder(cfg.Deadline, cfg.Flow, cfg.Urgent)
 	queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[K]{
-		Name: cfg.Name, MetricsProvider: cfg.Metrics, Queue: newByDeadline(cfg.Deadline, cfg.Flow),
+		Name: cfg.Name, MetricsProvider: cfg.Metrics, Queue: order,
 	})
 	return &Loop[K]{
 		logger: logger,
 		sync:   fn,
+		slow:   cfg.Slow,
+		limit:  cfg.Limit,
 		grace:  cfg.Grace,
+		order:  order,
 		queue: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[K]{
 			Name: cfg.Name, MetricsProvider: cfg.Metrics, Queue: queue,
 		}),
@@ -87,8 +112,9 @@ func (l *Loop[K]) Alive(limit time.Duration) error { return l.watch.check(time.N
 func (l *Loop[K]) Run(ctx context.Context, workers int) {
 	inHand, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
+	l.order.staff(workers, l.slow.Workers)
 	var wg sync.WaitGroup
-	for range workers {
+	for range workers + l.slow.Workers {
 		wg.Go(func() {
 			for l.next(ctx, inHand) {
 			}
@@ -110,9 +136,16 @@ func (l *Loop[K]) next(ctx, inHand context.Context) bool {
 		return false
 	}
 	defer l.queue.Done(key)
+	defer l.order.done(key)
 	defer l.watch.begin(time.Now())()
 
-	again, err := l.safely(inHand, key)
+	slow := l.order.isSlow(key)
+	again, err := l.within(inHand, key, slow)
+	if err != nil && !slow && errors.Is(err, l.slow.Left) {
+		l.order.leave(key)
+		l.queue.Add(key)
+		return true
+	}
 	if err != nil {
 		level.Error(l.logger).Log("msg", "sync failed, will retry", "object", fmt.Sprint(key), "err", err)
 		delay := spread(l.retry.When(key))
@@ -129,9 +162,23 @@ func (l *Loop[K]) next(ctx, inHand context.Context) bool {
 	return true
 }
 
+// within syncs a key within the limit, which keeps no worker with one object for
+// ever.
+func (l *Loop[K]) within(ctx context.Context, key K, slow bool) (time.Duration, error) {
+	if l.limit > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, l.limit)
+		defer end()
+	}
+	if slow {
+		return l.safely(ctx, key, l.slow.Sync)
+	}
+	return l.safely(ctx, key, l.sync)
+}
+
 // safely turns a panic into an error: one object's fault may not end the
 // credentials of all others.
-func (l *Loop[K]) safely(ctx context.Context, key K) (again time.Duration, err error) {
+func (l *Loop[K]) safely(ctx context.Context, key K, fn SyncFunc[K]) (again time.Duration, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			level.Error(l.logger).Log("msg", "sync panicked", "bug", "true", "object", fmt.Sprint(key), "stack", string(debug.Stack()))
@@ -139,7 +186,7 @@ func (l *Loop[K]) safely(ctx context.Context, key K) (again time.Duration, err e
 			err = fmt.Errorf("sync panicked with a %T", r)
 		}
 	}()
-	return l.sync(ctx, key)
+	return fn(ctx, key)
 }
 
 // spread returns d with some of it left to chance, never more than d.

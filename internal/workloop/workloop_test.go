@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -136,7 +137,8 @@ func TestEarliestDeadlineGoesFirst(t *testing.T) {
 func TestAWaitingKeyThatIsAddedAgainMovesToItsNewDeadline(t *testing.T) {
 	now := time.Now()
 	deadlines := map[string]time.Time{"a": now, "b": now.Add(time.Minute), "c": now.Add(time.Hour)}
-	q := newByDeadline(func(k string) time.Time { return deadlines[k] }, nil)
+	q := newOrder(func(k string) time.Time { return deadlines[k] }, nil, 0)
+	q.staff(3, 0)
 	q.Push("a")
 	q.Push("b")
 	q.Push("c")
@@ -147,6 +149,77 @@ func TestAWaitingKeyThatIsAddedAgainMovesToItsNewDeadline(t *testing.T) {
 	assert.Equal(t, []string{"c", "b", "a"}, []string{q.Pop(), q.Pop(), q.Pop()})
 	assert.Zero(t, q.Len())
 	assert.Empty(t, q.index)
+}
+
+func TestASyncThatTakesLongLeavesItsKeyToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		var mu sync.Mutex
+		at := map[string]time.Duration{}
+		start := time.Now()
+		note := func(what, key string) {
+			mu.Lock()
+			defer mu.Unlock()
+			at[what+key] = time.Since(start)
+		}
+		errLong := errors.New("long")
+		l := New(log.NewLogfmtLogger(&logged), func(_ context.Context, key string) (time.Duration, error) {
+			note("quick ", key)
+			return 0, fmt.Errorf("so: %w", errLong)
+		}, Config[string]{Deadline: noDeadline, Slow: Slow[string]{Left: errLong, Workers: 2, Sync: func(_ context.Context, key string) (time.Duration, error) {
+			time.Sleep(time.Minute)
+			note("slow ", key)
+			return 0, nil
+		}}})
+		stop := run(t, l, 1)
+		for _, key := range []string{"1", "2", "3"} {
+			l.Add(key)
+		}
+		time.Sleep(time.Hour)
+		stop()
+		assert.Equal(t, map[string]time.Duration{
+			"quick 1": 0, "quick 2": 0, "quick 3": 0, "slow 1": time.Minute, "slow 2": time.Minute, "slow 3": 2 * time.Minute,
+		}, at)
+		assert.Empty(t, logged.String(), "that is no failure")
+	})
+}
+
+func TestASlowSyncThatFailsIsRetriedWithBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		errLong := errors.New("long")
+		calls := 0
+		l := New(log.NewNopLogger(), func(context.Context, string) (time.Duration, error) { return 0, errLong },
+			Config[string]{Deadline: noDeadline, Slow: Slow[string]{Left: errLong, Workers: 1, Sync: func(context.Context, string) (time.Duration, error) {
+				calls++
+				return 0, errLong // which is only an error here
+			}}})
+		stop := run(t, l, 1)
+		l.Add("app")
+		time.Sleep(time.Hour)
+		stop()
+		assert.Greater(t, calls, 12)
+		assert.Less(t, calls, 30)
+	})
+}
+
+func TestASyncIsCutShortAndRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		l := New(log.NewNopLogger(), func(ctx context.Context, _ string) (time.Duration, error) {
+			calls++
+			if calls > 1 {
+				return 0, nil
+			}
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}, Config[string]{Deadline: noDeadline, Limit: 2 * time.Minute})
+		stop := run(t, l, 1)
+		l.Add("app")
+		time.Sleep(2*time.Minute + time.Second + time.Millisecond)
+		require.NoError(t, l.Alive(2*time.Minute))
+		stop()
+		assert.Equal(t, 2, calls)
+	})
 }
 
 func TestStopWaitsForWorkInHandAndLeavesTheRest(t *testing.T) {
