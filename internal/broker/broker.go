@@ -157,6 +157,7 @@ type Broker struct {
 
 // New returns a Broker.
 func New(config Config) *Broker {
+	config.Reporter = modest{config.Reporter, &tellings{}}
 	return &Broker{Config: config, fresh: freshRoles{begin: time.Now()}}
 }
 
@@ -233,9 +234,12 @@ func (b *Broker) serve(ctx context.Context, source Source, want identity.Desired
 // keep reports what no other try mends. A change of the object, or of what it
 // may, brings us back; the last good credentials are kept fresh until then.
 func (b *Broker) keep(ctx context.Context, source Source, want identity.Desired, have refresh.State, invalid *identity.InvalidError) (time.Duration, error) {
-	b.complain(ctx, want, have, invalid.Reason, invalid)
+	unsaid := b.complain(ctx, want, have, invalid.Reason, invalid)
 	if last, kept := lastGood(want, have); kept {
 		again, err := b.serve(ctx, source, last, have, false)
+		if unsaid > 0 {
+			again = min(again, unsaid)
+		}
 		if !errors.As(err, &invalid) {
 			return again, err
 		}
@@ -243,7 +247,7 @@ func (b *Broker) keep(ctx context.Context, source Source, want identity.Desired,
 	if have.Exists && invalid.Reason == identity.RoleNotPermitted {
 		return b.withdraw(ctx, source, want, have, invalid) // whosever these are
 	}
-	return 0, b.report(ctx, source, want, have)
+	return unsaid, b.report(ctx, source, want, have)
 }
 
 // due returns why want needs new credentials, if it does: also if those it has

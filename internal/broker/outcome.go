@@ -14,14 +14,16 @@ import (
 
 // complain reports what is wrong with an identity: as an event, in the log,
 // and until it is mended in what report shows. The same is said once a minute
-// at most.
-func (b *Broker) complain(ctx context.Context, want identity.Desired, have refresh.State, reason string, err error) {
+// at most. What would be too much for now is kept for later: it returns when.
+func (b *Broker) complain(ctx context.Context, want identity.Desired, have refresh.State, reason string, err error) (unsaid time.Duration) {
 	_, invalid := errors.AsType[*identity.InvalidError](err)
-	if !b.troubles.note(want.Key, trouble{reason: reason, message: err.Error(), invalid: invalid, said: time.Now()}) {
-		return
+	tell, unsaid := b.troubles.note(want.Key, trouble{reason: reason, message: err.Error(), invalid: invalid, said: time.Now()})
+	if !tell {
+		return unsaid
 	}
 	level.Warn(b.Logger).Log("msg", "cannot serve identity", "object", want.Key, "reason", reason, "err", err)
 	b.Reporter.Warn(ctx, want, !have.Valid(time.Now()), reason, err.Error())
+	return 0
 }
 
 // celebrate records that credentials were written, in the predecessor's words.

@@ -12,7 +12,7 @@ type trouble struct {
 	reason, message string
 	// invalid says that only the author of the object can mend it.
 	invalid bool
-	// said is when people were last told.
+	// said is when people were last told, the zero Time if they were not.
 	said time.Time
 }
 
@@ -24,10 +24,13 @@ const patience = time.Minute
 type troubles struct {
 	mu sync.Mutex
 	m  map[identity.Key]trouble
+	// told outlives what is mended: it may be broken again at once.
+	told tellings
 }
 
-// note remembers what is wrong, and says whether people have to be told.
-func (t *troubles) note(key identity.Key, what trouble) bool {
+// note remembers what is wrong, and says whether people have to be told now, or
+// how soon, 0 for not again.
+func (t *troubles) note(key identity.Key, what trouble) (tell bool, later time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.m == nil {
@@ -35,10 +38,13 @@ func (t *troubles) note(key identity.Key, what trouble) bool {
 	}
 	before, was := t.m[key]
 	if was && before.reason == what.reason && before.message == what.message && what.said.Sub(before.said) < patience {
-		return false
+		return false, 0
+	}
+	if later = t.told.spend(key, what.said); later > 0 {
+		what.said = time.Time{} // not yet
 	}
 	t.m[key] = what
-	return true
+	return later == 0, later
 }
 
 func (t *troubles) clear(key identity.Key) {

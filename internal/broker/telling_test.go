@@ -1,0 +1,88 @@
+package broker
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+func TestAThousandMalformedValuesAreAFewEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var again time.Duration
+		for i := range 1000 {
+			w.desiredErr = &identity.InvalidError{Reason: identity.InvalidAnnotation, Message: fmt.Sprintf("%d does not name a role", i)}
+			again = w.serve()
+		}
+		assert.Len(t, w.told(), tellBurst)
+		assert.Equal(t, tellBurst, strings.Count(w.logged.String(), "cannot serve identity"))
+		assert.Equal(t, "999 does not name a role", w.status().Message)
+		assert.Equal(t, Failed, w.state())
+
+		assert.Equal(t, tellRefill, again)
+		time.Sleep(again)
+		assert.Zero(t, w.serve())
+		assert.Equal(t, []event{{true, true, "InvalidAnnotation", "999 does not name a role"}}, w.told(), "the last word is said")
+		assert.Zero(t, w.serve())
+		assert.Empty(t, w.told())
+	})
+}
+
+func TestAValueThatIsMendedAndBrokenInALoopIsAFewEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		for range 100 {
+			w.desiredErr = errInvalid
+			w.serve()
+			w.desiredErr = nil
+			w.serve()
+		}
+		assert.Len(t, w.told(), 1+tellBurst)
+	})
+}
+
+func TestANamespaceHasNoMoreToldThanItsPart(t *testing.T) {
+	for name, spoil := range map[string]func(*world){
+		"good news": func(*world) {}, "bad news": func(w *world) { w.desiredErr = errInvalid },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				spoil(w)
+				serve := func(namespace string, i int) time.Duration {
+					again, _ := w.Sync(t.Context(), identity.Key{Source: identity.ServiceAccount, Namespace: namespace, Name: fmt.Sprint(i)})
+					return again
+				}
+				for i := range 1000 {
+					serve("a", i)
+				}
+				assert.Len(t, w.told(), tellAllBurst)
+				serve("b", 0)
+				assert.Len(t, w.told(), 1, "others are not concerned")
+				time.Sleep(time.Minute)
+				serve("a", 1001)
+				assert.Len(t, w.told(), 1)
+			})
+		})
+	}
+}
+
+func TestEmptyBucketsOfTellingsAreForgotten(t *testing.T) {
+	var told tellings
+	now := time.Unix(0, 0)
+	for i := range 1000 {
+		told.spend(identity.Key{Namespace: fmt.Sprint(i), Name: "app"}, now)
+	}
+	assert.Len(t, told.of, 1000)
+	now = now.Add(tellBurst * tellRefill)
+	told.spend(app, now)
+	assert.Len(t, told.of, 1)
+	assert.Len(t, told.in, 1)
+}
