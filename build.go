@@ -110,12 +110,21 @@ func (c *controller) assemble(sessions *session.Assumer, roles broker.Roles, reg
 		RequireExternalID:   c.config.RequireExternalID,
 	})
 	c.sweep = b.SweepOrphans
-	c.loop = workloop.New(c.logger, b.Sync, workloop.Config[identity.Key]{
+	c.loop = workloop.New(c.logger, b.SyncQuickly, workloop.Config[identity.Key]{
 		Name: "identities", Metrics: queueMetrics, Grace: grace,
 		Deadline: b.Deadline, Urgent: c.config.RefreshLimit / 2, Flow: func(k identity.Key) string { return k.Namespace },
+		Slow:  workloop.Slow[identity.Key]{Left: broker.ErrSlow, Sync: b.Sync, Workers: iamWorkers(c.config)},
+		Limit: longest,
 	})
 	return registry.Register(telemetry.NewIdentities(observed(b, keys),
 		[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States()))
+}
+
+// iamWorkers returns how many identities wait for IAM at once, besides those that
+// do not: as many as it answers in half a second, more would only stand in line. At
+// most so many that three quarters, which one namespace may have, are --workers.
+func iamWorkers(cfg config.Config) int {
+	return max(1, min(cfg.Workers*4/3, int(cfg.IAMQPS/2)))
 }
 
 // openSources makes the informers and the sources on top of them.

@@ -30,8 +30,10 @@ const (
 	// leave is how long the whole end may take: an API server that hangs would
 	// hold up the release of the Lease, which runs out by itself.
 	leave = 9 * time.Second
-	// stuck is how long a worker may be busy with one object: more than all
-	// requests of one renewal with all their retries take.
+	// longest is how long a worker may be busy with one object. What is not done
+	// by then is tried again: every step can be the last.
+	longest = 2 * time.Minute
+	// stuck is when a worker is seen to be busy for longer than it could be.
 	stuck = 5 * time.Minute
 )
 

@@ -157,16 +157,22 @@ type Broker struct {
 
 // New returns a Broker.
 func New(config Config) *Broker {
+	config.Roles = unhurried{config.Roles}
 	config.Reporter = modest{config.Reporter, &tellings{}}
 	return &Broker{Config: config, fresh: freshRoles{begin: time.Now()}}
 }
 
 // Deadline returns when the credentials of an identity run out, the zero Time
-// if there are none: those are wanted first of all. But who was served just now
-// and wants something again, because a Secret is deleted in a loop or its
-// expiration forged, goes behind those whose credentials do run out.
+// for one that waits: it has none, or what it has is somebody else's writing. But
+// who was served just now and wants something again, because a Secret is deleted
+// in a loop or its expiration forged, goes behind those whose credentials do run
+// out.
 func (b *Broker) Deadline(key identity.Key) time.Time {
-	at, now := b.Secrets.Observe(key).Expiration, time.Now()
+	have, now := b.Secrets.Observe(key), time.Now()
+	at := have.Expiration
+	if have.Edited || !at.After(now) {
+		at = time.Time{}
+	}
 	if turn := now.Add(b.RefreshLimit); at.Before(turn) && b.restores.servedOfLate(key, now) {
 		return turn
 	}
@@ -195,7 +201,7 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 		b.orphans.forget(key) // it has an owner after all
 	}
 	if err := b.permitted(ctx, key, have); err != nil {
-		return b.withdraw(ctx, source, want, have, err)
+		return b.withdrawInTurn(ctx, source, want, have, err)
 	}
 	if invalid == nil {
 		again, err := b.serve(ctx, source, want, have, true)
@@ -215,7 +221,7 @@ func (b *Broker) serve(ctx context.Context, source Source, want identity.Desired
 	if mends {
 		b.troubles.clear(want.Key)
 		if want.Own == nil {
-			if again, err := b.part(ctx, want.Key); again > 0 || err != nil {
+			if again, err := b.partInTurn(ctx, want.Key); again > 0 || err != nil {
 				return again, err
 			}
 		}
@@ -245,7 +251,7 @@ func (b *Broker) keep(ctx context.Context, source Source, want identity.Desired,
 		}
 	}
 	if have.Exists && invalid.Reason == identity.RoleNotPermitted {
-		return b.withdraw(ctx, source, want, have, invalid) // whosever these are
+		return b.withdrawInTurn(ctx, source, want, have, invalid) // whosever these are
 	}
 	return unsaid, b.report(ctx, source, want, have)
 }
@@ -296,12 +302,16 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 	if wait := b.restores.spend(want.Key, time.Now()); wait > 0 {
 		return wait, nil
 	}
+	start := time.Now()
+	creds, created, err := b.issue(ctx, &want, have, reason)
+	if errors.Is(err, ErrSlow) {
+		b.restores.giveBack(want.Key, time.Now())
+		return 0, err
+	}
 	if have.Unreadable != "" {
 		b.Reporter.Warn(ctx, want, false, identity.ReadSecretFailed, fmt.Sprintf(
 			"Failed to parse expirary time '%s' from secret %s/%s: not a time", have.Unreadable, want.Namespace, want.SecretName))
 	}
-	start := time.Now()
-	creds, created, err := b.issue(ctx, &want, have, reason)
 	if err != nil && b.fresh.within(want.Key, time.Now(), b.RoleReady) && isSoon(err) {
 		level.Debug(b.Logger).Log("msg", "the new role is not ready yet", "object", want.Key, "err", err)
 		return b.fresh.patience(want.Key, time.Now()), nil
@@ -393,6 +403,9 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 		b.fresh.forget(key)
 		b.looks.forget(key)
 		return 0, nil
+	}
+	if again, err := b.mayRemove(ctx, key, held); again > 0 || err != nil {
+		return again, err
 	}
 	// A cache that lacks the object is not proof enough to delete by.
 	released, err := source.Release(ctx, key)

@@ -15,8 +15,9 @@ const (
 	budgetRefill = 10 * time.Second // for one more
 )
 
-// Repeats, which are renewals of what was served less than a minute before, are
-// also bounded for all identities of a namespace together. What is new is not.
+// Repeats, which are renewals of what was served less than a minute before, and
+// removals are also bounded for all identities of a namespace together. What is
+// new is not.
 const (
 	repeatWithin = time.Minute
 	repeatBurst  = 100
@@ -42,13 +43,40 @@ type spending struct{ emptyAt, servedAt time.Time }
 func (b *budgets) spend(key identity.Key, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.take(key, now, b.spent[key].repeats(now))
+}
+
+// spendRemoval takes one removal from the budgets of an identity and of its
+// namespace and returns 0, or how long to wait for it.
+func (b *budgets) spendRemoval(key identity.Key, now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.take(key, now, true)
+}
+
+// giveBack puts back a renewal that came to nothing.
+func (b *budgets) giveBack(key identity.Key, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	own, is := b.spent[key]
+	if !is {
+		return
+	}
+	if all, is := b.repeats[key.Namespace]; is && own.repeats(now) {
+		b.repeats[key.Namespace] = all.Add(-repeatRefill)
+	}
+	own.emptyAt = own.emptyAt.Add(-budgetRefill)
+	b.spent[key] = own
+}
+
+func (b *budgets) take(key identity.Key, now time.Time, shared bool) time.Duration {
 	b.sweep(now)
 	own := b.spent[key]
 	emptyAt, over := pour(own.emptyAt, now, budgetRefill, budgetBurst)
 	if over > 0 {
 		return over
 	}
-	if own.repeats(now) {
+	if shared {
 		all, over := pour(b.repeats[key.Namespace], now, repeatRefill, repeatBurst)
 		if over > 0 {
 			return over

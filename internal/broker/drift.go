@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -76,6 +77,8 @@ func (b *Broker) inspect(ctx context.Context, source Source, want identity.Desir
 	}
 	kinds, err := b.Roles.Differs(ctx, want, b.fresh.id(want.Key, have.RoleID))
 	switch {
+	case errors.Is(err, ErrSlow):
+		return 0, err
 	case err != nil:
 		b.complain(ctx, want, have, reasonOf(err), err)
 		return 0, err
