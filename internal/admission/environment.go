@@ -62,7 +62,7 @@ func token(give identity.Injection) corev1.EnvVar {
 }
 
 // missing returns the variables of those groups of which a container sets none.
-func missing(set []corev1.EnvVar, groups []group) (add []corev1.EnvVar) {
+func missing(set []variable, groups []group) (add []corev1.EnvVar) {
 	for _, g := range groups {
 		if !slices.ContainsFunc(set, g.has) {
 			add = append(add, g.variables...)
@@ -71,7 +71,7 @@ func missing(set []corev1.EnvVar, groups []group) (add []corev1.EnvVar) {
 	return add
 }
 
-func (g group) has(v corev1.EnvVar) bool {
+func (g group) has(v variable) bool {
 	return slices.Contains(g.rivals, v.Name) ||
 		slices.ContainsFunc(g.variables, func(ours corev1.EnvVar) bool { return ours.Name == v.Name })
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -45,20 +44,21 @@ type RefusedError struct{ Message string }
 // Error returns the message.
 func (e *RefusedError) Error() string { return e.Message }
 
-// leftAlone says whether the pod is never given anything: because it says so,
-// or because it is the mirror of what a node runs anyway.
-func leftAlone(pod *corev1.Pod) bool {
-	_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
-	return mirror || pod.Labels[injectLabel] == "false"
-}
+// maxContainers is how many containers and init containers a pod may have that
+// is given something: some five thousand operations, half a megabyte of them.
+// The kubelet's own default is 110 pods to a node.
+const maxContainers = 500
 
 // Inject returns what has to be done to a pod so that its containers find the
 // credentials of its ServiceAccount: nothing, if they do already. What the pod
 // itself sets always wins, and nothing else of it changes. A pod that cannot be
 // given what its ServiceAccount asks for is a *RefusedError.
-func Inject(pod *corev1.Pod, give identity.Injection, settings Settings) (Patch, error) {
-	if leftAlone(pod) || give.Delivery == identity.DeliverNone || hasForeignVolume(pod, give) {
+func Inject(pod *Pod, give identity.Injection, settings Settings) (Patch, error) {
+	if pod.leftAlone || give.Delivery == identity.DeliverNone || hasForeignVolume(pod, give) {
 		return nil, nil
+	}
+	if reason := tooMany(pod); reason != "" {
+		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", give.Account, reason)}
 	}
 	if give.Region == "" {
 		give.Region = settings.DefaultRegion
@@ -68,16 +68,17 @@ func Inject(pod *corev1.Pod, give identity.Injection, settings Settings) (Patch,
 		return nil, nil
 	}
 	var patch Patch
-	if !slices.ContainsFunc(pod.Spec.Volumes, isOurs) {
-		patch.appendTo("/spec/volumes", len(pod.Spec.Volumes), credentials(give))
+	if len(pod.volumes.kept) == 0 {
+		patch.appendTo("/spec/volumes", pod.volumes.length, credentials(give))
 	}
+	groups := variables(give)
 	for _, r := range to {
-		before := len(r.container.Env)
-		for i, variable := range missing(r.container.Env, variables(give)) {
+		before := r.container.Env.length
+		for i, variable := range missing(r.container.Env.kept, groups) {
 			patch.appendTo(r.path+"/env", before+i, variable)
 		}
-		if give.Delivery != identity.DeliverEndpoint && !slices.ContainsFunc(r.container.VolumeMounts, isOurMount) {
-			patch.appendTo(r.path+"/volumeMounts", len(r.container.VolumeMounts), mount)
+		if give.Delivery != identity.DeliverEndpoint && !slices.Contains(r.container.VolumeMounts.kept, ourMount) {
+			patch.appendTo(r.path+"/volumeMounts", r.container.VolumeMounts.length, mount)
 		}
 	}
 	if give.Delivery == identity.DeliverEndpoint {
@@ -86,56 +87,53 @@ func Inject(pod *corev1.Pod, give identity.Injection, settings Settings) (Patch,
 	return patch, nil
 }
 
+// tooMany returns why a pod has too many containers, "" if it has not. The
+// sidecar does not count, lest a pod with it be refused when it comes again.
+func tooMany(pod *Pod) string {
+	n := pod.containers.length + pod.initContainers.length
+	if n <= maxContainers || n == maxContainers+1 && slices.ContainsFunc(pod.initContainers.kept, isSidecar) {
+		return ""
+	}
+	return fmt.Sprintf("the pod has %d containers and init containers, and credentials are given to pods with %d at most; "+
+		"give it fewer, or leave it alone with the label %s: \"false\"", n, maxContainers, injectLabel)
+}
+
 // A receiver is a container that is given credentials, and where it is.
 type receiver struct {
 	path      string
-	container *corev1.Container
+	container *container
 }
 
 // receivers returns the containers that are to be given something: not those
 // that the pod names, nor those that have something else at our path.
-func receivers(pod *corev1.Pod, give identity.Injection) []receiver {
-	skipped := strings.Split(pod.Annotations[skipAnnotation], ",")
-	for i := range skipped {
-		skipped[i] = strings.TrimSpace(skipped[i])
-	}
+func receivers(pod *Pod, give identity.Injection) []receiver {
 	var found []receiver
-	add := func(path string, containers []corev1.Container) {
+	add := func(path string, containers []container) {
 		for i := range containers {
-			c := &containers[i]
-			if !slices.Contains(skipped, c.Name) && !hasOwn(c, give) {
+			if c := &containers[i]; !c.skipped && !hasOwn(c, give) {
 				found = append(found, receiver{fmt.Sprintf("%s/%d", path, i), c})
 			}
 		}
 	}
-	add("/spec/containers", pod.Spec.Containers)
-	add("/spec/initContainers", pod.Spec.InitContainers)
+	add("/spec/containers", pod.containers.kept)
+	add("/spec/initContainers", pod.initContainers.kept)
 	return found
 }
 
 // hasOwn says whether a container is not to be given anything: it has something
 // of its own where the credentials would be, or is itself the sidecar.
-func hasOwn(c *corev1.Container, give identity.Injection) bool {
+func hasOwn(c *container, give identity.Injection) bool {
 	if give.Delivery == identity.DeliverEndpoint {
 		return c.Name == sidecarName
 	}
-	return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
-		return taken.MatchString(m.MountPath) && !isOurMount(m)
-	})
+	return slices.Contains(c.VolumeMounts.kept, foreignMount)
 }
 
 // hasForeignVolume says whether a volume of our name is not the one we would
 // add. Whoever has one has wired the pod by hand.
-func hasForeignVolume(pod *corev1.Pod, give identity.Injection) bool {
-	return slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool {
-		return isOurs(v) && (v.Secret == nil || v.Secret.SecretName != give.SecretName ||
-			len(v.Secret.Items) > 0 || v.Secret.Optional != nil && *v.Secret.Optional)
-	})
+func hasForeignVolume(pod *Pod, give identity.Injection) bool {
+	return slices.ContainsFunc(pod.volumes.kept, func(v secretVolume) bool { return string(v) != give.SecretName })
 }
-
-func isOurs(v corev1.Volume) bool { return v.Name == volumeName }
-
-func isOurMount(m corev1.VolumeMount) bool { return m.Name == volumeName && m.MountPath == mountPath }
 
 // mount is where containers find the files.
 var mount = corev1.VolumeMount{Name: volumeName, MountPath: mountPath, ReadOnly: true}

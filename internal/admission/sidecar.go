@@ -19,26 +19,26 @@ const (
 
 // withSidecar adds the container that serves the endpoint, before all others,
 // so that init containers find it as well.
-func withSidecar(patch Patch, pod *corev1.Pod, give identity.Injection, settings Settings) (Patch, error) {
+func withSidecar(patch Patch, pod *Pod, give identity.Injection, settings Settings) (Patch, error) {
 	if reason := noSidecar(pod, settings); reason != "" {
 		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: delivery endpoint: %s", give.Account, reason)}
 	}
-	if !slices.ContainsFunc(pod.Spec.InitContainers, isSidecar) {
-		patch.prependTo("/spec/initContainers", len(pod.Spec.InitContainers), sidecar(settings))
+	if !slices.ContainsFunc(pod.initContainers.kept, isSidecar) {
+		patch.prependTo("/spec/initContainers", pod.initContainers.length, sidecar(settings))
 	}
 	return patch, nil
 }
 
 // noSidecar returns why a pod cannot have the sidecar, "" if it can.
-func noSidecar(pod *corev1.Pod, settings Settings) string {
-	named := func(c corev1.Container) bool { return c.Name == sidecarName }
-	foreign := func(c corev1.Container) bool { return named(c) && !isSidecar(c) }
+func noSidecar(pod *Pod, settings Settings) string {
+	named := func(c container) bool { return c.Name == sidecarName }
+	foreign := func(c container) bool { return named(c) && !isSidecar(c) }
 	switch {
 	case settings.SidecarImage == "":
 		return "this installation names no image for the sidecar; choose process or file"
-	case pod.Spec.HostNetwork:
+	case pod.hostNetwork:
 		return "on the host's network every process of the node could reach the endpoint; choose process or file, or give the pod a network of its own"
-	case slices.ContainsFunc(pod.Spec.Containers, named) || slices.ContainsFunc(pod.Spec.InitContainers, foreign):
+	case slices.ContainsFunc(pod.containers.kept, named) || slices.ContainsFunc(pod.initContainers.kept, foreign):
 		return "the sidecar's name, " + sidecarName + ", is taken by a container of the pod; give that container another name"
 	default:
 		return ""
@@ -47,9 +47,9 @@ func noSidecar(pod *corev1.Pod, settings Settings) string {
 
 // isSidecar says whether an init container is what sidecar returns, as far as
 // it matters: it runs along, and has the credentials.
-func isSidecar(c corev1.Container) bool {
-	return c.Name == sidecarName && c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways &&
-		slices.ContainsFunc(c.VolumeMounts, isOurMount)
+func isSidecar(c container) bool {
+	return c.Name == sidecarName && c.RestartPolicy == string(corev1.ContainerRestartPolicyAlways) &&
+		slices.Contains(c.VolumeMounts.kept, ourMount)
 }
 
 // sidecar returns a native sidecar that the restricted Pod Security Standard

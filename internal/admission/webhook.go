@@ -1,19 +1,15 @@
 package admission
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	admissionv1 "k8s.io/api/admission/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/internal/identity"
@@ -21,9 +17,6 @@ import (
 
 // Path is where the API server posts pods.
 const Path = "/mutate-pods"
-
-// maxReview is more than the API server lets a request and its object have.
-const maxReview = 8 << 20
 
 // Results of requests, as metrics count them.
 const (
@@ -43,20 +36,22 @@ type Webhook struct {
 	// Observe is told the result of each request.
 	Observe func(result string)
 	Logger  log.Logger
+
+	turns turns
 }
 
 // ServeHTTP implements http.Handler. Whatever goes wrong, the answer is not
 // "yes": a pod is never created without what its ServiceAccount asks for.
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	review, problem := decode(w, r)
-	if problem != "" {
+	posted, problem := h.read(w, r)
+	if problem != nil {
 		h.Observe(Failed)
-		http.Error(w, problem, http.StatusBadRequest)
+		http.Error(w, problem.says, problem.code)
 		return
 	}
-	response := h.review(r.Context(), review.Request)
-	response.UID = review.Request.UID
-	answer, err := json.Marshal(admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: response})
+	response := h.review(r.Context(), posted)
+	response.UID = posted.uid
+	answer, err := json.Marshal(admissionv1.AdmissionReview{TypeMeta: reviewType, Response: response})
 	if err != nil {
 		http.Error(w, "cannot write the answer", http.StatusInternalServerError)
 		return
@@ -65,27 +60,9 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer) // to a client that may be gone
 }
 
-// decode returns the review that was posted, or what is wrong with it. Nothing
-// of it is repeated: any pod of the cluster may post anything.
-func decode(w http.ResponseWriter, r *http.Request) (review admissionv1.AdmissionReview, problem string) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
-		return review, "the Content-Type has to be application/json"
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
-	if err != nil {
-		return review, "the body cannot be read"
-	}
-	if json.Unmarshal(body, &review) != nil || review.Request == nil || review.Request.UID == "" ||
-		review.GroupVersionKind() != admissionv1.SchemeGroupVersion.WithKind("AdmissionReview") {
-		return review, "the body has to be an AdmissionReview of admission.k8s.io/v1 with a request"
-	}
-	return review, ""
-}
-
 // review decides on one request.
-func (h *Webhook) review(ctx context.Context, request *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
-	patch, name, err := h.inject(ctx, request)
+func (h *Webhook) review(ctx context.Context, posted *question) *admissionv1.AdmissionResponse {
+	patch, err := h.inject(ctx, posted)
 	var refused *RefusedError
 	switch {
 	case errors.As(err, &refused):
@@ -93,7 +70,7 @@ func (h *Webhook) review(ctx context.Context, request *admissionv1.AdmissionRequ
 		return denied(http.StatusForbidden, metav1.StatusReasonForbidden, refused.Message)
 	case err != nil:
 		h.Observe(Failed)
-		level.Error(h.Logger).Log("msg", "a pod was not admitted", "namespace", request.Namespace, "pod", identity.Cut(name), "err", err)
+		level.Error(h.Logger).Log("msg", "a pod was not admitted", "namespace", identity.Cut(posted.namespace), "pod", identity.Cut(posted.pod.Name), "err", err)
 		return denied(http.StatusInternalServerError, metav1.StatusReasonInternalError,
 			"the credentials of the pod's ServiceAccount cannot be wired, try again: "+err.Error())
 	case len(patch) == 0:
@@ -110,31 +87,24 @@ func (h *Webhook) review(ctx context.Context, request *admissionv1.AdmissionRequ
 	return &admissionv1.AdmissionResponse{Allowed: true, Patch: text, PatchType: &kind}
 }
 
-// inject returns what is to be done to the pod of a request, and what it is called.
-func (h *Webhook) inject(ctx context.Context, request *admissionv1.AdmissionRequest) (patch Patch, name string, err error) {
-	if request.Operation != admissionv1.Create || request.SubResource != "" ||
-		request.Resource != metav1.GroupVersionResource(corev1.SchemeGroupVersion.WithResource("pods")) {
-		return nil, "", nil
+// inject returns what is to be done to the pod that was posted.
+func (h *Webhook) inject(ctx context.Context, posted *question) (Patch, error) {
+	switch {
+	case posted.err != nil:
+		return nil, posted.err
+	case posted.pod.leftAlone:
+		return nil, nil
 	}
-	var pod corev1.Pod
-	if json.Unmarshal(request.Object.Raw, &pod) != nil {
-		return nil, "", errors.New("the pod cannot be read")
-	}
-	name = cmp.Or(pod.Name, pod.GenerateName)
-	if leftAlone(&pod) {
-		return nil, name, nil
-	}
-	account := cmp.Or(pod.Spec.ServiceAccountName, "default")
-	give, err := h.Account(ctx, request.Namespace, account)
+	account := posted.pod.Account
+	give, err := h.Account(ctx, posted.namespace, account)
 	var invalid *identity.InvalidError
 	switch {
 	case errors.As(err, &invalid):
-		return nil, name, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", account, invalid.Message)}
+		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", account, invalid.Message)}
 	case err != nil || give == nil:
-		return nil, name, err
+		return nil, err
 	}
-	patch, err = Inject(&pod, *give, h.Settings)
-	return patch, name, err
+	return Inject(posted.pod, *give, h.Settings)
 }
 
 func denied(code int32, reason metav1.StatusReason, message string) *admissionv1.AdmissionResponse {

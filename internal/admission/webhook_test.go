@@ -106,8 +106,9 @@ func TestWhatIsNoReviewIsRefused(t *testing.T) {
 }
 
 func TestWithoutAnImageTheEndpointIsRefused(t *testing.T) {
-	pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}}}}
-	_, err := Inject(pod, identity.Injection{Account: "app", Delivery: identity.DeliverEndpoint}, Settings{})
+	pod, err := Read([]byte(`{"spec":{"containers":[{"name":"app"}]}}`))
+	require.NoError(t, err)
+	_, err = Inject(pod, identity.Injection{Account: "app", Delivery: identity.DeliverEndpoint}, Settings{})
 	assert.ErrorContains(t, err, "names no image")
 }
 
@@ -116,6 +117,7 @@ func TestWithoutAnImageTheEndpointIsRefused(t *testing.T) {
 func FuzzInject(f *testing.F) {
 	f.Add(`{"spec":{"containers":[{"name":"app","env":[{"name":"AWS_REGION"}]}]}}`, "process", "eu-central-1")
 	f.Add(`{"metadata":{"annotations":{"iam.amazonaws.com/skip-containers":" a,,b "}},"spec":{"initContainers":[{"name":"a"}]}}`, "endpoint", "")
+	f.Add(`{"spec":{"containers":[{"name":"a","env":null},null],"volumes":null},"metadata":{"labels":null}}`, "endpoint", "")
 	f.Add(`{"spec":{"volumes":[{"name":"aws-iam-credentials"}],"containers":[{"volumeMounts":[{"mountPath":"/meta/aws-iam/"}]}]}}`, "file", "")
 	f.Fuzz(func(t *testing.T, text, delivery, region string) {
 		var pod corev1.Pod
@@ -123,15 +125,25 @@ func FuzzInject(f *testing.F) {
 			return
 		}
 		give := identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: identity.Delivery(delivery), Region: region}
-		patch, err := Inject(&pod, give, Settings{SidecarImage: image})
+		patch, err := Inject(read(t, &pod), give, Settings{SidecarImage: image})
 		if err != nil {
 			require.Nil(t, patch)
 			return
 		}
 		made := apply(t, &pod, patch)
 		require.GreaterOrEqual(t, len(made.Spec.Containers), len(pod.Spec.Containers))
-		again, err := Inject(made, give, Settings{SidecarImage: image})
+		again, err := Inject(read(t, made), give, Settings{SidecarImage: image})
 		require.NoError(t, err)
 		require.Empty(t, again)
 	})
+}
+
+// read reads a pod as the API server posts it.
+func read(t *testing.T, pod *corev1.Pod) *Pod {
+	t.Helper()
+	text, err := json.Marshal(pod)
+	require.NoError(t, err)
+	made, err := Read(text)
+	require.NoError(t, err)
+	return made
 }

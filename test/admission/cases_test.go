@@ -194,6 +194,37 @@ func (w *world) huge(t *testing.T) {
 	assert.Greater(t, len(made.Spec.Containers[39].Env), 200)
 }
 
+// crowd has the API server admit a pod of as many containers as may be, and refuse one of more.
+func (w *world) crowd(t *testing.T) {
+	t.Helper()
+	pod := probe.Given.DeepCopy()
+	pod.Spec.Containers = nil
+	for i := range 500 {
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: fmt.Sprintf("app-%d", i), Image: "registry.example/app"})
+	}
+	made, err := w.create(t.Context(), &probe, pod)
+	require.NoError(t, err)
+	assert.NotEmpty(t, made.Spec.Containers[499].Env)
+
+	pod.Spec.InitContainers = []corev1.Container{{Name: "setup", Image: "registry.example/setup"}}
+	for title, skipped := range map[string]string{"one too many": "", "all of them left alone": "setup"} {
+		for i := range pod.Spec.Containers {
+			if skipped != "" {
+				skipped += "," + pod.Spec.Containers[i].Name
+			}
+		}
+		pod.Annotations = map[string]string{"iam.amazonaws.com/skip-containers": skipped}
+		_, err = w.create(t.Context(), &probe, pod)
+		assert.True(t, apierrors.IsForbidden(err), "%s: %v", title, err)
+		assert.ErrorContains(t, err, `request: ServiceAccount probe: the pod has 501 containers and init containers, and credentials are given to pods with 500 at most; `+
+			`give it fewer, or leave it alone with the label iam.amazonaws.com/inject: "false"`, title)
+	}
+	pod.Labels = map[string]string{"iam.amazonaws.com/inject": "false"}
+	made, err = w.create(t.Context(), &probe, pod)
+	require.NoError(t, err)
+	assert.Empty(t, made.Spec.Containers[499].Env)
+}
+
 // spec returns the bytes of a pod's spec.
 func spec(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()

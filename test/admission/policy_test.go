@@ -17,6 +17,7 @@ func TestThePolicyGivesPodsWhatTheCasesSay(t *testing.T) {
 
 	t.Run("a debugger", w.debug)
 	t.Run("a huge pod", w.huge)
+	t.Run("a pod of many containers", w.crowd)
 	require.NoError(t, system.PolicyComponent(image, "eu-west-1").Apply(t.Context(), w.Access))
 	w.awaitRegion(t, "eu-west-1")
 	t.Run("with a default Region", func(t *testing.T) { w.compare(t, "eu-west-1") })

@@ -75,6 +75,7 @@ func TestTheWebhookGivesPodsWhatTheCasesSay(t *testing.T) {
 	t.Run("without a default Region", func(t *testing.T) { w.compare(t, "") })
 	t.Run("a debugger", w.debug)
 	t.Run("a huge pod", w.huge)
+	t.Run("a pod of many containers", w.crowd)
 	for _, result := range []string{"mutated", "unchanged", "refused"} {
 		n, err := c.Metric(t.Context(), `kube_aws_iam_controller_webhook_requests_total{result="`+result+`"}`)
 		require.NoError(t, err)

@@ -107,7 +107,9 @@ func (w *world) contain(t *testing.T, delivery identity.Delivery) *container {
 	}
 	c.env = []string{"PATH=" + path, "HOME=/nonexistent", "NODE_NO_WARNINGS=1"}
 	give := identity.Injection{Account: name, SecretName: name + ".aws-iam", Delivery: delivery, Region: "eu-central-1"}
-	patch, err := admission.Inject(&corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}}}}, give, admission.Settings{SidecarImage: "x"})
+	pod, err := admission.Read([]byte(`{"spec":{"containers":[{"name":"app"}]}}`))
+	require.NoError(t, err)
+	patch, err := admission.Inject(pod, give, admission.Settings{SidecarImage: "x"})
 	require.NoError(t, err)
 	for _, operation := range patch {
 		if v, ok := operation.Value.(corev1.EnvVar); ok {

@@ -1,0 +1,230 @@
+package admission
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// crowd is a pod of so many containers.
+func crowd(n int) *corev1.Pod {
+	pod := &corev1.Pod{}
+	for i := range n {
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: fmt.Sprintf("app-%d", i)})
+	}
+	return pod
+}
+
+func TestNamesToSkipCostNoMoreForManyContainers(t *testing.T) {
+	took := func(pod *corev1.Pod) time.Duration {
+		pod.Annotations = map[string]string{skipAnnotation: strings.Repeat("x-12,", 200_000)}
+		text, err := json.Marshal(pod)
+		require.NoError(t, err)
+		start := time.Now()
+		p, err := Read(text)
+		require.NoError(t, err)
+		_, err = Inject(p, identity.Injection{Delivery: identity.DeliverFile}, Settings{})
+		require.NoError(t, err)
+		return time.Since(start)
+	}
+	one := took(crowd(1))
+	assert.Less(t, took(crowd(maxContainers)), 10*one)
+}
+
+func TestAPodOfTooManyContainersIsRefused(t *testing.T) {
+	inject := func(pod *corev1.Pod, delivery identity.Delivery) (Patch, error) {
+		return Inject(read(t, pod), identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: delivery}, Settings{SidecarImage: image})
+	}
+	for _, delivery := range []identity.Delivery{identity.DeliverProcess, identity.DeliverFile, identity.DeliverEndpoint} {
+		patch, err := inject(crowd(maxContainers), delivery)
+		require.NoError(t, err)
+		text, err := json.Marshal(patch)
+		require.NoError(t, err)
+		assert.Less(t, len(text), 1<<20)
+		again, err := inject(apply(t, crowd(maxContainers), patch), delivery)
+		require.NoError(t, err)
+		assert.Empty(t, again, "the sidecar does not count")
+
+		pod := crowd(maxContainers)
+		pod.Spec.InitContainers = []corev1.Container{{Name: "setup"}}
+		_, err = inject(pod, delivery)
+		var refused *RefusedError
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, "ServiceAccount app: the pod has 501 containers and init containers, and credentials are given to pods with 500 at most; "+
+			`give it fewer, or leave it alone with the label iam.amazonaws.com/inject: "false"`, refused.Message)
+		pod.Labels = map[string]string{injectLabel: "false"}
+		patch, err = inject(pod, delivery)
+		require.NoError(t, err)
+		assert.Empty(t, patch)
+	}
+	patch, err := inject(crowd(60_000), identity.DeliverNone)
+	require.NoError(t, err)
+	assert.Empty(t, patch)
+}
+
+// hostile are pods whose Go types would be many times as large as they are.
+func hostile() map[string]string {
+	many := func(text string) string { return "[" + strings.Repeat(text+",", 3<<20/(len(text)+1)) + text + "]" }
+	return map[string]string{
+		"containers":      `{"spec":{"containers":` + many(`{}`) + `}}`,
+		"init containers": `{"spec":{"initContainers":` + many(`null`) + `}}`,
+		"volumes":         `{"spec":{"volumes":` + many(`{}`) + `}}`,
+		"our volumes":     `{"spec":{"volumes":` + many(`{"name":"aws-iam-credentials"}`) + `}}`,
+		"keys":            `{"spec":{"volumes":[{"name":"aws-iam-credentials","secret":{"items":` + many(`{}`) + `}}]}}`,
+		"variables":       `{"spec":{"containers":[{"env":` + many(`{}`) + `}]}}`,
+		"our variables":   `{"spec":{"containers":[{"env":` + many(`{"name":"AWS_REGION"}`) + `}]}}`,
+		"mounts":          `{"spec":{"containers":[{"volumeMounts":` + many(`{}`) + `}]}}`,
+		"our mounts":      `{"spec":{"containers":[{"volumeMounts":` + many(`{"mountPath":"/meta/aws-iam/x"}`) + `}]}}`,
+		"tolerations":     `{"spec":{"tolerations":` + many(`{}`) + `}}`,
+		"owners":          `{"metadata":{"ownerReferences":` + many(`{}`) + `}}`,
+		"labels":          `{"metadata":{"labels":{` + strings.Repeat(`"a":"",`, 400_000) + `"iam.amazonaws.com/inject":"true"}}}`,
+		"names to skip":   `{"metadata":{"annotations":{"iam.amazonaws.com/skip-containers":"` + strings.Repeat("a,", 1<<20) + `"}}}`,
+		"a long name":     `{"metadata":{"name":"` + strings.Repeat("a", 3<<20) + `"}}`,
+		"a long account":  `{"spec":{"serviceAccountName":"` + strings.Repeat("a", 3<<20) + `"}}`,
+	}
+}
+
+func TestWhatIsKeptOfAPodIsLittle(t *testing.T) {
+	heap := func() int64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	for title, text := range hostile() {
+		t.Run(title, func(t *testing.T) {
+			body := []byte(text)
+			before := heap()
+			pod, err := Read(body)
+			require.NoError(t, err)
+			assert.Less(t, heap()-before, int64(256<<10))
+			runtime.KeepAlive(pod)
+			runtime.KeepAlive(body)
+		})
+	}
+}
+
+func TestOnlySoManyLargeBodiesAreReadAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var results []string
+		h := asked(&results, nil)
+		post := func(body io.Reader, length int64) *httptest.ResponseRecorder {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, Path, body)
+			r.ContentLength = length
+			r.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w
+		}
+		const good = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1"}}`
+		var senders []io.Closer
+		for range maxTurns {
+			body, sender := io.Pipe()
+			senders = append(senders, sender)
+			go post(body, -1)
+		}
+		synctest.Wait()
+		assert.Equal(t, http.StatusOK, post(strings.NewReader(good), int64(len(good))).Code, "a small one waits for nobody")
+		start := time.Now()
+		unread := strings.NewReader(good)
+		assert.Equal(t, http.StatusServiceUnavailable, post(unread, smallReview+1).Code)
+		assert.Equal(t, turnWithin, time.Since(start))
+		assert.Equal(t, len(good), unread.Len())
+		for _, sender := range senders {
+			assert.NoError(t, sender.Close())
+		}
+		synctest.Wait()
+		assert.Equal(t, http.StatusOK, post(strings.NewReader(good), smallReview+1).Code, "turns come back")
+	})
+}
+
+func TestATurnIsNotWaitedForOnceNobodyWaitsForTheAnswer(t *testing.T) {
+	var turns turns
+	r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(strings.Repeat(" ", smallReview+1)))
+	for range maxTurns {
+		_, err := turns.take(r)
+		require.NoError(t, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := turns.take(r.WithContext(ctx))
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestABodyThatComesSlowlyHoldsNoTurn(t *testing.T) {
+	for title, protocols := range map[string][]string{"HTTP/1": {"http/1.1"}, "HTTP/2": {"h2"}} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			var observed atomic.Int32
+			h := asked(nil, nil)
+			h.Observe = func(string) { observed.Add(1) }
+			server := httptest.NewUnstartedServer(h)
+			server.EnableHTTP2 = true
+			server.StartTLS()
+			defer server.Close()
+			defer server.CloseClientConnections()
+			client := server.Client()
+			client.Timeout = 5 * readWithin
+			transport, is := client.Transport.(*http.Transport)
+			require.True(t, is)
+			transport.TLSClientConfig.NextProtos = protocols
+			transport.ForceAttemptHTTP2 = protocols[0] == "h2"
+			body, sender := io.Pipe()
+			defer sender.Close()
+			go func() { _, _ = sender.Write(bytes.Repeat([]byte(" "), smallReview)) }()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+Path, body)
+			require.NoError(t, err)
+			r.Header.Set("Content-Type", "application/json")
+			start := time.Now()
+			response, err := client.Do(r)
+			assert.Less(t, time.Since(start), 2*readWithin)
+			if err == nil { // else the connection is closed
+				assert.Equal(t, http.StatusBadRequest, response.StatusCode)
+				assert.NoError(t, response.Body.Close())
+			}
+			require.Eventually(t, func() bool { return observed.Load() == 1 }, readWithin, 10*time.Millisecond)
+		})
+	}
+}
+
+func TestAnAnswerMayTakeLongerThanTheBody(t *testing.T) {
+	var results []string
+	h := asked(&results, nil)
+	ended := make(chan error, 1)
+	h.Account = func(ctx context.Context, _, _ string) (*identity.Injection, error) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(readWithin + 200*time.Millisecond):
+		}
+		ended <- ctx.Err()
+		return nil, nil //nolint:nilnil // nothing is asked for
+	}
+	server := httptest.NewServer(h)
+	defer server.Close()
+	review := admissionv1.AdmissionReview{Request: creation()}
+	review.SetGroupVersionKind(admissionv1.SchemeGroupVersion.WithKind("AdmissionReview"))
+	body, err := json.Marshal(review)
+	require.NoError(t, err)
+	response, err := server.Client().Post(server.URL, "application/json", bytes.NewReader(body))
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.NoError(t, <-ended)
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+}
