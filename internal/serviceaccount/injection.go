@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -21,11 +19,10 @@ func (s *Source) Injection(ctx context.Context, namespace, name string) (*identi
 		annotations = a.asked()
 	}
 	if !asks(annotations) {
-		meta, err := s.config.Lookup.Resource(Resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
+		var err error
+		if annotations, err = s.lookups.read(ctx, s.config.Lookup, namespace, name); err != nil {
 			return nil, fmt.Errorf("read ServiceAccount %s/%s: %w", namespace, name, err)
 		}
-		annotations = meta.Annotations
 	}
 	if !asks(annotations) {
 		return nil, nil //nolint:nilnil // nothing asked for is an answer, not a failure

@@ -41,6 +41,7 @@ type Source struct {
 	client   metadata.Interface
 	informer cache.SharedIndexInformer
 	config   Config
+	lookups  lookups
 }
 
 // NewSource returns a Source. The informer is one of metadata, made with

@@ -1,0 +1,163 @@
+package serviceaccount
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/metadata"
+)
+
+// slow is an API server that takes a second to tell what a ServiceAccount was
+// like when it was asked. It answers for one namespace.
+type slow struct {
+	metadata.Getter
+
+	mu                      sync.Mutex
+	role                    string
+	reads, underWay, atOnce int
+}
+
+func (s *slow) Resource(schema.GroupVersionResource) metadata.Getter { return s }
+
+func (s *slow) Namespace(string) metadata.ResourceInterface { return s }
+
+func (s *slow) Get(ctx context.Context, _ string, _ metav1.GetOptions, _ ...string) (*metav1.PartialObjectMetadata, error) {
+	s.mu.Lock()
+	s.reads++
+	s.underWay++
+	s.atOnce = max(s.atOnce, s.underWay)
+	annotations := map[string]string{}
+	if s.role != "" {
+		annotations[roleAnnotation] = s.role
+	}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.underWay--
+	}()
+	select {
+	case <-time.After(time.Second):
+		return object(annotations), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// seen is what a pod was told, and when.
+type seen struct {
+	asks bool
+	err  error
+	at   time.Duration
+}
+
+// pods returns a function that has a pod ask about a ServiceAccount, and where
+// to wait for what all were told.
+func pods(s *slow) (ask func(ctx context.Context, namespace, name string) *seen, wait func()) {
+	source, _, _ := newSource()
+	source.config.Lookup = s
+	start := time.Now()
+	var asking sync.WaitGroup
+	return func(ctx context.Context, namespace, name string) *seen {
+		told := &seen{}
+		asking.Go(func() {
+			give, err := source.Injection(ctx, namespace, name)
+			*told = seen{asks: give != nil, err: err, at: time.Since(start)}
+		})
+		synctest.Wait()
+		return told
+	}, asking.Wait
+}
+
+func TestPodsOfOneServiceAccountShareARead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{role: "app"}
+		ask, wait := pods(s)
+		all := make([]*seen, 100)
+		for i := range all {
+			all[i] = ask(t.Context(), "ns", "app")
+		}
+		wait()
+		assert.Equal(t, 1, s.reads)
+		for _, told := range all {
+			assert.Equal(t, &seen{asks: true, at: time.Second}, told)
+		}
+	})
+}
+
+func TestAnAnswerOlderThanTheQuestionSaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{}
+		ask, wait := pods(s)
+		before := ask(t.Context(), "ns", "app")
+		time.Sleep(time.Second / 2)
+		s.mu.Lock()
+		s.role = "app"
+		s.mu.Unlock()
+		after, another := ask(t.Context(), "ns", "app"), ask(t.Context(), "ns", "app")
+		wait()
+		assert.Equal(t, &seen{at: time.Second}, before, "it asked before the annotation was there")
+		assert.Equal(t, &seen{asks: true, at: 2 * time.Second}, after)
+		assert.Equal(t, &seen{asks: true, at: 2 * time.Second}, another)
+		assert.Equal(t, 2, s.reads)
+	})
+}
+
+func TestWhoeverLeavesEndsNobodyElsesRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{role: "app"}
+		ask, wait := pods(s)
+		ctx, leave := context.WithCancel(t.Context())
+		first := ask(ctx, "ns", "app")
+		second := ask(t.Context(), "ns", "app")
+		leave()
+		wait()
+		require.ErrorIs(t, first.err, context.Canceled)
+		assert.Zero(t, first.at)
+		assert.Equal(t, 1, s.reads)
+		assert.Equal(t, &seen{asks: true, at: time.Second}, second)
+	})
+}
+
+func TestANamespaceFillsNoMoreThanItsPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{role: "app"}
+		ask, wait := pods(s)
+		for i := range 4 * maxLookups {
+			ask(t.Context(), "crowded", fmt.Sprintf("app-%d", i))
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		gone := ask(short, "crowded", "gone")
+		other := ask(t.Context(), "ns", "app")
+		wait()
+		require.ErrorIs(t, gone.err, context.DeadlineExceeded)
+		assert.Equal(t, time.Second/2, gone.at)
+		assert.Equal(t, &seen{asks: true, at: time.Second}, other)
+		assert.Equal(t, maxLookups+1, s.atOnce)
+		time.Sleep(lookupWithin) // what was asked for is read, whoever has gone
+	})
+}
+
+func TestNothingIsKeptOfLookupsThatAreOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{}
+		var l lookups
+		for i := range 20 * maxLookups {
+			go func() { _, _ = l.read(t.Context(), s, "ns", fmt.Sprintf("app-%d", i)) }()
+		}
+		synctest.Wait()
+		assert.Len(t, l.queues, 1)
+		time.Sleep(time.Minute)
+		assert.Empty(t, l.queues)
+		assert.Less(t, s.reads, 10*maxLookups, "those that wait too long give up")
+	})
+}
