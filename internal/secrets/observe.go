@@ -11,6 +11,10 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
+// longestARN is more than the ARN of a role can have: 30 characters of
+// partition, 12 of account, 511 of path, 64 of name, and 16 around them.
+const longestARN = 640
+
 // observation is what the cache keeps of a Secret: no data, no labels, only
 // what decisions are taken from. With tens of thousands of Secrets, whole
 // metadata would be most of the process's memory.
@@ -51,7 +55,7 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 			Exists:          ours(meta),
 			UID:             string(meta.UID),
 			ResourceVersion: meta.ResourceVersion,
-			RoleARN:         atMost(2048, meta.Annotations[roleARNAnnotation]),
+			RoleARN:         atMost(longestARN, meta.Annotations[roleARNAnnotation]),
 			RoleID:          atMost(128, meta.Annotations[roleIDAnnotation]),
 			SpecHash:        atMost(64, meta.Annotations[specHashAnnotation]),
 			Edited:          edited(source, meta.ManagedFields),

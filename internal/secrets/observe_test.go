@@ -89,17 +89,21 @@ func TestTimesAreBelievedOnlyWhenWellFormed(t *testing.T) {
 }
 
 func TestNobodyFillsTheCache(t *testing.T) {
-	long := strings.Repeat("a", 2049)
-	o := observe(identity.ServiceAccount, &metav1.ObjectMeta{Annotations: map[string]string{
-		"iam.amazonaws.com/role-arn": long, "iam.amazonaws.com/spec-hash": long[:65],
-	}})
-	assert.Empty(t, o.RoleARN)
-	assert.Empty(t, o.SpecHash)
-	o = observe(identity.ServiceAccount, &metav1.ObjectMeta{Annotations: map[string]string{
-		"iam.amazonaws.com/role-arn": long[1:], "iam.amazonaws.com/spec-hash": long[:64],
-	}})
-	assert.Equal(t, long[1:], o.RoleARN)
-	assert.Equal(t, long[:64], o.SpecHash)
+	// The longest there is: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html.
+	longest := "arn:aws-abcdefgh-abcdefgh-abcdefgh:iam::123456789012:role/" + strings.Repeat("p", 510) + "/" + strings.Repeat("n", 64)
+	_, err := identity.ParseRole(longest)
+	require.NoError(t, err)
+	hash := strings.Repeat("a", 64)
+	for _, tc := range []struct{ arn, hash, wantARN, wantHash string }{
+		{longest, hash, longest, hash},
+		{longest + strings.Repeat("n", 20), hash + "a", "", ""},
+	} {
+		o := observe(identity.ServiceAccount, &metav1.ObjectMeta{Annotations: map[string]string{
+			"iam.amazonaws.com/role-arn": tc.arn, "iam.amazonaws.com/spec-hash": tc.hash,
+		}})
+		assert.Equal(t, tc.wantARN, o.RoleARN)
+		assert.Equal(t, tc.wantHash, o.SpecHash)
+	}
 }
 
 func TestTransformLeavesAloneWhatItDoesNotKnow(t *testing.T) {
@@ -152,7 +156,7 @@ func FuzzObserve(f *testing.F) {
 				t.Fatalf("a session of %s", o.Session)
 			case o.Session != 0 && strings.TrimLeft(session, "0") != fmt.Sprint(int64(o.Session/time.Second)):
 				t.Fatalf("took %q for %s", session, o.Session)
-			case len(o.Unreadable) > 1000 || len(o.RoleARN) > 2048 || len(o.SpecHash) > 64:
+			case len(o.Unreadable) > 1000 || len(o.RoleARN) > longestARN || len(o.SpecHash) > 64:
 				t.Fatalf("kept %d, %d and %d bytes", len(o.Unreadable), len(o.RoleARN), len(o.SpecHash))
 			case manager != Manager && !o.Edited:
 				t.Fatal("a Secret that we did not write counts as ours as it was")
