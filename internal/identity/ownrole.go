@@ -23,6 +23,7 @@ type OwnRole struct {
 // Limits of policies, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
 const (
 	maxPolicy          = 10_240 // characters that are not white space
+	maxCompact         = 2 * maxPolicy // bytes, with the white space in strings
 	maxManagedPolicies = 10
 )
 
@@ -74,6 +75,9 @@ func checkCharacters(text string) error {
 	if n > maxPolicy {
 		return fmt.Errorf("the policy has %d characters without white space, and IAM takes %d: shorten it, or move parts into managed policies", n, maxPolicy)
 	}
+	if len(text) > maxCompact {
+		return fmt.Errorf("the policy has %d bytes without white space between its parts, and at most %d are taken: shorten its strings", len(text), maxCompact)
+	}
 	return nil
 }
 
@@ -119,7 +123,7 @@ func (s policyStatement) check() error {
 }
 
 // policyARN is that of a managed policy, of an account or of AWS.
-var policyARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(?:aws|[0-9]{12}):policy/(?:[\x21-\x7E]{1,511}/)?[\w+=,.@-]{1,128}$`)
+var policyARN = regexp.MustCompile(`^arn:aws(?:-[a-z]{1,8}){0,3}:iam::(?:aws|[0-9]{12}):policy/(?:[\x21-\x7E]{1,511}/)?[\w+=,.@-]{1,128}$`)
 
 // ParseManagedPolicies reads a comma-separated list of policy ARNs.
 func ParseManagedPolicies(text string) ([]string, error) {

@@ -1,10 +1,7 @@
 package serviceaccount
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,7 +12,7 @@ import (
 type account struct {
 	namespace, name, uid, resourceVersion string
 	// annotations are those in readAnnotations that are there, as pairs: a
-	// map would be several times their size.
+	// map would be several times their size. See bounded for what is too long.
 	annotations [][2]string
 	// held says that our finalizer is on it, leaving that it is being deleted.
 	held, leaving bool
@@ -34,42 +31,6 @@ func (a *account) asked() map[string]string {
 		m[pair[0]] = pair[1]
 	}
 	return m
-}
-
-// Lengths, in bytes, that are more than any value can have that is understood.
-const (
-	longestWord     = 2048 // an ARN
-	longestManaged  = 20 * longestWord
-	longestPolicy   = 20_480 // compact, and every character of two bytes
-	longestNonsense = 512
-)
-
-// bounded returns what the cache keeps of an annotation's value: a cache may
-// not be filled by whoever annotates ServiceAccounts. What is too long to be
-// understood is cut to what is still too long, or no JSON, and so not
-// understood either.
-func bounded(key, value string) string {
-	switch key {
-	case rolePolicyAnnotation:
-		var compact bytes.Buffer
-		if json.Compact(&compact, []byte(value)) != nil {
-			return cut(value, longestNonsense)
-		}
-		return cut(compact.String(), longestPolicy)
-	case managedPoliciesAnnotation:
-		return cut(value, longestManaged)
-	default:
-		return cut(value, longestWord)
-	}
-}
-
-// cut returns a copy of at most longest bytes and a few, that does not hold on
-// to what it was cut from.
-func cut(value string, longest int) string {
-	if len(value) <= longest {
-		return value
-	}
-	return strings.Clone(value[:longest]) + "…"
 }
 
 // asksNow says whether the ServiceAccount asks for an identity.
@@ -93,7 +54,7 @@ func Transform(obj any) (any, error) {
 	}
 	for _, key := range readAnnotations {
 		if value, has := meta.Annotations[key]; has {
-			a.annotations = append(a.annotations, [2]string{key, bounded(key, value)})
+			a.annotations = append(a.annotations, bounded(key, value)...)
 		}
 	}
 	a.annotations = slices.Clip(a.annotations)

@@ -74,65 +74,47 @@ func readRole(annotations map[string]string, want *identity.Desired) (err error)
 			return fmt.Errorf("%s and %s exclude each other: an existing role is not changed, remove one of them", roleAnnotation, key)
 		}
 	}
-	if want.Role, err = identity.ParseRole(annotations[roleAnnotation]); err != nil {
-		return fmt.Errorf("%s: %w", roleAnnotation, err)
-	}
-	return nil
+	want.Role, _, err = parse(annotations, roleAnnotation, identity.ParseRole)
+	return err
 }
 
 // readOwn reads what a role of the ServiceAccount's own is to be like.
 func readOwn(annotations map[string]string, want *identity.Desired) (err error) {
 	own := &identity.OwnRole{}
-	if text, has := annotations[rolePolicyAnnotation]; has {
-		if own.Policy, err = identity.ParsePolicy(text); err != nil {
-			return fmt.Errorf("%s: %w", rolePolicyAnnotation, err)
-		}
+	if own.Policy, _, err = parse(annotations, rolePolicyAnnotation, identity.ParsePolicy); err != nil {
+		return err
 	}
-	if text, has := annotations[managedPoliciesAnnotation]; has {
-		if own.ManagedPolicies, err = identity.ParseManagedPolicies(text); err != nil {
-			return fmt.Errorf("%s: %w", managedPoliciesAnnotation, err)
-		}
+	if own.ManagedPolicies, _, err = parse(annotations, managedPoliciesAnnotation, identity.ParseManagedPolicies); err != nil {
+		return err
 	}
 	want.Own = own
 	return nil
 }
 
-func readSession(annotations map[string]string, want *identity.Desired) (err error) {
-	want.SessionDuration = identity.DefaultSession
-	value, has := annotations[sessionAnnotation]
-	if !has {
-		return nil
+func readSession(annotations map[string]string, want *identity.Desired) error {
+	session, has, err := parse(annotations, sessionAnnotation, identity.ParseSession)
+	if want.SessionDuration = session; !has {
+		want.SessionDuration = identity.DefaultSession
 	}
-	if want.SessionDuration, err = identity.ParseSession(value); err != nil {
-		return fmt.Errorf("%s: %w", sessionAnnotation, err)
-	}
-	return nil
+	return err
 }
 
 // readInjection fills in what the annotations say of the account's pods.
 func readInjection(annotations map[string]string, give *identity.Injection) error {
-	var problems [2]error
-	give.Delivery = identity.DeliverProcess
-	if value, has := annotations[deliveryAnnotation]; has {
-		if give.Delivery, problems[0] = identity.ParseDelivery(value); problems[0] != nil {
-			problems[0] = fmt.Errorf("%s: %w", deliveryAnnotation, problems[0])
-		}
+	delivery, has, err := parse(annotations, deliveryAnnotation, identity.ParseDelivery)
+	if give.Delivery = delivery; !has {
+		give.Delivery = identity.DeliverProcess
 	}
-	if value, has := annotations[regionAnnotation]; has {
-		if give.Region, problems[1] = identity.ParseRegion(value); problems[1] != nil {
-			problems[1] = fmt.Errorf("%s: %w", regionAnnotation, problems[1])
-		}
-	}
-	return errors.Join(problems[:]...)
+	region, _, regionErr := parse(annotations, regionAnnotation, identity.ParseRegion)
+	give.Region = region
+	return errors.Join(err, regionErr)
 }
 
 func readDeletionPolicy(annotations map[string]string) error {
-	value, has := annotations[deletionPolicyAnnotation]
-	if !has {
-		return nil
-	}
-	if err := identity.OneOf(value, "Delete", "Retain"); err != nil {
-		return fmt.Errorf("%s: %w", deletionPolicyAnnotation, err)
-	}
-	return nil
+	_, _, err := parse(annotations, deletionPolicyAnnotation, func(value string) (string, error) {
+		return value, checkDeletionPolicy(value)
+	})
+	return err
 }
+
+func checkDeletionPolicy(value string) error { return identity.OneOf(value, "Delete", "Retain") }

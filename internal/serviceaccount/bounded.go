@@ -1,0 +1,75 @@
+package serviceaccount
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// longestNonsense is how long, in bytes, a value may be that is kept although it
+// is not understood. Nearly all that are understood have less, too.
+const longestNonsense = 512
+
+// problem precedes the key of an annotation whose value is too long to be kept,
+// for what is wrong with it. No annotation can have such a key.
+const problem = "problem: "
+
+// bounded returns what the cache keeps of an annotation: a cache may not be
+// filled by whoever annotates ServiceAccounts. A value that is understood is
+// kept in its shortest form. Of a long one that is not, what is wrong with it is
+// kept in its place, because that can only be told of the whole.
+func bounded(key, value string) [][2]string {
+	short, err := shortest(key, value)
+	switch {
+	case err == nil:
+		return [][2]string{{key, short}}
+	case len(value) <= longestNonsense:
+		return [][2]string{{key, value}}
+	default:
+		return [][2]string{{key, ""}, {problem + key, err.Error()}}
+	}
+}
+
+// shortest returns a value that means the same as one that is understood, of
+// at most as many bytes as any that is.
+func shortest(key, value string) (string, error) {
+	switch key {
+	case rolePolicyAnnotation:
+		return identity.ParsePolicy(value)
+	case managedPoliciesAnnotation:
+		all, err := identity.ParseManagedPolicies(value)
+		return strings.Join(all, ","), err
+	case sessionAnnotation:
+		d, err := identity.ParseSession(value)
+		return d.String(), err
+	case roleAnnotation, roleARNAnnotation:
+		_, err := identity.ParseRole(value)
+		return strings.Clone(value), err
+	case regionAnnotation:
+		return identity.ParseRegion(value)
+	case deliveryAnnotation:
+		delivery, err := identity.ParseDelivery(value)
+		return string(delivery), err
+	case deletionPolicyAnnotation:
+		return value, checkDeletionPolicy(value)
+	default:
+		return "", errors.New("it is not read")
+	}
+}
+
+// parse reads an annotation, if it is there.
+func parse[T any](annotations map[string]string, key string, read func(string) (T, error)) (v T, has bool, err error) {
+	value, has := annotations[key]
+	if !has {
+		return v, false, nil
+	}
+	if says, bad := annotations[problem+key]; bad {
+		return v, true, fmt.Errorf("%s: %s", key, says)
+	}
+	if v, err = read(value); err != nil {
+		err = fmt.Errorf("%s: %w", key, err)
+	}
+	return v, true, err
+}
