@@ -148,7 +148,7 @@ func TestOnlySoManyLargeBodiesAreReadAtOnce(t *testing.T) {
 		assert.Equal(t, turnWithin, time.Since(start))
 		assert.Equal(t, len(good), unread.Len())
 		for _, sender := range senders {
-			assert.NoError(t, sender.Close())
+			require.NoError(t, sender.Close())
 		}
 		synctest.Wait()
 		assert.Equal(t, http.StatusOK, post(strings.NewReader(good), smallReview+1).Code, "turns come back")
@@ -156,15 +156,15 @@ func TestOnlySoManyLargeBodiesAreReadAtOnce(t *testing.T) {
 }
 
 func TestATurnIsNotWaitedForOnceNobodyWaitsForTheAnswer(t *testing.T) {
-	var turns turns
+	var few turns
 	r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(strings.Repeat(" ", smallReview+1)))
 	for range maxTurns {
-		_, err := turns.take(r)
+		_, err := few.take(r)
 		require.NoError(t, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := turns.take(r.WithContext(ctx))
+	_, err := few.take(r.WithContext(ctx))
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -197,7 +197,7 @@ func TestABodyThatComesSlowlyHoldsNoTurn(t *testing.T) {
 			assert.Less(t, time.Since(start), 2*readWithin)
 			if err == nil { // else the connection is closed
 				assert.Equal(t, http.StatusBadRequest, response.StatusCode)
-				assert.NoError(t, response.Body.Close())
+				require.NoError(t, response.Body.Close())
 			}
 			require.Eventually(t, func() bool { return observed.Load() == 1 }, readWithin, 10*time.Millisecond)
 		})

@@ -2,6 +2,7 @@ package awsiamrole
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -29,22 +30,6 @@ func NewSource(client *Client, informer cache.SharedIndexInformer, externalID fu
 	return &Source{client: client, informer: informer, externalID: externalID}
 }
 
-// longestReference is more than an ARN can have, in bytes.
-const longestReference = 2048
-
-// Transform drops from a cached AWSIAMRole what is never read.
-func Transform(obj any) (any, error) {
-	if role, ok := obj.(*AWSIAMRole); ok {
-		role.ManagedFields, role.Annotations, role.OwnerReferences, role.Finalizers = nil, nil, nil, nil
-		role.TypeMeta = metav1.TypeMeta{}
-		if len(role.Spec.RoleReference) > longestReference {
-			// Not understood either way, and a cache is not to be filled.
-			role.Spec.RoleReference = strings.Clone(role.Spec.RoleReference[:longestReference]) + "…"
-		}
-	}
-	return obj, nil
-}
-
 // Watch calls changed for every AWSIAMRole there is, and again whenever one
 // changes or goes away.
 func (s *Source) Watch(changed func(identity.Key)) error {
@@ -56,9 +41,11 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 	_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: handle,
 		UpdateFunc: func(old, cur any) {
-			// Status writes are our own; they ask for nothing.
+			// Status writes are our own; they ask for nothing. Labels ask
+			// for nothing either, until they are too many.
 			if before, ok := old.(*AWSIAMRole); ok {
-				if after, ok := cur.(*AWSIAMRole); ok && before.Generation == after.Generation && before.UID == after.UID {
+				if after, ok := cur.(*AWSIAMRole); ok && before.Generation == after.Generation && before.UID == after.UID &&
+					before.lacks() == after.lacks() {
 					return
 				}
 			}
@@ -86,11 +73,12 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 		Labels:     role.Labels,
 		SecretName: role.Name,
 		ExternalID: s.externalID(role.Namespace),
+		KeepLabels: role.lacks() != (tally{}),
 	}
-	if err := readSpec(&role.Spec, want); err != nil {
+	if err := errors.Join(readSpec(&role.Spec, want), role.lacks().check()); err != nil {
 		return want, &identity.InvalidError{
 			Reason:  identity.GetCredentialsFailed,
-			Message: fmt.Sprintf("Failed to get credentials for role '%s': %v", identity.Cut(role.Spec.RoleReference), err),
+			Message: fmt.Sprintf("Failed to get credentials for role '%s': %s", identity.Cut(role.Spec.RoleReference), strings.ReplaceAll(err.Error(), "\n", "; ")),
 		}
 	}
 	return want, nil

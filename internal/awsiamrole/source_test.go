@@ -282,14 +282,6 @@ func TestAStatusThatCannotBeReadFailsNobody(t *testing.T) {
 	assert.Equal(t, int64(3), *list.Items[3].Status.ObservedGeneration)
 }
 
-func TestNobodyFillsTheCache(t *testing.T) {
-	obj, err := Transform(newRole(Spec{RoleReference: strings.Repeat("x", 1_000_000)}))
-	require.NoError(t, err)
-	role, ok := obj.(*AWSIAMRole)
-	require.True(t, ok)
-	assert.Less(t, len(role.Spec.RoleReference), 2100)
-}
-
 func TestTransitionTimeStaysWhileTheStatusDoes(t *testing.T) {
 	first := nextStatus(&Status{Conditions: []metav1.Condition{{Type: "Other", Status: metav1.ConditionTrue}}}, identity.Status{Reason: "A", Message: "a"})
 	first.Conditions[1].LastTransitionTime = metav1.NewTime(time.Unix(0, 0))

@@ -27,6 +27,21 @@ func (s *Source) Report(ctx context.Context, want identity.Desired, status ident
 	if s.says(&role.Status, &next) {
 		return nil
 	}
+	if role.left != nil && role.left.conditions { // of other types, which stay
+		live, err := s.client.Namespace(want.Namespace).Get(ctx, want.Name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read status of AWSIAMRole %s/%s: %w", want.Namespace, want.Name, err)
+		}
+		next = nextStatus(&live.Status, status)
+	}
+	return s.write(ctx, want, &next)
+}
+
+// write writes a whole status, conditions of other types included.
+func (s *Source) write(ctx context.Context, want identity.Desired, next *Status) error {
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": want.UID}, // refused if it is another object by now
 		"status": map[string]any{ // with null for what is to go, see RFC 7386

@@ -24,6 +24,9 @@ type AWSIAMRole struct {
 
 	Spec   Spec   `json:"spec"`
 	Status Status `json:"status,omitzero"`
+
+	// left is what a cached one lacks, nil for one that is not from the cache.
+	left *leftOut
 }
 
 // Spec is what is asked for.

@@ -45,6 +45,8 @@ type Desired struct {
 	Generation int64
 	// Labels are copied to the Secret of an AWSIAMRole.
 	Labels map[string]string
+	// KeepLabels says that they are not known: those of the Secret stay.
+	KeepLabels bool
 
 	// SecretName is the Secret that holds the credentials, in Namespace.
 	SecretName string

@@ -22,7 +22,7 @@ type OwnRole struct {
 
 // Limits of policies, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
 const (
-	maxPolicy          = 10_240 // characters that are not white space
+	maxPolicy          = 10_240        // characters that are not white space
 	maxCompact         = 2 * maxPolicy // bytes, with the white space in strings
 	maxManagedPolicies = 10
 )

@@ -64,6 +64,15 @@ func TestPatchesByteForByte(t *testing.T) {
 	}
 }
 
+func TestLabelsThatAreNotKnownStay(t *testing.T) {
+	want := desired(identity.AWSIAMRole)
+	want.Labels, want.KeepLabels = nil, true
+	text, err := json.Marshal(operations(want, &observation{}, nil, nil, true)[3:5])
+	require.NoError(t, err)
+	assert.JSONEq(t, `[{"op":"add","path":"/metadata/labels/heritage","value":"kube-aws-iam-controller"},`+
+		`{"op":"add","path":"/metadata/labels/type","value":"awsiamrole"}]`, string(text))
+}
+
 func TestPointersAreEscaped(t *testing.T) {
 	assert.Equal(t, "/metadata/labels/a~1b~0c~01", pointer([]string{"metadata", "labels", "a/b~c~1"}))
 	assert.Empty(t, pointer(nil))
