@@ -123,8 +123,8 @@ func TestWhatIsKeptOfAPodIsLittle(t *testing.T) {
 
 func TestOnlySoManyLargeBodiesAreReadAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var results []string
-		h := asked(&results, nil)
+		h := asked(nil, nil)
+		h.Observe = func(string) {}
 		post := func(body io.Reader, length int64) *httptest.ResponseRecorder {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, Path, body)
 			r.ContentLength = length
