@@ -38,7 +38,7 @@ race: ## Run the unit tests under the race detector (needs a C compiler).
 
 .PHONY: integration
 integration: ## Run the controller against a real API server and simulated AWS.
-	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -p 1 -parallel 6 ./iam/ ./image/ ./cluster/ ./rights/ ./admission/ ./integration/
+	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -p 1 -parallel 6 ./iam/ ./image/ ./cluster/ ./rights/ ./attacks/ ./admission/ ./integration/
 
 .PHONY: e2e
 e2e: ## Run what is shipped on a real node: image, manifests, pods. Needs root on Linux; installs Debian packages.
@@ -82,9 +82,10 @@ bench: ## Measure, against a bare loop in the same run, and write docs/benchmark
 	cd test && go run ./bench -o ../docs/benchmarks.md
 
 .PHONY: docs
-docs: ## Write docs/aws-calls.md as it is counted, and docs/rights.md as it is proven.
+docs: ## Write docs/aws-calls.md as it is counted, docs/rights.md as it is proven, and the attacks of docs/security.md.
 	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -run TestCallsOfAWSAreAsDocumented ./integration/ -update
 	cd test && go test -count=1 ./rights/ -update
+	cd test && go test -count=1 -run TestTheAttacksAreDocumented ./attacks/ -update
 
 .PHONY: verify
 verify: ## Check that nothing generated or formatted is out of date.

@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
 
@@ -24,5 +26,18 @@ func (a *Access) TenantConfig(tb testing.TB, namespace string) *rest.Config {
 	if err != nil {
 		tb.Fatal(fmt.Errorf("let the tenant edit %s: %w", namespace, err))
 	}
-	return a.UserConfig(Tenant(namespace))
+	config := a.UserConfig(Tenant(namespace))
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(tb.Context(), namespaceTimeout)
+	defer cancel()
+	if err := poll(ctx, nil, func(ctx context.Context) error { // until the API server has seen the binding
+		_, err := client.CoreV1().Secrets(namespace).List(ctx, metav1.ListOptions{})
+		return err
+	}); err != nil {
+		tb.Fatal(fmt.Errorf("the tenant of %s: %w", namespace, err))
+	}
+	return config
 }

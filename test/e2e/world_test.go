@@ -132,7 +132,7 @@ func install(t *testing.T, component, patches string) *world {
 	creds := w.aws.Credentials()
 	literals := func(pairs []string) string { return "[" + strings.Join(pairs, ", ") + "]" }
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "kustomization.yaml"), []byte(`resources: [`+manifests+`/base]
-components: [`+manifests+`/components/`+component+`]
+components: [`+manifests+`/components/`+component+`, `+manifests+`/components/guard]
 images:
   - {name: kube-aws-iam-controller, newTag: e2e}
 configMapGenerator:

@@ -113,9 +113,12 @@ func (a *AWS) ControllerEnv() []string {
 }
 
 // TrustPolicy is what the owner of a role writes into it, for the controller on behalf of an external ID.
-func (a *AWS) TrustPolicy(externalID string) string {
+func (a *AWS) TrustPolicy(externalID string) string { return TrustPolicy(a.controllerARN, externalID) }
+
+// TrustPolicy trusts a principal on behalf of an external ID.
+func TrustPolicy(principalARN, externalID string) string {
 	type object map[string]any
-	principal := object{"AWS": a.controllerARN}
+	principal := object{"AWS": principalARN}
 	text, err := json.Marshal(object{"Version": "2012-10-17", "Statement": []object{
 		{
 			"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole",

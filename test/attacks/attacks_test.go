@@ -1,0 +1,27 @@
+package attacks
+
+import (
+	"maps"
+	"slices"
+	"testing"
+)
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// grounds are the installations, and what is tried on each.
+var grounds = []struct {
+	name     string
+	settings settings
+	attacks  [][]attack
+}{
+	{"as it is installed", settings{}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks}},
+	{"with the guard", settings{guarded: true}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks}},
+	{"under strict rules", settings{rules: true, args: []string{"--namespace-restrictions", "--require-external-id", "--session-tags"}}, [][]attack{strictAttacks}},
+	{"through an intermediate role", settings{through: "through"}, [][]attack{throughAttacks}},
+}
+
+func TestAttacks(t *testing.T) {
+	for _, each := range grounds {
+		t.Run(each.name, func(t *testing.T) { face(t, each.settings, slices.Concat(each.attacks...)) })
+	}
+}

@@ -1,0 +1,234 @@
+package attacks
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"kube-aws-iam-controller/internal/awssim"
+
+	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/system"
+)
+
+var shared cluster.Shared
+
+func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
+
+// built is the controller's binary, built once.
+var built = sync.OnceValues(func() (string, error) { return system.BuildController(context.Background()) })
+
+// within is how long what happens at once may take on a busy machine.
+const within = time.Minute
+
+// readBucket is a policy that tenants may well ask for.
+const readBucket = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}`
+
+// settings are how an installation is set up.
+type settings struct {
+	args []string
+	// guarded has the component guard installed.
+	guarded bool
+	// through is the intermediate role, "" for none.
+	through string
+	// slow has AWS answer in 50 ms, and the controller ask IAM as often as it does by default.
+	slow bool
+	// rules says that namespaces are told what they may use.
+	rules bool
+}
+
+// A ground is an installation, and a tenant who has what others would like to have. Attackers come with arenas.
+type ground struct {
+	*cluster.Cluster
+	settings
+
+	t          *testing.T
+	aws        *system.AWS
+	iam        *iam.Client // an administrator's
+	controller *system.Controller
+	log        string
+	// principal is whom roles have to trust, victim the tenant's namespace.
+	principal, victim string
+	// roles are the victim's, by ServiceAccount or AWSIAMRole, and secrets what they got.
+	roles   map[string]string
+	secrets map[string]*corev1.Secret
+	trusts  map[string]string // of those roles
+}
+
+// newGround installs what is shipped and waits until the victim is served.
+func newGround(t *testing.T, how settings) *ground {
+	t.Helper()
+	g := &ground{
+		Cluster: shared.Get(t), settings: how, t: t, log: filepath.Join(t.TempDir(), "controller.log"),
+		roles: map[string]string{}, secrets: map[string]*corev1.Secret{}, trusts: map[string]string{},
+	}
+	kubeconfig, err := system.Install(t.Context(), g.Access)
+	require.NoError(t, err)
+	g.component(system.PolicyComponent("registry.example/kube-aws-iam-controller:v1", ""))
+	if how.guarded {
+		g.component(system.GuardComponent())
+	}
+	g.prepareAWS()
+	t.Cleanup(g.end)
+	g.run(kubeconfig)
+	g.serveVictim()
+	return g
+}
+
+func (g *ground) component(c system.Component) {
+	g.t.Helper()
+	require.NoError(g.t, c.Apply(g.t.Context(), g.Access))
+	g.t.Cleanup(func() { assert.NoError(g.t, c.Delete(context.Background(), g.Access)) })
+}
+
+// prepareAWS has the controller's roles trust the controller, so that nothing in AWS keeps it from handing them out.
+func (g *ground) prepareAWS() {
+	g.t.Helper()
+	var err error
+	g.aws, err = system.StartAWS(g.t.Context(), "/infra/")
+	require.NoError(g.t, err)
+	g.iam, err = g.aws.Admin()
+	require.NoError(g.t, err)
+	g.principal = g.aws.ControllerARN()
+	g.trustItself(g.aws.ControllerRole, g.principal)
+	if g.through == "" {
+		return
+	}
+	controller := g.principal
+	g.principal, err = g.aws.AddRole(awssim.RoleSpec{
+		Account: system.AccountID, Path: "/infra/", Name: g.through, Trust: system.TrustPolicy(controller, "x"),
+	})
+	require.NoError(g.t, err)
+	g.trustItself(g.through, controller, g.principal)
+	g.trustItself(g.aws.ControllerRole, controller, g.principal)
+}
+
+// trustItself lets principals assume a role whatever they say.
+func (g *ground) trustItself(role string, principals ...string) {
+	g.t.Helper()
+	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["` + strings.Join(principals, `","`) +
+		`"]},"Action":["sts:AssumeRole","sts:TagSession"]}]}`
+	_, err := g.iam.UpdateAssumeRolePolicy(g.t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: &role, PolicyDocument: &policy})
+	require.NoError(g.t, err)
+}
+
+// run starts the controller, for all namespaces.
+func (g *ground) run(kubeconfig string) {
+	g.t.Helper()
+	binary, err := built()
+	require.NoError(g.t, err)
+	args := slices.Clone(g.args)
+	switch {
+	case g.through != "":
+		args = append(args, "--assume-role="+g.principal)
+	case g.slow:
+		g.aws.SetLatency(50 * time.Millisecond)
+		args = append(args, "--permissions-boundary="+g.aws.Boundary)
+	default:
+		args = append(args, "--permissions-boundary="+g.aws.Boundary, "--iam-qps=1000", "--orphan-sweep-interval=5s")
+	}
+	g.controller, err = system.StartController(g.t.Context(), system.Options{
+		Binary: binary, Kubeconfig: kubeconfig, Log: g.log, Args: append(args, "--cluster-name=test", "--role-ready-timeout=5s"),
+		Env: append(g.aws.ControllerEnv(), "POD_NAMESPACE="+system.Namespace),
+	})
+	require.NoError(g.t, err)
+	require.NoError(g.t, g.controller.WaitReady(g.t.Context(), within))
+}
+
+// newNamespace makes one that may use roles of a name that it is the first part of.
+func (g *ground) newNamespace(t *testing.T, roles string) string {
+	t.Helper()
+	name := g.NewNamespace(t)
+	if g.rules {
+		_, err := g.Kubectl(t.Context(), "annotate", "namespace", name, "iam.amazonaws.com/allowed-roles="+strings.ReplaceAll(roles, "NAMESPACE", name))
+		require.NoError(t, err)
+	}
+	return name
+}
+
+// role adds an IAM role that trusts the controller on behalf of a namespace.
+func (g *ground) role(path, name, namespace string) string {
+	g.t.Helper()
+	arn, err := g.aws.AddRole(awssim.RoleSpec{
+		Account: system.AccountID, Path: "/" + path, Name: name, Trust: system.TrustPolicy(g.principal, namespace+"/test"),
+	})
+	require.NoError(g.t, err)
+	return arn
+}
+
+// serveVictim gives a tenant all that there is.
+func (g *ground) serveVictim() {
+	g.t.Helper()
+	ctx := g.t.Context()
+	g.victim = g.newNamespace(g.t, `["*"]`)
+	existing := g.role("", g.victim+"-app", g.victim)
+	wanted := map[string]map[string]string{"app": {"role": existing}}
+	g.roles["app"], g.roles["db"] = existing, existing
+	if g.through == "" {
+		wanted["own"] = map[string]string{"role-policy": readBucket}
+	}
+	for name, annotations := range wanted {
+		_, err := g.Client().CoreV1().ServiceAccounts(g.victim).Create(ctx, account(name, annotations), metav1.CreateOptions{})
+		require.NoError(g.t, err)
+	}
+	_, err := g.KubectlInput(ctx, strings.NewReader(resource("db", nil, existing)), "apply", "-n", g.victim, "-f", "-")
+	require.NoError(g.t, err)
+	for name := range wanted {
+		g.secrets[name] = g.secretOf(ctx, name+".aws-iam")
+	}
+	g.secrets["db"] = g.secretOf(ctx, "db")
+	if g.through == "" {
+		g.roles["own"] = string(g.secrets["own"].Data["role-arn"])
+	}
+	for name, arn := range g.roles {
+		g.trusts[name] = g.describe(ctx, arn)
+	}
+}
+
+func (g *ground) secretOf(ctx context.Context, name string) (found *corev1.Secret) {
+	g.t.Helper()
+	require.NoError(g.t, system.Eventually(ctx, within, func(ctx context.Context) (err error) {
+		found, err = g.Client().CoreV1().Secrets(g.victim).Get(ctx, name, metav1.GetOptions{})
+		return err
+	}))
+	return found
+}
+
+// describe is all that makes up a role.
+func (g *ground) describe(ctx context.Context, arn string) string {
+	name := new(arn[strings.LastIndexByte(arn, '/')+1:])
+	role, err1 := g.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: name})
+	inline, err2 := g.iam.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: name})
+	attached, err3 := g.iam.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: name})
+	if err1 != nil || err2 != nil || err3 != nil {
+		return fmt.Sprint(err1, err2, err3)
+	}
+	return fmt.Sprint(*role.Role.RoleId, *role.Role.AssumeRolePolicyDocument, len(role.Role.Tags), inline.PolicyNames, len(attached.AttachedPolicies))
+}
+
+// end shows that the controller lives, panicked nowhere, and told nothing that is secret.
+func (g *ground) end() {
+	defer func() { g.controller.Kill(); g.aws.Close() }()
+	ctx := context.Background()
+	assert.True(g.t, g.controller.Running(), "the controller runs")
+	log, err := os.ReadFile(g.log)
+	require.NoError(g.t, err)
+	assert.NotContains(g.t, string(log), "panicked")
+	leaks, err := system.Leaks(ctx, g.Access, g.aws, g.log, g.controller)
+	require.NoError(g.t, err)
+	assert.Empty(g.t, leaks)
+	if g.t.Failed() {
+		g.t.Logf("the end of the controller's log:\n%s", log[max(0, len(log)-3000):])
+	}
+}

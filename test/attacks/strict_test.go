@@ -1,0 +1,144 @@
+package attacks
+
+import (
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"kube-aws-iam-controller/internal/awssim"
+
+	"kube-aws-iam-controller/test/system"
+)
+
+const (
+	byRules = "the rules of the namespace, which hold for the whole ARN of the role that is meant"
+	byProof = "STS is asked whether the role refuses a wrong external ID, by each process for itself"
+)
+
+// open adds a role whose statements have conditions of the attacker's choice.
+func (a *arena) open(assume, tag string) string {
+	a.t.Helper()
+	principal := `{"Effect":"Allow","Principal":{"AWS":"` + a.principal + `"},"Action":`
+	arn, err := a.aws.AddRole(awssim.RoleSpec{
+		Account: system.AccountID, Name: a.namespace + "-open",
+		Trust: `{"Version":"2012-10-17","Statement":[` + principal + `"sts:AssumeRole"` + assume + `},` + principal + `"sts:TagSession"` + tag + `}]}`,
+	})
+	require.NoError(a.t, err)
+	return arn
+}
+
+// strictAttacks face rules that let a namespace use roles that begin with its name, and no others, and a controller that
+// wants proof that roles ask for the external ID.
+var strictAttacks = []attack{
+	{
+		intent: "use a role that one's namespace may not", by: byRules,
+		try: onAccount(text("somebody-elses"), "RoleNotPermitted", "may not use role"),
+	},
+	{
+		intent: "use a role that one's namespace may not, by an AWSIAMRole", by: byRules,
+		try: onResource(text("somebody-elses"), "RoleNotPermitted", "may not use role"),
+	},
+	{
+		intent: "use a role of a permitted name in another account", by: byRules,
+		try: onAccount(func(a *arena) string { return system.ARN(system.OtherAccountID, "", a.namespace+"-app") }, "RoleNotPermitted", "may not use role"),
+	},
+	{
+		intent: "use a role of a permitted name in another partition", by: byRules + "; roles are of one partition",
+		try: onAccount(func(a *arena) string {
+			return strings.Replace(system.ARN(system.AccountID, "", a.namespace+"-app"), "arn:aws:", "arn:aws-cn:", 1)
+		}, "GetCredentialsFailed", "cannot be assumed across partitions"),
+	},
+	{
+		intent: "use another's role by a path that begins like a permitted name", by: byRules + "; a role's path is a part of its ARN, and STS knows no steps in it",
+		try: func(a *arena) {
+			for name, path := range map[string]string{"up": a.namespace + "/../", "down": a.namespace + "-x/", "dot": a.namespace + "/./../"} {
+				a.ask(name, "role", path+roleName(a.roles["app"]))
+				a.warned("ServiceAccount", name, "GetCredentialsFailed", notAuthorized)
+				a.nothing(name + ".aws-iam")
+			}
+		},
+	},
+	{
+		intent: "use a role whose name holds a permitted one", by: byRules,
+		try: onAccount(func(a *arena) string { return "x-" + a.namespace + "-app" }, "RoleNotPermitted", "may not use role"),
+	},
+	{
+		intent: "use a permitted name in another case", by: byRules,
+		try: onAccount(func(a *arena) string { return strings.ToUpper(a.namespace) + "-app" }, "RoleNotPermitted", "may not use role"),
+	},
+	{
+		intent: "have a role made that one's namespace may not have", by: byRules,
+		try: func(a *arena) {
+			a.ask("app", "role-policy", readBucket)
+			a.warned("ServiceAccount", "app", "RoleNotPermitted", "may not use role")
+			assert.Empty(a.t, a.calls("CreateRole", "RoleName", a.namespace))
+		},
+	},
+	{
+		intent: "keep credentials that are no longer permitted, by a malformed annotation", by: "rules are looked at for what there is, before what is asked for",
+		try: func(a *arena) {
+			a.ask("app", "role", a.own("app"))
+			a.got("app.aws-iam")
+			a.askAgain(`{"iam.amazonaws.com/role":"broken//role"}`)
+			a.warned("ServiceAccount", "app", "InvalidAnnotation", "broken//role")
+			a.rules(`["other"]`)
+			a.gone("app.aws-iam")
+		},
+	},
+	{
+		intent: "keep credentials that are no longer permitted, by forging the role on the Secret", by: "a role that cannot be read is renewed, and refused",
+		try: func(a *arena) {
+			a.ask("app", "role", a.own("app"))
+			a.got("app.aws-iam")
+			require.NoError(a.t, a.patch("secrets", "app.aws-iam", `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"unreadable"}}}`, manager))
+			a.rules(`["other"]`)
+			a.gone("app.aws-iam")
+		},
+	},
+	{
+		intent: "use a role that asks for no external ID", by: byProof,
+		try: onAccount(func(a *arena) string { return a.open("", "") }, "ExternalIDNotEnforced", "can be assumed under any external ID"),
+	},
+	{
+		intent: "use a role that asks for no external ID, by an AWSIAMRole", by: byProof,
+		try: onResource(func(a *arena) string { return a.open("", "") }, "ExternalIDNotEnforced", "can be assumed under any external ID"),
+	},
+	{
+		intent: "use a role that takes every namespace of the cluster", by: byProof + ", under an external ID of the same cluster",
+		try: onAccount(func(a *arena) string {
+			return a.open(`,"Condition":{"StringLike":{"sts:ExternalId":"*/test"}}`, "")
+		}, "ExternalIDNotEnforced", "can be assumed under any external ID"),
+	},
+	{
+		intent: "use a role that refuses only what is not sent", by: byProof,
+		try: onAccount(func(a *arena) string {
+			return a.open(`,"Condition":{"Null":{"sts:ExternalId":"false"}}`, "")
+		}, "ExternalIDNotEnforced", "can be assumed under any external ID"),
+	},
+	{
+		intent: "use a role that asks for no external ID, by forging the proof on a Secret", by: byProof,
+		try: func(a *arena) {
+			arn := a.open("", "")
+			require.NoError(a.t, a.plant(planted("app.aws-iam", ourLabels, claims(arn, time.Now().Add(time.Minute).UTC().Format(time.RFC3339))), manager))
+			a.ask("app", "role", arn)
+			a.warned("ServiceAccount", "app", "ExternalIDNotEnforced", "can be assumed under any external ID")
+			settled()
+			a.nothing("app.aws-iam")
+		},
+	},
+	{
+		intent: "use a role by the tags of another tenant's session", by: "session tags are computed from the object's own namespace and name",
+		try: onAccount(func(a *arena) string {
+			return a.open(`,"Condition":{"StringEquals":{"sts:ExternalId":"`+a.namespace+`/test"}}`,
+				`,"Condition":{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"`+a.victim+`"}}`)
+		}, "GetCredentialsFailed", "is not authorized to perform: sts:TagSession"),
+	},
+}
+
+// rules has an administrator change what the attacker's namespace may use.
+func (a *arena) rules(globs string) {
+	a.t.Helper()
+	_, err := a.Kubectl(a.t.Context(), "annotate", "--overwrite", "namespace", a.namespace, "iam.amazonaws.com/allowed-roles="+globs)
+	require.NoError(a.t, err)
+}
