@@ -147,3 +147,34 @@ func read(t *testing.T, pod *corev1.Pod) *Pod {
 	require.NoError(t, err)
 	return made
 }
+
+// Any pod of the cluster may post anything.
+func FuzzReview(f *testing.F) {
+	review := func(pod string) string {
+		return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","namespace":"ns","operation":"CREATE",` +
+			`"resource":{"group":"","version":"v1","resource":"pods"},"object":` + pod + `}}`
+	}
+	for _, body := range []string{
+		review(`{"spec":{"containers":[{"name":"app"}]}}`), review("null"), review("[]"), review(`{"spec":{"containers":[null,{}]}}`),
+		review(`{"metadata":{"labels":[],"annotations":{"a":1}}}`), review(`{"spec":{"volumes":{},"containers":"x"}}`), "", "{}", "\xff", `{"request":null}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var results []string
+		request := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(string(body)))
+		request.Header.Set("Content-Type", "application/json")
+		recorder := httptest.NewRecorder()
+		asked(&results, nil).ServeHTTP(recorder, request)
+		require.Len(t, results, 1, "each is counted once")
+		if recorder.Code != http.StatusOK {
+			require.Equal(t, []string{Failed}, results)
+			return
+		}
+		var answer admissionv1.AdmissionReview
+		require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), &answer))
+		require.NotNil(t, answer.Response)
+		require.Equal(t, answer.Response.Allowed, results[0] == Mutated || results[0] == Unchanged)
+		require.Equal(t, results[0] == Mutated, len(answer.Response.Patch) > 0)
+	})
+}

@@ -1,8 +1,10 @@
 package namespaces
 
 import (
+	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -149,5 +151,21 @@ func FuzzParseRules(f *testing.F) {
 				assert.Empty(t, rules.Refusing(role, base), "both have to permit")
 			}
 		}
+	})
+}
+
+// A glob means what a regular expression says in which only the stars are not taken by the letter.
+func FuzzGlobs(f *testing.F) {
+	f.Add("app", "app")
+	f.Add("a*b*c", "a-b-c")
+	f.Add("*aa*aa*", "aaa")
+	f.Add("a*a", "a")
+	f.Add("**", "")
+	f.Fuzz(func(t *testing.T, glob, text string) {
+		pattern, err := regexp.Compile("(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(glob), `\*`, ".*") + "$")
+		if err != nil || !utf8.ValidString(text) {
+			return
+		}
+		assert.Equal(t, pattern.MatchString(text), matches(glob, text), "%q of %q", text, glob)
 	})
 }
