@@ -37,12 +37,13 @@ func (r *AWSIAMRole) lacks() tally {
 	return r.left.labels
 }
 
-// check returns what is wrong with labels that are too many, nil if they are not.
-func (t tally) check() error {
+// notice says what is not done with labels that are too many, "" if they are not.
+func (t tally) notice() string {
 	if t == (tally{}) {
-		return nil
+		return ""
 	}
-	return fmt.Errorf("metadata.labels: there are %d of %d bytes, and a Secret is given at most %d of %d bytes: take some off", t.number, t.bytes, maxLabels, maxLabelBytes)
+	return fmt.Sprintf("The labels are not copied to the Secret: there are %d of %d bytes, and a Secret is given at most %d of %d bytes. Take some off",
+		t.number, t.bytes, maxLabels, maxLabelBytes)
 }
 
 // nothingLeftOut is what nearly all AWSIAMRoles have in common.

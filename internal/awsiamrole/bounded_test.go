@@ -51,7 +51,7 @@ func TestNobodyFillsTheCache(t *testing.T) {
 	assert.Equal(t, tally{10_000, 740_000}, again.lacks(), "what was made before stays")
 }
 
-func TestALabelTooManyIsRefusedByNumber(t *testing.T) {
+func TestALabelTooManyIsSaidByNumber(t *testing.T) {
 	s, i, _ := newSource(t)
 	for title, test := range map[string]struct {
 		number, size int
@@ -59,23 +59,22 @@ func TestALabelTooManyIsRefusedByNumber(t *testing.T) {
 	}{
 		"as many as may be":  {64, 10, ""},
 		"as large as may be": {64, 117, ""},
-		"one too many":       {65, 10, "there are 65 of 1365 bytes, and a Secret is given at most 64 of 8192 bytes: take some off"},
-		"a byte too many":    {64, 118, "there are 64 of 8256 bytes, and a Secret is given at most 64 of 8192 bytes: take some off"},
+		"one too many":       {65, 10, "there are 65 of 1365 bytes, and a Secret is given at most 64 of 8192 bytes. Take some off"},
+		"a byte too many":    {64, 118, "there are 64 of 8256 bytes, and a Secret is given at most 64 of 8192 bytes. Take some off"},
 	} {
 		t.Run(title, func(t *testing.T) {
 			require.NoError(t, i.store.Add(transformed(t, labelled(test.number, test.size))))
 			want, err := s.Desired(key)
 			require.NotNil(t, want)
+			require.NoError(t, err, "it is served, as it always was")
 			if test.says == "" {
-				require.NoError(t, err)
+				assert.Empty(t, want.Notice)
 				assert.False(t, want.KeepLabels)
 				assert.Len(t, want.Labels, test.number)
 				return
 			}
-			var invalid *identity.InvalidError
-			require.ErrorAs(t, err, &invalid)
-			assert.Equal(t, "Failed to get credentials for role 'app': metadata.labels: "+test.says, invalid.Message)
-			assert.Equal(t, identity.GetCredentialsFailed, invalid.Reason)
+			wanted := "The labels are not copied to the Secret: " + test.says
+			assert.Equal(t, wanted, want.Notice)
 			assert.True(t, want.KeepLabels)
 			assert.Empty(t, want.Labels)
 			assert.Equal(t, "app", want.Role.Name)

@@ -2,9 +2,7 @@ package awsiamrole
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -74,11 +72,12 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 		SecretName: role.Name,
 		ExternalID: s.externalID(role.Namespace),
 		KeepLabels: role.lacks() != (tally{}),
+		Notice:     role.lacks().notice(),
 	}
-	if err := errors.Join(readSpec(&role.Spec, want), role.lacks().check()); err != nil {
+	if err := readSpec(&role.Spec, want); err != nil {
 		return want, &identity.InvalidError{
 			Reason:  identity.GetCredentialsFailed,
-			Message: fmt.Sprintf("Failed to get credentials for role '%s': %s", identity.Cut(role.Spec.RoleReference), strings.ReplaceAll(err.Error(), "\n", "; ")),
+			Message: fmt.Sprintf("Failed to get credentials for role '%s': %s", identity.Cut(role.Spec.RoleReference), err),
 		}
 	}
 	return want, nil

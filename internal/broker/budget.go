@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -24,13 +25,13 @@ const (
 	repeatRefill = 100 * time.Millisecond
 )
 
-// budgets is a leaky bucket for each identity that was served of late, and one
-// for the repeats of each namespace, filled by each renewal and emptied by
-// time. Empty buckets are not kept.
+// budgets is a leaky bucket for each identity that was served of late, filled by
+// each renewal and emptied by time, and a turnstile for repeats and removals. Empty
+// buckets are not kept.
 type budgets struct {
 	mu      sync.Mutex
 	spent   map[identity.Key]spending
-	repeats map[string]time.Time // when the bucket of a namespace is empty
+	repeats turnstile
 	swept   time.Time
 }
 
@@ -54,6 +55,14 @@ func (b *budgets) spendRemoval(key identity.Key, now time.Time) time.Duration {
 	return b.take(key, now, true)
 }
 
+// spendOwn takes one from an identity's budget alone, and returns 0 or how long to
+// wait for it.
+func (b *budgets) spendOwn(key identity.Key, now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.take(key, now, false)
+}
+
 // giveBack puts back a renewal that came to nothing.
 func (b *budgets) giveBack(key identity.Key, now time.Time) {
 	b.mu.Lock()
@@ -62,8 +71,8 @@ func (b *budgets) giveBack(key identity.Key, now time.Time) {
 	if !is {
 		return
 	}
-	if all, is := b.repeats[key.Namespace]; is && own.repeats(now) {
-		b.repeats[key.Namespace] = all.Add(-repeatRefill)
+	if own.repeats(now) {
+		b.repeats.giveBack(key.Namespace)
 	}
 	own.emptyAt = own.emptyAt.Add(-budgetRefill)
 	b.spent[key] = own
@@ -77,11 +86,9 @@ func (b *budgets) take(key identity.Key, now time.Time, shared bool) time.Durati
 		return over
 	}
 	if shared {
-		all, over := pour(b.repeats[key.Namespace], now, repeatRefill, repeatBurst)
-		if over > 0 {
+		if over = b.repeats.pass(key, now); over > 0 {
 			return over
 		}
-		b.repeats[key.Namespace] = all
 	}
 	own.emptyAt = emptyAt
 	b.spent[key] = own
@@ -125,18 +132,10 @@ func (b *budgets) sweep(now time.Time) {
 	if b.spent != nil && now.Sub(b.swept) < budgetBurst*budgetRefill {
 		return
 	}
+	if b.spent == nil {
+		b.spent, b.repeats = map[identity.Key]spending{}, newTurnstile(repeatBurst, repeatRefill)
+	}
 	b.swept = now
-	kept := make(map[identity.Key]spending)
-	for key, s := range b.spent {
-		if s.emptyAt.After(now) || s.repeats(now) {
-			kept[key] = s
-		}
-	}
-	repeats := make(map[string]time.Time)
-	for namespace, emptyAt := range b.repeats {
-		if emptyAt.After(now) {
-			repeats[namespace] = emptyAt
-		}
-	}
-	b.spent, b.repeats = kept, repeats
+	maps.DeleteFunc(b.spent, func(_ identity.Key, s spending) bool { return !s.emptyAt.After(now) && !s.repeats(now) })
+	b.repeats.sweep(now)
 }

@@ -33,8 +33,10 @@ func (b *Broker) celebrate(ctx context.Context, want identity.Desired, creds ide
 		reason, verb = identity.CreateCredentials, "Created"
 	}
 	b.Reporter.Normal(want, reason, fmt.Sprintf("%s credentials for role '%s', expiry time: %s", verb, creds.RoleARN, creds.Expiration))
-	if creds.Notice != "" {
-		b.Reporter.Warn(ctx, want, false, identity.GetCredentialsFailed, creds.Notice)
+	for _, notice := range []string{creds.Notice, want.Notice} {
+		if notice != "" {
+			b.Reporter.Warn(ctx, want, false, identity.GetCredentialsFailed, notice)
+		}
 	}
 }
 

@@ -21,7 +21,9 @@ func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refre
 	if err != nil {
 		return notAssumed(*want, err)
 	}
-	if _, troubled := b.troubles.of(want.Key); is && reason == refresh.NearExpiry && !troubled {
+	renews := is && reason == refresh.NearExpiry
+	// IAM may be in trouble: that is none of a renewal's.
+	if before, _ := b.troubles.of(want.Key); renews && before.reason != identity.GetCredentialsFailed {
 		want.Role, want.RoleID = known, have.RoleID
 		return nil
 	}
@@ -41,6 +43,10 @@ func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refre
 		return &identity.StepError{Reason: identity.ProvisionFailed, Message: fmt.Sprintf("Failed to hold the ServiceAccount: %v", err), Err: err}
 	}
 	role, err := b.ensure(ctx, *want, have)
+	if err != nil && renews && reasonOf(err) == identity.ProvisionFailed {
+		want.Role, want.RoleID = known, have.RoleID
+		return nil // the role may be well although IAM is not
+	}
 	if err != nil && !role.Created {
 		return err
 	}

@@ -49,6 +49,37 @@ func TestARefreshDoesWithoutIAM(t *testing.T) {
 	})
 }
 
+func TestAnOutageOfIAMEndsNoCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.DriftInterval = 10 * time.Minute
+		w.serve()
+		away := &identity.StepError{Reason: identity.ProvisionFailed, Message: "IAM is away", Err: errDenied}
+		w.differsErr, w.ensureErr = away, away
+		for range 360 {
+			time.Sleep(time.Minute)
+			_, _ = w.sync()
+			assert.True(t, w.have[app].Valid(time.Now()))
+		}
+	})
+}
+
+func TestARenewalThatSTSRefusesGoesOnWithoutIAM(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		time.Sleep(45 * time.Minute)
+		w.assumeErr = errDenied
+		_, err := w.sync()
+		require.ErrorIs(t, err, errDenied)
+		w.did()
+		w.assumeErr, w.ensureErr = nil, &identity.StepError{Reason: identity.ProvisionFailed, Message: "IAM is away", Err: errDenied}
+		w.serve()
+		assert.Equal(t, "Free Hold Ensure AROA1 Assume Apply", w.did())
+		assert.Equal(t, "AROA1", w.have[app].RoleID)
+	})
+}
+
 func TestATroubledRefreshLooksAtTheRole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)

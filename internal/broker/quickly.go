@@ -63,7 +63,7 @@ func (b *Broker) mayRemove(ctx context.Context, key identity.Key, asks bool) (ti
 // budget of its own: nobody else in the namespace may delay that.
 func (b *Broker) withdrawInTurn(ctx context.Context, source Source, want identity.Desired, have refresh.State, err error) (time.Duration, error) {
 	if _, is := errors.AsType[*identity.InvalidError](err); is {
-		if again := b.restores.spend(want.Key, time.Now()); again > 0 {
+		if again := b.restores.spendOwn(want.Key, time.Now()); again > 0 {
 			return again, nil
 		}
 	}

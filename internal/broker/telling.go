@@ -23,7 +23,7 @@ const (
 type tellings struct {
 	mu    sync.Mutex
 	of    map[identity.Key]time.Time // when the bucket of an identity is empty
-	in    map[string]time.Time       // and that of a namespace
+	in    turnstile
 	swept time.Time
 }
 
@@ -34,37 +34,36 @@ func (t *tellings) spend(key identity.Key, now time.Time) time.Duration {
 	defer t.mu.Unlock()
 	t.sweep(now)
 	own, over := pour(t.of[key], now, tellRefill, tellBurst)
-	all, overAll := pour(t.in[key.Namespace], now, tellAllRefill, tellAllBurst)
-	if over = max(over, overAll); over > 0 {
+	if over > 0 {
 		return over
 	}
-	t.of[key], t.in[key.Namespace] = own, all
+	if over = t.in.pass(key, now); over > 0 {
+		return over
+	}
+	t.of[key] = own
 	return 0
 }
 
-// spendShared is spend of what happens to one identity only ever so often.
-func (t *tellings) spendShared(namespace string, now time.Time) time.Duration {
+// try says whether one more thing may be told in a namespace, of what happens to
+// one identity only ever so often.
+func (t *tellings) try(namespace string, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sweep(now)
-	all, over := pour(t.in[namespace], now, tellAllRefill, tellAllBurst)
-	if over == 0 {
-		t.in[namespace] = all
-	}
-	return over
+	return t.in.try(namespace, now)
 }
 
 // sweep forgets empty buckets, now and then.
 func (t *tellings) sweep(now time.Time) {
 	if t.of == nil {
-		t.of, t.in = map[identity.Key]time.Time{}, map[string]time.Time{}
+		t.of, t.in = map[identity.Key]time.Time{}, newTurnstile(tellAllBurst, tellAllRefill)
 	}
 	if now.Sub(t.swept) < tellBurst*tellRefill {
 		return
 	}
 	t.swept = now
 	maps.DeleteFunc(t.of, func(_ identity.Key, emptyAt time.Time) bool { return !emptyAt.After(now) })
-	maps.DeleteFunc(t.in, func(_ string, emptyAt time.Time) bool { return !emptyAt.After(now) })
+	t.in.sweep(now)
 }
 
 // modest is a Reporter of which no namespace has more good news told than its
@@ -76,7 +75,7 @@ type modest struct {
 }
 
 func (m modest) Normal(want identity.Desired, reason, message string) {
-	if m.news.spendShared(want.Namespace, time.Now()) == 0 {
+	if m.news.try(want.Namespace, time.Now()) {
 		m.Reporter.Normal(want, reason, message)
 	}
 }

@@ -47,6 +47,9 @@ type Desired struct {
 	Labels map[string]string
 	// KeepLabels says that they are not known: those of the Secret stay.
 	KeepLabels bool
+	// Notice is what its author should know although it can be served, "" for
+	// nothing.
+	Notice string
 
 	// SecretName is the Secret that holds the credentials, in Namespace.
 	SecretName string

@@ -41,13 +41,13 @@ func newOrder[K comparable](deadline func(K) time.Time, flow func(K) string, urg
 }
 
 // staff sets how many keys may be at work at once, and how many slowly besides
-// those. Of these the last quarter is for another flow: one that is to wait for a
-// slow key to end would wait for long.
+// those. Of these a quarter, and one at least if there are two, is for another flow:
+// one that is to wait for a slow key to end would wait for long.
 func (o *order[K]) staff(workers, slow int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.quick.staff(workers, workers)
-	o.slow.staff(slow, slow-slow/4)
+	o.slow.staff(slow, max(1, slow-(slow+3)/4))
 }
 
 // Touch is called for a key added again while it waits: what it is about may

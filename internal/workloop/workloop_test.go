@@ -166,7 +166,7 @@ func TestASyncThatTakesLongLeavesItsKeyToOthers(t *testing.T) {
 		l := New(log.NewLogfmtLogger(&logged), func(_ context.Context, key string) (time.Duration, error) {
 			note("quick ", key)
 			return 0, fmt.Errorf("so: %w", errLong)
-		}, Config[string]{Deadline: noDeadline, Slow: Slow[string]{Left: errLong, Workers: 2, Sync: func(_ context.Context, key string) (time.Duration, error) {
+		}, Config[string]{Deadline: noDeadline, Slow: Slow[string]{Left: errLong, Workers: 3, Sync: func(_ context.Context, key string) (time.Duration, error) {
 			time.Sleep(time.Minute)
 			note("slow ", key)
 			return 0, nil

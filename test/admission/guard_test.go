@@ -122,6 +122,9 @@ func TestTheGuardLetsOnlyPodsOfAServiceAccountUseItsSecret(t *testing.T) {
 		err := g.pod(t.Context(), "", ways["volumes.secret.secretName"], "app.aws-iam")
 		require.ErrorContains(t, err, "runs as ServiceAccount default, and the volume v names the Secret of another")
 	})
+	t.Run("a volume that projects nothing", func(t *testing.T) {
+		require.NoError(t, g.pod(t.Context(), "other", volume(func(v *corev1.VolumeSource, _ string) { v.Projected = &corev1.ProjectedVolumeSource{} }), ""))
+	})
 	t.Run("a debugger of a pod from before", g.debug)
 	t.Run("kubectl debug", g.kubectlDebug)
 	t.Run("a huge pod", g.huge)

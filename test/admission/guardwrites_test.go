@@ -60,15 +60,16 @@ func TestTheGuardLetsOnlyTheControllerWriteItsSecrets(t *testing.T) {
 		_, err = g.controller().CoreV1().Secrets(g.namespace).Create(t.Context(), kept, metav1.CreateOptions{})
 		require.NoError(t, err)
 		for what, patch := range map[string]string{
-			"data":         `{"data":{"k":"eA=="}}`,
-			"more data":    `{"stringData":{"more":"x"}}`,
-			"no data":      `{"data":null}`,
-			"immutable":    `{"immutable":true}`,
-			"no labels":    `{"metadata":{"labels":null}}`,
-			"a label":      `{"metadata":{"labels":{"a":"b"}}}`,
-			"an annoation": `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"x"}}}`,
-			"a finalizer":  `{"metadata":{"finalizers":["example.com/stay"]}}`,
-			"an owner":     `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u"}]}}`,
+			"data":                 `{"data":{"k":"eA=="}}`,
+			"more data":            `{"stringData":{"more":"x"}}`,
+			"no data":              `{"data":null}`,
+			"immutable":            `{"immutable":true}`,
+			"no labels":            `{"metadata":{"labels":null}}`,
+			"a label":              `{"metadata":{"labels":{"a":"b"}}}`,
+			"no record of writers": `{"metadata":{"managedFields":[{}]}}`,
+			"an annotation":        `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"x"}}}`,
+			"a finalizer":          `{"metadata":{"finalizers":["example.com/stay"]}}`,
+			"an owner":             `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u"}]}}`,
 		} {
 			err = g.patch("secret", name, patch)
 			require.True(t, apierrors.IsForbidden(err), "%s: %v", what, err)
