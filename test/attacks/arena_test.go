@@ -73,7 +73,7 @@ func (a *arena) assertNoHarm() {
 	for name, secret := range a.secrets {
 		have, err := a.Client().CoreV1().Secrets(a.victim).Get(ctx, secret.Name, metav1.GetOptions{})
 		require.NoError(a.t, err, "the victim's Secret")
-		assert.Equal(a.t, secret.UID, have.UID, "the victim's Secret is the same")
+		assert.Equal(a.t, secret.UID+"@"+types.UID(secret.ResourceVersion), have.UID+"@"+types.UID(have.ResourceVersion), "nobody wrote to the victim's Secret")
 		assert.Equal(a.t, a.roles[name], string(have.Data["role-arn"]))
 		who, err := a.holder(ctx, have)
 		require.NoError(a.t, err, "the victim's credentials are good")
@@ -228,6 +228,16 @@ func (a *arena) warned(kind, name, reason, says string) {
 		}
 		return fmt.Errorf("no warning %s with %q, but %q", reason, says, others)
 	})
+}
+
+// said says whether there is such an event.
+func (a *arena) said(kind, name, reason string) bool {
+	a.t.Helper()
+	list, err := a.tenant.CoreV1().Events(a.namespace).List(a.t.Context(), metav1.ListOptions{
+		FieldSelector: "involvedObject.kind=" + kind + ",involvedObject.name=" + name + ",reason=" + reason,
+	})
+	require.NoError(a.t, err)
+	return len(list.Items) > 0
 }
 
 // nothing shows that the attacker has no such Secret.

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
@@ -83,7 +84,32 @@ func newGround(t *testing.T, how settings) *ground {
 	t.Cleanup(g.end)
 	g.run(kubeconfig)
 	g.serveVictim()
+	g.awaitAdmission()
 	return g
+}
+
+// awaitAdmission returns once what was installed is in force: the API server takes a moment for each policy.
+func (g *ground) awaitAdmission() {
+	g.t.Helper()
+	probe := func(account, secret string) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{
+			ServiceAccountName: account, ImagePullSecrets: []corev1.LocalObjectReference{{Name: secret}},
+			Containers: []corev1.Container{{Name: "c", Image: "registry.example/c"}},
+		}}
+	}
+	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	require.NoError(g.t, system.Eventually(g.t.Context(), within, func(ctx context.Context) error {
+		made, err := g.Client().CoreV1().Pods(g.victim).Create(ctx, probe("app", "mine"), dry)
+		if err != nil || len(made.Spec.Containers[0].Env) == 0 {
+			return fmt.Errorf("pods are not mutated yet: %w", err)
+		}
+		_, refused := g.Client().CoreV1().Pods(g.victim).Create(ctx, probe("app", "other.aws-iam"), dry)
+		_, refusedToo := g.Client().CoreV1().Secrets(g.victim).Create(ctx, planted("probe.aws-iam", nil, nil), dry)
+		if apierrors.IsForbidden(refused) != g.guarded || apierrors.IsForbidden(refusedToo) != g.guarded {
+			return fmt.Errorf("the guard is not as it is to be yet: %w, %w", refused, refusedToo)
+		}
+		return nil
+	}))
 }
 
 func (g *ground) component(c system.Component) {

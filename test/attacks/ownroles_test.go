@@ -2,6 +2,8 @@ package attacks
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -63,6 +65,13 @@ func (a *arena) made(name string, tags map[string]string) string {
 	})
 	require.NoError(a.t, err)
 	return a.describe(a.t.Context(), arn)
+}
+
+// computed is the name of the role of a ServiceAccount, as anybody can compute it.
+func computed(namespace, account string) string {
+	sum := sha256.Sum256([]byte("test/" + namespace + "/" + account))
+	full := namespace + "." + account
+	return full[:min(len(full), 53)] + "-" + hex.EncodeToString(sum[:5])
 }
 
 func (a *arena) tags(account string) map[string]string {
@@ -225,11 +234,11 @@ var ownRoleAttacks = []attack{
 	{
 		intent: "have the API server asked for other objects, by tags of a role that hold a path", by: "a sweep asks only for ServiceAccounts that there can be",
 		try: func(a *arena) {
-			tags := a.tags(strings.Repeat("m", 60) + "/../../../" + a.victim + "/secrets/app.aws-iam")
-			a.made(a.namespace+"-path", tags)
-			time := len(a.calls("ListRoles", "PathPrefix", "/"))
+			name := strings.Repeat("m", 60) + "/../../../" + a.victim + "/secrets/app.aws-iam"
+			a.made(computed(a.namespace, name), a.tags(name))
+			before := len(a.calls("ListRoles", "PathPrefix", "/"))
 			a.eventually(func(context.Context) error {
-				if len(a.calls("ListRoles", "PathPrefix", "/")) < time+2 {
+				if len(a.calls("ListRoles", "PathPrefix", "/")) < before+2 {
 					return errors.New("no sweep yet")
 				}
 				return nil

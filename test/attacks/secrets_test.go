@@ -43,13 +43,28 @@ func planted(name string, labels, annotations map[string]string) *corev1.Secret 
 	}
 }
 
-// claims are the annotations of a Secret that says it holds fresh credentials of a role.
+// claims are the annotations of a Secret that says it holds credentials of a role.
 func claims(role, expiration string) map[string]string {
 	return map[string]string{
 		"iam.amazonaws.com/role-arn": role, "iam.amazonaws.com/expiration": expiration, "iam.amazonaws.com/external-id": "x",
 		"iam.amazonaws.com/spec-hash": "0123456789abcdef", "iam.amazonaws.com/session-duration": "3600",
 		"iam.amazonaws.com/external-id-proven": time.Now().UTC().Format(time.RFC3339),
 	}
+}
+
+// soon is when credentials run out that are to be renewed at once.
+func soon() string { return time.Now().Add(time.Minute).UTC().Format(time.RFC3339) }
+
+// forge has the ServiceAccount app ask for what cannot be meant, and plants a Secret that nothing tells from one that the
+// controller wrote: labels, annotations, owner, keys and field manager are its own.
+func (a *arena) forge(role, expiration string) error {
+	a.t.Helper()
+	a.ask("app", "role", "broken//role")
+	owner, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Get(a.t.Context(), "app", metav1.GetOptions{})
+	require.NoError(a.t, err)
+	forged := planted("app.aws-iam", ourLabels, claims(role, expiration))
+	forged.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ServiceAccount", Name: "app", UID: owner.UID}}
+	return a.plant(forged, manager)
 }
 
 var secretAttacks = []attack{
@@ -88,21 +103,16 @@ var secretAttacks = []attack{
 	{
 		intent: "plant it with the controller's annotations, labels and field manager, so that another's role is believed to be in it", by: byOwner,
 		try: func(a *arena) {
-			fresh := claims(a.roles["app"], "2099-01-01T00:00:00Z")
-			if a.unlessGuarded(a.plant(planted("app.aws-iam", ourLabels, fresh), manager)) {
-				a.ask("app", "role", "broken//role")
-				a.warned("ServiceAccount", "app", "InvalidAnnotation", "broken//role")
-				settled()
+			if a.unlessGuarded(a.forge(a.roles["app"], "2001-01-01T00:00:00Z")) {
+				a.warned("ServiceAccount", "app", "GetCredentialsFailed", notAuthorized)
 			}
 		},
 	},
 	{
 		intent: "have the last good role of a malformed annotation be the controller's own, by a forged Secret", by: byOwnership,
 		try: func(a *arena) {
-			if a.unlessGuarded(a.plant(planted("app.aws-iam", ourLabels, claims(a.aws.ControllerARN(), "2001-01-01T00:00:00Z")), manager)) {
-				a.ask("app", "role", "broken//role")
-				a.warned("ServiceAccount", "app", "InvalidAnnotation", "broken//role")
-				settled()
+			if a.unlessGuarded(a.forge(a.aws.ControllerARN(), "2001-01-01T00:00:00Z")) {
+				a.warned("ServiceAccount", "app", "RoleNotPermitted", "is the controller's own role")
 			}
 		},
 	},
@@ -111,8 +121,7 @@ var secretAttacks = []attack{
 		try: func(a *arena) {
 			a.ask("app", "role-policy", readBucket)
 			before := a.got("app.aws-iam")
-			forged := `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"` + a.roles["own"] + `","iam.amazonaws.com/expiration":"` +
-				time.Now().Add(time.Minute).UTC().Format(time.RFC3339) + `"}}}`
+			forged := `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"` + a.roles["own"] + `","iam.amazonaws.com/expiration":"` + soon() + `"}}}`
 			if !a.unlessGuarded(a.patch("secrets", "app.aws-iam", forged, manager)) {
 				return
 			}

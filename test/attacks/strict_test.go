@@ -1,11 +1,16 @@
 package attacks
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
-	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/system"
@@ -120,11 +125,40 @@ var strictAttacks = []attack{
 		intent: "use a role that asks for no external ID, by forging the proof on a Secret", by: byProof,
 		try: func(a *arena) {
 			arn := a.open("", "")
-			require.NoError(a.t, a.plant(planted("app.aws-iam", ourLabels, claims(arn, time.Now().Add(time.Minute).UTC().Format(time.RFC3339))), manager))
-			a.ask("app", "role", arn)
+			require.NoError(a.t, a.forge(arn, soon()))
+			a.askAgain(`{"iam.amazonaws.com/role":"` + arn + `"}`)
 			a.warned("ServiceAccount", "app", "ExternalIDNotEnforced", "can be assumed under any external ID")
-			settled()
-			a.nothing("app.aws-iam")
+			a.eventually(func(ctx context.Context) error { return a.holdsOnly(ctx, "") })
+		},
+	},
+	{
+		intent: "use a role that asks for no external ID, by forging it as the last good one of a malformed annotation", by: byProof,
+		try: func(a *arena) {
+			require.NoError(a.t, a.forge(a.open("", ""), soon()))
+			a.warned("ServiceAccount", "app", "ExternalIDNotEnforced", "can be assumed under any external ID")
+			a.eventually(func(ctx context.Context) error { return a.holdsOnly(ctx, "") })
+		},
+	},
+	{
+		intent: "use a role that asks for no external ID, by forging it as the role that was made for one's ServiceAccount", by: byOwner,
+		try: func(a *arena) {
+			a.rules(`["*"]`)
+			a.ask("app", "role-policy", readBucket)
+			made := a.got("app.aws-iam")
+			arn := a.open("", "")
+			role, err := a.iam.GetRole(a.t.Context(), &iam.GetRoleInput{RoleName: new(roleName(arn))})
+			require.NoError(a.t, err)
+			forged := `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"` + arn + `","iam.amazonaws.com/role-id":"` + *role.Role.RoleId +
+				`","iam.amazonaws.com/expiration":"` + soon() + `"}}}`
+			require.NoError(a.t, a.patch("secrets", "app.aws-iam", forged, manager))
+			a.eventually(func(ctx context.Context) error {
+				have, err := a.Client().CoreV1().Secrets(a.namespace).Get(ctx, "app.aws-iam", metav1.GetOptions{})
+				if err == nil && string(have.Data["credentials"]) == string(made.Data["credentials"]) &&
+					!a.said("ServiceAccount", "app", "RoleNotOwned") {
+					err = errors.New("nothing came of it yet")
+				}
+				return errors.Join(err, a.holdsOnly(ctx, roleName(string(made.Data["role-arn"]))))
+			})
 		},
 	},
 	{
@@ -134,6 +168,26 @@ var strictAttacks = []attack{
 				`,"Condition":{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"`+a.victim+`"}}`)
 		}, "GetCredentialsFailed", "is not authorized to perform: sts:TagSession"),
 	},
+}
+
+// holdsOnly returns an error if the Secret app.aws-iam holds credentials of another role, "" for any.
+func (a *arena) holdsOnly(ctx context.Context, role string) error {
+	have, err := a.Client().CoreV1().Secrets(a.namespace).Get(ctx, "app.aws-iam", metav1.GetOptions{})
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	who, err := a.holder(ctx, have)
+	if err == nil && (role == "" || !strings.Contains(who, ":assumed-role/"+role+"/")) {
+		return fmt.Errorf("these are credentials of %s", who)
+	}
+	return nil
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // rules has an administrator change what the attacker's namespace may use.
