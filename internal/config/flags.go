@@ -138,7 +138,7 @@ func processFlags(app *kingpin.Application, c *Config) {
 	app.Flag("debug", "Log debug lines.").BoolVar(&c.Debug)
 	app.Flag("log-format", "Format of the log: logfmt or json.").Default("logfmt").EnumVar(&c.LogFormat, "logfmt", "json")
 	app.Flag("listen-address", "Address of /healthz, /readyz and /metrics.").Default(":8080").StringVar(&c.ListenAddress)
-	app.Flag("workers", "How many identities are served at once.").Default("30").IntVar(&c.Workers)
+	app.Flag("workers", "How many identities are served at once, besides those that wait for IAM.").Default("30").IntVar(&c.Workers)
 	app.Flag("interval", "Without effect: nothing is polled.").Hidden().Default("10s").DurationVar(&c.Interval)
 	app.Flag("event-queue-size", "Without effect: events have no queue of their own.").Hidden().IntVar(&c.EventQueueSize)
 }
