@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -41,9 +42,27 @@ func newGuarded(t *testing.T) *guarded {
 	}
 	guard := system.GuardComponent()
 	require.NoError(t, guard.Apply(t.Context(), g.Access))
-	t.Cleanup(func() { require.NoError(t, guard.Delete(context.Background(), g.Access)) })
+	t.Cleanup(func() {
+		require.NoError(t, guard.Delete(context.Background(), g.Access))
+		g.awaitGone()
+	})
 	g.await()
 	return g
+}
+
+// awaitGone returns once nothing is refused any more: other tests make what is.
+func (g *guarded) awaitGone() {
+	g.t.Helper()
+	require.NoError(g.t, system.Eventually(context.Background(), within, func(ctx context.Context) error {
+		pod := probe.Given.DeepCopy()
+		pod.Spec.ServiceAccountName = "default"
+		ways["volumes.secret.secretName"](&pod.Spec, "app.aws-iam")
+		_, podErr := g.Client().CoreV1().Pods(metav1.NamespaceDefault).Create(ctx, pod, dry)
+		marked := account("marked")
+		marked.Annotations = map[string]string{roleARN: "x"}
+		_, markErr := g.Client().CoreV1().ServiceAccounts(metav1.NamespaceDefault).Create(ctx, marked, dry)
+		return errors.Join(podErr, markErr)
+	}))
 }
 
 // letDebug gives the tenant what kubectl debug takes, which edit does not include.
