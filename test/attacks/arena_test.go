@@ -91,26 +91,21 @@ func (a *arena) assertNoHarm() {
 
 // holder is whose credentials a Secret holds, by STS's word.
 func (a *arena) holder(ctx context.Context, secret *corev1.Secret) (string, error) {
-	var d struct {
-		AccessKeyID     string `json:"AccessKeyId"`
-		SecretAccessKey string `json:"SecretAccessKey"`
-		SessionToken    string `json:"SessionToken"`
-	}
-	if err := json.Unmarshal(secret.Data["credentials.json"], &d); err != nil {
+	creds, err := credentials(secret)
+	if err != nil {
 		return "", err
 	}
-	return a.aws.WhoAmI(ctx, d.AccessKeyID, d.SecretAccessKey, d.SessionToken)
+	return a.aws.WhoAmI(ctx, creds.AccessKeyID, creds.SecretAccessKey, creds.SessionToken)
 }
 
-// credentials are those in a Secret of the attacker's.
-func (a *arena) credentials(secret *corev1.Secret) (creds aws.Credentials) {
-	a.t.Helper()
-	require.NoError(a.t, json.Unmarshal(secret.Data["credentials.json"], &struct {
+// credentials are those in a Secret.
+func credentials(secret *corev1.Secret) (creds aws.Credentials, err error) {
+	err = json.Unmarshal(secret.Data["credentials.json"], &struct {
 		ID    *string `json:"AccessKeyId"`
 		Key   *string `json:"SecretAccessKey"`
 		Token *string `json:"SessionToken"`
-	}{&creds.AccessKeyID, &creds.SecretAccessKey, &creds.SessionToken}))
-	return creds
+	}{&creds.AccessKeyID, &creds.SecretAccessKey, &creds.SessionToken})
+	return creds, err
 }
 
 func roleName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
@@ -197,11 +192,15 @@ func (a *arena) gone(name string) {
 		if err == nil {
 			return fmt.Errorf("secret %s is still there", name)
 		}
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return err
+		return ignoreNotFound(err)
 	})
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 func (a *arena) eventually(done func(context.Context) error) {

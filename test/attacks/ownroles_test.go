@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdkcredentials "github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/stretchr/testify/assert"
@@ -31,10 +31,11 @@ const (
 // as is the configuration of an SDK with the credentials of the ServiceAccount app.
 func (a *arena) as() aws.Config {
 	a.t.Helper()
-	creds := a.credentials(a.got("app.aws-iam"))
+	creds, err := credentials(a.got("app.aws-iam"))
+	require.NoError(a.t, err)
 	return aws.Config{
 		Region: "eu-central-1", BaseEndpoint: new(a.aws.URL()), RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(creds.AccessKeyID, creds.SecretAccessKey, creds.SessionToken),
+		Credentials: sdkcredentials.NewStaticCredentialsProvider(creds.AccessKeyID, creds.SecretAccessKey, creds.SessionToken),
 	}
 }
 

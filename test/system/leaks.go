@@ -22,7 +22,7 @@ func Leaks(ctx context.Context, access *cluster.Access, aws *AWS, log string, co
 	places := map[string]string{"log": string(text)}
 	for _, c := range controllers {
 		if c.Running() {
-			if places["metrics"], err = c.Get(ctx, "/metrics"); err != nil {
+			if places["metrics of "+c.address], err = c.Get(ctx, "/metrics"); err != nil {
 				return nil, err
 			}
 		}
