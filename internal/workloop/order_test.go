@@ -14,9 +14,13 @@ import (
 // flows makes an order of keys such as a/1, whose flow is a, with more workers
 // than any test needs.
 func flows(deadlines map[string]time.Time) *order[string] {
-	o := newOrder(func(k string) time.Time { return deadlines[k] }, flowOf, 10*time.Minute)
-	o.staff(100_000, 0)
+	o := newOrder(byDeadline(deadlines))
+	o.staff(100_000)
 	return o
+}
+
+func byDeadline(deadlines map[string]time.Time) ranking[string] {
+	return newRanking(func(k string) time.Time { return deadlines[k] }, flowOf, 10*time.Minute)
 }
 
 // out takes n keys out that are done at once.
@@ -49,8 +53,8 @@ func TestFlowsWhoseKeysPressTakeTurns(t *testing.T) {
 		assert.Equal(t, []string{"a/3", "b/late", "a/4"}, out(o, 3), "it presses by now")
 		rest := out(o, o.Len())
 		assert.Equal(t, []string{"a/9999", "c/later"}, rest[len(rest)-2:], "even these come")
-		assert.Empty(t, o.quick.lanes, "nothing is remembered")
-		assert.Empty(t, o.index)
+		assert.Empty(t, o.waiting.line.lanes, "nothing is remembered")
+		assert.Empty(t, o.waiting.index)
 		assert.Empty(t, o.working)
 	})
 }
@@ -90,7 +94,7 @@ func TestAKeyThatIsAddedAgainKeepsItsTurn(t *testing.T) {
 func TestAFlowLeavesWorkersToOthersThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := flows(map[string]time.Time{"b/fresh": time.Now().Add(time.Hour)})
-		o.staff(8, 0)
+		o.staff(8)
 		for i := range 100 {
 			push(o, fmt.Sprintf("a/%d", i))
 		}
@@ -115,7 +119,7 @@ func TestAFlowThatHasItsShareAlsoLeavesWorkersToWhatDoesNotPress(t *testing.T) {
 			"a/1": in(11 * time.Minute), "a/2": in(12 * time.Minute), "a/3": in(13 * time.Minute), "a/4": in(14 * time.Minute),
 			"b/1": in(time.Hour), "c/1": in(2 * time.Hour),
 		})
-		o.staff(8, 0)
+		o.staff(8)
 		push(o, "c/1", "b/1", "a/4", "a/3", "a/2", "a/1")
 		var popped []string
 		for o.Len() > 0 {
@@ -125,37 +129,30 @@ func TestAFlowThatHasItsShareAlsoLeavesWorkersToWhatDoesNotPress(t *testing.T) {
 	})
 }
 
-func TestSlowKeysHaveWorkersOfTheirOwnAndLeaveSomeToOtherFlows(t *testing.T) {
+func TestSlowKeysLeaveAWorkerToOtherFlows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := flows(nil)
-		o.staff(2, 4)
-		slowly := func(keys ...string) {
-			for _, key := range keys {
-				push(o, key)
-				require.Equal(t, key, o.Pop())
-				require.False(t, o.isSlow(key))
-				o.leave(key)
-				o.done(key)
+		s := newBacklog(byDeadline(nil), nil)
+		s.staff(4)
+		next := func() string {
+			if s.waiting.next() == nil {
+				return ""
 			}
-			push(o, keys...)
+			key, _, _ := s.get()
+			return key
 		}
-		slowly("a/1", "a/2", "a/3", "a/4", "a/5")
-		for _, key := range []string{"a/1", "a/2", "a/3"} {
-			assert.Equal(t, key, o.Pop())
-			assert.True(t, o.isSlow(key))
+		for _, key := range []string{"a/1", "a/2", "a/3", "a/4", "a/5", "a/1"} {
+			s.add(key)
 		}
-		assert.Zero(t, o.Len(), "the last is for another flow")
-		slowly("b/1")
-		assert.Equal(t, "b/1", o.Pop())
-		assert.Zero(t, o.Len())
-		push(o, "a/quick", "a/quick too")
-		assert.Equal(t, []string{"a/quick", "a/quick too"}, []string{o.Pop(), o.Pop()}, "nor do they keep the quick ones waiting")
-		o.done("a/2")
-		assert.Equal(t, "a/4", o.Pop())
-		o.done("a/4")
-		push(o, "a/4")
-		assert.Equal(t, "a/5", o.Pop())
-		assert.Zero(t, o.Len(), "who was slow once is quick at first the next time")
+		assert.Equal(t, []string{"a/1", "a/2", "a/3"}, []string{next(), next(), next()})
+		assert.Empty(t, next(), "the last is for another flow")
+		s.add("b/1")
+		assert.Equal(t, "b/1", next())
+		assert.Empty(t, next())
+		s.done(s.waiting.line.lanes["a"])
+		assert.Equal(t, "a/4", next())
+		s.end()
+		_, _, ok := s.get()
+		assert.False(t, ok)
 	})
 }
 
@@ -164,17 +161,14 @@ func TestNothingIsLostOrDoubledWhateverHappens(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
 		deadlines := map[string]time.Time{}
 		o := flows(deadlines)
-		o.staff(5, 3)
-		waiting, working, slow := map[string]bool{}, map[string]bool{}, map[string]bool{}
+		o.staff(5)
+		waiting, working := map[string]bool{}, map[string]bool{}
 		for range 20_000 {
 			time.Sleep(time.Second)
 			key := fmt.Sprintf("%d/%d", random.IntN(6), random.IntN(20))
 			deadlines[key] = time.Now().Add(time.Duration(random.IntN(3600)-600) * time.Second)
 			switch {
 			case working[key]:
-				if slow[key] = random.IntN(2) == 0; slow[key] {
-					o.leave(key)
-				}
 				o.done(key)
 				delete(working, key)
 			case waiting[key]:
@@ -186,23 +180,20 @@ func TestNothingIsLostOrDoubledWhateverHappens(t *testing.T) {
 			if random.IntN(2) == 0 && o.Len() > 0 {
 				got := o.Pop()
 				require.True(t, waiting[got])
-				require.Equal(t, slow[got], o.isSlow(got), "once each time it was left")
-				slow[got] = false
 				delete(waiting, got)
 				working[got] = true
 			}
-			require.Len(t, o.index, len(waiting))
+			require.Len(t, o.waiting.index, len(waiting))
 			require.Len(t, o.working, len(working))
-			require.Equal(t, len(waiting), o.quick.waiting+o.slow.waiting)
-			require.LessOrEqual(t, o.quick.atWork, 5)
-			require.LessOrEqual(t, o.slow.atWork, 3)
+			require.Equal(t, len(waiting), o.waiting.line.waiting)
+			require.LessOrEqual(t, o.waiting.line.atWork, 5)
 		}
 	})
 }
 
 func BenchmarkTenThousandKeysOfOneFlow(b *testing.B) {
 	o := flows(nil)
-	o.staff(30, 10)
+	o.staff(30)
 	for i := range 10_000 {
 		push(o, fmt.Sprintf("a/%d", i))
 	}

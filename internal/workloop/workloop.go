@@ -49,7 +49,8 @@ type Config[K comparable] struct {
 // Slow says what becomes of keys that take long.
 type Slow[K comparable] struct {
 	// Left is the error of a sync that leaves its key to Sync, which is called
-	// when a slow key's turn comes.
+	// when a slow key's turn comes. A delay beside it is when the key is looked at
+	// again however long that turn takes to come.
 	Left error
 	Sync SyncFunc[K]
 	// Workers is how many of them are worked on at once, besides all others.
@@ -74,14 +75,21 @@ type Loop[K comparable] struct {
 	limit  time.Duration
 	grace  time.Duration
 	order  *order[K]
-	queue  workqueue.TypedDelayingInterface[K]
-	retry  workqueue.TypedRateLimiter[K]
-	watch  watchdog
+	// backlog is the keys whose turn for a slow sync has not come yet.
+	backlog *backlog[K]
+	claims  claims[K]
+	queue   workqueue.TypedDelayingInterface[K]
+	retry   workqueue.TypedRateLimiter[K]
+	watch   watchdog
 }
 
 // New returns a Loop that calls fn.
 func New[K comparable](logger log.Logger, fn SyncFunc[K], cfg Config[K]) *Loop[K] {
-	order := newOrder(cfg.Deadline, cfg.Flow, cfg.Urgent)
+	order := newOrder(newRanking(cfg.Deadline, cfg.Flow, cfg.Urgent))
+	var depth workqueue.GaugeMetric
+	if cfg.Metrics != nil && cfg.Slow.Left != nil {
+		depth = cfg.Metrics.NewDepthMetric(cfg.Name + "-slow")
+	}
 	queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[K]{
 		Name: cfg.Name, MetricsProvider: cfg.Metrics, Queue: order,
 	})
@@ -92,6 +100,8 @@ func New[K comparable](logger log.Logger, fn SyncFunc[K], cfg Config[K]) *Loop[K
 		limit:  cfg.Limit,
 		grace:  cfg.Grace,
 		order:  order,
+
+		backlog: newBacklog(newRanking(cfg.Deadline, cfg.Flow, cfg.Urgent), depth),
 		queue: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[K]{
 			Name: cfg.Name, MetricsProvider: cfg.Metrics, Queue: queue,
 		}),
@@ -112,16 +122,24 @@ func (l *Loop[K]) Alive(limit time.Duration) error { return l.watch.check(time.N
 func (l *Loop[K]) Run(ctx context.Context, workers int) {
 	inHand, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
-	l.order.staff(workers, l.slow.Workers)
+	l.order.staff(workers)
+	l.backlog.staff(l.slow.Workers)
 	var wg sync.WaitGroup
-	for range workers + l.slow.Workers {
+	for range workers {
 		wg.Go(func() {
 			for l.next(ctx, inHand) {
 			}
 		})
 	}
+	for range l.slow.Workers {
+		wg.Go(func() {
+			for l.nextSlow(ctx, inHand) {
+			}
+		})
+	}
 	<-ctx.Done()
 	l.queue.ShutDown()
+	l.backlog.end()
 	timer := time.AfterFunc(l.grace, abandon)
 	defer timer.Stop()
 	wg.Wait()
@@ -137,15 +155,45 @@ func (l *Loop[K]) next(ctx, inHand context.Context) bool {
 	}
 	defer l.queue.Done(key)
 	defer l.order.done(key)
-	defer l.watch.begin(time.Now())()
+	if !l.claims.try(key) {
+		return true // whoever has it adds it again
+	}
+	defer l.release(key)
 
-	slow := l.order.isSlow(key)
-	again, err := l.within(inHand, key, slow)
-	if err != nil && !slow && errors.Is(err, l.slow.Left) {
-		l.order.leave(key)
-		l.queue.Add(key)
+	again, err := l.within(inHand, key, l.sync)
+	if err == nil || !errors.Is(err, l.slow.Left) {
+		l.settle(key, again, err)
 		return true
 	}
+	l.backlog.add(key)
+	if again > 0 {
+		l.queue.AddAfter(key, again)
+	}
+	return true
+}
+
+// nextSlow is next for the keys whose sync takes long.
+func (l *Loop[K]) nextSlow(ctx, inHand context.Context) bool {
+	key, lane, ok := l.backlog.get()
+	if !ok || ctx.Err() != nil {
+		return false
+	}
+	defer l.backlog.done(lane)
+	l.claims.await(key)
+	defer l.release(key)
+	again, err := l.within(inHand, key, l.slow.Sync)
+	l.settle(key, again, err)
+	return true
+}
+
+func (l *Loop[K]) release(key K) {
+	if l.claims.release(key) {
+		l.queue.Add(key)
+	}
+}
+
+// settle says when a key comes back, by what became of its sync.
+func (l *Loop[K]) settle(key K, again time.Duration, err error) {
 	if err != nil {
 		level.Error(l.logger).Log("msg", "sync failed, will retry", "object", fmt.Sprint(key), "err", err)
 		delay := spread(l.retry.When(key))
@@ -153,27 +201,24 @@ func (l *Loop[K]) next(ctx, inHand context.Context) bool {
 			delay = min(delay, again)
 		}
 		l.queue.AddAfter(key, delay)
-		return true
+		return
 	}
 	l.retry.Forget(key)
 	if again > 0 {
 		l.queue.AddAfter(key, again)
 	}
-	return true
 }
 
 // within syncs a key within the limit, which keeps no worker with one object for
 // ever.
-func (l *Loop[K]) within(ctx context.Context, key K, slow bool) (time.Duration, error) {
+func (l *Loop[K]) within(ctx context.Context, key K, fn SyncFunc[K]) (time.Duration, error) {
+	defer l.watch.begin(time.Now())()
 	if l.limit > 0 {
 		var end context.CancelFunc
 		ctx, end = context.WithTimeout(ctx, l.limit)
 		defer end()
 	}
-	if slow {
-		return l.safely(ctx, key, l.slow.Sync)
-	}
-	return l.safely(ctx, key, l.sync)
+	return l.safely(ctx, key, fn)
 }
 
 // safely turns a panic into an error: one object's fault may not end the

@@ -137,8 +137,8 @@ func TestEarliestDeadlineGoesFirst(t *testing.T) {
 func TestAWaitingKeyThatIsAddedAgainMovesToItsNewDeadline(t *testing.T) {
 	now := time.Now()
 	deadlines := map[string]time.Time{"a": now, "b": now.Add(time.Minute), "c": now.Add(time.Hour)}
-	q := newOrder(func(k string) time.Time { return deadlines[k] }, nil, 0)
-	q.staff(3, 0)
+	q := newOrder(newRanking(func(k string) time.Time { return deadlines[k] }, nil, 0))
+	q.staff(3)
 	q.Push("a")
 	q.Push("b")
 	q.Push("c")
@@ -148,7 +148,7 @@ func TestAWaitingKeyThatIsAddedAgainMovesToItsNewDeadline(t *testing.T) {
 	q.Touch("not there")
 	assert.Equal(t, []string{"c", "b", "a"}, []string{q.Pop(), q.Pop(), q.Pop()})
 	assert.Zero(t, q.Len())
-	assert.Empty(t, q.index)
+	assert.Empty(t, q.waiting.index)
 }
 
 func TestASyncThatTakesLongLeavesItsKeyToOthers(t *testing.T) {
@@ -181,6 +181,53 @@ func TestASyncThatTakesLongLeavesItsKeyToOthers(t *testing.T) {
 			"quick 1": 0, "quick 2": 0, "quick 3": 0, "slow 1": time.Minute, "slow 2": time.Minute, "slow 3": 2 * time.Minute,
 		}, at)
 		assert.Empty(t, logged.String(), "that is no failure")
+	})
+}
+
+func TestAKeyThatWaitsForASlowSyncIsSyncedQuicklyMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		errLong := errors.New("long")
+		var mu sync.Mutex
+		atOnce, most := map[string]int{}, 0
+		var quick []time.Duration
+		start := time.Now()
+		enter := func(key string) {
+			mu.Lock()
+			defer mu.Unlock()
+			atOnce[key]++
+			most = max(most, atOnce[key])
+		}
+		leave := func(key string) {
+			mu.Lock()
+			defer mu.Unlock()
+			atOnce[key]--
+		}
+		l := New(log.NewNopLogger(), func(_ context.Context, key string) (time.Duration, error) {
+			enter(key)
+			defer leave(key)
+			if mu.Lock(); key == "app" {
+				quick = append(quick, time.Since(start))
+			}
+			mu.Unlock()
+			return 10 * time.Minute, errLong
+		}, Config[string]{Deadline: noDeadline, Slow: Slow[string]{Left: errLong, Workers: 1, Sync: func(_ context.Context, key string) (time.Duration, error) {
+			enter(key)
+			defer leave(key)
+			time.Sleep(time.Hour) // IAM hangs
+			return 0, nil
+		}}})
+		stop := run(t, l, 2)
+		l.Add("other")
+		synctest.Wait()
+		l.Add("app")
+		time.Sleep(59 * time.Minute)
+		mu.Lock()
+		assert.Equal(t, []time.Duration{0, 10 * time.Minute, 20 * time.Minute, 30 * time.Minute, 40 * time.Minute, 50 * time.Minute}, quick)
+		mu.Unlock()
+		time.Sleep(2 * time.Hour)
+		stop()
+		assert.Equal(t, 1, most, "never two workers with one key")
+		assert.GreaterOrEqual(t, quick[6], time.Hour)
 	})
 }
 
