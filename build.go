@@ -109,10 +109,10 @@ func (c *controller) assemble(sessions *session.Assumer, roles broker.Roles, reg
 		Namespace:           c.config.Namespace,
 		RequireExternalID:   c.config.RequireExternalID,
 	})
-	c.sweep = b.SweepOrphans
+	c.broker = b
 	c.loop = workloop.New(c.logger, b.SyncQuickly, workloop.Config[identity.Key]{
 		Name: "identities", Metrics: queueMetrics, Grace: grace,
-		Deadline: b.Deadline, Urgent: c.config.RefreshLimit / 2, Flow: func(k identity.Key) string { return k.Namespace },
+		Deadline: b.Deadline, Urgent: urgent, Flow: func(k identity.Key) string { return k.Namespace },
 		Slow:  workloop.Slow[identity.Key]{Left: broker.ErrSlow, Sync: b.Sync, Workers: iamWorkers(c.config)},
 		Limit: longest,
 	})

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
+	"kube-aws-iam-controller/internal/broker"
 	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/httpserver"
 	"kube-aws-iam-controller/internal/identity"
@@ -33,6 +34,9 @@ const (
 	// longest is how long a worker may be busy with one object. What is not done
 	// by then is tried again: every step can be the last.
 	longest = 2 * time.Minute
+	// urgent is how soon credentials have to run out to be renewed before those who
+	// have none are served.
+	urgent = 2 * time.Minute
 	// stuck is when a worker is seen to be busy for longer than it could be.
 	stuck = 5 * time.Minute
 )
@@ -57,7 +61,7 @@ type controller struct {
 	store    *secrets.Store
 	rules    *rules
 	loop     *workloop.Loop[identity.Key]
-	sweep    func(ctx context.Context, retire func(identity.Key))
+	broker   *broker.Broker
 	events   record.EventBroadcaster
 	metrics  *telemetry.Metrics
 	server   *httpserver.Server
@@ -117,12 +121,14 @@ func (c *controller) await(ctx context.Context, wait func() error) error {
 
 // lead does the work until ctx is done.
 func (c *controller) lead(ctx context.Context) {
+	c.broker.Begin()
 	var group errgroup.Group
 	for _, s := range c.sources {
 		group.Go(func() error { return c.feed(ctx, s) })
 	}
 	group.Go(func() error { return c.rules.watch(ctx, c.loop.Add) })
 	group.Go(func() error { c.sweepOrphans(ctx); return nil })
+	group.Go(func() error { c.rules.reporter.WarnPods(ctx, c.broker.Unserved); return nil })
 	c.loop.Run(ctx, c.config.Workers)
 	_ = group.Wait() // feeding ends with ctx, and only then in an error
 }
@@ -135,7 +141,7 @@ func (c *controller) sweepOrphans(ctx context.Context) {
 			return
 		}
 	}
-	c.sweep(ctx, c.loop.Add)
+	c.broker.SweepOrphans(ctx, c.loop.Add)
 }
 
 // feed adds the identities of a source to the queue, from when both its caches

@@ -58,8 +58,12 @@ type Broker struct {
 func New(config Config) *Broker {
 	config.Roles = unhurried{config.Roles}
 	config.Reporter = modest{config.Reporter, &tellings{}}
-	return &Broker{Config: config, fresh: freshRoles{begin: time.Now()}}
+	return &Broker{Config: config}
 }
+
+// Begin says that this replica leads from now on: what the one before it did a
+// moment ago is not remembered here. It is called once, before anything is synced.
+func (b *Broker) Begin() { b.fresh.begin = time.Now() }
 
 // Deadline returns when the credentials of an identity run out, the zero Time
 // for one that waits: it has none, or what it has is somebody else's writing. But
@@ -103,12 +107,28 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 		return b.withdrawInTurn(ctx, source, want, have, err)
 	}
 	if invalid == nil {
-		again, err := b.serve(ctx, source, want, have, true)
+		again, err := b.serveAsked(ctx, source, want, have)
 		if !errors.As(err, &invalid) {
 			return again, err
 		}
 	}
 	return b.keep(ctx, source, want, have, invalid)
+}
+
+// serveAsked serves want. While what was asked for since cannot be served, whoever
+// refuses it, what was last good stays fresh: it is renewed before the change is
+// tried again.
+func (b *Broker) serveAsked(ctx context.Context, source Source, want identity.Desired, have refresh.State) (time.Duration, error) {
+	if last, expiring := b.expiringLastGood(want, have); expiring {
+		if again, err := b.serve(ctx, source, last, have, false); err == nil {
+			return again, nil // the write's own event brings the change back
+		}
+	}
+	again, err := b.serve(ctx, source, want, have, true)
+	if errors.Is(err, ErrSlow) && have.Valid(time.Now()) {
+		again = refresh.Next(time.Now(), have, b.RefreshLimit) // however long IAM takes
+	}
+	return again, err
 }
 
 // serve renews what is due, and says when to look again. mends says that all is
@@ -117,23 +137,29 @@ func (b *Broker) serve(ctx context.Context, source Source, want identity.Desired
 	if reason, due := b.due(want, have); due {
 		return b.renew(ctx, renewal{source: source, want: want, have: have, reason: reason, mends: mends})
 	}
+	next := refresh.Next(time.Now(), have, b.RefreshLimit)
 	if mends {
 		b.troubles.clear(want.Key)
 		if want.Own == nil {
 			if again, err := b.partInTurn(ctx, want.Key); again > 0 || err != nil {
-				return again, err
+				return sooner(again, next), err // no work at IAM delays a renewal
 			}
 		}
 	}
-	next := refresh.Next(time.Now(), have, b.RefreshLimit)
+	err := b.report(ctx, source, want, have) // first: what follows may have to wait for IAM
 	if want.Own != nil && b.DriftInterval > 0 {
-		again, err := b.inspect(ctx, source, want, have)
-		if err != nil {
-			return again, err
-		}
-		next = min(next, again)
+		again, failure := b.inspect(ctx, source, want, have)
+		next, err = sooner(next, again), errors.Join(err, failure)
 	}
-	return next, b.report(ctx, source, want, have)
+	return next, err
+}
+
+// sooner returns the shorter of two delays, of which 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 // keep reports what no other try mends. A change of the object, or of what it
@@ -142,17 +168,14 @@ func (b *Broker) keep(ctx context.Context, source Source, want identity.Desired,
 	unsaid := b.complain(ctx, want, have, invalid.Reason, invalid)
 	if last, kept := lastGood(want, have); kept {
 		again, err := b.serve(ctx, source, last, have, false)
-		if unsaid > 0 {
-			again = min(again, unsaid)
-		}
 		if !errors.As(err, &invalid) {
-			return again, err
+			return sooner(sooner(again, unsaid), repeatAfter), err
 		}
 	}
 	if have.Exists && invalid.Reason == identity.RoleNotPermitted {
 		return b.withdrawInTurn(ctx, source, want, have, invalid) // whosever these are
 	}
-	return unsaid, b.report(ctx, source, want, have)
+	return sooner(unsaid, repeatAfter), b.report(ctx, source, want, have)
 }
 
 // due returns why want needs new credentials, if it does: also if those it has
@@ -169,6 +192,23 @@ func (b *Broker) due(want identity.Desired, have refresh.State) (refresh.Reason,
 		return refresh.SpecChanged, true
 	}
 	return reason, due
+}
+
+// expiringLastGood returns what credentials were last issued for, if they run out
+// while something else is asked for. A change that is seen for the first time is
+// tried at once where nothing is left to lose.
+func (b *Broker) expiringLastGood(want identity.Desired, have refresh.State) (identity.Desired, bool) {
+	now := time.Now()
+	if reason, due := b.due(want, have); !due || reason != refresh.SpecChanged {
+		return want, false
+	}
+	last, kept := lastGood(want, have)
+	_, failing := b.troubles.of(want.Key)
+	if !kept || !failing && !have.Valid(now) {
+		return want, false
+	}
+	reason, due := refresh.Due(now, last, have, b.RefreshLimit)
+	return last, due && reason == refresh.NearExpiry
 }
 
 // lastGood returns want as credentials were last issued for it, and whether
@@ -211,7 +251,7 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 		b.Reporter.Warn(ctx, want, false, identity.ReadSecretFailed, fmt.Sprintf(
 			"Failed to parse expirary time '%s' from secret %s/%s: not a time", have.Unreadable, want.Namespace, want.SecretName))
 	}
-	if err != nil && b.fresh.within(want.Key, time.Now(), b.RoleReady) && isSoon(err) {
+	if err != nil && b.fresh.within(want.Key, time.Now(), b.RoleReady) && isSoon(want, err) {
 		level.Debug(b.Logger).Log("msg", "the new role is not ready yet", "object", want.Key, "err", err)
 		return b.fresh.patience(want.Key, time.Now()), nil
 	}

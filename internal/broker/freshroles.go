@@ -11,7 +11,7 @@ import (
 // them, and lets them be assumed, only after some seconds. See
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency.
 type freshRoles struct {
-	// begin is when the process began to remember.
+	// begin is when this replica began to lead, and to remember.
 	begin time.Time
 
 	mu sync.Mutex
@@ -96,7 +96,7 @@ func (f *freshRoles) within(key identity.Key, now time.Time, limit time.Duration
 }
 
 // uncertain returns for how long a role that cannot be seen may yet be there: it
-// was made of late, or may have been by the process before this one.
+// was made of late, or may have been by the leader before this one.
 func (f *freshRoles) uncertain(key identity.Key, now time.Time, limit time.Duration) time.Duration {
 	since := f.begin
 	if role, known := f.of(key); known && role.since.After(since) {

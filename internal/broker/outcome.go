@@ -12,12 +12,16 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
+// repeatAfter is how soon what is still wrong, and only a person can mend, is said
+// again: the API server keeps an event for an hour.
+const repeatAfter = time.Hour
+
 // complain reports what is wrong with an identity: as an event, in the log,
 // and until it is mended in what report shows. The same is said once a minute
 // at most. What would be too much for now is kept for later: it returns when.
 func (b *Broker) complain(ctx context.Context, want identity.Desired, have refresh.State, reason string, err error) (unsaid time.Duration) {
 	_, invalid := errors.AsType[*identity.InvalidError](err)
-	tell, unsaid := b.troubles.note(want.Key, trouble{reason: reason, message: err.Error(), invalid: invalid, said: time.Now()})
+	tell, unsaid := b.troubles.note(want.Key, trouble{reason: reason, message: err.Error(), invalid: invalid, secret: want.SecretName, said: time.Now()})
 	if !tell {
 		return unsaid
 	}

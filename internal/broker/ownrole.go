@@ -96,10 +96,19 @@ func (b *Broker) welcome(want identity.Desired, role identity.Role) {
 	}
 }
 
-// isSoon says whether an error is one that a new role brings about by itself.
-func isSoon(err error) bool {
-	step, is := errors.AsType[*identity.StepError](err)
-	return is && (step.Soon || step.Reason == identity.GetCredentialsFailed)
+// isSoon says whether an error is one that a new managed role brings about by
+// itself: IAM does not show it everywhere yet, or STS does not know it. Whatever
+// else goes wrong meanwhile is for somebody to mend.
+func isSoon(want identity.Desired, err error) bool {
+	if want.Own == nil {
+		return false
+	}
+	if step, is := errors.AsType[*identity.StepError](err); is && step.Soon {
+		return true
+	}
+	// https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+	var api interface{ ErrorCode() string }
+	return errors.As(err, &api) && api.ErrorCode() == "AccessDenied"
 }
 
 // holds says whether a role may have been made for an identity.

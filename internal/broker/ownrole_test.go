@@ -1,13 +1,13 @@
 package broker
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -24,7 +24,7 @@ func asking(t *testing.T) *world {
 	return w
 }
 
-var errDenied = errors.New("AccessDenied")
+var errDenied = &smithy.GenericAPIError{Code: "AccessDenied", Message: "not authorized to perform sts:AssumeRole"}
 
 func TestTheObjectIsHeldBeforeItsRoleIsMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestNoRoleIsMadeWhereThatIsForbidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.disabledErr = &identity.InvalidError{Reason: identity.ProvisioningDisabled, Message: "set a flag"}
-		assert.Zero(t, w.serve(), "no try mends it")
+		assert.Equal(t, repeatAfter, w.serve(), "no try mends it")
 		assert.Equal(t, "Free", w.did())
 		assert.Equal(t, identity.ProvisioningDisabled, w.told()[0].reason)
 		assert.False(t, w.held)
@@ -361,4 +361,18 @@ func TestARoleGoesAlsoWhereSomebodyTookTheFinalizerOffOrForgedItsID(t *testing.T
 			})
 		})
 	}
+}
+
+func TestAReplicaThatTakesOverDoesNotTakeARoleItCannotSeeForGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.asked, w.held = nil, true
+		time.Sleep(time.Hour) // as a standby
+		w.Begin()             // the leader before made a role a moment ago, which IAM does not show yet
+		assert.Equal(t, unproven, w.serve())
+		assert.True(t, w.held, "the finalizer stays until the role had time to be seen")
+		time.Sleep(2 * time.Minute)
+		w.serve()
+		assert.False(t, w.held)
+	})
 }

@@ -47,5 +47,5 @@ func (b *Broker) withdraw(ctx context.Context, source Source, want identity.Desi
 		return 0, err
 	}
 	level.Warn(b.Logger).Log("msg", "credentials withdrawn", "object", want.Key, "role", have.RoleARN)
-	return 0, b.report(ctx, source, want, refresh.State{})
+	return repeatAfter, b.report(ctx, source, want, refresh.State{})
 }

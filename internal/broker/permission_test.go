@@ -77,8 +77,10 @@ func TestAnotherRoleThatIsNotPermittedLeavesTheLastGoodOneAlone(t *testing.T) {
 		assert.True(t, w.have[app].Exists)
 		time.Sleep(45 * time.Minute)
 		w.serve()
-		assert.Equal(t, "Free Free Assume Apply", w.did(), "and keep it fresh")
+		assert.Equal(t, "Free Assume Apply", w.did(), "and keep it fresh")
 		assert.Equal(t, account+"app", w.have[app].RoleARN)
+		w.serve()
+		assert.Equal(t, "Free", w.did(), "and the change is tried again")
 	})
 }
 

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"iter"
 	"time"
 
 	"kube-aws-iam-controller/internal/identity"
@@ -35,5 +36,21 @@ func (b *Broker) State(key identity.Key, now time.Time) (string, time.Time) {
 		return Failed, have.Expiration
 	default:
 		return Pending, have.Expiration
+	}
+}
+
+// Unserved yields the identities that have no valid credentials although they were
+// tried, and why.
+func (b *Broker) Unserved() iter.Seq[identity.Unserved] {
+	return func(yield func(identity.Unserved) bool) {
+		now := time.Now()
+		for key, what := range b.troubles.all() {
+			if b.Secrets.Observe(key).Valid(now) {
+				continue
+			}
+			if !yield(identity.Unserved{Key: key, SecretName: what.secret, Reason: what.reason, Message: what.message}) {
+				return
+			}
+		}
 	}
 }

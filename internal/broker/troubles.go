@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -12,6 +13,8 @@ type trouble struct {
 	reason, message string
 	// invalid says that only the author of the object can mend it.
 	invalid bool
+	// secret is the name of its Secret.
+	secret string
 	// said is when people were last told, the zero Time if they were not.
 	said time.Time
 }
@@ -51,6 +54,13 @@ func (t *troubles) clear(key identity.Key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.m, key)
+}
+
+// all returns what is wrong with whom.
+func (t *troubles) all() map[identity.Key]trouble {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.m)
 }
 
 func (t *troubles) of(key identity.Key) (trouble, bool) {

@@ -68,7 +68,10 @@ type world struct {
 	permitErr error
 	// open says that roles take any external ID, proofErr that STS does not tell.
 	open     bool
+	openRole string // the name of one that does
 	proofErr error
+	// refuses says how STS answers one who asks, nil for as anybody else.
+	refuses func(identity.Desired) error
 	// onAssume happens while a role is assumed.
 	onAssume func()
 
@@ -105,6 +108,7 @@ func newWorld(t *testing.T) *world {
 		Logger:       log.NewLogfmtLogger(&w.logged),
 		RefreshLimit: limit,
 	})
+	w.Begin()
 	t.Cleanup(func() {
 		assert.NotContains(t, w.logged.String(), sentinel)
 		assert.NotContains(t, fmt.Sprintf("%+v %+v %v", w.heard, w.statuses, w.metrics), sentinel)
@@ -189,6 +193,9 @@ func (w *world) Assume(_ context.Context, want identity.Desired) (identity.Crede
 	if w.onAssume != nil {
 		w.onAssume()
 	}
+	if w.refuses != nil && w.refuses(want) != nil {
+		return identity.Credentials{}, w.refuses(want)
+	}
 	if w.assumeErr != nil {
 		return identity.Credentials{AccessKeyID: sentinel, SecretAccessKey: sentinel, SessionToken: sentinel}, w.assumeErr
 	}
@@ -210,9 +217,9 @@ func (w *world) Resolve(_ context.Context, want identity.Desired) (identity.Role
 	return identity.ParseRole(account + want.Role.String())
 }
 
-func (w *world) RefusesOthers(context.Context, identity.Desired) (bool, error) {
+func (w *world) RefusesOthers(_ context.Context, want identity.Desired) (bool, error) {
 	w.calls = append(w.calls, "Prove")
-	return !w.open, w.proofErr
+	return !w.open && (w.openRole == "" || want.Role.Name != w.openRole), w.proofErr
 }
 
 func (w *world) Reference(context.Context, identity.Key) (identity.RoleReference, error) {

@@ -51,7 +51,7 @@ func newTown() *town {
 		waits: map[string]time.Duration{}, served: map[string]int{},
 	}
 	s.Loop = New(log.NewNopLogger(), s.quickly, Config[string]{
-		Deadline: s.deadline, Urgent: simLimit / 2, Flow: flowOf,
+		Deadline: s.deadline, Urgent: 2 * time.Minute, Flow: flowOf,
 		Slow: Slow[string]{Left: errSlow, Sync: s.slowly, Workers: simSlow},
 	})
 	return s

@@ -130,13 +130,6 @@ func (a *lane[K]) pop(pressing time.Time) *entry[K] {
 	return e
 }
 
-// remove takes a key out that waits, to be put elsewhere.
-func (a *lane[K]) remove(e *entry[K], pressing time.Time) {
-	heap.Remove(&a.entries, e.position)
-	a.line.waiting--
-	a.settle(pressing)
-}
-
 // done notes that a key of the flow is not worked on any more.
 func (a *lane[K]) done(pressing time.Time) {
 	a.line.atWork--

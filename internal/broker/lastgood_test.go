@@ -1,0 +1,278 @@
+package broker
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+var (
+	errTooLong = &smithy.GenericAPIError{Code: "ValidationError", Message: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."}
+	errIAM     = &identity.StepError{Reason: identity.ProvisionFailed, Message: "Failed to provision role 'x': ServiceFailure"}
+)
+
+// refusals are changes that AWS refuses, and how their cause is mended.
+var refusals = map[string]struct {
+	start        func(*testing.T) *world
+	change, mend func(*world)
+}{
+	"a role that is misspelt": {
+		newWorld,
+		func(w *world) {
+			w.asked.Role.Name = "typo"
+			w.refuses = func(want identity.Desired) error {
+				if want.Role.Name == "typo" {
+					return errDenied
+				}
+				return nil
+			}
+		},
+		func(w *world) { w.asked.Role.Name = "renamed" },
+	},
+	"a session longer than the role allows": {
+		newWorld,
+		func(w *world) {
+			w.asked.SessionDuration = 12 * time.Hour
+			w.refuses = func(want identity.Desired) error {
+				if want.SessionDuration > time.Hour {
+					return errTooLong
+				}
+				return nil
+			}
+		},
+		func(w *world) { w.refuses = nil },
+	},
+	"a policy that IAM refuses": {
+		asking,
+		func(w *world) { w.asked.Own, w.ensureErr = &identity.OwnRole{Policy: "[]"}, errIAM },
+		func(w *world) { w.ensureErr = nil },
+	},
+	"a valid policy while IAM is away": {
+		asking,
+		func(w *world) {
+			w.asked.Own, w.ensureErr = &identity.OwnRole{Policy: "[]"}, errors.New("503 Service Unavailable")
+		},
+		func(w *world) { w.ensureErr = nil },
+	},
+	"a managed role in place of an existing one, which IAM refuses": {
+		newWorld,
+		func(w *world) {
+			w.asked.Role, w.asked.Own, w.ensureErr = identity.RoleReference{}, &identity.OwnRole{Policy: "{}"}, errIAM
+		},
+		func(w *world) { w.ensureErr = nil },
+	},
+	"a role that must ask for the external ID and does not": {
+		func(t *testing.T) *world {
+			t.Helper()
+			w := newWorld(t)
+			w.RequireExternalID = true
+			return w
+		},
+		func(w *world) { w.asked.Role.Name, w.openRole = "open", "open" },
+		func(w *world) { w.openRole = "" },
+	},
+}
+
+func TestAChangeThatIsRefusedEndsNothingThatWasGood(t *testing.T) {
+	for name, tc := range refusals {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := tc.start(t)
+				w.serve()
+				w.serve()
+				good := w.have[app]
+				tc.change(w)
+				w.live(6 * time.Hour)
+				assert.Equal(t, good.RoleARN, w.have[app].RoleARN)
+				assert.Equal(t, good.SpecHash, w.have[app].SpecHash, "what they were issued for")
+				assert.Equal(t, time.Hour, w.have[app].Session)
+				assert.Equal(t, Degraded, w.state())
+				assert.Contains(t, w.complaints(), w.status().Reason, "the owner is told")
+
+				tc.mend(w)
+				w.live(6 * time.Minute)
+				assert.NotEqual(t, good.SpecHash, w.have[app].SpecHash, "the change arrives when its cause is mended")
+				assert.Equal(t, Ready, w.state())
+			})
+		})
+	}
+}
+
+// live syncs the identity as the queue would, for that long. What it has may never
+// run out.
+func (w *world) live(d time.Duration) {
+	w.t.Helper()
+	failures := 0
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		again, err := w.SyncQuickly(w.t.Context(), app)
+		if errors.Is(err, ErrSlow) {
+			again, err = w.sync()
+		}
+		if again == settled {
+			again = time.Millisecond // the Secret's own event
+		}
+		if err != nil {
+			backoff := min(time.Second<<min(failures, 20), 5*time.Minute)
+			again = sooner(again, backoff)
+			failures++
+		} else {
+			failures = 0
+		}
+		require.Positive(w.t, again)
+		time.Sleep(again)
+		require.Greater(w.t, time.Until(w.have[app].Expiration), min(w.have[app].Session/5, 10*time.Minute), "running pods keep what they have, after %s", d-time.Until(end))
+	}
+}
+
+// complaints returns the reasons of all Warnings so far.
+func (w *world) complaints() (reasons []string) {
+	for _, e := range w.heard {
+		if e.warning {
+			reasons = append(reasons, e.reason)
+		}
+	}
+	return reasons
+}
+
+func TestARefusedChangeKeepsTheLastGoodAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tc := refusals["a policy that IAM refuses"]
+		w := tc.start(t)
+		w.serve()
+		tc.change(w)
+		time.Sleep(45 * time.Minute)
+		w.Broker = New(w.Config)
+		w.serve()
+		assert.Equal(t, "Free Assume Apply", w.did()[len("Free Hold Ensure  Assume Apply "):], "without asking IAM first")
+		w.live(2 * time.Hour)
+	})
+}
+
+func TestWhatRanOutLongAgoIsNotRenewedBeforeAChangeIsTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.did()
+		time.Sleep(3 * time.Hour)
+		w.asked.Role.Name = "other"
+		w.serve()
+		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.Equal(t, account+"other", w.have[app].RoleARN)
+	})
+}
+
+func TestALastGoodRoleThatIsGoneDoesNotHoldUpTheChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		time.Sleep(45 * time.Minute)
+		w.asked.Role.Name = "other"
+		w.refuses = func(want identity.Desired) error {
+			if want.Role.String() == account+"app" {
+				return errDenied
+			}
+			return nil
+		}
+		w.serve()
+		assert.Equal(t, account+"other", w.have[app].RoleARN)
+		assert.Equal(t, Ready, w.state())
+	})
+}
+
+func TestALastGoodRoleThatIsNoLongerPermittedIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.asked.Role.Name = "typo"
+		w.refuses = func(identity.Desired) error { return errDenied }
+		_, err := w.sync()
+		require.Error(t, err)
+		w.refused = []string{account + "app"}
+		w.serve()
+		assert.False(t, w.have[app].Exists)
+	})
+}
+
+func TestALookAtIAMDelaysNoRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.DriftInterval, w.ahead = 30*time.Second, 59*time.Minute // sessions of a minute
+		w.serve()
+		w.differsErr = errIAM
+		w.live(6 * time.Hour)
+	})
+}
+
+func TestARoleThatCannotBeTakenAwayDelaysNoRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.ahead = 59 * time.Minute
+		w.serve()
+		w.asked.Own, w.asked.Role = nil, identity.RoleReference{Name: "app"}
+		w.deleteErr = errIAM
+		w.live(6 * time.Hour)
+	})
+}
+
+func TestWhatWaitsForIAMComesBackToBeRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		w.asked.Own = &identity.OwnRole{Policy: "[]"}
+		again, err := w.SyncQuickly(t.Context(), app)
+		require.ErrorIs(t, err, ErrSlow)
+		assert.Greater(t, again, 30*time.Minute)
+		time.Sleep(again)
+		again, err = w.SyncQuickly(t.Context(), app)
+		require.NoError(t, err, "however long the change waits for IAM")
+		assert.Equal(t, settled, again)
+	})
+}
+
+func TestARoleThatDeniesIsNoNewManagedRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		w.told()
+		w.asked.Own, w.asked.Role = nil, identity.RoleReference{Name: "typo"}
+		w.refuses = func(identity.Desired) error { return errDenied }
+		_, err := w.sync()
+		require.ErrorIs(t, err, errDenied)
+		assert.Equal(t, []string{identity.GetCredentialsFailed}, w.complaints(), "at once, although a managed role was made just before")
+	})
+}
+
+func TestOnlyWhatANewRoleBringsAboutIsWaitedForInSilence(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fail  func(*world)
+		quiet bool
+	}{
+		"STS does not know the role yet": {func(w *world) { w.assumeErr = errDenied }, true},
+		"IAM does not show it yet": {func(w *world) {
+			w.ensureErr, w.half = &identity.StepError{Reason: identity.ProvisionFailed, Message: "m", Soon: true}, &identity.Role{ARN: own, ID: "AROA1", Created: true, Since: time.Now()}
+		}, true},
+		"a policy does not exist": {func(w *world) {
+			w.ensureErr, w.half = errIAM, &identity.Role{ARN: own, ID: "AROA1", Created: true, Since: time.Now()}
+		}, false},
+		"STS throttles":                {func(w *world) { w.assumeErr = &smithy.GenericAPIError{Code: "Throttling"} }, false},
+		"the controller is nobody":     {func(w *world) { w.assumeErr = errors.New("no credentials") }, false},
+		"the Secret cannot be written": {func(w *world) { w.applyErr = errors.New("quota") }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := asking(t)
+				tc.fail(w)
+				_, err := w.sync()
+				assert.Equal(t, tc.quiet, err == nil)
+				assert.Equal(t, tc.quiet, len(w.complaints()) == 0)
+			})
+		})
+	}
+}
