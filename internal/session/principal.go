@@ -44,6 +44,25 @@ func (a *Assumer) Account(ctx context.Context) (identity.BaseRole, error) {
 	return identity.BaseRole{Partition: through.Partition, Account: through.Account}, err
 }
 
+// knownPrincipal is Principal as far as it is known without a call.
+func (a *Assumer) knownPrincipal() (string, bool) {
+	if told := a.principal.told.Load(); told != nil {
+		return *told, true
+	}
+	who := a.own.caller.told.Load()
+	switch {
+	case who == nil:
+		return "", false
+	case a.AssumeRole != "":
+		role, err := a.own.intermediate.Resolve(a.own.baseOf(who))
+		return role.String(), err == nil
+	case who.role.Name == "":
+		return who.arn, true
+	}
+	named, err := identity.ParseRole(a.ControllerRoleARN)
+	return a.ControllerRoleARN, err == nil && named.SameRole(who.role)
+}
+
 func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {
 	who, err := a.own.known(ctx)
 	if err != nil {

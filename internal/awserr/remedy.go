@@ -1,0 +1,110 @@
+package awserr
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/aws/smithy-go"
+)
+
+// advice says what to do about an answer of AWS.
+type advice struct {
+	// codes are those that it is for.
+	codes []string
+	// operations are those that it is for, nil for all.
+	operations []string
+	// says is a part of AWS's message, "" for any.
+	says   string
+	remedy string
+}
+
+// remedy returns what to do about an answer of AWS, "" if its own words have to do.
+func remedy(answer smithy.APIError, operation string) string {
+	for _, a := range advices {
+		if slices.Contains(a.codes, answer.ErrorCode()) &&
+			(a.operations == nil || slices.Contains(a.operations, operation)) &&
+			strings.Contains(answer.ErrorMessage(), a.says) {
+			return a.remedy
+		}
+	}
+	return ""
+}
+
+const (
+	again    = "it is tried again by itself"
+	ours     = "these are the controller's own credentials, not the ServiceAccount's: "
+	setClock = "set the clock of the controller's machine; the credentials are the controller's own, not the ServiceAccount's"
+)
+
+// inPolicies are the operations that take the document of the inline policy,
+// inTrust those that take the trust policy, with the permissions boundary or without.
+var (
+	inPolicies = []string{"PutRolePolicy"}
+	inTrust    = []string{"CreateRole", "UpdateAssumeRolePolicy"}
+	inBoundary = []string{"CreateRole", "PutRolePermissionsBoundary"}
+	inManaged  = []string{"AttachRolePolicy"}
+)
+
+// advices are looked through in order. Messages are AWS's of 2026; where AWS comes
+// to say something else, its own words stand alone.
+var advices = []advice{
+	// The controller's own identity.
+	{[]string{"SignatureDoesNotMatch"}, nil, "Signature expired", setClock},
+	{[]string{"SignatureDoesNotMatch"}, nil, "not yet current", setClock},
+	{[]string{"RequestExpired", "RequestTimeTooSkewed"}, nil, "", setClock},
+	{[]string{"SignatureDoesNotMatch", "IncompleteSignature"}, nil, "",
+		ours + "their secret key is wrong, or a proxy changes requests on the way"},
+	{[]string{"ExpiredToken", "ExpiredTokenException"}, nil, "",
+		ours + "they ran out; have whatever provides them renew them"},
+	{[]string{"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}, nil, "",
+		ours + "they were deleted or deactivated, are of another partition, or their Region is not enabled in the account"},
+	{[]string{"MissingAuthenticationToken", "MissingAuthenticationTokenException"}, nil, "", ours + "provide some, or check whether a proxy drops headers"},
+	{[]string{"OptInRequired"}, nil, "", ours + "their AWS account is not signed up for the service"},
+	{[]string{"InvalidIdentityToken", "IDPCommunicationError", "IDPRejectedClaim"}, nil, "",
+		"create the IAM OIDC provider of this cluster in the account of the controller's role, and have the role's trust policy name it"},
+	{[]string{"AccessDenied"}, nil, "sts:AssumeRoleWithWebIdentity",
+		"have the trust policy of the controller's own role allow this cluster's OIDC provider and the controller's ServiceAccount"},
+	{[]string{"AccessDenied"}, nil, "to perform: iam:",
+		"it is the controller's own permissions that lack this: compare its IAM policy with examples/iam/controller-policy.json, and look for a boundary or an organization's policy"},
+
+	// What a session was asked for.
+	{[]string{"RegionDisabledException"}, nil, "",
+		"activate STS for this Region in that account (IAM console, Account settings), or run the controller with an AWS_REGION that is active there"},
+	{[]string{"ValidationError"}, nil, "exceeds the MaxSessionDuration",
+		"raise the role's maximum session duration, or ask for less in iam.amazonaws.com/session-duration or roleSessionDuration"},
+	{[]string{"PackedPolicyTooLarge", "PackedPolicyTooLargeException"}, nil, "",
+		"session policy and session tags together are too large: shorten the session policy, or run the controller without --session-tags; under EKS Pod Identity disable session tags on the controller's association"},
+	{[]string{"InvalidParameterValue"}, nil, "transitive tag key", disableTags},
+
+	// What a role was to be given.
+	{[]string{"NoSuchEntity"}, nil, "role with name", "IAM shows a role only some seconds after it was made; " + again},
+	{[]string{"NoSuchEntity", "PolicyNotAttachable"}, inBoundary, "",
+		"this is the controller's --permissions-boundary: its administrator has to create the policy or correct the flag; it is tried again"},
+	{[]string{"NoSuchEntity"}, inManaged, "",
+		"correct iam.amazonaws.com/managed-policies, or create the policy in the account of the role; it is tried again"},
+	{[]string{"PolicyNotAttachable"}, inManaged, "",
+		"AWS keeps this policy for roles of its own services: take another one in iam.amazonaws.com/managed-policies"},
+	{[]string{"MalformedPolicyDocument"}, inTrust, "Invalid principal",
+		"this is the controller's own role, which IAM does not know, or not yet: if it stays so, correct --controller-role-arn or --assume-role; it is tried again"},
+	{[]string{"MalformedPolicyDocument"}, inPolicies, "", "correct iam.amazonaws.com/role-policy"},
+	{[]string{"LimitExceeded"}, nil, "PoliciesPerRole",
+		"name fewer policies in iam.amazonaws.com/managed-policies, or have an administrator raise the quota in Service Quotas; it is tried again"},
+	{[]string{"LimitExceeded"}, nil, "Maximum policy size",
+		"this quota cannot be raised: shorten iam.amazonaws.com/role-policy, or move a part of it to a managed policy"},
+	{[]string{"LimitExceeded"}, nil, "ACLSizePerRole",
+		"the controller writes this trust policy: have an administrator raise the quota of the trust policy's length in Service Quotas; it is tried again"},
+	{[]string{"LimitExceeded"}, nil, "RolesPerAccount",
+		"the account is full: have an administrator delete roles or raise the quota in Service Quotas; it is tried again"},
+	{[]string{"LimitExceeded"}, nil, "", "this is a quota: ask for less, or have an administrator raise it in Service Quotas; it is tried again"},
+	{[]string{"UnmodifiableEntity"}, nil, "", "AWS keeps this role for a service of its own"},
+
+	// What mends itself.
+	{[]string{"ConcurrentModification", "EntityTemporarilyUnmodifiable", "DeleteConflict"}, nil, "",
+		"something else changes the role at the same time; " + again},
+	{[]string{"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}, nil, "",
+		"AWS limits how often it is called, in all of the account; " + again + ", and if it stays so, lower --iam-qps or --sts-qps"},
+	{[]string{"ServiceFailure", "InternalFailure", "InternalError", "ServiceUnavailable"}, nil, "", "this is a failure within AWS; " + again},
+}
+
+// disableTags is for tags that the controller's own session passes on.
+const disableTags = "the controller's own session passes tags on, as EKS Pod Identity makes it: disable session tags on its Pod Identity association"

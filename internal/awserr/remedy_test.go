@@ -1,0 +1,92 @@
+package awserr
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// answers are what AWS says on the wire, as it is found in public reports.
+var answers = map[string]struct {
+	operation, code, message string
+	// remedy is a part of what is to be done, "" for nothing that we know of.
+	remedy string
+}{
+	"credentials that ran out":    {"AssumeRole", "ExpiredToken", "The security token included in the request is expired", "the controller's own credentials, not the ServiceAccount's: they ran out"},
+	"keys that were deleted":      {"AssumeRole", "InvalidClientTokenId", "The security token included in the request is invalid.", "the controller's own credentials, not the ServiceAccount's: they were deleted"},
+	"no keys":                     {"AssumeRole", "MissingAuthenticationToken", "Request is missing Authentication Token", "the controller's own credentials"},
+	"an account without service":  {"AssumeRole", "OptInRequired", "The AWS Access Key Id needs a subscription for the service", "not signed up"},
+	"a wrong secret":              {"AssumeRole", "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.", "their secret key is wrong"},
+	"a clock that is behind":      {"AssumeRole", "SignatureDoesNotMatch", "Signature expired: 20250414T215136Z is now earlier than 20250415T033719Z (20250415T035219Z - 15 min.)", "set the clock"},
+	"a clock that is ahead":       {"AssumeRole", "SignatureDoesNotMatch", "Signature not yet current: 20250414T215136Z is still later than 20250413T033719Z (20250413T032219Z + 15 min.)", "set the clock"},
+	"an old request":              {"AssumeRole", "RequestExpired", "Request has expired.", "set the clock"},
+	"no OIDC provider":            {"AssumeRoleWithWebIdentity", "InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://oidc.eks.eu-central-1.amazonaws.com/id/0123", "create the IAM OIDC provider"},
+	"IRSA's role that refuses":    {"AssumeRoleWithWebIdentity", "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", "trust policy of the controller's own role"},
+	"a lack of permissions":       {"PutRolePolicy", "AccessDenied", "User: arn:aws:sts::123456789012:assumed-role/c/s is not authorized to perform: iam:PutRolePolicy on resource: role app because no identity-based policy allows the iam:PutRolePolicy action", "examples/iam/controller-policy.json"},
+	"another refusal":             {"AssumeRole", "AccessDenied", "User: arn:aws:iam::123456789012:user/u is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/app", ""},
+	"a Region without STS":        {"AssumeRole", "RegionDisabledException", "STS is not activated in this region for account:123456789012. Your account administrator can activate STS in this region using the IAM Console.", "activate STS"},
+	"a session that is too long":  {"AssumeRole", "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", "raise the role's maximum session duration"},
+	"another parameter":           {"AssumeRole", "ValidationError", "arn:aws:iam:x is invalid", ""},
+	"too many tags":               {"AssumeRole", "PackedPolicyTooLarge", "Packed size of session tags consumes 112% of allotted space.", "--session-tags"},
+	"tags that are there already": {"AssumeRole", "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.", "disable session tags"},
+	"a role that is not seen":     {"PutRolePolicy", "NoSuchEntity", "The role with name app cannot be found.", "some seconds after it was made; it is tried again"},
+	"no boundary at creation":     {"CreateRole", "NoSuchEntity", "Scope ARN: arn:aws:iam::123456789012:policy/b does not exist or is not attachable.", "the controller's --permissions-boundary"},
+	"no boundary later":           {"PutRolePermissionsBoundary", "NoSuchEntity", "Policy arn:aws:iam::123456789012:policy/b does not exist or is not attachable.", "the controller's --permissions-boundary"},
+	"a role gone from its bounds": {"PutRolePermissionsBoundary", "NoSuchEntity", "The role with name app cannot be found.", "some seconds after it was made"},
+	"no managed policy":           {"AttachRolePolicy", "NoSuchEntity", "Policy arn:aws:iam::aws:policy/AWSLambdaRole does not exist or is not attachable.", "correct iam.amazonaws.com/managed-policies"},
+	"a policy of AWS's own":       {"AttachRolePolicy", "PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role.", "take another one in iam.amazonaws.com/managed-policies"},
+	"a principal that is unknown": {"CreateRole", "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/c"`, "--controller-role-arn"},
+	"a policy with an error":      {"PutRolePolicy", "MalformedPolicyDocument", "Syntax errors in policy.", "correct iam.amazonaws.com/role-policy"},
+	"too many managed policies":   {"AttachRolePolicy", "LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10", "name fewer policies"},
+	"a policy that is too long":   {"PutRolePolicy", "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role app", "shorten iam.amazonaws.com/role-policy"},
+	"a trust that is too long":    {"CreateRole", "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048", "the controller writes this trust policy"},
+	"an account that is full":     {"CreateRole", "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", "the account is full"},
+	"another quota":               {"TagRole", "LimitExceeded", "The number of tags has reached the maximum limit.", "this is a quota"},
+	"a service's role":            {"PutRolePolicy", "UnmodifiableEntity", "Cannot perform the operation on the protected role 'AWSServiceRoleForX' - this role is only modifiable by AWS", "AWS keeps this role"},
+	"two at once":                 {"TagRole", "ConcurrentModification", "Request was made to modify an entity that is being modified by another request", "tried again by itself"},
+	"throttling":                  {"AssumeRole", "Throttling", "Rate exceeded", "tried again by itself"},
+	"a failure of AWS's":          {"CreateRole", "ServiceFailure", "Unable to process request", "a failure within AWS"},
+	"an outage":                   {"AssumeRole", "ServiceUnavailable", "Service Unavailable", "a failure within AWS"},
+	"what we never heard of":      {"CreateRole", "NewException", "Something new.", ""},
+}
+
+func TestEachAnswerHasItsRemedy(t *testing.T) {
+	given := map[string]bool{}
+	for name, tc := range answers {
+		t.Run(name, func(t *testing.T) {
+			answer := &smithy.GenericAPIError{Code: tc.code, Message: tc.message}
+			got := remedy(answer, tc.operation)
+			given[got] = true
+			if tc.remedy == "" {
+				assert.Empty(t, got)
+				return
+			}
+			assert.Contains(t, got, tc.remedy)
+			text := Describe(&smithy.OperationError{ServiceID: "X", OperationName: tc.operation, Err: fmt.Errorf("RequestID: 4711: %w", answer)}).Error()
+			assert.Contains(t, text, tc.code+": "+strings.TrimRight(instant.ReplaceAllString(tc.message, "…"), "."), "AWS's own words come first")
+			assert.True(t, strings.HasSuffix(text, "; "+got), text)
+			assert.LessOrEqual(t, len(text), maxMessage)
+			assert.NotRegexp(t, `\d{8}T\d{6}Z|4711|[\n\t]`, text, "the same each time, in one line")
+		})
+	}
+	for _, a := range advices {
+		assert.True(t, given[a.remedy], "no answer of AWS is known to bring about: %s", a.remedy)
+	}
+}
+
+func TestALongAnswerLeavesRoomForItsRemedy(t *testing.T) {
+	text := Describe(api("LimitExceeded", "PoliciesPerRole "+strings.Repeat("ä", 1000))).Error()
+	assert.LessOrEqual(t, len(text), maxMessage)
+	assert.Contains(t, text, "name fewer policies")
+}
+
+func TestWhatARequestWasAboutIsNamedWhereAWSDoesNot(t *testing.T) {
+	const arn = "arn:aws:iam::aws:policy/aws-service-role/X"
+	require.EqualError(t, Describe(About(arn, api("NewException", "no"))), arn+": NewException: no")
+	require.EqualError(t, Describe(About(arn, api("NewException", "no "+arn))), "NewException: no "+arn)
+	require.NoError(t, About(arn, nil))
+}
