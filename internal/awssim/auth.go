@@ -58,14 +58,31 @@ func (s *Sim) authenticate(r *http.Request, body []byte, q *request) (*principal
 		return forbidden("ExpiredToken", "The security token included in the request is expired")
 	}
 	signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
-	if err != nil || q.now.Sub(signed).Abs() > maxSkew || signed.Format("20060102") != sig.date {
-		return forbidden("SignatureDoesNotMatch", "Signature expired or not yet current")
+	if err != nil || signed.Format("20060102") != sig.date {
+		return forbidden("SignatureDoesNotMatch", "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP")
+	}
+	if message := skewed(signed, q.now); message != "" {
+		return forbidden("SignatureDoesNotMatch", message)
 	}
 	if !hmac.Equal([]byte(sig.value), []byte(sig.compute(r, body, key.secret))) {
 		return forbidden("SignatureDoesNotMatch",
 			"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.")
 	}
 	return key.principal, nil
+}
+
+// skewed says in AWS's words that a signature is too old or too early, "" if it is not.
+func skewed(signed, now time.Time) string {
+	const form = "20060102T150405Z"
+	limit := func(t time.Time) string { return t.UTC().Format(form) }
+	switch skew := now.Sub(signed); {
+	case skew > maxSkew:
+		return "Signature expired: " + limit(signed) + " is now earlier than " + limit(now.Add(-maxSkew)) + " (" + limit(now) + " - 15 min.)"
+	case skew < -maxSkew:
+		return "Signature not yet current: " + limit(signed) + " is still later than " + limit(now.Add(maxSkew)) + " (" + limit(now) + " + 15 min.)"
+	default:
+		return ""
+	}
 }
 
 // compute returns the signature that the holder of secret makes.

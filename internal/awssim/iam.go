@@ -66,7 +66,7 @@ func (q *request) target(write bool, more facts) (*role, *apiError) {
 		}
 	}
 	maps.Copy(known, more)
-	if failure := q.authorize("iam:"+q.action, r.arn, known); failure != nil {
+	if failure := q.authorizeAs("role "+r.name, "iam:"+q.action, r.arn, known); failure != nil {
 		return nil, failure
 	}
 	if write && r.linked {
@@ -78,10 +78,19 @@ func (q *request) target(write bool, more facts) (*role, *apiError) {
 
 // authorize asks the caller's own policies.
 func (q *request) authorize(action, resource string, known facts) *apiError {
-	if q.grants(q.caller, action, resource, known, q.visible) != allowed {
-		return accessDenied(q.caller, action, resource)
+	return q.authorizeAs(resource, action, resource, known)
+}
+
+// authorizeAs is authorize of a resource that a refusal calls by another name.
+func (q *request) authorizeAs(called, action, resource string, known facts) *apiError {
+	switch q.grants(q.caller, action, resource, known, q.visible) {
+	case allowed:
+		return nil
+	case denied:
+		return accessDenied(q.caller, action, called+" with an explicit deny in an identity-based policy")
+	default:
+		return accessDenied(q.caller, action, called+" because no identity-based policy allows the "+action+" action")
 	}
-	return nil
 }
 
 // change replaces a role by what change makes of a copy.

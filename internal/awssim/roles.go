@@ -57,7 +57,7 @@ func createRole(q *request) (any, *apiError) {
 	if q.own().roles[strings.ToLower(r.name)].latest() != nil {
 		return nil, newError(http.StatusConflict, "EntityAlreadyExists", fmt.Sprintf("Role with name %s already exists.", r.name))
 	}
-	if failure = q.checkPolicy(r.boundary); failure != nil {
+	if failure = q.checkBoundary(r.boundary); failure != nil {
 		return nil, failure
 	}
 	if r.trust, failure = q.parseTrust(q.form.get("AssumeRolePolicyDocument")); failure != nil {
@@ -96,12 +96,28 @@ func (q *request) mayCreate(r *role) *apiError {
 	return failure
 }
 
-// checkPolicy says whether a managed policy exists, "" for none asked for.
+// serviceRolePolicies is where AWS keeps the policies of service-linked roles.
+const serviceRolePolicies = ":iam::aws:policy/aws-service-role/"
+
+// checkPolicy says whether a managed policy exists and can be attached.
 func (q *request) checkPolicy(arn string) *apiError {
+	switch {
+	case strings.Contains(arn, serviceRolePolicies):
+		return newError(http.StatusBadRequest, "PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role.")
+	case q.managed(q.own(), arn) == nil:
+		return newError(http.StatusNotFound, "NoSuchEntity", "Policy "+arn+" does not exist or is not attachable.")
+	default:
+		return nil
+	}
+}
+
+// checkBoundary says whether a permissions boundary exists, "" for none asked for.
+// IAM calls it a scope.
+func (q *request) checkBoundary(arn string) *apiError {
 	if arn == "" || q.managed(q.own(), arn) != nil {
 		return nil
 	}
-	return newError(http.StatusNotFound, "NoSuchEntity", "Policy "+arn+" does not exist or is not attachable.")
+	return newError(http.StatusNotFound, "NoSuchEntity", "Scope ARN: "+arn+" does not exist or is not attachable.")
 }
 
 func getRole(q *request) (any, *apiError) {

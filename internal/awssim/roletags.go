@@ -79,7 +79,7 @@ func putBoundary(q *request) (any, *apiError) {
 	}
 	r, failure := q.target(true, facts{"iam:permissionsboundary": {arn}})
 	if failure == nil {
-		failure = q.checkPolicy(arn)
+		failure = q.checkBoundary(arn)
 	}
 	if failure != nil {
 		return nil, failure

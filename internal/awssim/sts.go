@@ -93,7 +93,8 @@ func assumeRole(q *request) (any, *apiError) {
 		return nil, failure
 	}
 	if q.faults.regionDisabled(a.account) {
-		return nil, newError(http.StatusForbidden, "RegionDisabledException", "STS is not activated in this region for account:"+a.account+".")
+		return nil, newError(http.StatusForbidden, "RegionDisabledException", "STS is not activated in this region for account:"+a.account+
+			". Your account administrator can activate STS in this region using the IAM Console.")
 	}
 	// STS does not tell a role that does not exist from one that refuses.
 	name := a.arn[strings.LastIndexByte(a.arn, '/')+1:]

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/trust"
 )
 
@@ -63,6 +64,7 @@ func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.R
 		_, err = p.iam.DeleteRolePermissionsBoundary(ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: &s.name})
 	} else {
 		_, err = p.iam.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: &s.name, PermissionsBoundary: &s.boundary})
+		err = awserr.About(s.boundary, err)
 	}
 	return true, err
 }

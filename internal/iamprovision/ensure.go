@@ -55,7 +55,7 @@ func (p *Provisioner) ensure(ctx context.Context, s spec, id string) (identity.R
 		switch {
 		case isMissing(failure):
 			return identity.Role{}, errNotVisible
-		case isDenied(failure):
+		case awserr.IsDenied(failure):
 			return identity.Role{}, notOwned(s.name, "it is where the controller may not look, so it was not made by it")
 		}
 		return p.match(ctx, s, have, "", failure)
@@ -164,8 +164,6 @@ func isTaken(err error) bool {
 	var taken *types.EntityAlreadyExistsException
 	return errors.As(err, &taken)
 }
-
-func isDenied(err error) bool { return awserr.Code(err) == "AccessDenied" }
 
 // optional returns nil for an empty string.
 func optional(s string) *string {

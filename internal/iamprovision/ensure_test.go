@@ -324,7 +324,7 @@ func TestWhatIAMRefusesIsSaidInItsWords(t *testing.T) {
 	_, err = w.provisioner(func(o *Options) { o.Boundary = "arn:aws:iam::123456789012:policy/none" }).Ensure(t.Context(), identity.Desired{
 		Key: identity.Key{Namespace: "n", Name: "m"}, Own: &identity.OwnRole{Policy: policyA}, SessionDuration: time.Hour,
 	}, "")
-	refused(t, err, identity.ProvisionFailed, "NoSuchEntity: Policy arn:aws:iam::123456789012:policy/none does not exist")
+	refused(t, err, identity.ProvisionFailed, "NoSuchEntity: Scope ARN: arn:aws:iam::123456789012:policy/none does not exist or is not attachable; this is the controller's --permissions-boundary")
 }
 
 func TestAPrincipalThatIsNotKnownIsSaidWithItsRemedy(t *testing.T) {

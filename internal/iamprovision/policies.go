@@ -5,6 +5,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"kube-aws-iam-controller/internal/awserr"
 )
 
 func (p *Provisioner) putPolicy(ctx context.Context, s spec) error {
@@ -19,7 +21,7 @@ func (p *Provisioner) deletePolicy(ctx context.Context, role, policy string) err
 
 func (p *Provisioner) attach(ctx context.Context, role, arn string) error {
 	_, err := p.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
-	return err
+	return awserr.About(arn, err)
 }
 
 func (p *Provisioner) detach(ctx context.Context, role, arn string) error {

@@ -143,13 +143,11 @@ func failed(role string, err error) error {
 	if _, ok := errors.AsType[*identity.StepError](err); ok {
 		return err
 	}
-	soon := errors.Is(err, errNotVisible) || isDenied(err) || isMissing(err)
-	err = awserr.Describe(err)
 	return &identity.StepError{
 		Reason:  identity.ProvisionFailed,
-		Message: fmt.Sprintf("Failed to provision role '%s': %v", role, err),
+		Message: fmt.Sprintf("Failed to provision role '%s': %v", role, awserr.Describe(err)),
 		Err:     err,
-		Soon:    soon,
+		Soon:    soon(role, err),
 	}
 }
 
