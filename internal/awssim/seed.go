@@ -134,6 +134,13 @@ func (s *Sim) AddManagedPolicy(account, path, name, text string) (string, error)
 	return arn, nil
 }
 
+// RemoveManagedPolicy deletes a managed policy at once, whatever it is attached to.
+func (s *Sim) RemoveManagedPolicy(account, arn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.account(account).policies, arn)
+}
+
 // AddInstanceProfile makes an instance profile that holds a role.
 func (s *Sim) AddInstanceProfile(account, name, roleName string) string {
 	s.mu.Lock()

@@ -9,13 +9,13 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// notAssumable is a refusal that a role which was just made brings about as well.
-type notAssumable struct{ error }
+// notAssumableError is a refusal that a role which was just made brings about as well.
+type notAssumableError struct{ error }
 
 // Is says so to those who wait for such roles.
-func (notAssumable) Is(target error) bool { return target == identity.ErrNotAssumable }
+func (notAssumableError) Is(target error) bool { return target == identity.ErrNotAssumable }
 
-func (n notAssumable) Unwrap() error { return n.error }
+func (n notAssumableError) Unwrap() error { return n.error }
 
 // refusal puts into words why there is no session of a role: what was asked for,
 // what is wrong with it and what to do about it. It makes no call.
@@ -28,7 +28,7 @@ func (a *Assumer) refusal(want identity.Desired, role identity.RoleReference, se
 		why, late := a.denial(want, role, answer.ErrorMessage())
 		err = awserr.Plain(err, "%s: %s (%s)", answer.ErrorCode(), why, answer.ErrorMessage())
 		if late {
-			return notAssumable{err}
+			return notAssumableError{err}
 		}
 		return err
 	case answered && isTooLong(err):
