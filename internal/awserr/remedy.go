@@ -31,7 +31,8 @@ func remedy(answer smithy.APIError, operation string) string {
 }
 
 const (
-	again    = "it is tried again by itself"
+	// retried is true of whatever fails: the pauses between tries grow to five minutes.
+	retried  = "it is tried again within five minutes"
 	ours     = "these are the controller's own credentials, not the ServiceAccount's: "
 	setClock = "set the clock of the controller's machine; the credentials are the controller's own, not the ServiceAccount's"
 )
@@ -52,6 +53,7 @@ var advices = []advice{
 	{[]string{"SignatureDoesNotMatch"}, nil, "Signature expired", setClock},
 	{[]string{"SignatureDoesNotMatch"}, nil, "not yet current", setClock},
 	{[]string{"RequestExpired", "RequestTimeTooSkewed"}, nil, "", setClock},
+	{[]string{"SignatureDoesNotMatch"}, nil, "Credential should be scoped", "the controller's AWS_REGION and AWS_ENDPOINT_URL do not fit together: correct them"},
 	{[]string{"SignatureDoesNotMatch", "IncompleteSignature"}, nil, "",
 		ours + "their secret key is wrong, or a proxy changes requests on the way"},
 	{[]string{"ExpiredToken", "ExpiredTokenException"}, nil, "",
@@ -77,33 +79,33 @@ var advices = []advice{
 	{[]string{"InvalidParameterValue"}, nil, "transitive tag key", disableTags},
 
 	// What a role was to be given.
-	{[]string{"NoSuchEntity"}, nil, "role with name", "IAM shows a role only some seconds after it was made; " + again},
+	{[]string{"NoSuchEntity"}, nil, "role with name", "IAM shows a role only some seconds after it was made; " + retried},
 	{[]string{"NoSuchEntity", "PolicyNotAttachable"}, inBoundary, "",
-		"this is the controller's --permissions-boundary: its administrator has to create the policy or correct the flag; it is tried again"},
+		"this is the controller's --permissions-boundary: its administrator has to create the policy or correct the flag; " + retried},
 	{[]string{"NoSuchEntity"}, inManaged, "",
-		"correct iam.amazonaws.com/managed-policies, or create the policy in the account of the role; it is tried again"},
+		"correct iam.amazonaws.com/managed-policies, or create the policy in the account of the role; " + retried},
 	{[]string{"PolicyNotAttachable"}, inManaged, "",
 		"AWS keeps this policy for roles of its own services: take another one in iam.amazonaws.com/managed-policies"},
 	{[]string{"MalformedPolicyDocument"}, inTrust, "Invalid principal",
-		"this is the controller's own role, which IAM does not know, or not yet: if it stays so, correct --controller-role-arn or --assume-role; it is tried again"},
+		"this is the controller's own role, which IAM does not know, or not yet: if it stays so, correct --controller-role-arn or --assume-role; " + retried},
 	{[]string{"MalformedPolicyDocument"}, inPolicies, "", "correct iam.amazonaws.com/role-policy"},
 	{[]string{"LimitExceeded"}, nil, "PoliciesPerRole",
-		"name fewer policies in iam.amazonaws.com/managed-policies, or have an administrator raise the quota in Service Quotas; it is tried again"},
+		"name fewer policies in iam.amazonaws.com/managed-policies, or have an administrator raise the quota in Service Quotas; " + retried},
 	{[]string{"LimitExceeded"}, nil, "Maximum policy size",
 		"this quota cannot be raised: shorten iam.amazonaws.com/role-policy, or move a part of it to a managed policy"},
 	{[]string{"LimitExceeded"}, nil, "ACLSizePerRole",
-		"the controller writes this trust policy: have an administrator raise the quota of the trust policy's length in Service Quotas; it is tried again"},
+		"the controller writes this trust policy: have an administrator raise the quota of the trust policy's length in Service Quotas; " + retried},
 	{[]string{"LimitExceeded"}, nil, "RolesPerAccount",
-		"the account is full: have an administrator delete roles or raise the quota in Service Quotas; it is tried again"},
-	{[]string{"LimitExceeded"}, nil, "", "this is a quota: ask for less, or have an administrator raise it in Service Quotas; it is tried again"},
+		"the account is full: have an administrator delete roles or raise the quota in Service Quotas; " + retried},
+	{[]string{"LimitExceeded"}, nil, "", "this is a quota: ask for less, or have an administrator raise it in Service Quotas; " + retried},
 	{[]string{"UnmodifiableEntity"}, nil, "", "AWS keeps this role for a service of its own"},
 
 	// What mends itself.
 	{[]string{"ConcurrentModification", "EntityTemporarilyUnmodifiable", "DeleteConflict"}, nil, "",
-		"something else changes the role at the same time; " + again},
+		"something else changes the role at the same time; " + retried},
 	{[]string{"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}, nil, "",
-		"AWS limits how often it is called, in all of the account; " + again + ", and if it stays so, lower --iam-qps or --sts-qps"},
-	{[]string{"ServiceFailure", "InternalFailure", "InternalError", "ServiceUnavailable"}, nil, "", "this is a failure within AWS; " + again},
+		"AWS limits how often it is called, in all of the account; " + retried + ", and if it stays so, lower --iam-qps or --sts-qps"},
+	{[]string{"ServiceFailure", "InternalFailure", "InternalError", "ServiceUnavailable"}, nil, "", "this is a failure within AWS; " + retried},
 }
 
 // disableTags is for tags that the controller's own session passes on.

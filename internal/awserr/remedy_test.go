@@ -2,6 +2,7 @@ package awserr
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -21,6 +22,7 @@ var answers = map[string]struct {
 	"no keys":                     {"AssumeRole", "MissingAuthenticationToken", "Request is missing Authentication Token", "the controller's own credentials"},
 	"an account without service":  {"AssumeRole", "OptInRequired", "The AWS Access Key Id needs a subscription for the service", "not signed up"},
 	"a wrong secret":              {"AssumeRole", "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.", "their secret key is wrong"},
+	"a Region that is another's":  {"AssumeRole", "SignatureDoesNotMatch", "Credential should be scoped to a valid region, not 'eu-central-1'.", "AWS_REGION and AWS_ENDPOINT_URL do not fit together"},
 	"a clock that is behind":      {"AssumeRole", "SignatureDoesNotMatch", "Signature expired: 20250414T215136Z is now earlier than 20250415T033719Z (20250415T035219Z - 15 min.)", "set the clock"},
 	"a clock that is ahead":       {"AssumeRole", "SignatureDoesNotMatch", "Signature not yet current: 20250414T215136Z is still later than 20250413T033719Z (20250413T032219Z + 15 min.)", "set the clock"},
 	"an old request":              {"AssumeRole", "RequestExpired", "Request has expired.", "set the clock"},
@@ -33,7 +35,7 @@ var answers = map[string]struct {
 	"another parameter":           {"AssumeRole", "ValidationError", "arn:aws:iam:x is invalid", ""},
 	"too many tags":               {"AssumeRole", "PackedPolicyTooLarge", "Packed size of session tags consumes 112% of allotted space.", "--session-tags"},
 	"tags that are there already": {"AssumeRole", "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.", "disable session tags"},
-	"a role that is not seen":     {"PutRolePolicy", "NoSuchEntity", "The role with name app cannot be found.", "some seconds after it was made; it is tried again"},
+	"a role that is not seen":     {"PutRolePolicy", "NoSuchEntity", "The role with name app cannot be found.", "some seconds after it was made; it is tried again within five minutes"},
 	"no boundary at creation":     {"CreateRole", "NoSuchEntity", "Scope ARN: arn:aws:iam::123456789012:policy/b does not exist or is not attachable.", "the controller's --permissions-boundary"},
 	"no boundary later":           {"PutRolePermissionsBoundary", "NoSuchEntity", "Policy arn:aws:iam::123456789012:policy/b does not exist or is not attachable.", "the controller's --permissions-boundary"},
 	"a role gone from its bounds": {"PutRolePermissionsBoundary", "NoSuchEntity", "The role with name app cannot be found.", "some seconds after it was made"},
@@ -47,8 +49,8 @@ var answers = map[string]struct {
 	"an account that is full":     {"CreateRole", "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", "the account is full"},
 	"another quota":               {"TagRole", "LimitExceeded", "The number of tags has reached the maximum limit.", "this is a quota"},
 	"a service's role":            {"PutRolePolicy", "UnmodifiableEntity", "Cannot perform the operation on the protected role 'AWSServiceRoleForX' - this role is only modifiable by AWS", "AWS keeps this role"},
-	"two at once":                 {"TagRole", "ConcurrentModification", "Request was made to modify an entity that is being modified by another request", "tried again by itself"},
-	"throttling":                  {"AssumeRole", "Throttling", "Rate exceeded", "tried again by itself"},
+	"two at once":                 {"TagRole", "ConcurrentModification", "Request was made to modify an entity that is being modified by another request", "it is tried again within five minutes"},
+	"throttling":                  {"AssumeRole", "Throttling", "Rate exceeded", "it is tried again within five minutes"},
 	"a failure of AWS's":          {"CreateRole", "ServiceFailure", "Unable to process request", "a failure within AWS"},
 	"an outage":                   {"AssumeRole", "ServiceUnavailable", "Service Unavailable", "a failure within AWS"},
 	"what we never heard of":      {"CreateRole", "NewException", "Something new.", ""},
@@ -89,4 +91,14 @@ func TestWhatARequestWasAboutIsNamedWhereAWSDoesNot(t *testing.T) {
 	require.EqualError(t, Describe(About(arn, api("NewException", "no"))), arn+": NewException: no")
 	require.EqualError(t, Describe(About(arn, api("NewException", "no "+arn))), "NewException: no "+arn)
 	require.NoError(t, About(arn, nil))
+}
+
+func TestEachCodeIsInTheDocumentation(t *testing.T) {
+	page, err := os.ReadFile("../../docs/troubleshooting.md")
+	require.NoError(t, err)
+	for _, a := range advices {
+		for _, code := range a.codes {
+			assert.Contains(t, string(page), "`"+strings.TrimSuffix(code, "Exception"), "say there what to do about it")
+		}
+	}
 }

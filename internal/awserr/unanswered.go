@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"syscall"
 
@@ -17,8 +18,8 @@ import (
 // What helps where AWS does not answer.
 const (
 	checkName    = "check AWS_REGION and AWS_ENDPOINT_URL, and whether the cluster's DNS resolves it"
-	checkNetwork = "check the way from the controller to it: NetworkPolicy, firewall, NAT or VPC endpoint, HTTPS_PROXY; it is tried again"
-	checkProxy   = "a proxy, firewall or load balancer answers in its place: check HTTPS_PROXY, NO_PROXY, AWS_ENDPOINT_URL and the network; it is tried again"
+	checkNetwork = "check the way from the controller to it: NetworkPolicy, firewall, NAT or VPC endpoint, HTTPS_PROXY; " + retried
+	checkProxy   = "a proxy, firewall or load balancer answers in its place: check HTTPS_PROXY, NO_PROXY, AWS_ENDPOINT_URL and the network; " + retried
 	checkTrust   = "where a proxy inspects TLS, name its certificate authority in AWS_CA_BUNDLE; otherwise check AWS_ENDPOINT_URL and the machine's clock"
 )
 
@@ -68,6 +69,7 @@ func foreign(err error) (what string, is bool) {
 		error
 		HTTPStatusCode() int
 	}](err)
+	answered = answered && response.HTTPStatusCode() != 0 // as of a request that got nowhere
 	if answered {
 		what += fmt.Sprintf(": HTTP status %d", response.HTTPStatusCode()) + from(err)
 	}
@@ -124,7 +126,7 @@ func distrusted(err error) (string, bool) {
 	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
 		return "its TLS certificate is not trusted", true
 	}
-	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
+	if _, is := errors.AsType[tls.RecordHeaderError](err); is || errors.Is(err, http.ErrSchemeMismatch) {
 		return "it does not speak TLS", true
 	}
 	return "", false

@@ -1,10 +1,13 @@
 package session
 
 import (
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -105,4 +108,39 @@ func TestAnErrorPageOfAProxyIsToldAsSuch(t *testing.T) {
 	harmless(t, err)
 	require.ErrorContains(t, err, "STS did not answer AssumeRole: the answer was not one of AWS: HTTP status 503 from 127.0.0.1:")
 	require.ErrorContains(t, err, "a proxy, firewall or load balancer answers in its place")
+}
+
+func TestAnEndpointThatCannotBeReachedIsNamed(t *testing.T) {
+	quiet := log.New(io.Discard, "", 0)
+	untrusted := httptest.NewUnstartedServer(answer(http.StatusOK, whoAnswer))
+	untrusted.Config.ErrorLog = quiet
+	untrusted.StartTLS()
+	t.Cleanup(untrusted.Close)
+	plain := httptest.NewServer(answer(http.StatusOK, whoAnswer))
+	t.Cleanup(plain.Close)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	host := func(server *httptest.Server) string { return " (" + server.Listener.Addr().String() + "); " }
+	for name, tc := range map[string]struct{ endpoint, says string }{
+		"a certificate that is not trusted": {untrusted.URL, "its TLS certificate is of an unknown authority" + host(untrusted) + "where a proxy inspects TLS, name its certificate authority in AWS_CA_BUNDLE"},
+		"no TLS":                            {strings.Replace(plain.URL, "http:", "https:", 1), "it does not speak TLS" + host(plain)},
+		"nobody":                            {gone.URL, "the connection was refused" + host(gone) + "check the way from the controller to it"},
+		"no such host":                      {"http://sts.nowhere.invalid", "(sts.nowhere.invalid)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			isolate(t)
+			t.Setenv("AWS_ENDPOINT_URL", tc.endpoint)
+			t.Setenv("AWS_MAX_ATTEMPTS", "1")
+			t.Setenv("AWS_ACCESS_KEY_ID", "AKIA"+sentinel)
+			t.Setenv("AWS_SECRET_ACCESS_KEY", sentinel)
+			cfg, err := LoadConfig(t.Context(), ConfigOptions{})
+			require.NoError(t, err)
+			a, err := New(cfg, withQPS(Options{}))
+			require.NoError(t, err)
+			_, err = a.Assume(t.Context(), wanting(t, "app"))
+			harmless(t, err)
+			require.ErrorContains(t, err, "ask AWS who the controller is: STS did not answer GetCallerIdentity: ")
+			require.ErrorContains(t, err, tc.says)
+		})
+	}
 }

@@ -85,9 +85,12 @@ func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {
 // roleARN returns the ARN of the role behind a session, with its path.
 func (a *Assumer) roleARN(ctx context.Context, who *caller) (string, error) {
 	out, err := a.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &who.role.Name})
+	const remedy = "allow iam:GetRole on it, or give --controller-role-arn"
+	if answer, _, _ := awserr.Answer(err); awserr.IsDenied(err) {
+		return "", awserr.Plain(err, "find the path of the controller's own role %s: %s: %s", who.role.Name, awserr.Words(answer), remedy)
+	}
 	if err != nil {
-		return "", fmt.Errorf("find the path of the controller's own role %s: %w: allow iam:GetRole on it, or give --controller-role-arn",
-			who.role.Name, awserr.Describe(err))
+		return "", fmt.Errorf("find the path of the controller's own role %s: %w; or %s", who.role.Name, awserr.Describe(err), remedy)
 	}
 	if out.Role == nil || aws.ToString(out.Role.RoleId) != who.id {
 		return "", errors.New("the role of this name is another than the controller's own: give --controller-role-arn")

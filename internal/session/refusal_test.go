@@ -101,7 +101,7 @@ func TestWhatARoleDoesNotMendByItselfIsTold(t *testing.T) {
 		"credentials that ran out":  {"ExpiredToken", "The security token included in the request is expired", "the controller's own credentials, not the ServiceAccount's"},
 		"a Region without STS":      {"RegionDisabledException", "STS is not activated in this region for account:" + other + ". Your account administrator can activate STS in this region using the IAM Console.", "activate STS for this Region"},
 		"too many tags":             {"PackedPolicyTooLarge", "Packed size of session tags consumes 112% of allotted space.", "--session-tags"},
-		"throttling":                {"Throttling", "Rate exceeded", "it is tried again by itself"},
+		"throttling":                {"Throttling", "Rate exceeded", "it is tried again within five minutes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, awssim.Options{})
