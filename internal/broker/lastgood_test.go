@@ -6,7 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -14,7 +13,7 @@ import (
 )
 
 var (
-	errTooLong = &smithy.GenericAPIError{Code: "ValidationError", Message: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."}
+	errTooLong = errors.New("ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	errIAM     = &identity.StepError{Reason: identity.ProvisionFailed, Message: "Failed to provision role 'x': ServiceFailure"}
 )
 
@@ -261,7 +260,7 @@ func TestOnlyWhatANewRoleBringsAboutIsWaitedForInSilence(t *testing.T) {
 		"a policy does not exist": {func(w *world) {
 			w.ensureErr, w.half = errIAM, &identity.Role{ARN: own, ID: "AROA1", Created: true, Since: time.Now()}
 		}, false},
-		"STS throttles":                {func(w *world) { w.assumeErr = &smithy.GenericAPIError{Code: "Throttling"} }, false},
+		"STS throttles":                {func(w *world) { w.assumeErr = errors.New("Throttling: Rate exceeded") }, false},
 		"the controller is nobody":     {func(w *world) { w.assumeErr = errors.New("no credentials") }, false},
 		"the Secret cannot be written": {func(w *world) { w.applyErr = errors.New("quota") }, false},
 	} {

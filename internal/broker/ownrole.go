@@ -103,12 +103,8 @@ func isSoon(want identity.Desired, err error) bool {
 	if want.Own == nil {
 		return false
 	}
-	if step, is := errors.AsType[*identity.StepError](err); is && step.Soon {
-		return true
-	}
-	// https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
-	var api interface{ ErrorCode() string }
-	return errors.As(err, &api) && api.ErrorCode() == "AccessDenied"
+	step, is := errors.AsType[*identity.StepError](err)
+	return is && step.Soon || errors.Is(err, identity.ErrNotAssumable)
 }
 
 // holds says whether a role may have been made for an identity.

@@ -1,13 +1,13 @@
 package broker
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -24,7 +24,7 @@ func asking(t *testing.T) *world {
 	return w
 }
 
-var errDenied = &smithy.GenericAPIError{Code: "AccessDenied", Message: "not authorized to perform sts:AssumeRole"}
+var errDenied = fmt.Errorf("AccessDenied: not authorized to perform sts:AssumeRole: %w", identity.ErrNotAssumable)
 
 func TestTheObjectIsHeldBeforeItsRoleIsMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
