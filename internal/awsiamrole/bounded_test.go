@@ -82,7 +82,7 @@ func TestALabelTooManyIsSaidByNumber(t *testing.T) {
 	}
 }
 
-func TestWhoeverTakesLabelsOffIsServed(t *testing.T) {
+func TestAChangeOfLabelsIsTold(t *testing.T) {
 	s, i, _ := newSource(t)
 	told := 0
 	require.NoError(t, s.Watch(func(identity.Key) { told++ }))
@@ -90,9 +90,11 @@ func TestWhoeverTakesLabelsOffIsServed(t *testing.T) {
 	i.handlers[0].OnUpdate(many, few)
 	assert.Equal(t, 1, told)
 	i.handlers[0].OnUpdate(few, fewer)
-	assert.Equal(t, 1, told, "labels ask for nothing")
-	i.handlers[0].OnUpdate(fewer, more)
 	assert.Equal(t, 2, told)
+	i.handlers[0].OnUpdate(fewer, transformed(t, labelled(1, 1)))
+	assert.Equal(t, 2, told, "the same ask for nothing")
+	i.handlers[0].OnUpdate(fewer, more)
+	assert.Equal(t, 3, told)
 }
 
 func TestConditionsOfOthersStayWithoutBeingKept(t *testing.T) {

@@ -3,6 +3,7 @@ package awsiamrole
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -39,13 +40,10 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 	_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: handle,
 		UpdateFunc: func(old, cur any) {
-			// Status writes are our own; they ask for nothing. Labels ask
-			// for nothing either, until they are too many.
-			if before, ok := old.(*AWSIAMRole); ok {
-				if after, ok := cur.(*AWSIAMRole); ok && before.Generation == after.Generation && before.UID == after.UID &&
-					before.lacks() == after.lacks() {
-					return
-				}
+			before, was := old.(*AWSIAMRole)
+			after, is := cur.(*AWSIAMRole)
+			if was && is && asksTheSame(before, after) {
+				return // status writes are our own
 			}
 			handle(cur)
 		},
@@ -55,6 +53,13 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 		return fmt.Errorf("watch AWSIAMRoles: %w", err)
 	}
 	return nil
+}
+
+// asksTheSame says that nothing is to be done about a change. Labels are copied to
+// the Secret, unless they are too many.
+func asksTheSame(before, after *AWSIAMRole) bool {
+	return before.Generation == after.Generation && before.UID == after.UID &&
+		before.lacks() == after.lacks() && maps.Equal(before.Labels, after.Labels)
 }
 
 // Desired returns what an AWSIAMRole asks for, nil if there is none. Beside an

@@ -48,6 +48,7 @@ type Broker struct {
 	Config
 	troubles troubles
 	restores budgets
+	relabels budgets
 	fresh    freshRoles
 	looks    looks
 	orphans  orphans
@@ -82,10 +83,8 @@ func (b *Broker) Deadline(key identity.Key) time.Time {
 	return at
 }
 
-// Sync makes the Secret of one identity be as it should, and returns when to
-// look at it again. What is wrong is reported on the object; an error means
-// that it is worth another try before that.
-func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, error) {
+// syncCredentials is Sync without the labels.
+func (b *Broker) syncCredentials(ctx context.Context, key identity.Key) (time.Duration, error) {
 	source, known := b.Sources[key.Source]
 	if !known {
 		return 0, fmt.Errorf("unknown source %q", key.Source)

@@ -90,6 +90,12 @@ type Secrets interface {
 	Apply(ctx context.Context, want identity.Desired, creds identity.Credentials) (refresh.State, bool, error)
 	// Remove deletes the Secret; nil if it is already gone.
 	Remove(ctx context.Context, key identity.Key) error
+	// LabelsDiffer says, without a call, whether the Secret is to be given other
+	// labels. It is false where Apply has yet to write it.
+	LabelsDiffer(want identity.Desired) bool
+	// Relabel gives the Secret the labels of want, and touches no data. Its
+	// errors are *identity.StepError.
+	Relabel(ctx context.Context, want identity.Desired) error
 	// ForgetRole makes the Secret name no unique id of a role. Its errors are
 	// *identity.StepError.
 	ForgetRole(ctx context.Context, key identity.Key) error

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -76,11 +77,12 @@ type world struct {
 	onAssume func()
 
 	// What goes wrong.
-	forgetErr, differsErr, disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
+	relabelErr, forgetErr, differsErr, disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
 
 	ahead   time.Duration // of the controller's clock before that of STS
 	keeps   bool          // the object still asks, by the API server's word
 	notice  string
+	labels  map[string]string // of the Secret
 	assumed []identity.Desired
 	// forgotten are those that nobody asks for and that have no Secret.
 	forgotten []identity.Key
@@ -102,7 +104,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, asked: desired(), have: map[identity.Key]refresh.State{}}
 	w.Broker = New(Config{
-		Sources: map[identity.Source]Source{identity.ServiceAccount: w},
+		Sources: map[identity.Source]Source{identity.ServiceAccount: w, identity.AWSIAMRole: w},
 		Rules:   w, Sessions: w, Secrets: w, Reporter: w, Metrics: w, Roles: w, Holder: w,
 		RoleReady:    2 * time.Minute,
 		Logger:       log.NewLogfmtLogger(&w.logged),
@@ -254,6 +256,7 @@ func (w *world) Apply(_ context.Context, want identity.Desired, creds identity.C
 		return refresh.State{}, false, w.applyErr
 	}
 	assert.Equal(w.t, sentinel+"s", creds.SecretAccessKey.Reveal())
+	w.labels = want.Labels
 	w.have[want.Key] = refresh.State{
 		Exists: true, UID: "s1", RoleARN: creds.RoleARN, Expiration: creds.Expiration, Session: creds.Expiration.Sub(creds.Issued), SpecHash: want.SpecHash(), RoleID: want.RoleID, Proven: want.Proven,
 	}
@@ -281,6 +284,18 @@ func (w *world) hear(e event) { w.events, w.heard = append(w.events, e), append(
 func (w *world) ObserveRefresh(source, reason, result string, took time.Duration) {
 	assert.GreaterOrEqual(w.t, took, time.Duration(0))
 	w.metrics = append(w.metrics, source+" "+reason+" "+result)
+}
+
+func (w *world) LabelsDiffer(want identity.Desired) bool {
+	return w.have[want.Key].Exists && !maps.Equal(w.labels, want.Labels)
+}
+
+func (w *world) Relabel(_ context.Context, want identity.Desired) error {
+	w.calls = append(w.calls, "Relabel")
+	if w.relabelErr == nil {
+		w.labels = want.Labels
+	}
+	return w.relabelErr
 }
 
 func (w *world) ForgetRole(_ context.Context, key identity.Key) error {

@@ -107,7 +107,7 @@ func TestLabelsAndAnnotationsOfOthers(t *testing.T) {
 	w.show(t, want, w.api.write("kubectl", want.SecretName, mark))
 	want.Labels = map[string]string{"team": "b"}
 	secret = w.stored(t, want)
-	assert.Equal(t, secretLabels(want), secret.Labels, "a resource's Secret has the resource's")
+	assert.Equal(t, map[string]string{"heritage": Manager, "type": "awsiamrole", "team": "b", "owner": "b"}, secret.Labels, "and beside a resource's")
 	assert.Equal(t, "c", secret.Annotations["note"])
 }
 

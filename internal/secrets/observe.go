@@ -15,14 +15,18 @@ import (
 // partition, 12 of account, 511 of path, 64 of name, and 16 around them.
 const longestARN = 640
 
-// observation is what the cache keeps of a Secret: no data, no labels, only
-// what decisions are taken from. With tens of thousands of Secrets, whole
+// observation is what the cache keeps of a Secret: no data, only what decisions
+// are taken from. With tens of thousands of Secrets, whole
 // metadata would be most of the process's memory.
 type observation struct {
 	namespace, name string
 	refresh.State
 	// A patch has to know where there is no map to add to.
 	noAnnotations, noLabels bool
+	// labels are those that an AWSIAMRole's has besides our own, none where
+	// they are too many.
+	labels     []observedLabel
+	manyLabels bool
 }
 
 // GetObjectMeta lets the informer's store find the key and resource version.
@@ -61,6 +65,7 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 			Edited:          edited(source, meta.ManagedFields),
 		},
 	}
+	o.labels, o.manyLabels = observeLabels(source, meta)
 	if at, err := time.Parse(time.RFC3339, meta.Annotations[provenAnnotation]); err == nil {
 		o.Proven = at.UTC()
 	}

@@ -23,9 +23,7 @@ func add(value any, path ...string) operation {
 func remove(path ...string) operation { return operation{Op: "remove", Path: pointer(path)} }
 
 // operations returns the patch that makes the observed Secret hold data.
-// Labels and annotations that others added to a ServiceAccount's Secret stay;
-// an AWSIAMRole's has exactly the labels that the predecessor gave it, where they
-// are known.
+// Labels and annotations that others added stay.
 //
 // Resource version and UID are written rather than tested: the API server
 // refuses to change them, and says so with a conflict, where a failed test
@@ -36,8 +34,7 @@ func operations(want identity.Desired, have *observation, data map[string][]byte
 		add(have.UID, "metadata", "uid"),
 		add([]any{ownerReference(want)}, "metadata", "ownerReferences"),
 	}
-	exact := want.Source == identity.AWSIAMRole && !want.KeepLabels
-	ops = append(ops, addAll(exact || have.noLabels, secretLabels(want), "metadata", "labels")...)
+	ops = append(ops, labelOperations(want, have)...)
 	ops = append(ops, addAll(have.noAnnotations, notes, "metadata", "annotations")...)
 	for _, note := range []struct {
 		key   string

@@ -15,7 +15,9 @@ const (
 	patchServiceAccountOwner = `{"op":"add","path":"/metadata/ownerReferences","value":[{"apiVersion":"v1","kind":"ServiceAccount","name":"app","uid":"owner-uid"}]}`
 	patchRoleOwner           = `{"op":"add","path":"/metadata/ownerReferences","value":[{"apiVersion":"zalando.org/v1","kind":"AWSIAMRole","name":"app","uid":"owner-uid"}]}`
 	patchVersion             = `{"op":"add","path":"/metadata/resourceVersion","value":"12"},{"op":"add","path":"/metadata/uid","value":"u"}`
-	patchRoleLabels          = `{"op":"add","path":"/metadata/labels","value":{"heritage":"kube-aws-iam-controller","team":"a","type":"awsiamrole"}}`
+	patchRoleLabels          = `{"op":"add","path":"/metadata/labels/heritage","value":"kube-aws-iam-controller"},` +
+		`{"op":"add","path":"/metadata/labels/team","value":"a"},{"op":"add","path":"/metadata/labels/type","value":"awsiamrole"},` +
+		`{"op":"remove","path":"/metadata/labels/squad"}`
 )
 
 func TestPatchesByteForByte(t *testing.T) {
@@ -44,8 +46,9 @@ func TestPatchesByteForByte(t *testing.T) {
 				`{"op":"add","path":"/metadata/annotations","value":{"iam.amazonaws.com/expiration":"e","iam.amazonaws.com/role-arn":"r"}},` +
 				`{"op":"add","path":"/data","value":{"credentials.json":"YQ==","expire":"Yg=="}}`,
 		},
-		"a resource's, all labels at once": {
+		"a resource's, with a label that it had before": {
 			source: identity.AWSIAMRole, whole: true,
+			have: observation{labels: []observedLabel{{key: "owner", value: "x"}, {key: "squad", value: "a", copied: true}}},
 			want: patchVersion + "," + patchRoleOwner + "," + patchRoleLabels + "," +
 				`{"op":"add","path":"/metadata/annotations/iam.amazonaws.com~1expiration","value":"e"},` +
 				`{"op":"add","path":"/metadata/annotations/iam.amazonaws.com~1role-arn","value":"r"},` +

@@ -2,11 +2,6 @@ package secrets
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -20,24 +15,5 @@ func (s *Store) ForgetRole(ctx context.Context, key identity.Key) error {
 	if !have.Exists || have.RoleID == "" {
 		return nil
 	}
-	body, err := json.Marshal([]operation{
-		add(have.ResourceVersion, "metadata", "resourceVersion"),
-		add(have.UID, "metadata", "uid"),
-		remove("metadata", "annotations", roleIDAnnotation),
-	})
-	if err != nil {
-		return fmt.Errorf("render patch: %w", err)
-	}
-	secret, err := s.secrets.Secrets(key.Namespace).Patch(ctx, have.name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: Manager})
-	if err != nil {
-		return &identity.StepError{
-			Reason:  identity.UpdateSecretFailed,
-			Message: fmt.Sprintf("Failed to update secret %s/%s: %v", key.Namespace, have.name, err),
-			Err:     err,
-		}
-	}
-	if !have.Edited { // what somebody else wrote is still there to be noticed
-		s.remember(key, &secret.ObjectMeta)
-	}
-	return nil
+	return s.patchMetadata(ctx, key, &have, []operation{remove("metadata", "annotations", roleIDAnnotation)})
 }
