@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
-	"strconv"
 	"strings"
 
 	"kube-aws-iam-controller/internal/identity"
@@ -31,8 +30,10 @@ const (
 type Rules []rule
 
 type rule struct {
-	annotation, value string
-	permits           func(arn string, base identity.BaseRole) bool
+	annotation string
+	// refuses returns why the rule does not permit a role, and the remedy, ""
+	// if it does.
+	refuses func(role identity.RoleReference, base identity.BaseRole) string
 }
 
 // ParseRules reads the rules in a namespace's annotations. Beside an error,
@@ -42,7 +43,7 @@ func ParseRules(annotations map[string]string) (Rules, error) {
 	var problems []error
 	for _, kind := range []struct {
 		annotation string
-		parse      func(string) (func(string, identity.BaseRole) bool, error)
+		parse      func(string) (func(identity.RoleReference, identity.BaseRole) string, error)
 	}{
 		{AllowedRoles, parseGlobs},
 		{Permitted, parsePattern},
@@ -51,41 +52,31 @@ func ParseRules(annotations map[string]string) (Rules, error) {
 		if !has {
 			continue
 		}
-		permits, err := kind.parse(value)
+		refuses, err := kind.parse(value)
 		if err != nil {
-			permits = func(string, identity.BaseRole) bool { return false }
-			problems = append(problems, fmt.Errorf("%s: %w: until it is mended, this namespace may use no role", kind.annotation, err))
+			why := err.Error()
+			refuses = func(identity.RoleReference, identity.BaseRole) string { return why }
+			problems = append(problems, fmt.Errorf("%s: %w. Until it is mended, this namespace may use no role", kind.annotation, err))
 		}
-		rules = append(rules, rule{kind.annotation, value, permits})
+		rules = append(rules, rule{kind.annotation, refuses})
 	}
 	return rules, errors.Join(problems...)
 }
 
-// Refusing returns the rule that does not permit a role, as it stands in the
-// annotations, "" if all do. Names in rules are looked up in base.
+// Refusing returns which rule does not permit a role, why, and what to do about
+// it, "" if all permit it. Names in rules are looked up in base.
 func (r Rules) Refusing(role identity.RoleReference, base identity.BaseRole) string {
 	for _, rule := range r {
-		if !rule.permits(role.String(), base) {
-			return rule.annotation + ": " + shown(rule.value)
+		if why := rule.refuses(role, base); why != "" {
+			return rule.annotation + ": " + why
 		}
 	}
 	return ""
 }
 
-// longestShown is how much of a rule a message repeats.
-const longestShown = 100
-
-// shown returns a rule's value as it is, if that is short and printable.
-func shown(value string) string {
-	if len(value) <= longestShown && strconv.CanBackquote(value) {
-		return value
-	}
-	return identity.Quote(value)
-}
-
-func parseGlobs(value string) (func(string, identity.BaseRole) bool, error) {
+func parseGlobs(value string) (func(identity.RoleReference, identity.BaseRole) string, error) {
 	if len(value) > longestGlobs {
-		return nil, fmt.Errorf("%s is too long: give at most %d bytes", identity.Quote(value), longestGlobs)
+		return nil, tooLong(value, longestGlobs)
 	}
 	var globs []*string
 	if err := json.Unmarshal([]byte(value), &globs); err != nil || globs == nil {
@@ -96,22 +87,18 @@ func parseGlobs(value string) (func(string, identity.BaseRole) bool, error) {
 			return nil, notGlobs(value)
 		}
 	}
-	return func(arn string, base identity.BaseRole) bool {
+	return func(role identity.RoleReference, base identity.BaseRole) string {
 		for _, glob := range globs {
 			pattern := *glob
 			if !strings.HasPrefix(pattern, "arn:") {
 				pattern = base.String() + pattern
 			}
-			if matches(pattern, arn) {
-				return true
+			if matches(pattern, role.String()) {
+				return ""
 			}
 		}
-		return false
+		return refuseByGlobs(value, role, base)
 	}, nil
-}
-
-func notGlobs(value string) error {
-	return fmt.Errorf(`%s is not a JSON array of strings: give one of role names and ARNs with * for any characters, such as ["app", "team-a/*"]`, identity.Quote(value))
 }
 
 // matches says whether s is as a glob says, in which * stands for any
@@ -134,22 +121,48 @@ func matches(glob, s string) bool {
 	return strings.HasSuffix(rest, parts[last])
 }
 
-func parsePattern(value string) (func(string, identity.BaseRole) bool, error) {
+func parsePattern(value string) (func(identity.RoleReference, identity.BaseRole) string, error) {
 	if len(value) > longestPattern {
-		return nil, fmt.Errorf("%s is too long: give at most %d bytes", identity.Quote(value), longestPattern)
+		return nil, tooLong(value, longestPattern)
 	}
-	// By itself first: a)|(?:b would close the group that anchors it.
-	_, err := regexp.Compile(value)
-	if err == nil {
-		var anchored *regexp.Regexp
-		if anchored, err = regexp.Compile("^(?:" + value + ")$"); err == nil {
-			return func(arn string, _ identity.BaseRole) bool { return anchored.MatchString(arn) }, nil
+	whole, err := anchored(value)
+	if err != nil {
+		return nil, notPattern(value, err)
+	}
+	return func(role identity.RoleReference, _ identity.BaseRole) string {
+		if whole.MatchString(role.String()) {
+			return ""
 		}
+		return refuseByPattern(value, role)
+	}, nil
+}
+
+// anchored returns an expression that matches what another matches as a whole.
+func anchored(value string) (*regexp.Regexp, error) {
+	// By itself first: a)|(?:b would close the group that anchors it.
+	if _, err := regexp.Compile(value); err != nil {
+		return nil, err
 	}
+	return regexp.Compile("^(?:" + value + ")$")
+}
+
+func tooLong(value string, limit int) error {
+	return fmt.Errorf("%s is too long, so it permits nothing: write at most %d bytes", identity.Quote(value), limit)
+}
+
+func notPattern(value string, err error) error {
 	why := err.Error()
 	if malformed, is := errors.AsType[*syntax.Error](err); is {
 		why = malformed.Code.String() // the rest repeats the value
 	}
-	return nil, fmt.Errorf("%s is not a regular expression: %s: give one that matches whole role ARNs, see https://github.com/google/re2/wiki/Syntax",
-		identity.Quote(value), why)
+	remedy := "write one that matches whole role ARNs, such as .*/app, see https://github.com/google/re2/wiki/Syntax"
+	if strings.HasPrefix(value, "[") && strings.HasSuffix(value, "]") {
+		remedy = "write one expression, or put the list into " + AllowedRoles
+	}
+	if strings.HasPrefix(value, "*") {
+		if _, wrong := anchored("." + value); wrong == nil {
+			remedy = "any characters are .* in it: write ." + shown(value)
+		}
+	}
+	return fmt.Errorf("%s is not a regular expression (%s), so it permits nothing: %s", identity.Quote(value), why, remedy)
 }

@@ -86,17 +86,25 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestMalformedRulesAreNamed(t *testing.T) {
+func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
+	const generic = `write role names and ARNs, with * for any characters, such as ["app", "team-a/*"]`
 	for value, says := range map[string]string{
-		"":          `iam.amazonaws.com/allowed-roles: "" is not a JSON array of strings`,
-		"app":       `"app" is not a JSON array`,
-		"null":      "is not a JSON array",
-		"[null]":    "is not a JSON array",
-		`[1]`:       "is not a JSON array",
-		`["a"] x`:   "is not a JSON array",
-		`{"a":"b"}`: "is not a JSON array",
-		`"a"`:       "is not a JSON array",
-		`["` + strings.Repeat("a", 70_000) + `"]`: "is too long",
+		"[demo-app]":           `iam.amazonaws.com/allowed-roles: "[demo-app]" is not JSON, so it permits nothing: write ["demo-app"]. Until it is mended, this namespace may use no role`,
+		"":                     `"" is not JSON, so it permits nothing: ` + generic,
+		"app":                  `"app" is not JSON, so it permits nothing: write ["app"].`,
+		"a, team-a/*":          `is not JSON, so it permits nothing: write ["a","team-a/*"].`,
+		"['a', \"b\",]":        `is not JSON, so it permits nothing: write ["a","b"].`,
+		"- a\n- b\n":           `is not JSON, so it permits nothing: write ["a","b"].`,
+		"[“app”]":              `is not JSON, so it permits nothing: write ["app"].`,
+		"[" + account + "app]": `is not JSON, so it permits nothing: write ["arn:aws:iam::123456789012:role/app"].`,
+		"null":                 `is JSON, but not an array of strings, so it permits nothing: ` + generic,
+		"[null]":               `is JSON, but not an array of strings, so it permits nothing: ` + generic,
+		`[1, true]`:            `is JSON, but not an array of strings, so it permits nothing: write ["1","true"]`,
+		`["a"] x y(z)`:         `is not JSON, so it permits nothing: ` + generic,
+		`{"a":"b"}`:            `is JSON, but not an array of strings, so it permits nothing: ` + generic,
+		`"a"`:                  `is JSON, but not an array of strings, so it permits nothing: write ["a"].`,
+		`["` + strings.Repeat("a", 70_000) + `"]`: "is too long, so it permits nothing: write at most 65536 bytes",
+		`[` + strings.Repeat("a", 7_000) + `]`:    generic,
 	} {
 		_, err := ParseRules(map[string]string{AllowedRoles: value})
 		require.ErrorContains(t, err, says)
@@ -104,12 +112,14 @@ func TestMalformedRulesAreNamed(t *testing.T) {
 		assert.Less(t, len(err.Error()), 500)
 	}
 	for value, says := range map[string]string{
-		"(":                       `iam.amazonaws.com/permitted: "(" is not a regular expression: missing closing )`,
+		"(":                       `iam.amazonaws.com/permitted: "(" is not a regular expression (missing closing )), so it permits nothing: write one that matches whole role ARNs, such as .*/app, see `,
+		"*demo-app":               `"*demo-app" is not a regular expression (missing argument to repetition operator), so it permits nothing: any characters are .* in it: write .*demo-app`,
+		"[demo-app]":              `is not a regular expression (invalid character class range), so it permits nothing: write one expression, or put the list into iam.amazonaws.com/allowed-roles`,
 		"a)|(?:b":                 "unexpected )",
 		"(?<=a)b":                 "is not a regular expression",
 		"((a{900}){900})":         "invalid repeat count",
 		"\xff":                    "invalid UTF-8",
-		strings.Repeat("a", 5000): "is too long",
+		strings.Repeat("a", 5000): "is too long, so it permits nothing: write at most 4096 bytes",
 	} {
 		_, err := ParseRules(map[string]string{Permitted: value})
 		require.ErrorContains(t, err, says)
@@ -117,12 +127,60 @@ func TestMalformedRulesAreNamed(t *testing.T) {
 	}
 }
 
-func TestTheRuleThatRefusesIsNamed(t *testing.T) {
+func TestARefusalSaysWhichRuleWhyAndWhatToDo(t *testing.T) {
+	const do = "Use a role that it may, or have whoever administers the namespace "
+	tests := map[string]struct{ annotation, value, role, want string }{
+		"a list without the role": {AllowedRoles, `["a"]`, "team/app", `["a"] does not name it. ` + do + `add "team/app"`},
+		"a list of names, and a role of another account": {
+			AllowedRoles, `["app"]`, "arn:aws:iam::210987654321:role/app",
+			`["app"] does not name it: what does not begin with arn: is below arn:aws:iam::123456789012:role/. ` + do + `add "arn:aws:iam::210987654321:role/app"`,
+		},
+		"a malformed list": {AllowedRoles, `[app]`, "app", `"[app]" is not JSON, so it permits nothing: write ["app"]`},
+		"a name for an expression": {
+			Permitted, "demo-app", "demo-app", `demo-app has to match the whole ARN, and matches only "demo-app" of it. ` + do + `write .*/demo-app`,
+		},
+		"the end of a name": {Permitted, "-app", "demo-app", `-app has to match the whole ARN, and matches only "-app" of it. ` + do + `write .*-app`},
+		"the begin of an ARN": {
+			Permitted, "arn:aws:iam::123456789012:role/de", "demo-app",
+			`arn:aws:iam::123456789012:role/de has to match the whole ARN, and matches only "arn:aws:iam::123456789012:role/de" of it. ` + do + `write arn:aws:iam::123456789012:role/de.*`,
+		},
+		"the middle":           {Permitted, "demo|test", "demo-app", `demo|test has to match the whole ARN, and matches only "demo" of it. ` + do + `write .*/(?:demo|test).*`},
+		"another role":         {Permitted, ".*/other", "app", `.*/other does not match the ARN. ` + do + `make it match, such as .*/other|arn:aws:iam::123456789012:role/app`},
+		"one that is anchored": {Permitted, "^app$", "app", `^app$ does not match the ARN. ` + do + `make it match, such as ^app$|arn:aws:iam::123456789012:role/app`},
+		"nothing":              {Permitted, "", "app", `"" does not match the ARN. ` + do + `make it match, such as arn:aws:iam::123456789012:role/app`},
+		"a list":               {Permitted, `["app"]`, "app", `["app"] is one regular expression, not a list, and does not match the ARN. ` + do + `put the list into iam.amazonaws.com/allowed-roles`},
+	}
+	base, err := identity.ParseBaseRole(account)
+	require.NoError(t, err)
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			rules, _ := ParseRules(map[string]string{tc.annotation: tc.value})
+			assert.Equal(t, tc.annotation+": "+tc.want, rules.Refusing(at(t, tc.role), base))
+		})
+	}
 	rules, err := ParseRules(map[string]string{AllowedRoles: `["a"]`, Permitted: ".*b"})
 	require.NoError(t, err)
-	base, _ := identity.ParseBaseRole(account)
-	assert.Equal(t, `iam.amazonaws.com/permitted: .*b`, rules.Refusing(at(t, "a"), base))
-	assert.Equal(t, `iam.amazonaws.com/allowed-roles: ["a"]`, rules.Refusing(at(t, "b"), base))
+	assert.Contains(t, rules.Refusing(at(t, "a"), base), Permitted)
+	assert.Contains(t, rules.Refusing(at(t, "b"), base), AllowedRoles)
+}
+
+// What a refusal proposes permits the role.
+func TestWhatIsProposedForAnExpressionPermitsTheRole(t *testing.T) {
+	base, err := identity.ParseBaseRole(account)
+	require.NoError(t, err)
+	role := at(t, "team/demo-app")
+	for _, value := range []string{"demo-app", "demo|team", "app", "team/demo-app", "(?i)DEMO", "role/.*", "arn:aws", "", "x", ".*b", "e.+a"} {
+		rules, err := ParseRules(map[string]string{Permitted: value})
+		require.NoError(t, err)
+		_, proposed, said := strings.Cut(rules.Refusing(role, base), "write ")
+		if !said {
+			_, proposed, said = strings.Cut(rules.Refusing(role, base), "such as ")
+		}
+		require.True(t, said, value)
+		rules, err = ParseRules(map[string]string{Permitted: proposed})
+		require.NoError(t, err)
+		assert.Empty(t, rules.Refusing(role, base), proposed)
+	}
 }
 
 func FuzzParseRules(f *testing.F) {

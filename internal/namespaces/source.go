@@ -97,7 +97,8 @@ func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context
 	case err != nil:
 		return err
 	case r == nil && s.Restrict:
-		return refusal(key, fmt.Sprintf("any role: it has neither %s nor %s, and this controller runs with --namespace-restrictions", AllowedRoles, Permitted))
+		return refusal(key, fmt.Sprintf("any role: it has neither %s nor %s, and this controller runs with --namespace-restrictions. "+
+			`Have whoever administers the namespace annotate it with those that it may, such as %s: ["app", "team-a/*"]`, AllowedRoles, Permitted, AllowedRoles))
 	case r == nil:
 		return nil
 	}
@@ -118,7 +119,7 @@ func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context
 func refusal(key identity.Key, what string) error {
 	return &identity.InvalidError{
 		Reason:  identity.RoleNotPermitted,
-		Message: fmt.Sprintf("The namespace %s may not use %s. Use a role that it may, or have whoever administers the namespace permit this one", key.Namespace, what),
+		Message: fmt.Sprintf("The namespace %s may not use %s", key.Namespace, what),
 	}
 }
 
