@@ -33,14 +33,14 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, err
 // returns how long to wait where those are changed in a loop. The budget is not
 // the one of renewals, which may not wait for labels.
 func (b *Broker) relabel(ctx context.Context, key identity.Key) (time.Duration, error) {
-	want, err := b.Sources[key.Source].Desired(key)
+	want, _ := b.Sources[key.Source].Desired(key) // what is wrong with it was said
 	if want == nil || !b.Secrets.LabelsDiffer(*want) {
-		return 0, nil //nolint:nilerr // the credentials' business
+		return 0, nil
 	}
 	if wait := b.relabels.spend(key, time.Now()); wait > 0 {
 		return wait, nil
 	}
-	if err = b.Secrets.Relabel(ctx, *want); err != nil {
+	if err := b.Secrets.Relabel(ctx, *want); err != nil {
 		b.complain(ctx, *want, b.Secrets.Observe(key), reasonOf(err), err)
 		return 0, err
 	}

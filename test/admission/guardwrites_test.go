@@ -54,6 +54,8 @@ func TestTheGuardLetsOnlyTheControllerWriteItsSecrets(t *testing.T) {
 		forged.Labels = labels[source]
 		_, err := secrets.Create(t.Context(), forged, metav1.CreateOptions{})
 		assert.True(t, apierrors.IsForbidden(err), "%v", err)
+		require.ErrorContains(t, err, "When copying or restoring, leave the Secret forged out: it is made anew once its ServiceAccount or AWSIAMRole is there. "+
+			"For a Secret of your own choose another name, and leave out those labels")
 
 		kept := secret(name)
 		kept.Labels = labels[source]
@@ -73,21 +75,21 @@ func TestTheGuardLetsOnlyTheControllerWriteItsSecrets(t *testing.T) {
 		} {
 			err = g.patch("secret", name, patch)
 			require.True(t, apierrors.IsForbidden(err), "%s: %v", what, err)
-			require.ErrorContains(t, err, "Secret "+name+" is kept by kube-aws-iam-controller, which alone writes and deletes it", what)
+			require.ErrorContains(t, err, "the Secret "+name+" is kept by kube-aws-iam-controller, which alone writes it: change the ServiceAccount or AWSIAMRole that it belongs to. "+
+				"For new credentials at once delete it, with kubectl delete secret "+name, what)
 		}
 		require.NoError(t, g.patch("secret", name, `{"metadata":{"labels":{}}}`), "as it is, as what stores objects anew writes it")
-		err = secrets.Delete(t.Context(), name, metav1.DeleteOptions{})
-		assert.True(t, apierrors.IsForbidden(err), "%v", err)
-		err = secrets.DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
-		assert.True(t, apierrors.IsForbidden(err), "%v", err)
-		require.NoError(t, g.controller().CoreV1().Secrets(g.namespace).Delete(t.Context(), name, metav1.DeleteOptions{}))
+		require.NoError(t, secrets.Delete(t.Context(), name, metav1.DeleteOptions{}), "for new credentials")
 	}
+	_, err := secrets.Create(t.Context(), secret("app.aws-iam"), metav1.CreateOptions{})
+	require.ErrorContains(t, err, "leave the Secret app.aws-iam out")
 
-	_, err := secrets.Create(t.Context(), secret("mine"), metav1.CreateOptions{})
+	_, err = secrets.Create(t.Context(), secret("mine"), metav1.CreateOptions{})
 	require.NoError(t, err)
 	require.NoError(t, g.patch("secret", "mine", `{"stringData":{"k":"w"}}`))
 	err = g.patch("secret", "mine", `{"metadata":{"labels":{"iam.amazonaws.com/source":"serviceaccount"}}}`)
 	assert.True(t, apierrors.IsForbidden(err), "%v", err)
+	require.ErrorContains(t, err, "leave them off the Secret mine")
 	require.NoError(t, secrets.Delete(t.Context(), "mine", metav1.DeleteOptions{}))
 }
 
@@ -142,7 +144,8 @@ func TestTheGuardLetsOnlyTheControllerWriteItsMarksOnServiceAccounts(t *testing.
 		change(forged)
 		_, err := accounts.Create(t.Context(), forged, metav1.CreateOptions{})
 		require.True(t, apierrors.IsForbidden(err), "%s: %v", what, err)
-		require.ErrorContains(t, err, "leave it as it is", what)
+		require.ErrorContains(t, err, " of the ServiceAccount forged is ", what)
+		require.ErrorContains(t, err, "when copying or restoring a ServiceAccount, leave it out", what)
 	}
 	put := `{"metadata":{"annotations":{"` + roleARN + `":"x"},"finalizers":["` + finalizer + `"]}}`
 	require.Error(t, g.patch("serviceaccount", "app", put))
@@ -155,6 +158,7 @@ func TestTheGuardLetsOnlyTheControllerWriteItsMarksOnServiceAccounts(t *testing.
 	} {
 		err = g.patch("serviceaccount", "app", patch)
 		require.True(t, apierrors.IsForbidden(err), "%s: %v", what, err)
+		require.ErrorContains(t, err, "when replacing a ServiceAccount, keep it as it is, or use kubectl apply", what)
 	}
 	require.NoError(t, g.patch("serviceaccount", "app",
 		`{"metadata":{"labels":{"a":"b"},"annotations":{"iam.amazonaws.com/role":"r"},"finalizers":["`+finalizer+`","example.com/mine"]}}`), "what is a tenant's")

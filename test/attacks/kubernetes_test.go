@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/test/cluster"
@@ -92,7 +93,8 @@ var kubernetesAttacks = []attack{
 				_, err := client.CoreV1().Secrets(a.namespace).List(ctx, metav1.ListOptions{})
 				return err
 			})
-			a.forbidden(client.CoreV1().Secrets(a.namespace).Delete(a.t.Context(), "app.aws-iam", metav1.DeleteOptions{}))
+			_, err = client.CoreV1().Secrets(a.namespace).Patch(a.t.Context(), "app.aws-iam", types.MergePatchType, []byte(`{"data":{"credentials":"eA=="}}`), metav1.PatchOptions{})
+			a.forbidden(err)
 		},
 	},
 	{
