@@ -49,16 +49,27 @@ func TestPodsOnlySetTheirServiceAccount(t *testing.T) {
 			w.role("early")
 			w.sessions("early", 1)
 
-			// Replicas come and go: no pod notices.
-			w.leave(metav1.DeleteOptions{})
-			w.sessions("process", 2)
-			w.leave(metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))})
-			w.sessions("process", 4)
-			w.sessions("endpoint", 4)
-
 			w.assertRefusals()
 		})
 	}
+}
+
+func TestReplicasComeAndGoAndNoPodNotices(t *testing.T) {
+	w := install(t, "admission-policy", imageSetting)
+	w.awaitAdmission()
+	for delivery, from := range map[string]string{"process": shellImage, "endpoint": scratchImage} {
+		w.account(delivery, "delivery", delivery)
+		w.role(delivery)
+		require.NoError(t, w.pod(delivery, delivery, from))
+	}
+	// Each is renewed by the replica that has taken over.
+	for before, how := range []metav1.DeleteOptions{{}, {GracePeriodSeconds: new(int64(0))}} {
+		w.sessions("process", before+1)
+		w.sessions("endpoint", before+1)
+		w.leave(how)
+	}
+	w.sessions("process", 3)
+	w.sessions("endpoint", 3)
 }
 
 // restrict puts a namespace under the restricted Pod Security Standard.

@@ -30,11 +30,17 @@ const (
 )
 
 // within is how long what happens at once may take on a busy machine.
-const within = 2 * time.Minute
+const within = 5 * time.Minute
 
-// session is that of every role in these tests: long enough for the kubelet, which renews mounted files every few
-// seconds, to be in time for the new credentials.
-const session = 45 * time.Second
+const (
+	// takeover is within what a standby leads once the leader was killed: the Lease has to run out.
+	takeover = 30 * time.Second
+	// delivery is within what a busy kubelet, which looks every few seconds, brings a new Secret into the files of a pod.
+	delivery = 20 * time.Second
+	// session is that of every role in these tests. Credentials are renewed when a third of it is left, which has to be
+	// enough for both, whenever the leader is killed.
+	session = 3 * (takeover + delivery)
+)
 
 // shared is the node of all tests; nil where none runs.
 var (
@@ -276,16 +282,16 @@ func (w *world) log(ctx context.Context, pod string) (string, error) {
 	return w.Kubectl(ctx, "logs", "-n", w.namespace, pod, "-c", "app")
 }
 
-// sessions waits until a pod has seen that many, and has had no failed call.
+// sessions waits until a pod has seen that many, of which the one before has to run out, and has had no failed call.
 func (w *world) sessions(pod string, count int) {
 	w.t.Helper()
-	w.eventually(func(ctx context.Context) error {
+	require.NoError(w.t, system.Eventually(w.t.Context(), session+within, func(ctx context.Context) error {
 		log, err := w.log(ctx, pod)
 		if err == nil && !strings.Contains(log, fmt.Sprintf("session %d is arn:aws:sts::%s:assumed-role/%s-", count, system.AccountID, w.namespace)) {
 			err = fmt.Errorf("pod %s has not seen session %d yet: %s", pod, count, log)
 		}
 		return err
-	})
+	}))
 	log, err := w.log(w.t.Context(), pod)
 	require.NoError(w.t, err)
 	require.NotContains(w.t, log, "FAILED", pod)
