@@ -338,7 +338,6 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 	if !have.Exists && !held {
 		b.Secrets.Forget(key)
 		b.proofs.forget(key)
-		b.fresh.forget(key)
 		b.looks.forget(key)
 		return 0, nil
 	}

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -296,16 +295,20 @@ func forged(w *world) {
 }
 
 func TestARoleThatASecretNamesIsUsedOnlyIfItWasMade(t *testing.T) {
-	for name, prepare := range map[string]func(*world){
-		"of another account": func(w *world) {
+	for name, tc := range map[string]struct {
+		prepare func(*world)
+		served  bool
+	}{
+		"the one that was made": {func(*world) {}, true},
+		"of another account": {func(w *world) {
 			w.change(func(s *refresh.State) { s.RoleARN = "arn:aws:iam::999999999999:role/p/" + own.Name })
-		},
-		"of another name": forged,
-		"where none are made": func(w *world) {
+		}, true},
+		"of another name":       {forged, true},
+		"edited for all to see": {func(w *world) { forged(w); w.change(func(s *refresh.State) { s.Edited = true }) }, true},
+		"where none are made": {func(w *world) {
 			forged(w)
 			w.disabledErr = &identity.InvalidError{Reason: identity.ProvisioningDisabled}
-		},
-		"edited for all to see": func(w *world) { forged(w); w.change(func(s *refresh.State) { s.Edited = true }) },
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -315,13 +318,20 @@ func TestARoleThatASecretNamesIsUsedOnlyIfItWasMade(t *testing.T) {
 				time.Sleep(45 * time.Minute)
 				w.fresh.m = nil // as after a restart
 				w.assumed = nil
-				prepare(w)
+				tc.prepare(w)
 				w.did()
-				_, _ = w.sync()
-				if strings.Contains(w.did(), "Apply") {
-					assert.Equal(t, own.String(), w.have[app].RoleARN)
+				_, err := w.sync()
+				if !tc.served {
+					assert.Empty(t, w.assumed)
+					assert.NotContains(t, w.did(), "Apply")
+					return
 				}
-				assert.Empty(t, slices.DeleteFunc(w.assumed, func(want identity.Desired) bool { return want.Role == own }))
+				require.NoError(t, err)
+				assert.True(t, strings.HasSuffix(w.did(), "Assume Apply"), "it is renewed all the same")
+				require.Len(t, w.assumed, 1)
+				assert.Equal(t, own, w.assumed[0].Role)
+				assert.Equal(t, own.String(), w.have[app].RoleARN)
+				assert.Equal(t, time.Now().Add(time.Hour).UTC(), w.have[app].Expiration)
 			})
 		})
 	}

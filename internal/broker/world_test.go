@@ -62,6 +62,7 @@ type world struct {
 
 	drifted []string
 	newID   string // of a role that is made, AROA1 if empty
+	lostErr error  // beside a role that is made, whose answer is lost
 
 	// refused are the ARNs of roles that may not be used. permitErr says that
 	// this is not known.
@@ -356,6 +357,12 @@ func (w *world) Ensure(_ context.Context, want identity.Desired, id string) (ide
 	}
 	if created {
 		w.role = &identity.Role{ARN: own, ID: cmp.Or(w.newID, "AROA1"), Since: time.Now()}
+	}
+	switch {
+	case created && w.lostErr != nil:
+		return identity.Role{}, w.lostErr
+	case !created && id != "" && id != w.role.ID:
+		return identity.Role{}, &identity.StepError{Reason: identity.RoleNotOwned, Message: "it was deleted and created again by somebody else"}
 	}
 	role := *w.role
 	role.Created = created

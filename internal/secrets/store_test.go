@@ -131,6 +131,7 @@ func TestOwnUpdateCountsBeforeTheInformerShowsIt(t *testing.T) {
 		assert.Equal(t, later.Expiration, w.Observe(want.Key).Expiration)
 		time.Sleep(time.Nanosecond)
 		assert.Equal(t, before.ResourceVersion, w.Observe(want.Key).ResourceVersion, "the informer is right in the end")
+		assert.Empty(t, w.written, "and nothing is kept")
 	})
 }
 

@@ -124,19 +124,6 @@ func TestThrottlingAndOutagesOfSTSAreOutlived(t *testing.T) {
 	w.secret("dropped.aws-iam", nil)
 }
 
-func TestOneBadIdentityHoldsUpNobody(t *testing.T) {
-	w := newWorld(t)
-	w.iamRole("", "app")
-	w.start("--workers=2")
-	for i := range 40 {
-		w.account(fmt.Sprintf("bad-%d", i), "no-such-role")
-	}
-	w.account("good", "app")
-	begin := time.Now()
-	w.secret("good.aws-iam", nil)
-	t.Logf("served %s after it was asked for", time.Since(begin))
-}
-
 func TestAnAPIServerThatHangsDoesNotHoldUpTheEnd(t *testing.T) {
 	w := newWorldOfItsOwn(t)
 	c := w.start("--leader-elect", "--leader-elect-namespace=kube-system")

@@ -1,0 +1,84 @@
+package broker
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// replaced has the object go with all that it had, and another of its name come.
+func (w *world) replaced() {
+	w.t.Helper()
+	asked := *w.asked
+	w.asked = nil
+	w.serve()
+	w.serve() // brought about by the Secret's deletion
+	require.Empty(w.t, w.have)
+	require.Nil(w.t, w.role)
+	asked.UID = "u2"
+	w.asked = &asked
+	w.did()
+	w.told()
+}
+
+func TestAnObjectIsProvenAlthoughOneOfItsNameWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.RequireExternalID = true
+		w.serve()
+		require.Contains(t, w.did(), "Prove")
+		w.replaced()
+		w.serve()
+		assert.Contains(t, w.did(), "Prove")
+	})
+}
+
+func TestASuspicionGoesWithItsObject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.DriftInterval = time.Hour
+		// look waits for a look at a role that somebody changed.
+		look := func() {
+			w.drifted = []string{"trust"}
+			for !strings.Contains(w.did(), "Differs") {
+				time.Sleep(w.serve())
+			}
+		}
+		w.serve()
+		look()
+		w.drifted = nil
+		w.replaced()
+		w.serve()
+		w.told()
+		look()
+		for _, e := range w.told() {
+			assert.NotEqual(t, identity.RoleDriftCorrected, e.reason, "what is seen once may only not be seen everywhere yet")
+		}
+	})
+}
+
+// IAM makes a role although its answer is lost: the next try has to know it for its own.
+func TestTheIDOfARoleThatIsGoneIsForgottenBeforeThereIsAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		require.Equal(t, "AROA1", w.have[app].RoleID)
+		w.did()
+		w.role, w.newID = nil, "AROA2" // somebody deleted it
+		w.asked.Own = &identity.OwnRole{Policy: `{"Version":"2012-10-17"}`}
+		w.lostErr = errors.New("the connection was closed")
+		_, err := w.sync()
+		require.ErrorIs(t, err, w.lostErr)
+		assert.Equal(t, "Free Hold Ensure AROA1 ForgetRole Ensure ", w.did())
+		w.lostErr = nil
+		w.serve()
+		assert.Equal(t, "AROA2", w.have[app].RoleID)
+	})
+}
