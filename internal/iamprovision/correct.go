@@ -3,7 +3,6 @@ package iamprovision
 import (
 	"context"
 	"net/url"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -25,8 +24,14 @@ const (
 )
 
 // correct makes each write that is needed to make a role match s, and none
-// other, and returns what differed. To look is to make none at all. The boundary
-// comes first, so that nothing is granted outside it.
+// other, and returns what differed. To look is to make none at all.
+//
+// What takes away comes before what gives, because any write can be refused, and
+// what a tenant asks for is. The boundary is first, so that nothing is granted
+// outside it. Then the trust: whoever somebody else let in is out, whatever becomes
+// of the rest; the only one who is in then is the controller, which assumes no role
+// that is not as it should be. Then the tags, by which policies can tell roles
+// apart, and the policies last.
 func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]string, error) {
 	var changed []string
 	for _, part := range []struct {
@@ -37,8 +42,6 @@ func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]
 		{trustKind, p.correctTrust},
 		{sessionKind, p.correctSession},
 		{tagsKind, p.correctTags},
-		{managedKind, p.correctManaged},
-		{inlineKind, p.correctInline},
 	} {
 		differed, err := part.correct(ctx, s, have)
 		if err != nil {
@@ -48,7 +51,8 @@ func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]
 			changed = append(changed, part.kind)
 		}
 	}
-	return changed, nil
+	policies, err := p.correctPolicies(ctx, s)
+	return append(changed, policies...), err
 }
 
 func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.Role) (bool, error) {
@@ -112,64 +116,6 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 		return true, nil
 	}
 	_, err := p.iam.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &s.name, TagKeys: []string{retainedTag}})
-	return true, err
-}
-
-func (p *Provisioner) correctManaged(ctx context.Context, s spec, _ *types.Role) (bool, error) {
-	attached, err := p.attached(ctx, s.name)
-	if err != nil {
-		return false, err
-	}
-	foreign, missing := without(attached, s.managed), without(s.managed, attached)
-	if differs := len(foreign)+len(missing) > 0; !differs || s.look {
-		return differs, nil
-	}
-	for _, arn := range foreign {
-		if err = p.detach(ctx, s.name, arn); err != nil {
-			return true, err
-		}
-	}
-	for _, arn := range missing {
-		if err = p.attach(ctx, s.name, arn); err != nil {
-			return true, err
-		}
-	}
-	return true, nil
-}
-
-// without returns what is in all and not in some.
-func without(all, some []string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(some, one) })
-}
-
-func (p *Provisioner) correctInline(ctx context.Context, s spec, _ *types.Role) (bool, error) {
-	names, err := p.inline(ctx, s.name)
-	if err != nil {
-		return false, err
-	}
-	var want []string
-	if s.policy != "" {
-		want = []string{policyName}
-	}
-	foreign, missing := without(names, want), len(without(want, names)) > 0
-	if s.policy != "" && !missing {
-		same, failure := p.hasPolicy(ctx, s)
-		if failure != nil {
-			return false, failure
-		}
-		missing = !same
-	}
-	if differs := len(foreign) > 0 || missing; !differs || s.look {
-		return differs, nil
-	}
-	for _, name := range foreign {
-		if err = p.deletePolicy(ctx, s.name, name); err != nil {
-			return true, err
-		}
-	}
-	if missing {
-		err = p.putPolicy(ctx, s)
-	}
 	return true, err
 }
 
