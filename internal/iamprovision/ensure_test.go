@@ -343,8 +343,8 @@ func TestAPrincipalThatIsNotKnownIsSaidWithItsRemedy(t *testing.T) {
 
 func TestEveryCallTakesItsTurn(t *testing.T) {
 	w, seen := newWorld(t), 0
-	p := w.provisioner(func(o *Options) { o.QPS = 0.5 }) // one at once, the next two seconds later
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	p := w.provisioner(func(o *Options) { o.QPS = 0.001 }) // one at once, the next after longer than there is time
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err := p.Ensure(ctx, wanted(policyA), "")
 	refused(t, err, identity.ProvisionFailed, "wait for a turn at IAM: ")

@@ -93,17 +93,17 @@ func watching(t *testing.T, code int) (*Informer, *api, *buffer) {
 
 func TestACacheIsReadyOnceItIsFilled(t *testing.T) {
 	informer, _, _ := watching(t, 0)
-	require.Eventually(t, func() bool { return informer.Ready() == nil }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return informer.Ready() == nil }, time.Minute, 10*time.Millisecond)
 	assert.True(t, informer.HasSynced())
 }
 
 func TestWhatTheAPIServerRefusesHoldsUpNobody(t *testing.T) {
 	for _, code := range []int{http.StatusForbidden, http.StatusNotFound} {
 		informer, server, logged := watching(t, code)
-		require.Eventually(t, informer.Refused, 5*time.Second, 10*time.Millisecond)
+		require.Eventually(t, informer.Refused, time.Minute, 10*time.Millisecond)
 		require.ErrorContains(t, informer.Ready(), "cache of secrets is not filled yet")
 		server.refuse.Store(0)
-		require.Eventually(t, informer.HasSynced, 20*time.Second, 10*time.Millisecond, "it keeps trying")
+		require.Eventually(t, informer.HasSynced, time.Minute, 10*time.Millisecond, "it keeps trying")
 		assert.False(t, informer.Refused())
 		assert.Equal(t, 1, strings.Count(logged.String(), "not served until the API server allows it"), "said once")
 	}

@@ -96,7 +96,7 @@ func TestOneNamespaceIsFollowedWithARoleAlone(t *testing.T) {
 			go func() { defer close(done); informer.RunWithContext(ctx) }()
 			t.Cleanup(func() { cancel(); <-done })
 
-			require.Eventually(t, informer.HasSynced, 5*time.Second, 5*time.Millisecond)
+			require.Eventually(t, informer.HasSynced, time.Minute, 5*time.Millisecond)
 			if a.absent {
 				assert.Empty(t, informer.GetStore().List())
 			} else {
@@ -104,7 +104,7 @@ func TestOneNamespaceIsFollowedWithARoleAlone(t *testing.T) {
 			}
 			for _, value := range []string{"second", "third"} {
 				a.changes <- value
-				require.Eventually(t, func() bool { return kept(informer) == value }, 5*time.Second, 5*time.Millisecond)
+				require.Eventually(t, func() bool { return kept(informer) == value }, time.Minute, 5*time.Millisecond)
 			}
 			assert.False(t, informer.Refused())
 			assert.Nil(t, a.strayed.Load(), "what a Role cannot grant")

@@ -242,7 +242,7 @@ func TestAHangingSTSIsNotWaitedForInTurn(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetCallerIdentity", Hang: true}}})
 	cfg := configFor(w.URL(), w.asRole())
-	cfg.HTTPClient = &http.Client{Timeout: 100 * time.Millisecond}
+	cfg.HTTPClient = &http.Client{Timeout: 2 * time.Second}
 	a, err := New(cfg, withQPS(Options{}))
 	require.NoError(t, err)
 	begin := time.Now()
@@ -254,7 +254,7 @@ func TestAHangingSTSIsNotWaitedForInTurn(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	assert.Less(t, time.Since(begin), time.Second)
+	assert.Less(t, time.Since(begin), 20*time.Second, "twenty in turn take forty")
 }
 
 func TestParseCaller(t *testing.T) {

@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hanging lies between a controller and AWS, and never answers calls that name a role.
+// hanging lies between a controller and STS, and answers no call that names a role, until it is released.
 type hanging struct {
-	role string
+	release chan struct{}
 
 	mu   sync.Mutex
 	held map[*http.Request]struct{}
@@ -28,15 +28,14 @@ type hanging struct {
 // hang has the controllers of a test ask AWS through one that hangs for a role.
 func (w *world) hang(role string) *hanging {
 	w.t.Helper()
-	h := &hanging{role: role, held: map[*http.Request]struct{}{}}
+	h := &hanging{release: make(chan struct{}), held: map[*http.Request]struct{}{}}
 	target, err := url.Parse(w.aws.URL())
 	require.NoError(w.t, err)
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }} // hosts are signed
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		form, err2 := url.ParseQuery(string(body))
-		if err == nil && err2 == nil && strings.HasSuffix(form.Get("RoleArn"), "/"+role) {
-			h.hold(r)
+		if err == nil && err2 == nil && strings.HasSuffix(form.Get("RoleArn"), "/"+role) && !h.hold(r) {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -47,25 +46,36 @@ func (w *world) hang(role string) *hanging {
 	return h
 }
 
-// hold returns once the client has given up.
-func (h *hanging) hold(r *http.Request) {
+// hold returns whether a call was released; if not, its client has given up.
+func (h *hanging) hold(r *http.Request) bool {
 	h.mu.Lock()
 	h.held[r] = struct{}{}
 	h.mu.Unlock()
-	<-r.Context().Done()
-	h.mu.Lock()
-	delete(h.held, r)
-	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.held, r)
+	}()
+	select {
+	case <-h.release:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
 }
 
-// one returns a call that hangs, nil if none does.
-func (h *hanging) one() *http.Request {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for r := range h.held {
-		return r
-	}
-	return nil
+// one waits for a call that hangs.
+func (h *hanging) one(w *world) (call *http.Request) {
+	w.t.Helper()
+	w.eventually(func(context.Context) error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for call = range h.held {
+			return nil
+		}
+		return errors.New("no call hangs")
+	})
+	return call
 }
 
 func TestAnIdentityThatHangsHoldsUpNobody(t *testing.T) {
@@ -76,13 +86,7 @@ func TestAnIdentityThatHangsHoldsUpNobody(t *testing.T) {
 	t.Cleanup(c.Kill) // before the server waits for its connections
 	w.account("bad", "bad")
 	for n := range 4 { // the controller gives up on a call in the end, and tries again
-		var call *http.Request
-		w.eventually(func(context.Context) error {
-			if call = h.one(); call == nil {
-				return errors.New("nothing hangs")
-			}
-			return nil
-		})
+		call := h.one(w)
 		name := fmt.Sprintf("good-%d", n)
 		w.account(name, "good")
 		w.secret(name+".aws-iam", nil)

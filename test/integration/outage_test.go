@@ -130,7 +130,7 @@ func TestAnAPIServerThatHangsDoesNotHoldUpTheEnd(t *testing.T) {
 	w.eventually(func(ctx context.Context) error { return leads(ctx, c, 1) })
 	require.NoError(t, w.APIServer.Signal(syscall.SIGSTOP))
 	defer func() { assert.NoError(t, w.APIServer.Signal(syscall.SIGCONT)) }()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), ending)
 	defer cancel()
 	code, err := c.Stop(ctx)
 	require.NoError(t, err)
