@@ -89,8 +89,8 @@ var kubernetesAttacks = []attack{
 			require.NoError(a.t, err)
 			client, err := kubernetes.NewForConfig(a.UserConfig(user))
 			require.NoError(a.t, err)
-			a.eventually(func(ctx context.Context) error {
-				_, err := client.CoreV1().Secrets(a.namespace).List(ctx, metav1.ListOptions{})
+			a.eventually(func(ctx context.Context) (err error) {
+				_, err = client.CoreV1().Secrets(a.namespace).List(ctx, metav1.ListOptions{})
 				return err
 			})
 			_, err = client.CoreV1().Secrets(a.namespace).Patch(a.t.Context(), "app.aws-iam", types.MergePatchType, []byte(`{"data":{"credentials":"eA=="}}`), metav1.PatchOptions{})

@@ -19,16 +19,16 @@ func (w *world) label(object string, change ...string) {
 	require.NoError(w.t, err)
 }
 
-// labelled waits until a Secret has just these labels besides those of an AWSIAMRole's.
-func (w *world) labelled(name string, want map[string]string) *corev1.Secret {
+// labelled waits until the Secret app has just these labels besides those of an AWSIAMRole's.
+func (w *world) labelled(want map[string]string) *corev1.Secret {
 	w.t.Helper()
 	all := maps.Clone(want)
 	all["heritage"], all["type"] = "kube-aws-iam-controller", "awsiamrole"
 	var found *corev1.Secret
 	w.eventually(func(ctx context.Context) (err error) {
-		found, err = w.Client().CoreV1().Secrets(w.namespace).Get(ctx, name, metav1.GetOptions{})
+		found, err = w.Client().CoreV1().Secrets(w.namespace).Get(ctx, "app", metav1.GetOptions{})
 		if err == nil && !maps.Equal(all, found.Labels) {
-			err = fmt.Errorf("secret %s has the labels %v, not %v", name, found.Labels, all)
+			err = fmt.Errorf("it has the labels %v, not %v", found.Labels, all)
 		}
 		return err
 	})
@@ -40,18 +40,18 @@ func TestLabelsOfAnAWSIAMRoleFollowOnItsSecretWithoutSTS(t *testing.T) {
 	w.iamRole("", "app")
 	c := w.start()
 	w.role("app", "team: a, tier: web", "roleReference: app")
-	before := w.labelled("app", map[string]string{"team": "a", "tier": "web"})
+	before := w.labelled(map[string]string{"team": "a", "tier": "web"})
 	require.Equal(t, 1, w.assumed())
 	w.label("secret/app", "owner=backup")
 
 	w.label("awsiamrole/app", "team=b", "zone=x")
-	w.labelled("app", map[string]string{"team": "b", "tier": "web", "zone": "x", "owner": "backup"})
+	w.labelled(map[string]string{"team": "b", "tier": "web", "zone": "x", "owner": "backup"})
 	w.label("awsiamrole/app", "team-", "tier-")
-	w.labelled("app", map[string]string{"zone": "x", "owner": "backup"})
+	w.labelled(map[string]string{"zone": "x", "owner": "backup"})
 	w.label("secret/app", "zone=y")
-	w.labelled("app", map[string]string{"zone": "x", "owner": "backup"})
+	w.labelled(map[string]string{"zone": "x", "owner": "backup"})
 	w.label("awsiamrole/app", "zone-")
-	after := w.labelled("app", map[string]string{"owner": "backup"})
+	after := w.labelled(map[string]string{"owner": "backup"})
 
 	assert.Equal(t, before.UID, after.UID)
 	assert.Equal(t, before.Data, after.Data, "the same credentials")
@@ -62,5 +62,5 @@ func TestLabelsOfAnAWSIAMRoleFollowOnItsSecretWithoutSTS(t *testing.T) {
 	w.role("later", "", "roleReference: app")
 	w.secret("later", nil)
 	assert.Equal(t, 2, w.assumed(), "one for each, also after a restart")
-	assert.Equal(t, after.ResourceVersion, w.labelled("app", map[string]string{"owner": "backup"}).ResourceVersion, "and nothing is written that is there")
+	assert.Equal(t, after.ResourceVersion, w.labelled(map[string]string{"owner": "backup"}).ResourceVersion, "and nothing is written that is there")
 }
