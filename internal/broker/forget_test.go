@@ -82,3 +82,21 @@ func TestTheIDOfARoleThatIsGoneIsForgottenBeforeThereIsAnother(t *testing.T) {
 		assert.Equal(t, "AROA2", w.have[app].RoleID)
 	})
 }
+
+// A sweep may have found the role of an object that came back a moment later.
+func TestTheIDOfAnOrphanIsForgottenOnceItHasAnOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		w.orphans.note(app, "AROA1")
+		w.serve()
+		w.role, w.newID = nil, "AROA2" // somebody deleted it
+		w.asked.Own = &identity.OwnRole{Policy: `{"Version":"2012-10-17"}`}
+		w.serve()
+		require.Equal(t, "AROA2", w.have[app].RoleID)
+		w.did()
+		w.asked = nil
+		w.serve()
+		assert.Contains(t, w.did(), "Delete AROA2", "another would be taken for somebody else's, and left behind")
+	})
+}
