@@ -26,12 +26,10 @@ const (
 // correct makes each write that is needed to make a role match s, and none
 // other, and returns what differed. To look is to make none at all.
 //
-// What takes away comes before what gives, because any write can be refused, and
-// what a tenant asks for is. The boundary is first, so that nothing is granted
-// outside it. Then the trust: whoever somebody else let in is out, whatever becomes
-// of the rest; the only one who is in then is the controller, which assumes no role
-// that is not as it should be. Then the tags, by which policies can tell roles
-// apart, and the policies last.
+// Any write can be refused, and what a tenant asks for is. So the boundary is
+// first: nothing is granted outside it. Then the trust: whoever somebody else let
+// in is out, whatever becomes of the rest. Then the tags, by which policies can
+// tell roles apart, and the policies last, see correctPolicies.
 func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]string, error) {
 	var changed []string
 	for _, part := range []struct {

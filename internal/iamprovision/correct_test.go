@@ -1,6 +1,8 @@
 package iamprovision
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/awssim"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // everything is what can be wrong with a role that has one managed policy: all that there is.
@@ -65,22 +68,22 @@ func (w *world) writes(seen *int) []string {
 	return writes
 }
 
-// inOrder are all corrections. What takes away comes before what gives.
+// inOrder are all corrections.
 var inOrder = []string{
 	"PutRolePermissionsBoundary", "UpdateAssumeRolePolicy", "UpdateRole", "TagRole",
-	"DetachRolePolicy", "DeleteRolePolicy", "PutRolePolicy", "AttachRolePolicy",
+	"DeleteRolePolicy", "AttachRolePolicy", "PutRolePolicy", "DetachRolePolicy",
 }
 
 // corrected is what is told of when the write at that place is refused.
 var corrected = [][]string{
 	nil, {boundaryKind}, {boundaryKind, trustKind}, {boundaryKind, trustKind, sessionKind},
 	{boundaryKind, trustKind, sessionKind, tagsKind},
-	{boundaryKind, trustKind, sessionKind, tagsKind, managedKind},
+	{boundaryKind, trustKind, sessionKind, tagsKind, inlineKind},
 	{boundaryKind, trustKind, sessionKind, tagsKind, managedKind, inlineKind},
 	{boundaryKind, trustKind, sessionKind, tagsKind, managedKind, inlineKind},
 }
 
-func TestWhatTakesAwayIsCorrectedBeforeWhatGives(t *testing.T) {
+func TestCorrectionsAreMadeInOrder(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA, w.managed), "")
@@ -94,8 +97,7 @@ func TestWhatTakesAwayIsCorrectedBeforeWhatGives(t *testing.T) {
 	assert.Equal(t, want, w.look(role.ARN.Name))
 }
 
-// A role that is corrected in part has less than it had, and never more than it should.
-func TestACorrectionThatIsRefusedGivesNothingBeforeAllElseIsTaken(t *testing.T) {
+func TestACorrectionThatIsRefusedEndsThereAndGoesOnFromThere(t *testing.T) {
 	for i, action := range inOrder {
 		t.Run(action, func(t *testing.T) {
 			w := newWorld(t)
@@ -116,4 +118,65 @@ func TestACorrectionThatIsRefusedGivesNothingBeforeAllElseIsTaken(t *testing.T) 
 			assert.Equal(t, want, w.look(role.ARN.Name))
 		})
 	}
+}
+
+// policies are the ARNs and names of those that a role has.
+func (w *world) policies(role string) (attached, inline []string) {
+	w.t.Helper()
+	pages := iam.NewListAttachedRolePoliciesPaginator(w.admin, &iam.ListAttachedRolePoliciesInput{RoleName: &role})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(w.t.Context())
+		require.NoError(w.t, err)
+		for _, policy := range page.AttachedPolicies {
+			attached = append(attached, *policy.PolicyArn)
+		}
+	}
+	names, err := w.admin.ListRolePolicies(w.t.Context(), &iam.ListRolePoliciesInput{RoleName: &role})
+	require.NoError(w.t, err)
+	return attached, names.PolicyNames
+}
+
+func TestAChangeOfPoliciesThatIsRefusedTakesNothingAway(t *testing.T) {
+	const missing = "arn:aws:iam::aws:policy/NoSuchPolicy"
+	for name, tc := range map[string]struct {
+		refuse string // the action
+		ask    func(w *world) identity.Desired
+	}{
+		"a managed policy that does not exist in place of another": {"", func(*world) identity.Desired { return wanted(policyA, missing) }},
+		"one that does not exist in place of the inline policy":    {"", func(w *world) identity.Desired { return wanted("", w.managed, missing) }},
+		"an inline policy that IAM refuses in place of all":        {"PutRolePolicy", func(*world) identity.Desired { return wanted(policyB) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.provisioner()
+			role := w.made(p, wanted(policyA, w.managed), "")
+			if tc.refuse != "" {
+				w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: tc.refuse, Code: "MalformedPolicyDocument"}}})
+			}
+			_, err := p.Ensure(t.Context(), tc.ask(w), role.ID)
+			require.Error(t, err)
+			attached, inline := w.policies(role.ARN.Name)
+			assert.Equal(t, []string{w.managed}, attached)
+			assert.Equal(t, []string{policyName}, inline)
+		})
+	}
+}
+
+func TestAFullRoleChangesItsManagedPoliciesOneByOne(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	var before, after []string
+	for i := range 10 { // the default quota of a role
+		for name, list := range map[string]*[]string{"before": &before, "after": &after} {
+			arn, err := w.AddManagedPolicy("123456789012", "/", fmt.Sprintf("%s-%d", name, i), policyA)
+			require.NoError(t, err)
+			*list = append(*list, arn)
+		}
+	}
+	slices.Sort(before)
+	slices.Sort(after)
+	role := w.made(p, wanted("", before...), "")
+	w.made(p, wanted("", after...), role.ID)
+	attached, _ := w.policies(role.ARN.Name)
+	assert.ElementsMatch(t, after, attached)
 }

@@ -7,46 +7,98 @@ import (
 
 // policyChanges are what the policies of a role lack and have too much.
 type policyChanges struct {
-	detach, attach []string // ARNs
-	remove         []string // names of inline policies
-	put            bool
+	attach, detach []string // ARNs
+	foreign        []string // names of inline policies that are not ours
+	put, remove    bool     // ours
 }
 
 // correctPolicies makes the policies of a role match s, and returns what differed;
-// beside an error, what no longer does. All that is foreign goes before anything is
-// granted, and the inline policy is written before policies are attached: that also
-// takes away what somebody else wrote into it, and one that does not exist cannot
-// be attached.
+// beside an error, what no longer does.
+//
+// Inline policies of others go first: nobody asked for them, ever. Then comes what
+// grants, and last what takes away. For what is attached, and is not asked for any
+// more, is nearly always what was asked for before: running pods use it. They have
+// no gap between the two, and keep it where IAM refuses the new.
 func (p *Provisioner) correctPolicies(ctx context.Context, s spec) ([]string, error) {
 	change, err := p.policyChanges(ctx, s)
 	if err != nil || s.look {
 		return change.kinds(), err
 	}
-	var done policyChanges
+	done := &policyChanges{}
+	for _, step := range []func() error{
+		func() error { return p.removeForeign(ctx, s, change, done) },
+		func() error { return p.attachMissing(ctx, s, &change, done) },
+		func() error { return p.putOwn(ctx, s, change, done) },
+		func() error { return p.detachRest(ctx, s, change, done) },
+		func() error { return p.removeOwn(ctx, s, change, done) },
+	} {
+		if err = step(); err != nil {
+			break
+		}
+	}
+	return done.kinds(), err
+}
+
+func (p *Provisioner) removeForeign(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+	for _, name := range change.foreign {
+		if err := p.deletePolicy(ctx, s.name, name); err != nil {
+			return err
+		}
+		done.foreign = append(done.foreign, name)
+	}
+	return nil
+}
+
+// attachMissing makes room where the role's quota leaves none, one at a time.
+func (p *Provisioner) attachMissing(ctx context.Context, s spec, change, done *policyChanges) error {
+	for _, arn := range change.attach {
+		err := p.attach(ctx, s.name, arn)
+		for isOverQuota(err) && len(change.detach) > 0 {
+			rest := policyChanges{detach: change.detach[:1]}
+			if err = p.detachRest(ctx, s, rest, done); err != nil {
+				return err
+			}
+			change.detach = change.detach[1:]
+			err = p.attach(ctx, s.name, arn)
+		}
+		if err != nil {
+			return err
+		}
+		done.attach = append(done.attach, arn)
+	}
+	return nil
+}
+
+func (p *Provisioner) putOwn(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+	if !change.put {
+		return nil
+	}
+	if err := p.putPolicy(ctx, s); err != nil {
+		return err
+	}
+	done.put = true
+	return nil
+}
+
+func (p *Provisioner) detachRest(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
 	for _, arn := range change.detach {
-		if err = p.detach(ctx, s.name, arn); err != nil {
-			return done.kinds(), err
+		if err := p.detach(ctx, s.name, arn); err != nil {
+			return err
 		}
 		done.detach = append(done.detach, arn)
 	}
-	for _, name := range change.remove {
-		if err = p.deletePolicy(ctx, s.name, name); err != nil {
-			return done.kinds(), err
-		}
-		done.remove = append(done.remove, name)
+	return nil
+}
+
+func (p *Provisioner) removeOwn(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+	if !change.remove {
+		return nil
 	}
-	if change.put {
-		if err = p.putPolicy(ctx, s); err != nil {
-			return done.kinds(), err
-		}
-		done.put = true
+	if err := p.deletePolicy(ctx, s.name, policyName); err != nil {
+		return err
 	}
-	for _, arn := range change.attach {
-		if err = p.attach(ctx, s.name, arn); err != nil {
-			return done.kinds(), err
-		}
-	}
-	return change.kinds(), nil
+	done.remove = true
+	return nil
 }
 
 // policyChanges reads what the policies of a role are, and compares.
@@ -59,15 +111,13 @@ func (p *Provisioner) policyChanges(ctx context.Context, s spec) (c policyChange
 	if err != nil {
 		return c, err
 	}
-	var want []string
-	if s.policy != "" {
-		want = []string{policyName}
-	}
+	has := slices.Contains(names, policyName)
 	c = policyChanges{
-		detach: without(attached, s.managed), attach: without(s.managed, attached),
-		remove: without(names, want), put: len(without(want, names)) > 0,
+		attach: without(s.managed, attached), detach: without(attached, s.managed),
+		foreign: without(names, []string{policyName}),
+		put:     s.policy != "" && !has, remove: s.policy == "" && has,
 	}
-	if s.policy != "" && !c.put {
+	if s.policy != "" && has {
 		same, err := p.hasPolicy(ctx, s)
 		if err != nil {
 			return policyChanges{}, err
@@ -82,7 +132,7 @@ func (c policyChanges) kinds() (kinds []string) {
 	if len(c.detach)+len(c.attach) > 0 {
 		kinds = append(kinds, managedKind)
 	}
-	if len(c.remove) > 0 || c.put {
+	if len(c.foreign) > 0 || c.put || c.remove {
 		kinds = append(kinds, inlineKind)
 	}
 	return kinds

@@ -160,6 +160,11 @@ func isMissing(err error) bool {
 	return errors.As(err, &missing)
 }
 
+func isOverQuota(err error) bool {
+	var limit *types.LimitExceededException
+	return errors.As(err, &limit)
+}
+
 func isTaken(err error) bool {
 	var taken *types.EntityAlreadyExistsException
 	return errors.As(err, &taken)

@@ -63,7 +63,7 @@ func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
 		"order and form":    {change: func(_ *world, d *identity.Desired) { d.Own.Policy = reordered }},
 		"policy":            {change: func(_ *world, d *identity.Desired) { d.Own.Policy = policyB }, writes: []string{"PutRolePolicy"}, kinds: []string{inlineKind}},
 		"no policy":         {change: func(_ *world, d *identity.Desired) { d.Own.Policy = "" }, writes: []string{"DeleteRolePolicy"}, kinds: []string{inlineKind}},
-		"managed policy":    {change: func(w *world, d *identity.Desired) { d.Own.ManagedPolicies = []string{w.other} }, writes: []string{"DetachRolePolicy", "AttachRolePolicy"}, kinds: []string{managedKind}},
+		"managed policy":    {change: func(w *world, d *identity.Desired) { d.Own.ManagedPolicies = []string{w.other} }, writes: []string{"AttachRolePolicy", "DetachRolePolicy"}, kinds: []string{managedKind}},
 		"session":           {change: func(_ *world, d *identity.Desired) { d.SessionDuration = 2 * time.Hour }, writes: []string{"UpdateRole"}, kinds: []string{sessionKind}},
 		"short session":     {change: func(_ *world, d *identity.Desired) { d.SessionDuration = 15 * time.Minute }},
 		"boundary":          {options: func(w *world, o *Options) { o.Boundary = w.managed; w.grant(o.Boundary) }, writes: []string{"PutRolePermissionsBoundary"}, kinds: []string{boundaryKind}},
