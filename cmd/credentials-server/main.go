@@ -63,6 +63,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"loopback `address` to serve on (CREDENTIALS_SERVER_LISTEN_ADDRESS)")
 	directory := flags.String("directory", setting("CREDENTIALS_SERVER_DIRECTORY", "/meta/aws-iam"),
 		"`path` where the Secret is mounted (CREDENTIALS_SERVER_DIRECTORY)")
+	podUID := flags.String("pod-uid", os.Getenv("POD_UID"),
+		"`UID` of the pod, which the header Authorization of requests has to be. The Secret's authorization-token is accepted as well (POD_UID)")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -85,7 +87,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if command == "probe" {
 		err = probe(ctx, *address)
 	} else {
-		err = serve(ctx, *address, *directory, stderr)
+		err = serve(ctx, *address, *directory, *podUID, stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "credentials-server:", err)
@@ -110,7 +112,7 @@ func checkLoopback(address string) error {
 	return nil
 }
 
-func serve(ctx context.Context, address, directory string, stderr io.Writer) error {
+func serve(ctx context.Context, address, directory, podUID string, stderr io.Writer) error {
 	// Each pod has one of these: collect early rather than grow.
 	debug.SetGCPercent(20)
 	var config net.ListenConfig
@@ -119,7 +121,7 @@ func serve(ctx context.Context, address, directory string, stderr io.Writer) err
 		return err
 	}
 	server := &http.Server{
-		Handler:           credserver.NewStore(directory).Handler(),
+		Handler:           credserver.NewStore(directory, podUID).Handler(),
 		ReadHeaderTimeout: patience,
 		ReadTimeout:       patience,
 		WriteTimeout:      patience,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/credserver"
 )
 
 // call runs the command and returns its exit code and what it printed.
@@ -26,6 +29,7 @@ func call(t *testing.T, args ...string) (code int, output string) {
 
 func TestTheProbeWaitsForCredentials(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("POD_UID", "the-uid-of-the-pod")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := "--listen-address=" + listener.Addr().String()
@@ -51,6 +55,14 @@ func TestTheProbeWaitsForCredentials(t *testing.T) {
 		`{"Version":1,"AccessKeyId":"A","SecretAccessKey":"B","SessionToken":"C","Expiration":"2999-01-01T00:00:00Z"}`), 0o600))
 	code, output = call(t, address, "probe")
 	assert.Equal(t, exitOK, code, output)
+
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+credserver.CredentialsPath, http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "the-uid-of-the-pod")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, http.StatusOK, response.StatusCode)
 
 	code, output = call(t, address, "--directory="+dir)
 	assert.Equal(t, exitError, code)

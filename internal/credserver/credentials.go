@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,8 @@ const maxFile = 64 << 10
 
 // credentials are one version of the Secret.
 type credentials struct {
-	// answer is what SDKs are sent, token what they have to send.
+	// answer is what SDKs are sent. token is the Secret's authorization-token,
+	// nil where it has none.
 	answer, token []byte
 	expires       time.Time
 }
@@ -68,26 +70,30 @@ func version(directory string) (string, error) {
 // read behind the link, which the kubelet may swap meanwhile. Errors never
 // repeat what was read.
 func load(directory string) (*credentials, error) {
-	if resolved, err := filepath.EvalSymlinks(filepath.Join(directory, dataLink)); err == nil {
-		directory = resolved
-	}
-	token, err := read(directory, tokenFile)
+	versioned := resolve(directory)
+	text, err := read(versioned, credentialsFile)
 	if err != nil {
 		return nil, err
 	}
-	text, err := read(directory, credentialsFile)
-	if err != nil {
+	token, err := read(versioned, tokenFile)
+	// Gone with the version is not the same as never there.
+	if absent := errors.Is(err, fs.ErrNotExist) && resolve(directory) == versioned; err != nil && !absent {
 		return nil, err
 	}
 	return parse(text, token)
 }
 
+// resolve returns where the files of the current version are.
+func resolve(directory string) string {
+	if versioned, err := filepath.EvalSymlinks(filepath.Join(directory, dataLink)); err == nil {
+		return versioned
+	}
+	return directory
+}
+
 func parse(text, token []byte) (*credentials, error) {
 	// A newline is not part of it, and a header could not carry one.
 	token = []byte(strings.TrimRight(string(token), "\r\n"))
-	if len(token) == 0 {
-		return nil, fmt.Errorf("%s is empty", tokenFile)
-	}
 	var p processOutput
 	if json.Unmarshal(text, &p) != nil || p.AccessKeyID == "" || p.SecretAccessKey == "" || p.SessionToken == "" || p.Expiration.IsZero() {
 		return nil, fmt.Errorf("%s does not hold credentials", credentialsFile)
@@ -105,7 +111,7 @@ func parse(text, token []byte) (*credentials, error) {
 func read(directory, name string) ([]byte, error) {
 	f, err := os.Open(filepath.Join(directory, name)) //nolint:gosec // the directory is the operator's
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read", name)
+		return nil, &unreadableError{name, err}
 	}
 	defer func() { _ = f.Close() }()
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -114,3 +120,15 @@ func read(directory, name string) ([]byte, error) {
 	}
 	return text, nil
 }
+
+// An unreadableError says which file cannot be opened, and not where it is.
+type unreadableError struct {
+	name  string
+	cause error
+}
+
+// Error returns the message.
+func (e *unreadableError) Error() string { return e.name + " cannot be read" }
+
+// Unwrap returns what the operating system said.
+func (e *unreadableError) Unwrap() error { return e.cause }

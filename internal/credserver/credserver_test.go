@@ -18,7 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const token = "a-token-of-some-length"
+const (
+	token = "a-token-of-some-length"
+	uid   = "3f1f5c3e-5d0b-4a6e-9d3a-0c2f0c1a2b3c"
+)
 
 // process is what the Secret's credentials.json holds, valid for an hour.
 func process(id string) string {
@@ -77,7 +80,7 @@ func ask(t *testing.T, h http.Handler, change func(*http.Request)) (int, map[str
 }
 
 func TestCredentialsAreServedAsSDKsExpectThem(t *testing.T) {
-	status, answer := ask(t, NewStore(mount(t, "A").path).Handler(), nil)
+	status, answer := ask(t, NewStore(mount(t, "A").path, uid).Handler(), nil)
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "A", answer["AccessKeyId"])
 	assert.Equal(t, "SECRET-A", answer["SecretAccessKey"])
@@ -88,7 +91,7 @@ func TestCredentialsAreServedAsSDKsExpectThem(t *testing.T) {
 }
 
 func TestTheRealSDKReadsThem(t *testing.T) {
-	server := httptest.NewServer(NewStore(mount(t, "A").path).Handler())
+	server := httptest.NewServer(NewStore(mount(t, "A").path, uid).Handler())
 	defer server.Close()
 	provider := endpointcreds.New(server.URL+CredentialsPath, func(o *endpointcreds.Options) { o.AuthorizationToken = token })
 	got, err := provider.Retrieve(t.Context())
@@ -98,11 +101,11 @@ func TestTheRealSDKReadsThem(t *testing.T) {
 
 	wrong := endpointcreds.New(server.URL+CredentialsPath, func(o *endpointcreds.Options) { o.AuthorizationToken = "wrong" })
 	_, err = wrong.Retrieve(t.Context())
-	assert.ErrorContains(t, err, "authorization-token")
+	assert.ErrorContains(t, err, "neither the pod's UID nor the Secret's authorization-token")
 }
 
 func TestWhoIsRefused(t *testing.T) {
-	h := NewStore(mount(t, "A").path).Handler()
+	h := NewStore(mount(t, "A").path, uid).Handler()
 	for title, c := range map[string]struct {
 		change func(*http.Request)
 		status int
@@ -113,6 +116,8 @@ func TestWhoIsRefused(t *testing.T) {
 		"another token":        {func(r *http.Request) { r.Header.Set("Authorization", "x") }, 403, "AccessDenied"},
 		"half the token":       {func(r *http.Request) { r.Header.Set("Authorization", token[:5]) }, 403, "AccessDenied"},
 		"more than the token":  {func(r *http.Request) { r.Header.Set("Authorization", token+"x") }, 403, "AccessDenied"},
+		"half the UID":         {func(r *http.Request) { r.Header.Set("Authorization", uid[:8]) }, 403, "AccessDenied"},
+		"more than the UID":    {func(r *http.Request) { r.Header.Set("Authorization", uid+"x") }, 403, "AccessDenied"},
 		"a name of somebody's": {func(r *http.Request) { r.Host = "rebound.example:9911" }, 403, "HostNotAllowed"},
 		"an address":           {func(r *http.Request) { r.Host = "10.0.0.1:9911" }, 403, "HostNotAllowed"},
 		"no host":              {func(r *http.Request) { r.Host = "" }, 403, "HostNotAllowed"},
@@ -140,9 +145,7 @@ func TestWhatCannotBeServed(t *testing.T) {
 		files map[string]string
 		says  string
 	}{
-		"nothing":                 {map[string]string{}, "authorization-token cannot be read"},
-		"no token":                {map[string]string{credentialsFile: process("A")}, "authorization-token"},
-		"an empty token":          {map[string]string{credentialsFile: process("A"), tokenFile: "\n"}, "empty"},
+		"nothing":                 {map[string]string{}, "credentials.json cannot be read"},
 		"half a file":             {map[string]string{credentialsFile: process("A")[:60], tokenFile: token}, "does not hold"},
 		"no key":                  {map[string]string{credentialsFile: strings.Replace(process("A"), "SECRET-A", "", 1), tokenFile: token}, "does not hold"},
 		"no expiration":           {map[string]string{credentialsFile: strings.Replace(process("A"), "Expiration", "Expires", 1), tokenFile: token}, "does not hold"},
@@ -152,7 +155,7 @@ func TestWhatCannotBeServed(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			m := &mounted{t: t, path: t.TempDir()}
 			m.put(c.files)
-			h := NewStore(m.path).Handler()
+			h := NewStore(m.path, uid).Handler()
 			status, answer := ask(t, h, nil)
 			assert.Equal(t, http.StatusServiceUnavailable, status)
 			assert.Contains(t, answer["Message"], c.says)
@@ -163,16 +166,59 @@ func TestWhatCannotBeServed(t *testing.T) {
 	}
 }
 
+// status is that of a request with a header.
+func status(t *testing.T, h http.Handler, authorization string) int {
+	t.Helper()
+	code, _ := ask(t, h, func(r *http.Request) { r.Header.Set("Authorization", authorization) })
+	return code
+}
+
+func TestThePodsUIDServesWhateverBecomesOfTheSecret(t *testing.T) {
+	m := mount(t, "A")
+	h := NewStore(m.path, uid).Handler()
+	assert.Equal(t, http.StatusOK, status(t, h, uid))
+	assert.Equal(t, http.StatusOK, status(t, h, token), "a container of before was given the token")
+
+	m.put(map[string]string{credentialsFile: process("B"), tokenFile: "another token"})
+	assert.Equal(t, http.StatusOK, status(t, h, uid), "the Secret was replaced")
+	assert.Equal(t, http.StatusForbidden, status(t, h, token))
+	assert.Equal(t, http.StatusOK, status(t, NewStore(m.path, uid).Handler(), uid), "and the sidecar was restarted")
+
+	m.put(map[string]string{credentialsFile: process("C")})
+	for _, h := range []http.Handler{h, NewStore(m.path, uid).Handler()} {
+		assert.Equal(t, http.StatusOK, status(t, h, uid), "the token was taken out of the Secret")
+		assert.Equal(t, http.StatusForbidden, status(t, h, "another token"))
+	}
+	require.NoError(t, os.RemoveAll(m.path))
+	assert.Equal(t, http.StatusOK, status(t, h, uid), "the files are gone")
+}
+
+func TestWithoutTheUIDTheTokenOfTheSecretIsAskedFor(t *testing.T) {
+	m := mount(t, "A")
+	h := NewStore(m.path, "").Handler()
+	assert.Equal(t, http.StatusOK, status(t, h, token))
+	assert.Equal(t, http.StatusForbidden, status(t, h, uid))
+	for title, files := range map[string]map[string]string{
+		"no token":       {credentialsFile: process("A")},
+		"an empty token": {credentialsFile: process("A"), tokenFile: "\n"},
+	} {
+		m.put(files)
+		code, answer := ask(t, NewStore(m.path, "").Handler(), nil)
+		assert.Equal(t, http.StatusServiceUnavailable, code, title)
+		assert.Contains(t, answer["Message"], "authorization-token is missing or empty", title)
+	}
+}
+
 func TestATokenWithANewlineIsTheSameToken(t *testing.T) {
 	m := &mounted{t: t, path: t.TempDir()}
 	m.put(map[string]string{credentialsFile: process("A"), tokenFile: token + "\n"})
-	status, _ := ask(t, NewStore(m.path).Handler(), nil)
+	status, _ := ask(t, NewStore(m.path, uid).Handler(), nil)
 	assert.Equal(t, http.StatusOK, status)
 }
 
 func TestItIsReadyOnceTheSecretIsThere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "later")
-	h := NewStore(path).Handler()
+	h := NewStore(path, uid).Handler()
 	ready := func(r *http.Request) { r.URL.Path = ReadyPath; r.Header.Del("Authorization") }
 	status, answer := ask(t, h, ready)
 	assert.Equal(t, http.StatusServiceUnavailable, status)
@@ -185,7 +231,7 @@ func TestItIsReadyOnceTheSecretIsThere(t *testing.T) {
 
 func TestWhatWasReadBeforeServesWhileItIsValid(t *testing.T) {
 	m := mount(t, "A")
-	s := NewStore(m.path)
+	s := NewStore(m.path, uid)
 	now := time.Now()
 	first, err := s.get(now)
 	require.NoError(t, err)
@@ -206,7 +252,7 @@ func TestFilesWithoutTheKubeletsLinkAreReadAgain(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, tokenFile), []byte(token), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, credentialsFile), []byte(process("A")), 0o600))
-	h := NewStore(dir).Handler()
+	h := NewStore(dir, uid).Handler()
 	_, answer := ask(t, h, nil)
 	assert.Equal(t, "A", answer["AccessKeyId"])
 	require.NoError(t, os.WriteFile(filepath.Join(dir, credentialsFile), []byte(process("B")), 0o600))
@@ -219,7 +265,7 @@ func TestFilesWithoutTheKubeletsLinkAreReadAgain(t *testing.T) {
 // credentials: a mixture would be refused.
 func TestNoCallFailsWhileTheKubeletSwaps(t *testing.T) {
 	m := mount(t, "V0")
-	h := NewStore(m.path).Handler()
+	h := NewStore(m.path, uid).Handler()
 	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	for range 4 {
@@ -251,7 +297,6 @@ func FuzzParse(f *testing.F) {
 			require.Nil(t, c)
 			return
 		}
-		require.NotEmpty(t, c.token)
 		require.True(t, json.Valid(c.answer))
 		require.False(t, c.expires.IsZero())
 	})

@@ -45,12 +45,21 @@ func (s *Store) credentials(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, "CredentialsUnavailable", err.Error())
 		return
 	}
-	if !same([]byte(given), found.token) {
-		refuse(w, http.StatusForbidden, "AccessDenied", "the header Authorization is not the Secret's authorization-token")
+	if !s.accepts([]byte(given), found) {
+		refuse(w, http.StatusForbidden, "AccessDenied", "the header Authorization is neither the pod's UID nor the Secret's authorization-token: "+
+			"let AWS_CONTAINER_AUTHORIZATION_TOKEN be what admission sets, the field metadata.uid of the pod")
 		return
 	}
 	head(w, http.StatusOK)
 	_, _ = w.Write(found.answer)
+}
+
+// accepts says whether a header is one of those that containers were given. The
+// pod's UID stays for as long as the pod does, whatever becomes of the Secret;
+// the Secret's token is that of pods that were created when there was no other.
+func (s *Store) accepts(given []byte, c *credentials) bool {
+	uid, token := same(given, []byte(s.podUID)), same(given, c.token)
+	return uid && s.podUID != "" || token && len(c.token) > 0
 }
 
 // same compares in a time that tells nothing, not even the length.

@@ -9,6 +9,8 @@ import (
 // A Store has the newest credentials that could be read.
 type Store struct {
 	directory string
+	// podUID is what containers send, "" where the process was not told.
+	podUID string
 
 	mu      sync.Mutex
 	current *credentials
@@ -19,9 +21,9 @@ type Store struct {
 	retry  time.Time
 }
 
-// NewStore returns a store of a directory that a Secret is mounted at. Nothing
-// is read before the first request.
-func NewStore(directory string) *Store { return &Store{directory: directory} }
+// NewStore returns a store of a directory that a Secret is mounted at, in the
+// pod with a UID. Nothing is read before the first request.
+func NewStore(directory, podUID string) *Store { return &Store{directory: directory, podUID: podUID} }
 
 // retryAfter is how long after a failed read the next one comes.
 const retryAfter = 100 * time.Millisecond
@@ -54,6 +56,9 @@ func (s *Store) refresh(now time.Time) {
 		return
 	}
 	read, err := load(s.directory)
+	if err == nil && s.podUID == "" && len(read.token) == 0 {
+		err = errors.New(tokenFile + " is missing or empty, and POD_UID is not set: nobody could be told from others")
+	}
 	if err != nil {
 		s.failed, s.retry = err, now.Add(retryAfter)
 		return
