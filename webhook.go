@@ -16,6 +16,7 @@ import (
 
 	"kube-aws-iam-controller/internal/admission"
 	"kube-aws-iam-controller/internal/certificates"
+	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/httpserver"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/kube"
@@ -65,7 +66,7 @@ func (c *controller) openWebhook(ctx context.Context, own string, registry *prom
 	}
 	mux := http.NewServeMux()
 	mux.Handle("POST "+admission.Path, &admission.Webhook{
-		Settings: admission.Settings{DefaultRegion: c.config.DefaultRegion, SidecarImage: c.config.SidecarImage},
+		Settings: podSettings(&c.config),
 		Account:  c.injection,
 		Observe:  c.metrics.ObserveWebhook,
 		Logger:   c.logger,
@@ -81,6 +82,17 @@ func (c *controller) openWebhook(ctx context.Context, own string, registry *prom
 	}
 	c.webhook = w
 	return nil
+}
+
+// podSettings are what the installation says about pods.
+func podSettings(c *config.Config) admission.Settings {
+	return admission.Settings{DefaultRegion: c.DefaultRegion, Sidecar: admission.Sidecar{
+		Image:           c.SidecarImage,
+		ImagePullPolicy: c.SidecarPullPolicy,
+		Requests:        c.SidecarRequests,
+		Limits:          c.SidecarLimits,
+		SecurityContext: c.SidecarSecurityContext,
+	}}
 }
 
 // injection returns what the pods of a ServiceAccount are given: nothing in a

@@ -50,7 +50,7 @@ func TestNamesToSkipCostNoMoreForManyContainers(t *testing.T) {
 
 func TestAPodOfTooManyContainersIsRefused(t *testing.T) {
 	inject := func(pod *corev1.Pod, delivery identity.Delivery) (Patch, error) {
-		return Inject(read(t, pod), identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: delivery}, Settings{SidecarImage: image})
+		return Inject(read(t, pod), identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: delivery}, Settings{Sidecar: Sidecar{Image: image}})
 	}
 	for _, delivery := range []identity.Delivery{identity.DeliverProcess, identity.DeliverFile, identity.DeliverEndpoint} {
 		patch, err := inject(crowd(maxContainers), delivery)
@@ -96,6 +96,11 @@ func hostile() map[string]string {
 		"owners":          `{"metadata":{"ownerReferences":` + many(`{}`) + `}}`,
 		"labels":          `{"metadata":{"labels":{` + strings.Repeat(`"a":"",`, 400_000) + `"iam.amazonaws.com/inject":"true"}}}`,
 		"names to skip":   `{"metadata":{"annotations":{"iam.amazonaws.com/skip-containers":"` + strings.Repeat("a,", 1<<20) + `"}}}`,
+		"resources":       `{"spec":{"containers":[{"resources":{"limits":{` + strings.Repeat(`"a":"1",`, 400_000) + `"cpu":"1"}}}]}}`,
+		"a long amount":   `{"spec":{"containers":[{"resources":{"limits":{"cpu":"` + strings.Repeat("9", 3<<20) + `"}}}]}}`,
+		"a large amount":  `{"spec":{"containers":[{"resources":{"requests":{"cpu":"1e999999999"},"limits":{"cpu":"2","memory":"1"}}}]}}`,
+		"a node selector": `{"spec":{"nodeSelector":{` + strings.Repeat(`"a":"",`, 400_000) + `"kubernetes.io/os":"linux"}}}`,
+		"a long path":     `{"spec":{"containers":[{"volumeMounts":[{"mountPath":"` + strings.Repeat("/meta/..", 3<<20/8) + `"}]}]}}`,
 		"a long name":     `{"metadata":{"name":"` + strings.Repeat("a", 3<<20) + `"}}`,
 		"a long account":  `{"spec":{"serviceAccountName":"` + strings.Repeat("a", 3<<20) + `"}}`,
 	}

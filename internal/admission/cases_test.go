@@ -3,6 +3,7 @@ package admission
 import (
 	"encoding/json"
 	"flag"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"kube-aws-iam-controller/internal/admission/admissiontest"
+	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/serviceaccount"
 )
 
@@ -57,7 +59,7 @@ func admit(t *testing.T, c *admissiontest.Case, pod *corev1.Pod) (made *corev1.P
 	t.Helper()
 	raw, err := json.Marshal(pod)
 	require.NoError(t, err)
-	response := post(t, newWebhook(c), &admissionv1.AdmissionRequest{
+	response := post(t, newWebhook(t, c), &admissionv1.AdmissionRequest{
 		UID: "1", Namespace: namespace, Operation: admissionv1.Create,
 		Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"}, Object: runtime.RawExtension{Raw: raw},
 	})
@@ -87,7 +89,8 @@ func apply(t *testing.T, pod *corev1.Pod, patch Patch) (made *corev1.Pod) {
 }
 
 // newWebhook returns a webhook in a cluster with the ServiceAccounts of a case.
-func newWebhook(c *admissiontest.Case) *Webhook {
+func newWebhook(t *testing.T, c *admissiontest.Case) *Webhook {
+	t.Helper()
 	scheme := fake.NewTestScheme()
 	_ = metav1.AddMetaToScheme(scheme)
 	var objects []runtime.Object
@@ -106,11 +109,26 @@ func newWebhook(c *admissiontest.Case) *Webhook {
 		Lookup:     fake.NewSimpleMetadataClient(scheme, objects...),
 	})
 	return &Webhook{
-		Settings: Settings{DefaultRegion: c.DefaultRegion, SidecarImage: image},
+		Settings: settings(t, c.Settings),
 		Account:  accounts.Injection,
 		Observe:  func(string) {},
 		Logger:   log.NewNopLogger(),
 	}
+}
+
+// settings are what the webhook is told with the flags of a case.
+func settings(t *testing.T, some admissiontest.Settings) Settings {
+	t.Helper()
+	var args []string
+	for name, value := range some.Variables() {
+		args = append(args, "--"+strings.ToLower(strings.ReplaceAll(name, "_", "-"))+"="+value)
+	}
+	_, c, err := config.Parse(args, io.Discard)
+	require.NoError(t, err)
+	return Settings{DefaultRegion: c.DefaultRegion, Sidecar: Sidecar{
+		Image: image, ImagePullPolicy: c.SidecarPullPolicy,
+		Requests: c.SidecarRequests, Limits: c.SidecarLimits, SecurityContext: c.SidecarSecurityContext,
+	}}
 }
 
 // post sends a request as the API server does.

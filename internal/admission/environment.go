@@ -8,9 +8,6 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// authorizationToken is the key of the Secret with what the endpoint asks for.
-const authorizationToken = "authorization-token"
-
 // A group of variables is given whole, or not at all where the container sets
 // any of them.
 type group struct {
@@ -35,9 +32,10 @@ func variables(give identity.Injection) []group {
 		alone("AWS_SHARED_CREDENTIALS_FILE", mountPath+"/credentials")
 		alone("AWS_CREDENTIAL_PROFILES_FILE", mountPath+"/credentials")
 	case identity.DeliverEndpoint:
-		// The token of one endpoint must never go to another one.
+		// The token of one endpoint must never go to another one. The sidecar
+		// knows it by the same field.
 		groups = append(groups, group{
-			variables: []corev1.EnvVar{{Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Value: endpointURL}, token(give)},
+			variables: []corev1.EnvVar{{Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Value: endpointURL}, podUID("AWS_CONTAINER_AUTHORIZATION_TOKEN")},
 			rivals:    []string{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"},
 		})
 	default: // given nothing
@@ -53,11 +51,11 @@ func variables(give identity.Injection) []group {
 	return groups
 }
 
-func token(give identity.Injection) corev1.EnvVar {
-	return corev1.EnvVar{Name: "AWS_CONTAINER_AUTHORIZATION_TOKEN", ValueFrom: &corev1.EnvVarSource{
-		SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: give.SecretName}, Key: authorizationToken,
-		},
+// podUID returns a variable with the pod's UID, which stays the same for as long
+// as the pod is there, and needs no Secret.
+func podUID(name string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
+		FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.uid"},
 	}}
 }
 

@@ -7,7 +7,6 @@ package admission
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,17 +24,12 @@ const (
 	mountPath  = "/meta/aws-iam"
 )
 
-// taken is any path at or below ours, however it is spelt. Below a read-only
-// mount nothing else can be mounted.
-var taken = regexp.MustCompile(`^/*meta/+aws-iam(/|$)`)
-
 // Settings are the installation's.
 type Settings struct {
 	// DefaultRegion is that of pods whose ServiceAccount names none, "" for
 	// none.
 	DefaultRegion string
-	// SidecarImage holds credentials-server, for the delivery endpoint.
-	SidecarImage string
+	Sidecar       Sidecar
 }
 
 // A RefusedError says why a pod may not be created as it is.
@@ -67,6 +61,9 @@ func Inject(pod *Pod, give identity.Injection, settings Settings) (Patch, error)
 	if len(to) == 0 {
 		return nil, nil
 	}
+	if pod.windows {
+		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", give.Account, forWindows)}
+	}
 	var patch Patch
 	if len(pod.volumes.kept) == 0 {
 		patch.appendTo("/spec/volumes", pod.volumes.length, credentials(give))
@@ -86,6 +83,10 @@ func Inject(pod *Pod, give identity.Injection, settings Settings) (Patch, error)
 	}
 	return patch, nil
 }
+
+// forWindows is why a pod for Windows nodes is refused.
+const forWindows = "the pod is for Windows nodes, and what credentials are given with is for Linux: " +
+	"set " + identity.Prefix + "delivery to none on the ServiceAccount, or leave the pod alone with the label " + injectLabel + `: "false"`
 
 // tooMany returns why a pod has too many containers, "" if it has not. The
 // sidecar does not count, lest a pod with it be refused when it comes again.
@@ -108,25 +109,22 @@ type receiver struct {
 // that the pod names, nor those that have something else at our path.
 func receivers(pod *Pod, give identity.Injection) []receiver {
 	var found []receiver
-	add := func(path string, containers []container) {
+	add := func(path string, containers []container, own func(*container) bool) {
 		for i := range containers {
-			if c := &containers[i]; !c.skipped && !hasOwn(c, give) {
+			if c := &containers[i]; !c.skipped && !own(c) {
 				found = append(found, receiver{fmt.Sprintf("%s/%d", path, i), c})
 			}
 		}
 	}
-	add("/spec/containers", pod.containers.kept)
-	add("/spec/initContainers", pod.initContainers.kept)
-	return found
-}
-
-// hasOwn says whether a container is not to be given anything: it has something
-// of its own where the credentials would be, or is itself the sidecar.
-func hasOwn(c *container, give identity.Injection) bool {
-	if give.Delivery == identity.DeliverEndpoint {
-		return c.Name == sidecarName
+	if give.Delivery == identity.DeliverEndpoint { // which needs no mount, and whose sidecar is not to be given anything
+		add("/spec/containers", pod.containers.kept, func(*container) bool { return false })
+		add("/spec/initContainers", pod.initContainers.kept, func(c *container) bool { return isSidecar(*c) })
+		return found
 	}
-	return slices.Contains(c.VolumeMounts.kept, foreignMount)
+	foreign := func(c *container) bool { return slices.Contains(c.VolumeMounts.kept, foreignMount) }
+	add("/spec/containers", pod.containers.kept, foreign)
+	add("/spec/initContainers", pod.initContainers.kept, foreign)
+	return found
 }
 
 // hasForeignVolume says whether a volume of our name is not the one we would

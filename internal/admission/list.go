@@ -44,7 +44,7 @@ type nothing struct{}
 
 func (nothing) addTo([]struct{}) []struct{} { return nil }
 
-// notes are those labels or annotations of a pod that are read.
+// notes are those labels, annotations or node labels of a pod that are read.
 type notes map[string]string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -67,7 +67,7 @@ func (n *notes) UnmarshalJSON(text []byte) error {
 			return err
 		}
 		switch key {
-		case injectLabel, skipAnnotation, corev1.MirrorPodAnnotationKey:
+		case injectLabel, skipAnnotation, corev1.MirrorPodAnnotationKey, corev1.LabelOSStable:
 			(*n)[key.(string)] = value //nolint:errcheck,forcetypeassert // it equals a string
 		}
 	}

@@ -3,6 +3,7 @@ package admission
 import (
 	"cmp"
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 
@@ -19,7 +20,12 @@ type Pod struct {
 	// ServiceAccount's.
 	Name, Account string
 
-	leftAlone, hostNetwork     bool
+	leftAlone, hostNetwork bool
+	// windows says that the pod is for Windows nodes, asRoot that its containers
+	// run as root unless they say otherwise, ownResources that it has resources
+	// as a whole.
+	windows, asRoot, ownResources bool
+
 	volumes                    list[volume, secretVolume]
 	containers, initContainers list[container, container]
 }
@@ -34,11 +40,19 @@ func Read(text []byte) (*Pod, error) {
 			Annotations  notes  `json:"annotations"`
 		} `json:"metadata"`
 		Spec struct {
-			ServiceAccountName string                     `json:"serviceAccountName"`
-			HostNetwork        bool                       `json:"hostNetwork"`
-			Volumes            list[volume, secretVolume] `json:"volumes"`
-			Containers         list[container, container] `json:"containers"`
-			InitContainers     list[container, container] `json:"initContainers"`
+			ServiceAccountName string `json:"serviceAccountName"`
+			HostNetwork        bool   `json:"hostNetwork"`
+			OS                 struct {
+				Name corev1.OSName `json:"name"`
+			} `json:"os"`
+			NodeSelector    notes `json:"nodeSelector"`
+			SecurityContext struct {
+				RunAsUser *int64 `json:"runAsUser"`
+			} `json:"securityContext"`
+			Resources      resources                  `json:"resources"`
+			Volumes        list[volume, secretVolume] `json:"volumes"`
+			Containers     list[container, container] `json:"containers"`
+			InitContainers list[container, container] `json:"initContainers"`
 		} `json:"spec"`
 	}
 	if err := json.Unmarshal(text, &object); err != nil {
@@ -52,6 +66,9 @@ func Read(text []byte) (*Pod, error) {
 		// The pod says so, or is the mirror of what a node runs anyway.
 		leftAlone:      mirror || meta.Labels[injectLabel] == "false",
 		hostNetwork:    spec.HostNetwork,
+		windows:        spec.OS.Name == corev1.Windows || spec.NodeSelector[corev1.LabelOSStable] == string(corev1.Windows),
+		asRoot:         spec.SecurityContext.RunAsUser != nil && *spec.SecurityContext.RunAsUser == 0,
+		ownResources:   !spec.Resources.none(),
 		volumes:        spec.Volumes,
 		containers:     spec.Containers,
 		initContainers: spec.InitContainers,
@@ -89,8 +106,9 @@ type container struct {
 	RestartPolicy string                      `json:"restartPolicy"`
 	Env           list[variable, variable]    `json:"env"`
 	VolumeMounts  list[mountPoint, mountKind] `json:"volumeMounts"`
+	Resources     resources                   `json:"resources"`
 
-	skipped bool
+	skipped, guaranteed bool
 }
 
 // addTo keeps one more than there may be, to see that they are too many.
@@ -99,6 +117,7 @@ func (c container) addTo(kept []container) []container {
 		return kept
 	}
 	c.Name, c.RestartPolicy = short(c.Name), short(c.RestartPolicy)
+	c.guaranteed, c.Resources = c.Resources.guaranteed(), resources{}
 	return append(kept, c)
 }
 
@@ -132,8 +151,10 @@ var decisive = func() map[string]bool {
 }()
 
 type mountPoint struct {
-	Name      string `json:"name"`
-	MountPath string `json:"mountPath"`
+	Name        string `json:"name"`
+	MountPath   string `json:"mountPath"`
+	SubPath     string `json:"subPath"`
+	SubPathExpr string `json:"subPathExpr"`
 }
 
 // mountKind is whose a mount at our path is.
@@ -144,12 +165,16 @@ const (
 	foreignMount mountKind = "foreign"
 )
 
+// addTo compares paths as the kernel resolves them, and the kubelet takes one
+// without a slash in front for absolute. A part of our volume is not ours. What
+// is below our path is foreign as well: nothing can be mounted below a read-only
+// mount.
 func (m mountPoint) addTo(kept []mountKind) []mountKind {
-	kind := foreignMount
+	kind, at := foreignMount, path.Clean("/"+m.MountPath)
 	switch {
-	case m.Name == volumeName && m.MountPath == mountPath:
+	case at == mountPath && m.Name == volumeName && m.SubPath == "" && m.SubPathExpr == "":
 		kind = ourMount
-	case !taken.MatchString(m.MountPath):
+	case at != mountPath && !strings.HasPrefix(at, mountPath+"/"):
 		return kept
 	}
 	if slices.Contains(kept, kind) {

@@ -1,11 +1,11 @@
 package admission
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -15,7 +15,24 @@ const (
 	endpointURL = "http://127.0.0.1:9911/v1/credentials"
 	// sidecarProgram is its path in the image.
 	sidecarProgram = "/credentials-server"
+	// sidecarUser is that of the image.
+	sidecarUser = 65532
 )
+
+// A Sidecar is what the installation says about the container that serves the
+// endpoint.
+type Sidecar struct {
+	// Image holds credentials-server. Without one the delivery endpoint is
+	// refused.
+	Image string
+	// ImagePullPolicy is the API server's choice if it is "".
+	ImagePullPolicy corev1.PullPolicy
+	// Requests and Limits are the container's, as far as they fit the pod.
+	Requests, Limits corev1.ResourceList
+	// SecurityContext counts for more than what is set without it. Only its
+	// numbers and booleans are used.
+	SecurityContext corev1.SecurityContext
+}
 
 // withSidecar adds the container that serves the endpoint, before all others,
 // so that init containers find it as well.
@@ -24,7 +41,7 @@ func withSidecar(patch Patch, pod *Pod, give identity.Injection, settings Settin
 		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: delivery endpoint: %s", give.Account, reason)}
 	}
 	if !slices.ContainsFunc(pod.initContainers.kept, isSidecar) {
-		patch.prependTo("/spec/initContainers", pod.initContainers.length, sidecar(settings))
+		patch.prependTo("/spec/initContainers", pod.initContainers.length, sidecar(pod, &settings.Sidecar))
 	}
 	return patch, nil
 }
@@ -34,7 +51,7 @@ func noSidecar(pod *Pod, settings Settings) string {
 	named := func(c container) bool { return c.Name == sidecarName }
 	foreign := func(c container) bool { return named(c) && !isSidecar(c) }
 	switch {
-	case settings.SidecarImage == "":
+	case settings.Sidecar.Image == "":
 		return "this installation names no image for the sidecar; choose process or file"
 	case pod.hostNetwork:
 		return "on the host's network every process of the node could reach the endpoint; choose process or file, or give the pod a network of its own"
@@ -55,22 +72,17 @@ func isSidecar(c container) bool {
 // sidecar returns a native sidecar that the restricted Pod Security Standard
 // admits. The others start once its probe says that it has credentials:
 // https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/.
-func sidecar(settings Settings) corev1.Container {
+func sidecar(pod *Pod, settings *Sidecar) corev1.Container {
 	always := corev1.ContainerRestartPolicyAlways
-	yes, no, user := true, false, int64(65532)
 	return corev1.Container{
-		Name:          sidecarName,
-		Image:         settings.SidecarImage,
-		Command:       []string{sidecarProgram},
-		RestartPolicy: &always,
-		Resources: corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{
-				corev1.ResourceCPU:    resource.MustParse("5m"),
-				corev1.ResourceMemory: resource.MustParse("16Mi"),
-			},
-			Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("32Mi")},
-		},
-		VolumeMounts: []corev1.VolumeMount{mount},
+		Name:            sidecarName,
+		Image:           settings.Image,
+		ImagePullPolicy: settings.ImagePullPolicy,
+		Command:         []string{sidecarProgram},
+		Env:             []corev1.EnvVar{podUID("POD_UID")},
+		RestartPolicy:   &always,
+		Resources:       sidecarResources(pod, settings),
+		VolumeMounts:    []corev1.VolumeMount{mount},
 		// Nothing but a program in the container itself reaches loopback.
 		StartupProbe: &corev1.Probe{
 			ProbeHandler:     corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{sidecarProgram, "probe"}}},
@@ -78,14 +90,27 @@ func sidecar(settings Settings) corev1.Container {
 			TimeoutSeconds:   5,
 			FailureThreshold: 300,
 		},
-		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: &no,
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-			ReadOnlyRootFilesystem:   &yes,
-			RunAsNonRoot:             &yes,
-			RunAsUser:                &user,
-			RunAsGroup:               &user,
-			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
+		SecurityContext: sidecarSecurity(pod, &settings.SecurityContext),
+	}
+}
+
+// sidecarSecurity names no user of its own, because clusters may give each
+// namespace a range of them; the image's is not root. Where the pod says that
+// its containers run as root, it has to.
+func sidecarSecurity(pod *Pod, settings *corev1.SecurityContext) *corev1.SecurityContext {
+	yes, no := true, false
+	var user *int64
+	if pod.asRoot {
+		user = new(int64(sidecarUser))
+	}
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: cmp.Or(settings.AllowPrivilegeEscalation, &no),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		Privileged:               settings.Privileged,
+		ReadOnlyRootFilesystem:   cmp.Or(settings.ReadOnlyRootFilesystem, &yes),
+		RunAsNonRoot:             cmp.Or(settings.RunAsNonRoot, &yes),
+		RunAsUser:                cmp.Or(settings.RunAsUser, user),
+		RunAsGroup:               settings.RunAsGroup,
+		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
 }

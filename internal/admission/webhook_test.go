@@ -125,14 +125,14 @@ func FuzzInject(f *testing.F) {
 			return
 		}
 		give := identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: identity.Delivery(delivery), Region: region}
-		patch, err := Inject(read(t, &pod), give, Settings{SidecarImage: image})
+		patch, err := Inject(read(t, &pod), give, Settings{Sidecar: Sidecar{Image: image}})
 		if err != nil {
 			require.Nil(t, patch)
 			return
 		}
 		made := apply(t, &pod, patch)
 		require.GreaterOrEqual(t, len(made.Spec.Containers), len(pod.Spec.Containers))
-		again, err := Inject(read(t, made), give, Settings{SidecarImage: image})
+		again, err := Inject(read(t, made), give, Settings{Sidecar: Sidecar{Image: image}})
 		require.NoError(t, err)
 		require.Empty(t, again)
 	})

@@ -2,7 +2,11 @@
 // struct.
 package config
 
-import "time"
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
 
 // A Command is what the process is asked to do.
 type Command string
@@ -73,6 +77,11 @@ type Config struct {
 	DefaultRegion string
 	// SidecarImage holds credentials-server, for the delivery endpoint.
 	SidecarImage string
+	// SidecarPullPolicy is that of the image, "" for the API server's choice;
+	// the rest is the sidecar's as far as it fits the pod.
+	SidecarPullPolicy              corev1.PullPolicy
+	SidecarRequests, SidecarLimits corev1.ResourceList
+	SidecarSecurityContext         corev1.SecurityContext
 
 	ListenAddress        string
 	LeaderElect          bool

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 func parse(t *testing.T, args ...string) (Command, Config, error) {
@@ -19,13 +21,19 @@ func parse(t *testing.T, args ...string) (Command, Config, error) {
 	return Parse(args, &out)
 }
 
+// The sidecar's resources, unless the installation says otherwise.
+var (
+	requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5m"), corev1.ResourceMemory: resource.MustParse("16Mi")}
+	limits   = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
+)
+
 func TestDefaults(t *testing.T) {
 	command, c, err := parse(t)
 	require.NoError(t, err)
 	assert.Equal(t, Controller, command)
 	assert.Equal(t, Config{
 		LogFormat: "logfmt", KubeAPIQPS: 400, STSQPS: 250, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute, RefreshLimit: 20 * time.Minute, Workers: 30,
-		ListenAddress: ":8080", Interval: 10 * time.Second,
+		ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, SidecarLimits: limits,
 	}, c)
 }
 
@@ -60,7 +68,7 @@ func TestEveryFlagIsAlsoAnEnvironmentVariable(t *testing.T) {
 	assert.Equal(t, Config{
 		Debug: true, ClusterName: "flag-wins", RefreshLimit: 10 * time.Minute, STSQPS: 1.5, Workers: 3, LeaderElect: true,
 		LeaderElectNamespace: "infra", LogFormat: "json", SessionTags: true, CredentialsFile: "/creds", Kubeconfig: "/kube",
-		KubeAPIQPS: 400, ListenAddress: ":8080", Interval: 10 * time.Second, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute,
+		KubeAPIQPS: 400, ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, SidecarLimits: limits, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute,
 	}, c)
 }
 
@@ -282,5 +290,47 @@ func TestEveryFlagIsDocumented(t *testing.T) {
 		if value := strings.Join(flag.Default, ""); value != "" && !flag.Hidden {
 			assert.Regexp(t, "`--"+flag.Name+"` \\| `?"+regexp.QuoteMeta(value)+"`? \\|", string(text))
 		}
+	}
+}
+
+func TestSettingsOfTheSidecar(t *testing.T) {
+	_, c, err := parse(t, "--credentials-server-image-pull-policy=Always", "--credentials-server-requests= cpu=50m, memory = 64Mi ",
+		"--credentials-server-limits=none", "--credentials-server-security-context=runAsUser=1000,privileged=false")
+	require.NoError(t, err)
+	assert.Equal(t, corev1.PullAlways, c.SidecarPullPolicy)
+	assert.Equal(t, corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi"),
+	}, c.SidecarRequests)
+	assert.Empty(t, c.SidecarLimits)
+	assert.Equal(t, corev1.SecurityContext{RunAsUser: new(int64(1000)), Privileged: new(false)}, c.SidecarSecurityContext)
+
+	t.Setenv("KUBE_AWS_IAM_CREDENTIALS_SERVER_SECURITY_CONTEXT", "")
+	t.Setenv("KUBE_AWS_IAM_CREDENTIALS_SERVER_LIMITS", "")
+	_, c, err = parse(t)
+	require.NoError(t, err)
+	assert.Equal(t, limits, c.SidecarLimits, "a variable that is empty is not set")
+	assert.Equal(t, corev1.SecurityContext{}, c.SidecarSecurityContext)
+
+	for flag, says := range map[string]string{
+		"--credentials-server-image-pull-policy=always":              `"always" is not a pull policy: give Always, IfNotPresent or Never`,
+		"--credentials-server-requests=cpu":                          `"cpu" is not name=value`,
+		"--credentials-server-requests=cpu=1,cpu=2":                  `"cpu=2" is not name=value, or is there twice`,
+		"--credentials-server-requests=cpu=much":                     `"cpu=much" is not an amount of a resource: give such as cpu=100m,memory=32Mi, or none`,
+		"--credentials-server-limits=cpu=-1":                         `"cpu=-1" is not an amount`,
+		"--credentials-server-limits=cpu=1m":                         "1m of cpu is less than the request of 5m",
+		"--credentials-server-security-context=runAsUser=root":       `"runAsUser=root" is not understood`,
+		"--credentials-server-security-context=runAsRoot=true":       "to some of allowPrivilegeEscalation, privileged, readOnlyRootFilesystem, runAsGroup, runAsNonRoot, runAsUser",
+		"--credentials-server-security-context=privileged":           `"privileged" is not name=value`,
+		"--credentials-server-security-context=runAsUser=0x10":       "is not understood",
+		"--credentials-server-security-context=capabilities={}":      "is not understood",
+		"--credentials-server-security-context=runAsUser=9999999999": "",
+	} {
+		_, _, err = parse(t, flag)
+		if says == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, says, flag)
+		require.ErrorContains(t, err, strings.SplitN(flag, "=", 2)[0])
 	}
 }

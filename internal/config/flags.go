@@ -132,6 +132,14 @@ func podFlags(app *kingpin.Application, c *Config) {
 	app.Flag("default-region", "AWS Region that the webhook gives to pods whose ServiceAccount names none.").StringVar(&c.DefaultRegion)
 	app.Flag("credentials-server-image", "Image with /credentials-server, which the webhook adds to pods for the delivery endpoint: the controller's own.").
 		StringVar(&c.SidecarImage)
+	app.Flag("credentials-server-image-pull-policy", "Pull policy of that image: Always, IfNotPresent or Never. The default is the API server's.").
+		StringVar((*string)(&c.SidecarPullPolicy))
+	app.Flag("credentials-server-requests", "Resources that this container requests, as far as the pod's own allow: name=amount,name=amount, or none.").
+		Default(defaultSidecarRequests).SetValue((*resourcesValue)(&c.SidecarRequests))
+	app.Flag("credentials-server-limits", "Limits of its resources, likewise.").
+		Default(defaultSidecarLimits).SetValue((*resourcesValue)(&c.SidecarLimits))
+	app.Flag("credentials-server-security-context", "Numbers and booleans of its security context, such as runAsUser=65532,runAsGroup=65532, or none besides what is set anyway.").
+		Default(nothing).SetValue((*securityContextValue)(&c.SidecarSecurityContext))
 }
 
 func processFlags(app *kingpin.Application, c *Config) {

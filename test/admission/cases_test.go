@@ -116,26 +116,24 @@ func (w *world) await(t *testing.T, mutated bool) {
 	}))
 }
 
-// awaitRegion returns once pods are given a Region.
-func (w *world) awaitRegion(t *testing.T, region string) {
-	t.Helper()
-	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
-		made, err := w.create(ctx, &probe, probe.Given)
-		if err == nil && !slices.Contains(made.Spec.Containers[0].Env, corev1.EnvVar{Name: "AWS_REGION", Value: region}) {
-			err = errors.New("the probe is given no such Region")
+// settings returns what the cases have of the installation, the defaults first.
+func (w *world) settings() []admissiontest.Settings {
+	all := []admissiontest.Settings{{}}
+	for i := range w.cases {
+		if !slices.Contains(all, w.cases[i].Settings) {
+			all = append(all, w.cases[i].Settings)
 		}
-		return err
-	}))
+	}
+	return all
 }
 
-// compare holds what the API server admits against every case with a default
-// Region.
-func (w *world) compare(t *testing.T, region string) {
+// compare holds what the API server admits against every case with the settings of an installation.
+func (w *world) compare(t *testing.T, settings admissiontest.Settings) {
 	t.Helper()
 	compared := 0
 	for i := range w.cases {
 		c := &w.cases[i]
-		if c.DefaultRegion != region {
+		if c.Settings != settings {
 			continue
 		}
 		compared++

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,18 +11,18 @@ import (
 
 func TestThePolicyGivesPodsWhatTheCasesSay(t *testing.T) {
 	w := newWorld(t)
-	policy := system.PolicyComponent(image, "")
-	require.NoError(t, policy.Apply(t.Context(), w.Access))
-	w.await(t, true)
-	t.Run("without a default Region", func(t *testing.T) { w.compare(t, "") })
-
-	t.Run("a debugger", w.debug)
-	t.Run("a huge pod", w.huge)
-	t.Run("a pod of many containers", w.crowd)
-	require.NoError(t, system.PolicyComponent(image, "eu-west-1").Apply(t.Context(), w.Access))
-	w.awaitRegion(t, "eu-west-1")
-	t.Run("with a default Region", func(t *testing.T) { w.compare(t, "eu-west-1") })
-
-	require.NoError(t, policy.Delete(t.Context(), w.Access))
-	w.await(t, false)
+	for i, settings := range w.settings() {
+		policy := system.PolicyComponent(image, settings.Variables())
+		require.NoError(t, policy.Apply(t.Context(), w.Access))
+		w.await(t, true)
+		t.Run(fmt.Sprint(settings.Variables()), func(t *testing.T) { w.compare(t, settings) })
+		if i == 0 {
+			t.Run("a debugger", w.debug)
+			t.Run("a huge pod", w.huge)
+			t.Run("a pod of many containers", w.crowd)
+			t.Run("a namespace with quotas", w.fits)
+		}
+		require.NoError(t, policy.Delete(t.Context(), w.Access))
+		w.await(t, false)
+	}
 }

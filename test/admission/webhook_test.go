@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -25,6 +27,7 @@ type webhook struct {
 	*world
 
 	options system.Options
+	env     []string // besides that of options
 	address string
 }
 
@@ -53,10 +56,11 @@ func newWebhook(t *testing.T, w *world) *webhook {
 }
 
 // start runs a controller that mutates pods, until the test ends.
-func (h *webhook) start(t *testing.T, args ...string) *system.Controller {
+func (h *webhook) start(t *testing.T) *system.Controller {
 	t.Helper()
 	options := h.options
-	options.Args = append([]string{"--webhook-listen-address=" + h.address, "--credentials-server-image=" + image}, args...)
+	options.Args = []string{"--webhook-listen-address=" + h.address, "--credentials-server-image=" + image}
+	options.Env = slices.Concat(options.Env, h.env)
 	c, err := system.StartController(t.Context(), options)
 	require.NoError(t, err)
 	t.Cleanup(c.Kill)
@@ -72,10 +76,12 @@ func TestTheWebhookGivesPodsWhatTheCasesSay(t *testing.T) {
 
 	c := h.start(t)
 	w.await(t, true)
-	t.Run("without a default Region", func(t *testing.T) { w.compare(t, "") })
+	all := w.settings()
+	t.Run("as shipped", func(t *testing.T) { w.compare(t, all[0]) })
 	t.Run("a debugger", w.debug)
 	t.Run("a huge pod", w.huge)
 	t.Run("a pod of many containers", w.crowd)
+	t.Run("a namespace with quotas", w.fits)
 	for _, result := range []string{"mutated", "unchanged", "refused"} {
 		n, err := c.Metric(t.Context(), `kube_aws_iam_controller_webhook_requests_total{result="`+result+`"}`)
 		require.NoError(t, err)
@@ -83,9 +89,16 @@ func TestTheWebhookGivesPodsWhatTheCasesSay(t *testing.T) {
 	}
 	c.Kill()
 
-	h.start(t, "--default-region=eu-west-1")
-	w.await(t, true)
-	t.Run("with a default Region", func(t *testing.T) { w.compare(t, "eu-west-1") })
+	for _, settings := range all[1:] {
+		h.env = nil
+		for name, value := range settings.Variables() {
+			h.env = append(h.env, "KUBE_AWS_IAM_"+name+"="+value)
+		}
+		c = h.start(t)
+		w.await(t, true)
+		t.Run(fmt.Sprint(settings.Variables()), func(t *testing.T) { w.compare(t, settings) })
+		c.Kill()
+	}
 }
 
 func TestTheWebhooksCertificateIsKept(t *testing.T) {

@@ -76,7 +76,7 @@ func newGround(t *testing.T, how settings) *ground {
 	}
 	kubeconfig, err := system.Install(t.Context(), g.Access)
 	require.NoError(t, err)
-	g.component(system.PolicyComponent("registry.example/kube-aws-iam-controller:v1", ""))
+	g.component(system.PolicyComponent("registry.example/kube-aws-iam-controller:v1", nil))
 	if how.guarded {
 		g.component(system.GuardComponent())
 	}

@@ -35,7 +35,7 @@ func (b *bench) admission(ctx context.Context, size sizes, r *report) error {
 	r.detail("Pods created one after another, without admission: median %.1f ms, 99th percentile %.1f ms (1 ServiceAccount), %.1f ms and %.1f ms (200).",
 		ms(without[0].median), ms(without[0].high), ms(without[1].median), ms(without[1].high))
 
-	policy := system.PolicyComponent(sidecarImage, "")
+	policy := system.PolicyComponent(sidecarImage, nil)
 	if err = policy.Apply(ctx, b.Access); err != nil {
 		return err
 	}

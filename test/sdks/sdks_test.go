@@ -109,11 +109,11 @@ func (w *world) contain(t *testing.T, delivery identity.Delivery) *container {
 	give := identity.Injection{Account: name, SecretName: name + ".aws-iam", Delivery: delivery, Region: "eu-central-1"}
 	pod, err := admission.Read([]byte(`{"spec":{"containers":[{"name":"app"}]}}`))
 	require.NoError(t, err)
-	patch, err := admission.Inject(pod, give, admission.Settings{SidecarImage: "x"})
+	patch, err := admission.Inject(pod, give, admission.Settings{Sidecar: admission.Sidecar{Image: "x"}})
 	require.NoError(t, err)
 	for _, operation := range patch {
 		if v, ok := operation.Value.(corev1.EnvVar); ok {
-			c.env = append(c.env, v.Name+"="+w.value(t, v, c))
+			c.env = append(c.env, v.Name+"="+c.value(t, v))
 		}
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -123,17 +123,17 @@ func (w *world) contain(t *testing.T, delivery identity.Delivery) *container {
 	return c
 }
 
+// podUID is that of the pod that has the endpoint.
+const podUID = "0f2a9d3c-6c1e-4f6b-9a44-1f0f5a7e2f10"
+
 // value is a variable's, as the kubelet resolves it.
-func (w *world) value(t *testing.T, v corev1.EnvVar, c *container) string {
+func (c *container) value(t *testing.T, v corev1.EnvVar) string {
 	t.Helper()
 	if v.ValueFrom == nil {
 		return strings.ReplaceAll(v.Value, system.MountPath, c.volume.Dir)
 	}
-	reference := v.ValueFrom.SecretKeyRef
-	secret, err := w.Client().CoreV1().Secrets(w.namespace).Get(t.Context(), reference.Name, metav1.GetOptions{})
-	require.NoError(t, err)
-	require.NotEmpty(t, secret.Data[reference.Key])
-	return string(secret.Data[reference.Key])
+	require.Equal(t, "metadata.uid", v.ValueFrom.FieldRef.FieldPath)
+	return podUID
 }
 
 // serve runs the sidecar.
@@ -146,7 +146,9 @@ func (w *world) serve(t *testing.T, dir string) {
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
-	process, err := cluster.StartProcess(cluster.Command{Name: "credentials-server", Path: binary, Args: []string{"--directory=" + dir}, Log: binary + ".log"})
+	process, err := cluster.StartProcess(cluster.Command{
+		Name: "credentials-server", Path: binary, Args: []string{"--directory=" + dir}, Log: binary + ".log", Env: []string{"POD_UID=" + podUID},
+	})
 	require.NoError(t, err)
 	t.Cleanup(process.Kill)
 	require.NoError(t, system.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {

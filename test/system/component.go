@@ -3,9 +3,13 @@ package system
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"sigs.k8s.io/yaml"
 
 	"kube-aws-iam-controller/test/cluster"
 )
@@ -15,15 +19,16 @@ type Component struct {
 	Name string
 	// Patches are as in a kustomization.
 	Patches []string
+	// Settings are the installation's, for the component admission-settings, without what all begin with. Those that are not
+	// there are as shipped.
+	Settings map[string]string
 }
 
 // PolicyComponent is admission by policy, with the installer's settings.
-func PolicyComponent(image, region string) Component {
-	return Component{Name: "admission-policy", Patches: []string{fmt.Sprintf(`  - target: {kind: MutatingAdmissionPolicy}
-    patch: |
-      - {op: replace, path: /spec/variables/0/expression, value: "'%s'"}
-      - {op: replace, path: /spec/variables/1/expression, value: "'%s'"}
-`, image, region)}}
+func PolicyComponent(image string, settings map[string]string) Component {
+	all := map[string]string{"CREDENTIALS_SERVER_IMAGE": image}
+	maps.Copy(all, settings)
+	return Component{Name: "admission-policy", Settings: all}
 }
 
 // WebhookComponent is admission by webhook, at a port of this machine: the API server of a test reaches no Service.
@@ -62,6 +67,13 @@ func (c Component) kubectl(ctx context.Context, access *cluster.Access, verb str
 		return err
 	}
 	text := fmt.Sprintf("components: [%q]\n", path)
+	if c.Settings != nil {
+		settings, err := c.withSettings(root, path)
+		if err != nil {
+			return err
+		}
+		text = settings
+	}
 	if len(c.Patches) > 0 {
 		text += "patches:\n" + strings.Join(c.Patches, "")
 	}
@@ -69,4 +81,47 @@ func (c Component) kubectl(ctx context.Context, access *cluster.Access, verb str
 		_, err = access.Kubectl(ctx, verb, "-k", dir)
 	}
 	return err
+}
+
+// withSettings returns a kustomization of a component and of the settings of pods. Their ConfigMap is not installed.
+func (c Component) withSettings(root, path string) (string, error) {
+	settings, err := shippedSettings(root)
+	if err != nil {
+		return "", err
+	}
+	maps.Copy(settings, c.Settings)
+	var literals strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		fmt.Fprintf(&literals, "  - %q\n", "KUBE_AWS_IAM_"+name+"="+settings[name])
+	}
+	return fmt.Sprintf(`components: [%q, %q]
+configMapGenerator:
+- name: kube-aws-iam-controller-settings
+  options: {annotations: {config.kubernetes.io/local-config: "true"}}
+  literals:
+%s`, path, filepath.Join(filepath.Dir(path), "admission-settings"), literals.String()), nil
+}
+
+// shippedSettings are those of the ConfigMap in manifests/controller.
+func shippedSettings(root string) (map[string]string, error) {
+	text, err := os.ReadFile(filepath.Join(root, "manifests", "controller", "kustomization.yaml")) //nolint:gosec // a file of the repository
+	if err != nil {
+		return nil, err
+	}
+	var kustomization struct {
+		ConfigMapGenerator []struct {
+			Literals []string `json:"literals"`
+		} `json:"configMapGenerator"`
+	}
+	if err = yaml.Unmarshal(text, &kustomization); err != nil {
+		return nil, err
+	}
+	settings := map[string]string{}
+	for _, generator := range kustomization.ConfigMapGenerator {
+		for _, literal := range generator.Literals {
+			name, value, _ := strings.Cut(literal, "=")
+			settings[strings.TrimPrefix(name, "KUBE_AWS_IAM_")] = value
+		}
+	}
+	return settings, nil
 }

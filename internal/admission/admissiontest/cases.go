@@ -5,6 +5,7 @@ package admissiontest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,9 +19,8 @@ import (
 type Case struct {
 	// Name is the file's, without .yaml; Path is where it is.
 	Name, Path string
-	// DefaultRegion is the installation's, "" for none.
-	DefaultRegion string
-	Accounts      []corev1.ServiceAccount
+	Settings   Settings
+	Accounts   []corev1.ServiceAccount
 	// Given is the pod as its author wrote it, Wanted as it is created: equal
 	// if nothing is to be done.
 	Given, Wanted *corev1.Pod
@@ -28,6 +28,30 @@ type Case struct {
 	Refusal string
 
 	given string // the file up to what is wanted
+}
+
+// Settings are the installation's, as its flags and the policy's variables have
+// them; "" is the default.
+type Settings struct {
+	DefaultRegion   string `json:"defaultRegion"`
+	ImagePullPolicy string `json:"imagePullPolicy"`
+	Requests        string `json:"requests"`
+	Limits          string `json:"limits"`
+	SecurityContext string `json:"securityContext"`
+}
+
+// Variables are the names of the controller's environment variables, without
+// what they all begin with, and their values, as far as they are set.
+func (s Settings) Variables() map[string]string {
+	variables := map[string]string{
+		"DEFAULT_REGION":                       s.DefaultRegion,
+		"CREDENTIALS_SERVER_IMAGE_PULL_POLICY": s.ImagePullPolicy,
+		"CREDENTIALS_SERVER_REQUESTS":          s.Requests,
+		"CREDENTIALS_SERVER_LIMITS":            s.Limits,
+		"CREDENTIALS_SERVER_SECURITY_CONTEXT":  s.SecurityContext,
+	}
+	maps.DeleteFunc(variables, func(_, value string) bool { return value == "" })
+	return variables
 }
 
 // Load reads every case in a directory.
@@ -71,14 +95,15 @@ func (c *Case) take(document []byte) error {
 	var some struct {
 		metav1.TypeMeta `json:",inline"`
 
-		DefaultRegion, Message string
+		Settings
+		Message string
 	}
 	if err := yaml.Unmarshal(document, &some); err != nil {
 		return err
 	}
 	switch {
 	case some.Kind == "Settings":
-		c.DefaultRegion = some.DefaultRegion
+		c.Settings = some.Settings
 	case some.Kind == "ServiceAccount":
 		var account corev1.ServiceAccount
 		err := yaml.UnmarshalStrict(document, &account)
