@@ -4,6 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,16 +23,10 @@ import (
 	"kube-aws-iam-controller/test/system"
 )
 
-// imageSetting is how an installer names the sidecar's image to the policy.
-const imageSetting = `  - target: {kind: MutatingAdmissionPolicy}
-    patch: |
-      - {op: replace, path: /spec/variables/0/expression, value: "'` + controllerImage + `'"}
-`
-
 func TestPodsOnlySetTheirServiceAccount(t *testing.T) {
-	for component, patches := range map[string]string{"admission-policy": imageSetting, "webhook": ""} {
-		t.Run(component, func(t *testing.T) {
-			w := install(t, component, patches)
+	for title, components := range map[string][]string{"admission-policy": {"admission-policy", "admission-settings"}, "webhook": {"webhook"}} {
+		t.Run(title, func(t *testing.T) {
+			w := install(t, components...)
 			restrict(t, w.Client(), w.namespace)
 			w.awaitAdmission()
 
@@ -55,7 +55,7 @@ func TestPodsOnlySetTheirServiceAccount(t *testing.T) {
 }
 
 func TestReplicasComeAndGoAndNoPodNotices(t *testing.T) {
-	w := install(t, "admission-policy", imageSetting)
+	w := install(t, "admission-policy", "admission-settings")
 	w.awaitAdmission()
 	for delivery, from := range map[string]string{"process": shellImage, "endpoint": scratchImage} {
 		w.account(delivery, "delivery", delivery)
@@ -70,6 +70,7 @@ func TestReplicasComeAndGoAndNoPodNotices(t *testing.T) {
 	}
 	w.sessions("process", 3)
 	w.sessions("endpoint", 3)
+	w.keepsItsEndpoint("endpoint")
 }
 
 // restrict puts a namespace under the restricted Pod Security Standard.
@@ -138,6 +139,90 @@ func (w *world) leave(how metav1.DeleteOptions) {
 
 func hasPrefix(s, prefix string) bool { return len(s) >= len(prefix) && s[:len(prefix)] == prefix }
 
+// keepsItsEndpoint shows that a running pod of a ServiceAccount of its name goes on getting credentials when its Secret is
+// replaced, and when its sidecar has to begin again. It waits for what comes, whenever that is.
+func (w *world) keepsItsEndpoint(name string) {
+	w.t.Helper()
+	w.replaceSecret(name + ".aws-iam")
+	w.sessions(name, w.seen(name)+1)
+
+	w.killSidecar(name)
+	w.replaceSecret(name + ".aws-iam")
+	// Calls fail while the sidecar is not there; in the end they do not.
+	want := fmt.Sprintf("%s%d is", sessionLine, w.seen(name)+1)
+	w.eventually(func(ctx context.Context) error {
+		log, err := w.log(ctx, name)
+		if _, after, has := strings.Cut(log, want); err == nil && (!has || strings.Contains(after, "FAILED")) {
+			err = fmt.Errorf("pod %s does not say %q, or calls fail after that: %s", name, want, log)
+		}
+		return err
+	})
+}
+
+// replaceSecret deletes a Secret and waits for the next one.
+func (w *world) replaceSecret(name string) {
+	w.t.Helper()
+	secrets := w.Client().CoreV1().Secrets(w.namespace)
+	before, err := secrets.Get(w.t.Context(), name, metav1.GetOptions{})
+	require.NoError(w.t, err)
+	require.NoError(w.t, secrets.Delete(w.t.Context(), name, metav1.DeleteOptions{}))
+	w.eventually(func(ctx context.Context) error {
+		next, err := secrets.Get(ctx, name, metav1.GetOptions{})
+		if err == nil && next.UID == before.UID {
+			err = errors.New("the Secret is still there")
+		}
+		return err
+	})
+}
+
+// killSidecar ends the sidecar's process, which is known by the pod's UID in its environment, and waits until another one
+// serves.
+func (w *world) killSidecar(pod string) {
+	w.t.Helper()
+	status := func(ctx context.Context) (*corev1.Pod, *corev1.ContainerStatus, error) {
+		found, err := w.Client().CoreV1().Pods(w.namespace).Get(ctx, pod, metav1.GetOptions{})
+		if err == nil && len(found.Status.InitContainerStatuses) != 1 {
+			err = errors.New("the sidecar has no status")
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return found, &found.Status.InitContainerStatuses[0], nil
+	}
+	found, before, err := status(w.t.Context())
+	require.NoError(w.t, err)
+	require.NoError(w.t, kill("/credentials-server\x00", "POD_UID="+string(found.UID)))
+	w.eventually(func(ctx context.Context) error {
+		_, now, err := status(ctx)
+		if err == nil && (now.RestartCount == before.RestartCount || now.Started == nil || !*now.Started) {
+			err = errors.New("the sidecar has not begun again")
+		}
+		return err
+	})
+}
+
+// kill ends the process with a command line and a variable. Pods on this node are processes of this machine.
+func kill(commandLine, variable string) error {
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		environment, err := os.ReadFile(filepath.Join(filepath.Dir(path), "environ"))
+		if err != nil || !slices.Contains(strings.Split(string(environment), "\x00"), variable) {
+			continue // it has ended, or is another one
+		}
+		if line, err := os.ReadFile(path); err == nil && string(line) == commandLine {
+			id, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			if err != nil {
+				return err
+			}
+			return syscall.Kill(id, syscall.SIGKILL)
+		}
+	}
+	return fmt.Errorf("no process %q has %s", commandLine, variable)
+}
+
 // assertRefusals shows what the API server does not admit, and why.
 func (w *world) assertRefusals() {
 	w.t.Helper()
@@ -149,6 +234,7 @@ func (w *world) assertRefusals() {
 		says     string
 	}{
 		"host-network": {"endpoint", func(p *corev1.Pod) { p.Spec.HostNetwork = true }, "every process of the node could reach the endpoint"},
+		"windows":      {"process", func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{corev1.LabelOSStable: "windows"} }, "the pod is for Windows nodes"},
 		"malformed":    {"files", func(*corev1.Pod) {}, `"files" is not understood: give one of process, endpoint, file, none`},
 	} {
 		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{

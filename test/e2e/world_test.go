@@ -124,8 +124,8 @@ type world struct {
 	dir       string // with the installation's kustomization
 }
 
-// install installs what is shipped with one of the components, and takes it away at the end.
-func install(t *testing.T, component, patches string) *world {
+// install installs what is shipped with some of the components, and takes it away at the end.
+func install(t *testing.T, components ...string) *world {
 	t.Helper()
 	if unsupported != nil {
 		t.Skip(unsupported)
@@ -135,10 +135,14 @@ func install(t *testing.T, component, patches string) *world {
 	require.NoError(t, err)
 	manifests, err := filepath.Rel(w.dir, filepath.Join(root, "manifests"))
 	require.NoError(t, err)
+	list := ""
+	for _, component := range append(components, "guard") {
+		list += "\n  - " + manifests + "/components/" + component
+	}
 	creds := w.aws.Credentials()
 	literals := func(pairs []string) string { return "[" + strings.Join(pairs, ", ") + "]" }
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "kustomization.yaml"), []byte(`resources: [`+manifests+`/base]
-components: [`+manifests+`/components/`+component+`, `+manifests+`/components/guard]
+components:`+list+`
 images:
   - {name: kube-aws-iam-controller, newTag: e2e}
 configMapGenerator:
@@ -154,7 +158,7 @@ patches:
   - target: {kind: Deployment}
     patch: |
       - {op: add, path: /spec/template/spec/containers/0/envFrom/-, value: {secretRef: {name: kube-aws-iam-controller-credentials}}}
-`+patches), 0o600))
+`), 0o600))
 	_, err = w.Kubectl(t.Context(), "apply", "-k", w.dir)
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -280,6 +284,22 @@ func (w *world) pod(name, account, from string) error {
 // log returns what a pod has printed.
 func (w *world) log(ctx context.Context, pod string) (string, error) {
 	return w.Kubectl(ctx, "logs", "-n", w.namespace, pod, "-c", "app")
+}
+
+// sessionLine is how a line of the client begins that says that it has another session.
+const sessionLine = "session "
+
+// seen is how many sessions a pod has seen.
+func (w *world) seen(pod string) (n int) {
+	w.t.Helper()
+	log, err := w.log(w.t.Context(), pod)
+	require.NoError(w.t, err)
+	for line := range strings.Lines(log) {
+		if strings.HasPrefix(line, sessionLine) {
+			n++
+		}
+	}
+	return n
 }
 
 // sessions waits until a pod has seen that many, of which the one before has to run out, and has had no failed call.
