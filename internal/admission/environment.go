@@ -36,7 +36,7 @@ func variables(give identity.Injection) []group {
 		// knows it by the same field.
 		groups = append(groups, group{
 			variables: []corev1.EnvVar{{Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Value: endpointURL}, podUID("AWS_CONTAINER_AUTHORIZATION_TOKEN")},
-			rivals:    []string{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"},
+			rivals:    []string{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"},
 		})
 	default: // given nothing
 	}

@@ -197,8 +197,12 @@ func (w *world) crowd(t *testing.T) {
 	t.Helper()
 	pod := probe.Given.DeepCopy()
 	pod.Spec.Containers = nil
+	pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	for i := range 500 {
-		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: fmt.Sprintf("app-%d", i), Image: "registry.example/app"})
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{
+			Name: fmt.Sprintf("app-%d", i), Image: "registry.example/app",
+			VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: fmt.Sprintf("/data/../var/aws-iam/%d", i)}},
+		})
 	}
 	made, err := w.create(t.Context(), &probe, pod)
 	require.NoError(t, err)
