@@ -61,7 +61,10 @@ func (e *endpoint) ask() (string, error) {
 	r.Header.Set("Authorization", e.token)
 	w := httptest.NewRecorder()
 	e.sidecar.ServeHTTP(w, r)
-	var answer struct{ AccessKeyID, Message string }
+	var answer struct {
+		AccessKeyID string `json:"AccessKeyId"`
+		Message     string `json:"Message"`
+	}
 	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
 		return "", err
 	}
@@ -106,7 +109,7 @@ func TestARunningPodKeepsItsEndpointWhateverBecomesOfItsSecret(t *testing.T) {
 		harm.do()
 		next := ""
 		w.eventually(func(ctx context.Context) error {
-			if err := e.volume.Sync(ctx); err != nil {
+			if err = e.volume.Sync(ctx); err != nil {
 				return err
 			}
 			next, err = e.ask()

@@ -68,11 +68,9 @@ func (c Component) kubectl(ctx context.Context, access *cluster.Access, verb str
 	}
 	text := fmt.Sprintf("components: [%q]\n", path)
 	if c.Settings != nil {
-		settings, err := c.withSettings(root, path)
-		if err != nil {
+		if text, err = c.withSettings(root, path); err != nil {
 			return err
 		}
-		text = settings
 	}
 	if len(c.Patches) > 0 {
 		text += "patches:\n" + strings.Join(c.Patches, "")
