@@ -113,7 +113,10 @@ func checkURL(value string) error {
 }
 
 func checkRegion(value string) error {
-	_, err := identity.ParseRegion(value)
+	region, err := identity.ParseRegion(value)
+	if err == nil && region != value {
+		return fmt.Errorf("%s has white space around it: leave it out", identity.Quote(value))
+	}
 	return err
 }
 

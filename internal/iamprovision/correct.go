@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"kube-aws-iam-controller/internal/awserr"
+	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/trust"
 )
 
@@ -74,7 +75,7 @@ func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.R
 // correctTrust also heals a policy whose principal was deleted and recreated:
 // IAM shows its unique id then, which differs from its ARN.
 func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role) (bool, error) {
-	if differs := !samePolicy(aws.ToString(have.AssumeRolePolicyDocument), s.trust); !differs || s.look {
+	if differs := !samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), s.trust); !differs || s.look {
 		return differs, nil
 	}
 	_, err := p.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &s.name, PolicyDocument: &s.trust})
@@ -126,12 +127,12 @@ func (p *Provisioner) hasPolicy(ctx context.Context, s spec) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return samePolicy(aws.ToString(out.PolicyDocument), s.policy), nil
+	return samePolicy(identity.IdentityPolicy, aws.ToString(out.PolicyDocument), s.policy), nil
 }
 
 // samePolicy compares a policy as IAM returns it, percent-encoded, with one of
 // ours, by meaning. What cannot be read is not the same.
-func samePolicy(encoded, want string) bool {
+func samePolicy(kind identity.PolicyKind, encoded, want string) bool {
 	text, err := url.PathUnescape(encoded)
-	return err == nil && trust.Equivalent(text, want)
+	return err == nil && trust.Equivalent(kind, text, want)
 }

@@ -22,12 +22,20 @@ const (
 	DeliverNone Delivery = "none"
 )
 
-// ParseDelivery reads a delivery.
+// ParseDelivery reads a delivery, with or without white space around it.
 func ParseDelivery(value string) (Delivery, error) {
+	value = strings.TrimSpace(value)
 	if err := OneOf(value, string(DeliverProcess), string(DeliverEndpoint), string(DeliverFile), string(DeliverNone)); err != nil {
 		return "", err
 	}
 	return Delivery(value), nil
+}
+
+// ParseDeletionPolicy reads what becomes of a role that is no longer asked for:
+// Delete or Retain, with or without white space around it.
+func ParseDeletionPolicy(value string) (string, error) {
+	value = strings.TrimSpace(value)
+	return value, OneOf(value, "Delete", "Retain")
 }
 
 // OneOf returns an error with the remedy unless value is one of allowed.
@@ -43,8 +51,10 @@ func OneOf(value string, allowed ...string) error {
 // which ones there are.
 var region = regexp.MustCompile(`^[a-z]{2,8}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2}$`)
 
-// ParseRegion reads the name of an AWS Region.
+// ParseRegion reads the name of an AWS Region, with or without white space around
+// it.
 func ParseRegion(value string) (string, error) {
+	value = strings.TrimSpace(value)
 	if !region.MatchString(value) {
 		return "", fmt.Errorf("%s is not understood: give an AWS Region such as eu-central-1", Quote(value))
 	}

@@ -3,6 +3,7 @@ package identity
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,8 +16,9 @@ const (
 )
 
 // ParseSession reads a session duration, in seconds ("3600") or with units
-// ("1h", "90m").
+// ("1h", "90m"), with or without white space around it.
 func ParseSession(value string) (time.Duration, error) {
+	value = strings.TrimSpace(value)
 	d, err := time.ParseDuration(value)
 	if seconds, atoiErr := strconv.ParseUint(value, 10, 32); atoiErr == nil {
 		d, err = time.Duration(seconds)*time.Second, nil

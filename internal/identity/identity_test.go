@@ -56,7 +56,7 @@ func TestParseRole(t *testing.T) {
 		"a user's ARN":                      {value: "arn:aws:iam::123456789012:user/app", wantErr: "not the ARN of a role"},
 		"an instance profile's ARN":         {value: "arn:aws:iam::123456789012:instance-profile/app", wantErr: "not the ARN of a role"},
 		"a session's ARN":                   {value: "arn:aws:sts::123456789012:assumed-role/app/x", wantErr: "not the ARN of an IAM role"},
-		"an ARN of eleven digits":           {value: "arn:aws:iam::12345678901:role/app", wantErr: "not the ARN of an IAM role"},
+		"an ARN of eleven digits":           {value: "arn:aws:iam::12345678901:role/app", wantErr: "not the ARN of an IAM role: the account 12345678901 has 11 digits and account IDs have 12, with their leading zeros; expected"},
 		"an ARN without account":            {value: "arn:aws:iam:::role/app", wantErr: "not the ARN of an IAM role"},
 		"an ARN with a region":              {value: "arn:aws:iam:eu-central-1:123456789012:role/app", wantErr: "not the ARN of an IAM role"},
 		"an ARN cut short":                  {value: "arn:aws:iam", wantErr: "not the ARN of an IAM role"},
@@ -75,6 +75,21 @@ func TestParseRole(t *testing.T) {
 			assert.Equal(t, tc.want, got)
 			assert.True(t, strings.HasSuffix(tc.value, got.String()))
 		})
+	}
+}
+
+func TestReadRoleTakesOffWhatIsOnlyAroundIt(t *testing.T) {
+	for value, want := range map[string]string{
+		"app\n": "app", " app": "app", "/team/app": "team/app", "/app": "app", "\u00a0/team/app\r\n": "team/app",
+		"arn:aws:iam::123456789012:role/app ": "arn:aws:iam::123456789012:role/app",
+	} {
+		got, err := ReadRole(value)
+		require.NoError(t, err, value)
+		assert.Equal(t, want, got.String())
+	}
+	for value, says := range map[string]string{"//app": "malformed path", "/": "the role is empty", " ": "the role is empty", "a pp": "does not name a role"} {
+		_, err := ReadRole(value)
+		assert.ErrorContains(t, err, says, value)
 	}
 }
 

@@ -18,16 +18,16 @@ func TestParsePolicy(t *testing.T) {
 		"white space":       {text: " {\n \"Version\" : \"2008-10-17\",\t\"Statement\":[" + allow + "] }\n", want: `{"Version":"2008-10-17","Statement":[` + allow + `]}`},
 		"conditions":        {text: `{"Version":"2012-10-17","Id":"x","Statement":[{"Sid":"y","Effect":"Deny","NotAction":["a:B"],"NotResource":["*"],"Condition":{"Null":{"a":"true"}}}]}`, want: `{"Version":"2012-10-17","Id":"x","Statement":[{"Sid":"y","Effect":"Deny","NotAction":["a:B"],"NotResource":["*"],"Condition":{"Null":{"a":"true"}}}]}`},
 		"nothing":           {err: `"" is not JSON`},
-		"no JSON":           {text: "Allow", err: `"Allow" is not JSON: invalid character 'A'`},
+		"no JSON":           {text: "Allow", err: `"Allow" is not JSON: line 1, column 1: invalid character 'A'`},
 		"control character": {text: "{\x00}", err: "is not JSON"},
 		"a list only":       {text: "[]", err: `"[]" is not a policy`},
 		"a number":          {text: "1", err: `"1" is not a policy`},
-		"no version":        {text: `{"Statement":[` + allow + `]}`, err: `the Version is ""`},
+		"no version":        {text: `{"Statement":[` + allow + `]}`, err: `the Version is missing: give 2012-10-17`},
 		"wrong version":     {text: `{"Version":"2020-01-01","Statement":[` + allow + `]}`, err: `the Version is "2020-01-01"`},
 		"no statement":      {text: `{"Version":"2012-10-17"}`, err: "no statement"},
 		"empty statement":   {text: `{"Version":"2012-10-17","Statement":[]}`, err: "no statement"},
 		"odd statement":     {text: `{"Version":"2012-10-17","Statement":"Allow"}`, err: "no statement"},
-		"no effect":         {text: `{"Version":"2012-10-17","Statement":[` + allow + `,{"Action":"*","Resource":"*"}]}`, err: `statement 2 has the Effect ""`},
+		"no effect":         {text: `{"Version":"2012-10-17","Statement":[` + allow + `,{"Action":"*","Resource":"*"}]}`, err: `statement 2 has no Effect: give Allow or Deny`},
 		"two actions":       {text: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","NotAction":"*","Resource":"*"}}`, err: "statement 1 needs either Action or NotAction"},
 		"no resource":       {text: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*"}}`, err: "statement 1 needs either Resource or NotResource"},
 		"a principal":       {text: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"}}`, err: "statement 1 has a Principal"},
@@ -75,11 +75,15 @@ func TestParseManagedPolicies(t *testing.T) {
 		"spaces and path": {text: " arn:aws-cn:iam::123456789012:policy/a/b/c , arn:aws:iam::aws:policy/job-function/X ", want: []string{"arn:aws-cn:iam::123456789012:policy/a/b/c", "arn:aws:iam::aws:policy/job-function/X"}},
 		"twice":           {text: "arn:aws:iam::aws:policy/X,arn:aws:iam::aws:policy/X", want: []string{"arn:aws:iam::aws:policy/X"}},
 		"empty":           {text: "", err: `"" is not the ARN of a managed policy`},
-		"a comma":         {text: "arn:aws:iam::aws:policy/X,", err: `"" is not the ARN`},
+		"only a comma":    {text: ",", err: `"" is not the ARN of a managed policy`},
+		"a comma":         {text: " arn:aws:iam::aws:policy/X,\n", want: []string{"arn:aws:iam::aws:policy/X"}},
+		"a comma between": {text: "arn:aws:iam::aws:policy/X,\n\tarn:aws:iam::aws:policy/Y ,", want: []string{"arn:aws:iam::aws:policy/X", "arn:aws:iam::aws:policy/Y"}},
+		"two commas":      {text: "arn:aws:iam::aws:policy/X,,arn:aws:iam::aws:policy/Y", err: `"" is not the ARN of a managed policy`},
+		"eleven digits":   {text: "arn:aws:iam::12345678901:policy/x", err: `the account 12345678901 has 11 digits and account IDs have 12, with their leading zeros`},
 		"a name":          {text: "ReadOnlyAccess", err: `"ReadOnlyAccess" is not the ARN`},
 		"a role":          {text: "arn:aws:iam::123456789012:role/x", err: "is not the ARN of a managed policy"},
-		"too many":        {text: many(11), err: "more than 10 managed policies"},
-		"far too many":    {text: strings.Repeat("arn:aws:iam::aws:policy/X,", 50_000), err: "more than 10 managed policies"},
+		"too many":        {text: many(26), err: "more than 25 managed policies"},
+		"far too many":    {text: strings.Repeat("arn:aws:iam::aws:policy/X,", 50_000), err: "more than 25 managed policies"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := ParseManagedPolicies(tc.text)
@@ -91,9 +95,9 @@ func TestParseManagedPolicies(t *testing.T) {
 			assert.Equal(t, tc.want, got)
 		})
 	}
-	got, err := ParseManagedPolicies(many(10))
+	got, err := ParseManagedPolicies(many(25))
 	require.NoError(t, err)
-	assert.Len(t, got, 10)
+	assert.Len(t, got, 25)
 }
 
 func TestWhatAnOwnRoleIsIsPartOfTheSpecification(t *testing.T) {
@@ -121,15 +125,23 @@ func TestWhatAnOwnRoleIsIsPartOfTheSpecification(t *testing.T) {
 func FuzzParsePolicy(f *testing.F) {
 	f.Add(`{"Version":"2012-10-17","Statement":[` + allow + `]}`)
 	f.Add(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":[],"NotResource":null}}`)
+	f.Add(one(`,"Sid":"a","NotAction":["s3:*"],"Condition":{"ForAnyValue:StringLike":{"a:b":["c",1,true]}}`))
+	f.Add("{\"Version\":\n,}")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := ParsePolicy(text)
 		if err != nil {
 			assert.NotContains(t, err.Error(), "\n")
+			assert.Less(t, len(err.Error()), 1000)
 			return
 		}
 		assert.True(t, json.Valid([]byte(got)))
 		again, err := ParsePolicy(got)
 		require.NoError(t, err)
 		assert.Equal(t, got, again)
+		normal, err := NormalPolicy(got, IdentityPolicy)
+		require.NoError(t, err)
+		again, err = NormalPolicy(normal, IdentityPolicy)
+		require.NoError(t, err, "what is normal is a policy")
+		assert.Equal(t, normal, again)
 	})
 }

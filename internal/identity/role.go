@@ -24,10 +24,17 @@ var (
 	rolePath  = regexp.MustCompile(`^(?:[\x21-\x2E\x30-\x7E]+/)*$`)
 	partition = regexp.MustCompile(`^aws(?:-[a-z]{1,8}){0,3}$`)
 	account   = regexp.MustCompile(`^[0-9]{12}$`)
+	digits    = regexp.MustCompile(`^[0-9]+$`)
 )
 
 // maxPath is the longest path IAM takes, with both its slashes.
 const maxPath = 512
+
+// ReadRole reads a role as people write it: as ParseRole does, but for white space
+// around it and one slash in front of a path, as IAM writes paths.
+func ReadRole(value string) (RoleReference, error) {
+	return ParseRole(strings.TrimPrefix(strings.TrimSpace(value), "/"))
+}
 
 // ParseRole reads a role name, path/name, or role ARN of any account and
 // partition. Errors name the value and the remedy.
@@ -39,7 +46,11 @@ func ParseRole(value string) (RoleReference, error) {
 		// fifth colon is split, because paths may hold colons.
 		f := strings.SplitN(value, ":", 6)
 		if len(f) < 6 || f[2] != "iam" || f[3] != "" || !partition.MatchString(f[1]) || !account.MatchString(f[4]) {
-			return ref, fmt.Errorf("%s is not the ARN of an IAM role: expected arn:<partition>:iam::<account>:role/<name>", Quote(value))
+			cause := ""
+			if len(f) == 6 {
+				cause = accountProblem(f[4])
+			}
+			return ref, fmt.Errorf("%s is not the ARN of an IAM role: %sexpected arn:<partition>:iam::<account>:role/<name>", Quote(value), cause)
 		}
 		ref.Partition, ref.Account = f[1], f[4]
 		var isRole bool

@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 	"go.yaml.in/yaml/v3"
+	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/trust"
 )
 
@@ -25,8 +26,8 @@ const (
 // assertTheSame compares what a template makes with the documents in JSON, and shows that AWS takes it.
 func assertTheSame(t *testing.T, controller, boundary, trusting string) {
 	t.Helper()
-	assert.True(t, trust.Equivalent(controller, example(t, "iam", "controller-policy.json")), "the controller's policy is\n%s", controller)
-	assert.True(t, trust.Equivalent(boundary, example(t, "iam", "permissions-boundary.json")), "the boundary is\n%s", boundary)
+	assert.True(t, trust.Equivalent(identity.IdentityPolicy, controller, example(t, "iam", "controller-policy.json")), "the controller's policy is\n%s", controller)
+	assert.True(t, trust.Equivalent(identity.IdentityPolicy, boundary, example(t, "iam", "permissions-boundary.json")), "the boundary is\n%s", boundary)
 	assert.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`, trusting)
 	require.NoError(t, newWorld(t, controller).life())
 }

@@ -1,0 +1,78 @@
+package identity
+
+import "strings"
+
+// longestWord is how much of a word is compared: all that is known is shorter.
+const longestWord = 64
+
+// How much of a known word may differ, in hundredths: by typing errors, and what
+// counts as much as a part that is left out or too many.
+const (
+	mistyped = 25
+	partly   = 34
+)
+
+// Nearest returns the known word that another was most likely meant to be, the
+// first of several, or "" if none is like it. Case and what joins parts of a
+// word do not count. A word that begins or ends with all of a known one, or the
+// other way round, is like it.
+func Nearest(word string, known []string) string {
+	nearest, least := "", partly+1
+	word = fold(word[:min(len(word), longestWord)])
+	if len(word) < 2 {
+		return ""
+	}
+	for _, k := range known {
+		folded := fold(k)
+		differs := 100 * distance(word, folded) / max(len(folded), 1)
+		if differs > mistyped {
+			if !overlap(word, folded) && !overlap(folded, word) {
+				continue
+			}
+			differs = partly
+		}
+		if differs < least {
+			nearest, least = k, differs
+		}
+	}
+	return nearest
+}
+
+func overlap(long, short string) bool {
+	return len(short) > 2 && (strings.HasPrefix(long, short) || strings.HasSuffix(long, short))
+}
+
+// fold returns a word in lower case, in one, and in the singular.
+func fold(word string) string {
+	word = strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(word))
+	if stem, plural := strings.CutSuffix(word, "ies"); plural {
+		return stem + "y"
+	}
+	return strings.TrimSuffix(word, "s")
+}
+
+// distance returns how many bytes have to be put in, taken out, replaced or
+// swapped with the next to make one word of another.
+func distance(a, b string) int {
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		d[i][0] = i
+	}
+	for j := range len(b) + 1 {
+		d[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			replaced := d[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
+			}
+			d[i][j] = min(replaced, d[i-1][j]+1, d[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}
