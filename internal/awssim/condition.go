@@ -58,6 +58,7 @@ func matchers() map[string]func(have, want string) bool {
 		"ArnEquals":                globARN,
 		"ArnLike":                  globARN,
 		"Bool":                     strings.EqualFold,
+		"BinaryEquals":             func(h, w string) bool { return h == w },
 		"NumericEquals":            numeric(func(c int) bool { return c == 0 }),
 		"NumericLessThan":          numeric(func(c int) bool { return c < 0 }),
 		"NumericLessThanEquals":    numeric(func(c int) bool { return c <= 0 }),

@@ -1,11 +1,11 @@
 package awssim
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"regexp"
+	"strings"
 )
 
 // document is a policy document: its text as it was given, and what it says.
@@ -15,6 +15,7 @@ type document struct {
 }
 
 // statement is one statement, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html.
+// Of an element that is not there the list is nil.
 type statement struct {
 	Sid          string
 	Effect       string
@@ -30,30 +31,6 @@ type statement struct {
 // oneOrMany is a string, boolean or number, or a list of them.
 type oneOrMany []string
 
-// UnmarshalJSON implements json.Unmarshaler.
-func (o *oneOrMany) UnmarshalJSON(b []byte) error {
-	var many []any
-	if err := json.Unmarshal(b, &many); err != nil {
-		var one any
-		if err := json.Unmarshal(b, &one); err != nil {
-			return err
-		}
-		many = []any{one}
-	}
-	*o = oneOrMany{}
-	for _, v := range many {
-		switch v := v.(type) {
-		case string:
-			*o = append(*o, v)
-		case bool, float64:
-			*o = append(*o, fmt.Sprint(v))
-		default:
-			return fmt.Errorf("a value is neither string, boolean nor number")
-		}
-	}
-	return nil
-}
-
 // principals are "*" or lists by kind: AWS, Service, Federated, CanonicalUser.
 type principals struct {
 	byKind map[string]oneOrMany
@@ -61,45 +38,53 @@ type principals struct {
 	bound []boundPrincipal
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
-func (p *principals) UnmarshalJSON(b []byte) error {
-	var star string
-	if json.Unmarshal(b, &star) == nil {
-		if star != "*" {
-			return errors.New("a principal is neither * nor an object")
-		}
-		p.byKind = map[string]oneOrMany{"AWS": {"*"}}
-		return nil
-	}
-	return json.Unmarshal(b, &p.byKind)
-}
+// What IAM says of malformed policies, in its own words.
+//
+//nolint:staticcheck,revive // so they begin and end as AWS's do
+var (
+	errInvalidJSON = errors.New("This policy contains invalid Json")
+	errSyntax      = errors.New("Syntax errors in policy.")
+	errSidTwice    = errors.New("Statement IDs (SID) in a single policy must be unique.")
+	errSid         = errors.New("Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*")
+	errNoActions   = errors.New("Policy statement must contain actions.")
+	errNoVendor    = errors.New("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+)
 
-// parseDocument reads the text of a policy. Elements that do not exist are
-// syntax errors, as they are to IAM.
+var sidRule = regexp.MustCompile(`^[0-9A-Za-z]*$`)
+
+// parseDocument reads the text of a policy. Elements that do not exist, and keys
+// that stand twice, are syntax errors, as they are to IAM.
 func parseDocument(text string) (*document, error) {
-	var policy struct {
-		Version   string
-		ID        string `json:"Id"`
-		Statement json.RawMessage
-	}
-	if err := strictUnmarshal([]byte(text), &policy); err != nil {
-		return nil, errors.New("This policy contains invalid Json") //nolint:staticcheck // AWS's own words
-	}
-	if policy.Version != "" && policy.Version != "2012-10-17" && policy.Version != "2008-10-17" {
-		return nil, errors.New("Syntax errors in policy.") //nolint:staticcheck,revive // AWS's own words
+	if !json.Valid([]byte(text)) {
+		return nil, errInvalidJSON
 	}
 	d := &document{text: text}
-	if err := strictUnmarshal(policy.Statement, &d.statements); err != nil {
-		var single statement
-		if err := strictUnmarshal(policy.Statement, &single); err != nil {
-			return nil, errors.New("Syntax errors in policy.") //nolint:staticcheck,revive // AWS's own words
+	err := members([]byte(text), func(element string, value json.RawMessage) (err error) {
+		switch element {
+		case "Version":
+			err = checkVersion(value)
+		case "Id":
+			_, err = oneString(value)
+		case "Statement":
+			d.statements, err = parseStatements(value)
+		default:
+			err = errSyntax
 		}
-		d.statements = []statement{single}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(d.statements) == 0 {
-		return nil, errors.New("Syntax errors in policy.") //nolint:staticcheck,revive // AWS's own words
+		return nil, errSyntax
 	}
+	sids := map[string]bool{}
 	for i := range d.statements {
+		sid := d.statements[i].Sid
+		if sid != "" && sids[sid] {
+			return nil, errSidTwice
+		}
+		sids[sid] = true
 		if err := d.statements[i].check(); err != nil {
 			return nil, err
 		}
@@ -107,25 +92,74 @@ func parseDocument(text string) (*document, error) {
 	return d, nil
 }
 
-func strictUnmarshal(b []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the document")
+func checkVersion(value json.RawMessage) error {
+	version, err := oneString(value)
+	if err != nil || (version != "2012-10-17" && version != "2008-10-17") {
+		return errSyntax
 	}
 	return nil
 }
 
+// parseStatements reads one statement or a list of them.
+func parseStatements(value json.RawMessage) ([]statement, error) {
+	var list []json.RawMessage
+	if json.Unmarshal(value, &list) != nil {
+		list = []json.RawMessage{value}
+	}
+	all := make([]statement, 0, len(list))
+	for _, item := range list {
+		var st statement
+		if err := members(item, st.set); err != nil {
+			return nil, err
+		}
+		all = append(all, st)
+	}
+	return all, nil
+}
+
+// set takes in one element of a statement.
+func (st *statement) set(element string, value json.RawMessage) (err error) {
+	switch element {
+	case "Sid":
+		st.Sid, err = oneString(value)
+	case "Effect":
+		st.Effect, err = oneString(value)
+	case "Principal":
+		st.Principal, err = parsePrincipals(value)
+	case "NotPrincipal":
+		st.NotPrincipal, err = parsePrincipals(value)
+	case "Action":
+		st.Action, err = manyStrings(value)
+	case "NotAction":
+		st.NotAction, err = manyStrings(value)
+	case "Resource":
+		st.Resource, err = manyStrings(value)
+	case "NotResource":
+		st.NotResource, err = manyStrings(value)
+	case "Condition":
+		st.Condition, err = parseCondition(value)
+	default:
+		err = errSyntax
+	}
+	return err
+}
+
 // check finds what no kind of policy may have.
 func (st *statement) check() error {
-	if st.Effect != "Allow" && st.Effect != "Deny" {
-		return errors.New("Syntax errors in policy.") //nolint:staticcheck,revive // AWS's own words
+	switch {
+	case st.Effect != "Allow" && st.Effect != "Deny":
+		return errSyntax
+	case st.Action != nil && st.NotAction != nil, st.Resource != nil && st.NotResource != nil:
+		return errSyntax
+	case !sidRule.MatchString(st.Sid):
+		return errSid
+	case len(st.Action)+len(st.NotAction) == 0:
+		return errNoActions
 	}
-	if (len(st.Action) == 0) == (len(st.NotAction) == 0) {
-		return errors.New("Policy statement must contain actions.") //nolint:staticcheck,revive // AWS's own words
+	for _, action := range append(append(oneOrMany{}, st.Action...), st.NotAction...) {
+		if action != "*" && !strings.Contains(action, ":") {
+			return errNoVendor
+		}
 	}
 	for name := range st.Condition {
 		if _, known := parseOperator(name); !known {
@@ -133,4 +167,37 @@ func (st *statement) check() error {
 		}
 	}
 	return nil
+}
+
+func parsePrincipals(value json.RawMessage) (*principals, error) {
+	if everybody, err := oneString(value); err == nil {
+		if everybody != "*" {
+			return nil, errSyntax
+		}
+		return &principals{byKind: map[string]oneOrMany{"AWS": {"*"}}}, nil
+	}
+	p := &principals{byKind: map[string]oneOrMany{}}
+	err := members(value, func(kind string, value json.RawMessage) (err error) {
+		if p.byKind[kind], err = manyStrings(value); len(p.byKind[kind]) == 0 {
+			return errSyntax
+		}
+		return err
+	})
+	if len(p.byKind) == 0 {
+		return nil, errSyntax
+	}
+	return p, err
+}
+
+func parseCondition(value json.RawMessage) (map[string]map[string]oneOrMany, error) {
+	operators := map[string]map[string]oneOrMany{}
+	err := members(value, func(operator string, value json.RawMessage) error {
+		keys := map[string]oneOrMany{}
+		operators[operator] = keys
+		return members(value, func(key string, value json.RawMessage) (err error) {
+			keys[key], err = manyValues(value)
+			return err
+		})
+	})
+	return operators, err
 }

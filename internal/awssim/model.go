@@ -12,10 +12,10 @@ import (
 
 // Quotas, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
 const (
-	maxTags           = 50
-	maxTrustPolicy    = 2048
-	maxInlinePolicies = 10240
-	maxAttached       = 10
+	maxTags                = 50
+	maxTrustPolicy         = 2048
+	maxInlinePolicies      = 10240
+	defaultPoliciesPerRole = 10
 )
 
 // tag is a tag; keys are compared without case and shown as given.

@@ -50,8 +50,13 @@ func parseIdentityPolicy(text string) (*document, *apiError) {
 		switch {
 		case st.Principal != nil || st.NotPrincipal != nil:
 			return nil, malformed("Policy document should not specify a principal.")
-		case (len(st.Resource) == 0) == (len(st.NotResource) == 0):
+		case len(st.Resource)+len(st.NotResource) == 0:
 			return nil, malformed("Policy statement must contain resources.")
+		}
+		for _, resource := range append(append(oneOrMany{}, st.Resource...), st.NotResource...) {
+			if resource != "*" && !strings.Contains(resource, ":") {
+				return nil, malformed(fmt.Sprintf(`Resource %s must be in ARN format or "*".`, resource))
+			}
 		}
 	}
 	return d, nil
@@ -126,8 +131,8 @@ func attachRolePolicy(q *request) (any, *apiError) {
 		return nil, failure
 	case slices.Contains(r.attached, arn):
 		return nil, nil
-	case len(r.attached) >= maxAttached:
-		return nil, limitExceeded(fmt.Sprintf("Cannot exceed quota for PoliciesPerRole: %d", maxAttached))
+	case len(r.attached) >= q.maxAttached:
+		return nil, limitExceeded(fmt.Sprintf("Cannot exceed quota for PoliciesPerRole: %d", q.maxAttached))
 	}
 	q.change(r, func(r *role) { r.attached = append(r.attached, arn) })
 	return nil, nil

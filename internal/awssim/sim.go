@@ -15,6 +15,9 @@ type Options struct {
 	Partition string
 	// PageSize is the most that a list returns at once, 100 if 0.
 	PageSize int
+	// PoliciesPerRole is the quota of managed policies that are attached to a
+	// role, 10 if 0. AWS raises it to 25 on request.
+	PoliciesPerRole int
 }
 
 // Sim is a simulation of all accounts of a partition. It is an http.Handler
@@ -23,6 +26,8 @@ type Sim struct {
 	now       func() time.Time
 	partition string
 	pageSize  int
+
+	maxAttached int
 
 	faults  faults
 	journal journal
@@ -48,6 +53,9 @@ func New(options Options) *Sim {
 	}
 	if s.pageSize == 0 {
 		s.pageSize = 100
+	}
+	if s.maxAttached = options.PoliciesPerRole; s.maxAttached == 0 {
+		s.maxAttached = defaultPoliciesPerRole
 	}
 	return s
 }

@@ -130,7 +130,7 @@ func TestAnExplicitDenyWins(t *testing.T) {
 	assert.False(t, w.trusted(creds, w.add(RoleSpec{Name: "first", Trust: policy(statement("Deny", "Principal", `"*"`), allow)})))
 	assert.True(t, w.trusted(creds, w.add(RoleSpec{Name: "others", Trust: policy(allow, statement("Deny", "NotPrincipal", me))})))
 
-	deny := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"sts:AssumeRole","Resource":"*/forbidden"}]}`
+	deny := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"sts:AssumeRole","Resource":"arn:aws:iam::*:role/forbidden"}]}`
 	w.add(RoleSpec{Name: "caller", Policies: map[string]string{"deny": deny}})
 	creds = w.session("caller")
 	assert.True(t, w.trusted(creds, w.add(RoleSpec{Name: "fine", Trust: policy(allow)})))
@@ -140,7 +140,7 @@ func TestAnExplicitDenyWins(t *testing.T) {
 func TestABoundaryBoundsWhatTrustAllows(t *testing.T) {
 	w := newWorld(t, Options{})
 	boundary, err := w.AddManagedPolicy(home, "/", "boundary",
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*/inside"}]}`)
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::*:role/inside"}]}`)
 	require.NoError(t, err)
 	caller := w.add(RoleSpec{Name: "caller", Boundary: boundary})
 	creds := w.session("caller")
