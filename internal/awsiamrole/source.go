@@ -89,7 +89,7 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 }
 
 func readSpec(spec *Spec, want *identity.Desired) (err error) {
-	if want.Role, err = identity.ParseRole(spec.RoleReference); err != nil {
+	if want.Role, err = identity.ReadRole(spec.RoleReference); err != nil {
 		return fmt.Errorf("spec.roleReference: %w", err)
 	}
 	want.SessionDuration = identity.DefaultSession

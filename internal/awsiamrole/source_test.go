@@ -125,6 +125,16 @@ func TestDesired(t *testing.T) {
 	}
 }
 
+func TestWhatIsOnlyAroundARoleIsTakenOff(t *testing.T) {
+	s, i, _ := newSource(t)
+	for _, reference := range []string{"path/app", "/path/app", " path/app\n", "\u00a0/path/app\r\n"} {
+		require.NoError(t, i.store.Add(newRole(Spec{RoleReference: reference})))
+		want, err := s.Desired(key)
+		require.NoError(t, err)
+		assert.Equal(t, "path/app", want.Role.String())
+	}
+}
+
 func TestSpecsAreRefusedInThePredecessorsWords(t *testing.T) {
 	for name, test := range map[string]struct {
 		spec Spec

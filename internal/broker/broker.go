@@ -47,6 +47,7 @@ type Config struct {
 type Broker struct {
 	Config
 	troubles troubles
+	warned   warned
 	restores budgets
 	relabels budgets
 	fresh    freshRoles
@@ -83,7 +84,17 @@ func (b *Broker) Deadline(key identity.Key) time.Time {
 	return at
 }
 
-// syncCredentials is Sync without the labels.
+// Sync makes the Secret of one identity be as it should, and returns when to
+// look at it again. What is wrong is reported on the object; an error means
+// that it is worth another try before that.
+func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, error) {
+	again, err := b.syncCredentials(ctx, key)
+	wait, failed := b.relabel(ctx, key) // after a renewal, which writes labels, too
+	again = sooner(again, wait)
+	return sooner(again, b.warn(ctx, key, time.Now())), errors.Join(err, failed)
+}
+
+// syncCredentials is Sync of what the Secret holds.
 func (b *Broker) syncCredentials(ctx context.Context, key identity.Key) (time.Duration, error) {
 	source, known := b.Sources[key.Source]
 	if !known {

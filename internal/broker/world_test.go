@@ -84,6 +84,7 @@ type world struct {
 	keeps   bool          // the object still asks, by the API server's word
 	notice  string
 	labels  map[string]string // of the Secret
+	warning string            // about what nobody reads
 	assumed []identity.Desired
 	// forgotten are those that nobody asks for and that have no Secret.
 	forgotten []identity.Key
@@ -178,6 +179,10 @@ func (w *world) Desired(key identity.Key) (*identity.Desired, error) {
 	want := *w.asked
 	want.Key = key
 	return &want, w.desiredErr
+}
+
+func (w *world) Warning(identity.Key) identity.Warning {
+	return identity.Warning{UID: "u1", Reason: identity.UnknownAnnotation, Message: w.warning, Asks: w.asked != nil}
 }
 
 func (w *world) Report(_ context.Context, _ identity.Desired, status identity.Status) error {

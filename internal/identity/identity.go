@@ -115,6 +115,17 @@ type Status struct {
 	Reason, Message string
 }
 
+// A Warning is something that the author of an object should know, whether or not
+// it is served.
+type Warning struct {
+	// UID is the object's.
+	UID string
+	// Reason and Message are the event's, "" for nothing to say.
+	Reason, Message string
+	// Asks says that the object asks for an identity.
+	Asks bool
+}
+
 // Reasons of events and conditions. The predecessor's six keep their words.
 const (
 	CreateCredentials    = "CreateCredentials"
@@ -125,6 +136,7 @@ const (
 	ReadSecretFailed     = "ReadSecretFailed"
 	SecretConflict       = "SecretConflict"
 	InvalidAnnotation    = "InvalidAnnotation"
+	UnknownAnnotation    = "UnknownAnnotation"
 	ProvisioningDisabled = "ProvisioningDisabled"
 	CredentialsIssued    = "CredentialsIssued"
 	RoleCreated          = "RoleCreated"

@@ -42,9 +42,12 @@ func overlap(long, short string) bool {
 	return len(short) > 2 && (strings.HasPrefix(long, short) || strings.HasSuffix(long, short))
 }
 
+// joints are what may stand between the parts of a word.
+var joints = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
+
 // fold returns a word in lower case, in one, and in the singular.
 func fold(word string) string {
-	word = strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(word))
+	word = joints.Replace(strings.ToLower(word))
 	if stem, plural := strings.CutSuffix(word, "ies"); plural {
 		return stem + "y"
 	}
@@ -54,25 +57,24 @@ func fold(word string) string {
 // distance returns how many bytes have to be put in, taken out, replaced or
 // swapped with the next to make one word of another.
 func distance(a, b string) int {
-	d := make([][]int, len(a)+1)
-	for i := range d {
-		d[i] = make([]int, len(b)+1)
-		d[i][0] = i
-	}
+	var rows [3][longestWord + 1]int // of which the last is the current one
+	b = b[:min(len(b), longestWord)]
 	for j := range len(b) + 1 {
-		d[0][j] = j
+		rows[2][j] = j
 	}
 	for i := 1; i <= len(a); i++ {
+		rows[0], rows[1] = rows[1], rows[2]
+		rows[2][0] = i
 		for j := 1; j <= len(b); j++ {
-			replaced := d[i-1][j-1]
+			replaced := rows[1][j-1]
 			if a[i-1] != b[j-1] {
 				replaced++
 			}
-			d[i][j] = min(replaced, d[i-1][j]+1, d[i][j-1]+1)
+			rows[2][j] = min(replaced, rows[1][j]+1, rows[2][j-1]+1)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+				rows[2][j] = min(rows[2][j], rows[0][j-2]+1)
 			}
 		}
 	}
-	return d[len(a)][len(b)]
+	return rows[2][len(b)]
 }

@@ -8,12 +8,16 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// account is what the cache keeps of a ServiceAccount that asks for something.
+// account is what the cache keeps of a ServiceAccount that asks for something, or
+// seems to be meant to.
 type account struct {
 	namespace, name, uid, resourceVersion string
 	// annotations are those in readAnnotations that are there, as pairs: a
 	// map would be several times their size. See bounded for what is too long.
 	annotations [][2]string
+	// unknown are keys that seem to be meant for us and are not read, see
+	// unknownKeys.
+	unknown []string
 	// held says that our finalizer is on it, leaving that it is being deleted.
 	held, leaving bool
 }
@@ -45,12 +49,13 @@ func Transform(obj any) (any, error) {
 		return obj, nil
 	}
 	held := slices.Contains(meta.Finalizers, finalizer)
-	if !asks(meta.Annotations) && !held {
+	unknown := unknownKeys(meta.Annotations)
+	if !held && len(unknown) == 0 && !slices.ContainsFunc(readAnnotations, func(key string) bool { _, has := meta.Annotations[key]; return has }) {
 		return cache.ExplicitKey(meta.Namespace + "/" + meta.Name), nil
 	}
 	a := &account{
 		namespace: meta.Namespace, name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion,
-		held: held, leaving: meta.DeletionTimestamp != nil,
+		unknown: unknown, held: held, leaving: meta.DeletionTimestamp != nil,
 	}
 	for _, key := range readAnnotations {
 		if value, has := meta.Annotations[key]; has {

@@ -74,7 +74,7 @@ func readRole(annotations map[string]string, want *identity.Desired) (err error)
 			return fmt.Errorf("%s and %s exclude each other: an existing role is not changed, remove one of them", roleAnnotation, key)
 		}
 	}
-	want.Role, _, err = parse(annotations, roleAnnotation, identity.ParseRole)
+	want.Role, _, err = parse(annotations, roleAnnotation, identity.ReadRole)
 	return err
 }
 
@@ -111,10 +111,6 @@ func readInjection(annotations map[string]string, give *identity.Injection) erro
 }
 
 func readDeletionPolicy(annotations map[string]string) error {
-	_, _, err := parse(annotations, deletionPolicyAnnotation, func(value string) (string, error) {
-		return value, checkDeletionPolicy(value)
-	})
+	_, _, err := parse(annotations, deletionPolicyAnnotation, identity.ParseDeletionPolicy)
 	return err
 }
-
-func checkDeletionPolicy(value string) error { return identity.OneOf(value, "Delete", "Retain") }

@@ -24,7 +24,7 @@ func bounded(key, value string) [][2]string {
 	short, err := shortest(key, value)
 	switch {
 	case err == nil:
-		return [][2]string{{key, short}}
+		return [][2]string{{key, strings.Clone(short)}} // not a part of what is long
 	case len(value) <= longestNonsense:
 		return [][2]string{{key, value}}
 	default:
@@ -44,16 +44,19 @@ func shortest(key, value string) (string, error) {
 	case sessionAnnotation:
 		d, err := identity.ParseSession(value)
 		return d.String(), err
-	case roleAnnotation, roleARNAnnotation:
+	case roleAnnotation:
+		role, err := identity.ReadRole(value)
+		return role.String(), err
+	case roleARNAnnotation: // ours, and compared to the letter
 		_, err := identity.ParseRole(value)
-		return strings.Clone(value), err
+		return value, err
 	case regionAnnotation:
 		return identity.ParseRegion(value)
 	case deliveryAnnotation:
 		delivery, err := identity.ParseDelivery(value)
 		return string(delivery), err
 	case deletionPolicyAnnotation:
-		return value, checkDeletionPolicy(value)
+		return identity.ParseDeletionPolicy(value)
 	default:
 		return "", errors.New("it is not read")
 	}

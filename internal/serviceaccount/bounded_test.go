@@ -66,7 +66,7 @@ func TestWhatIsCutIsStillSaidByName(t *testing.T) {
 		"one statement":      {rolePolicyAnnotation, `{"Version":"2012-10-17","Statement":[` + statements + `{"Effect":"allow"}]}`, `statement 21 has the Effect "allow"`},
 		"too many letters":   {rolePolicyAnnotation, `{"Version":"2012-10-17","Statement":"` + strings.Repeat("x", 20_000) + `"}`, "the policy has 20039 characters"},
 		"one of many":        {managedPoliciesAnnotation, strings.Repeat("arn:aws:iam::aws:policy/A,", 9) + strings.Repeat("y", 1000), "(1000 bytes) is not the ARN"},
-		"a great many":       {managedPoliciesAnnotation, strings.Repeat("arn:aws:iam::aws:policy/A,", 9000) + "x", "more than 10 managed policies"},
+		"a great many":       {managedPoliciesAnnotation, strings.Repeat("arn:aws:iam::aws:policy/A,", 9000) + "x", "more than 25 managed policies"},
 		"white space inside": {rolePolicyAnnotation, `{"Version":"2012-10-17","Statement":"` + strings.Repeat(" ", 200_000) + `"}`, "the policy has 200039 bytes"},
 	} {
 		t.Run(title, func(t *testing.T) {

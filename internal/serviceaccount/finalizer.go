@@ -54,7 +54,8 @@ func (s *Source) Held(key identity.Key) (uid string, held, retain bool) {
 		return "", false, false
 	}
 	policy, has := a.asked()[deletionPolicyAnnotation]
-	return a.uid, a.held, has && policy != "Delete" // what is misspelt does no harm
+	// What is misspelt does no harm.
+	return a.uid, a.held, has && policy != "Delete" || a.misspeltDeletionPolicy() != ""
 }
 
 // LetGo takes the finalizer off. A ServiceAccount that is gone has none.

@@ -86,7 +86,8 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 func unchanged(old, cur any) bool {
 	a, ok1 := old.(*account)
 	b, ok2 := cur.(*account)
-	return ok1 && ok2 && a.uid == b.uid && a.held == b.held && a.leaving == b.leaving && slices.Equal(a.annotations, b.annotations)
+	return ok1 && ok2 && a.uid == b.uid && a.held == b.held && a.leaving == b.leaving &&
+		slices.Equal(a.annotations, b.annotations) && slices.Equal(a.unknown, b.unknown)
 }
 
 // relevant says whether a cached object asks for something, or may have before
@@ -122,7 +123,10 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 				len(key.Name), s.config.MaxName),
 		}
 	}
-	return want, read(a.asked(), want)
+	if err := read(a.asked(), want); err != nil {
+		return want, err
+	}
+	return want, a.checkDeletionPolicy(want)
 }
 
 func (s *Source) cached(key identity.Key) *account {

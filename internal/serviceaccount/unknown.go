@@ -1,0 +1,170 @@
+package serviceaccount
+
+import (
+	"slices"
+	"strings"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// irsaAnnotation is read by the webhook of EKS.
+const irsaAnnotation = "eks.amazonaws.com/role-arn"
+
+// maxUnknown is how many keys that are not known the cache keeps of one
+// ServiceAccount. The API server bounds how long each is.
+const maxUnknown = 3
+
+// elsewhere says where keys with our prefix belong that are not read on
+// ServiceAccounts.
+var elsewhere = map[string]string{
+	"allowed-roles":   "it belongs on the Namespace",
+	"permitted":       "it belongs on the Namespace",
+	"skip-containers": "it belongs on the Pod",
+	"inject":          "it belongs on the Pod, as a label",
+	"refused":         "admission writes it on Pods, remove it here",
+
+	"source":             "the controller writes it on Secrets, remove it here",
+	"expiration":         "the controller writes it on Secrets, remove it here",
+	"external-id":        "the controller writes it on Secrets, remove it here",
+	"external-id-proven": "the controller writes it on Secrets, remove it here",
+	"spec-hash":          "the controller writes it on Secrets, remove it here",
+	"role-id":            "the controller writes it on Secrets, remove it here",
+}
+
+// deletion is the name of the annotation that is the least forgiving.
+const deletion = "deletion-policy"
+
+// asking and describing are the names, behind our prefix, of the annotations that
+// ask for something, and of those that say how.
+var (
+	asking     = []string{"role", "role-policy", "managed-policies"}
+	describing = []string{"session-duration", "region", "delivery", deletion}
+	readNames  = slices.Concat(asking, describing)
+)
+
+// unknownKeys returns keys that look as if they were ours and are not read, the
+// ones that matter most first. Those of other tools are none of our business.
+func unknownKeys(annotations map[string]string) []string {
+	var first, others []string
+	for key := range annotations {
+		switch {
+		case !strings.HasPrefix(key, identity.Prefix), slices.Contains(readAnnotations, key):
+		case looksLikeDeletionPolicy(key):
+			first = append(first, key)
+		default:
+			others = append(others, key)
+		}
+	}
+	if _, has := annotations[irsaAnnotation]; has && !asks(annotations) {
+		others = append(others, irsaAnnotation)
+	}
+	slices.Sort(first)
+	slices.Sort(others)
+	var keys []string
+	for _, key := range append(first, others...) {
+		if len(keys) < maxUnknown {
+			keys = append(keys, strings.Clone(key))
+		}
+	}
+	return keys
+}
+
+// looksLikeDeletionPolicy says whether somebody may have meant a key to say what
+// becomes of a role. It is generous: a role that is deleted by mistake is gone.
+func looksLikeDeletionPolicy(key string) bool {
+	name := strings.ToLower(strings.TrimPrefix(key, identity.Prefix))
+	for _, part := range []string{"delet", "retain", "reclaim"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	// There may be thousands of keys, so those that are not like it at first
+	// sight are not looked at twice.
+	const least, most = len(deletion) - 4, 2 * len(deletion)
+	return len(name) >= least && len(name) <= most &&
+		identity.Nearest(name, []string{deletion}) == deletion && identity.Nearest(name, readNames) == deletion
+}
+
+// misspeltDeletionPolicy returns the key that may be meant to be deletion-policy,
+// "" if there is none.
+func (a *account) misspeltDeletionPolicy() string {
+	if len(a.unknown) > 0 && looksLikeDeletionPolicy(a.unknown[0]) {
+		return a.unknown[0]
+	}
+	return ""
+}
+
+// checkDeletionPolicy refuses to make or change a role of which it is not certain
+// what is to become of it.
+func (a *account) checkDeletionPolicy(want *identity.Desired) error {
+	key := a.misspeltDeletionPolicy()
+	if key == "" || want.Own == nil {
+		return nil
+	}
+	return &identity.InvalidError{
+		Reason: identity.UnknownAnnotation,
+		Message: "the annotation " + key + " is not known, and " + deletionPolicyAnnotation + " may be meant: rename it, or remove it; " +
+			"until then no role is made or changed, and one that was made is not deleted",
+	}
+}
+
+// Warning returns what the author of a ServiceAccount should know beside what
+// Desired returns: annotations that look as if they did something, and do not.
+func (s *Source) Warning(key identity.Key) identity.Warning {
+	a := s.cached(key)
+	if a == nil || a.leaving {
+		return identity.Warning{}
+	}
+	asked := a.asked()
+	warning := identity.Warning{UID: a.uid, Reason: identity.UnknownAnnotation, Asks: asks(asked)}
+	var all []string
+	for _, unknown := range a.unknown {
+		if !asksForOwn(asked) || !looksLikeDeletionPolicy(unknown) { // of which checkDeletionPolicy speaks
+			all = append(all, describe(unknown))
+		}
+	}
+	if !warning.Asks {
+		all = append(all, alone(asked)...)
+	}
+	warning.Message = strings.Join(all, "; ")
+	return warning
+}
+
+// describe says what is wrong with a key that is not known.
+func describe(key string) string {
+	name, ours := strings.CutPrefix(key, identity.Prefix)
+	if !ours {
+		return "the annotation " + key + " is not read by this controller: for credentials from it, give the role in " + roleAnnotation
+	}
+	if where, is := elsewhere[name]; is {
+		return "the annotation " + key + " has no effect on a ServiceAccount: " + where
+	}
+	nearest := identity.Nearest(name, readNames)
+	if looksLikeDeletionPolicy(key) {
+		nearest = deletion
+	}
+	remedy := "those that are read are " + strings.Join(readNames, ", ")
+	if nearest != "" {
+		remedy = "did you mean " + identity.Prefix + nearest + "?"
+	}
+	return "the annotation " + key + " is not known and has no effect: " + remedy
+}
+
+// alone says what is missing where nothing is asked for. A deletion policy may
+// well outlive what it was for.
+func alone(annotations map[string]string) []string {
+	var all, keys []string
+	for _, name := range describing {
+		if _, has := annotations[identity.Prefix+name]; has && identity.Prefix+name != deletionPolicyAnnotation {
+			keys = append(keys, identity.Prefix+name)
+		}
+	}
+	if len(keys) > 0 {
+		all = append(all, "nothing asks for a role, so "+strings.Join(keys, ", ")+" has no effect: add "+
+			roleAnnotation+", "+rolePolicyAnnotation+" or "+managedPoliciesAnnotation)
+	}
+	if _, has := annotations[roleARNAnnotation]; has {
+		all = append(all, "the annotation "+roleARNAnnotation+" is written by the controller and asks for nothing: to use that role, give it in "+roleAnnotation)
+	}
+	return all
+}

@@ -1,0 +1,123 @@
+package serviceaccount
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// around puts white space of all kinds around each value.
+func around(annotations map[string]string) map[string]string {
+	all := map[string]string{}
+	for key, value := range annotations {
+		all[key] = "\n \u00a0" + value + "\r\n\t\u3000"
+	}
+	return all
+}
+
+func TestWhiteSpaceAroundAValueIsNoPartOfIt(t *testing.T) {
+	for name, annotations := range map[string]map[string]string{
+		"an existing role": {
+			roleAnnotation: "team/app", sessionAnnotation: "2h", regionAnnotation: "eu-central-1", deliveryAnnotation: "endpoint", deletionPolicyAnnotation: "Delete",
+		},
+		"a role of its own": {
+			rolePolicyAnnotation: policy, managedPoliciesAnnotation: "arn:aws:iam::aws:policy/A", sessionAnnotation: "7200", deletionPolicyAnnotation: "Delete",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plain, i, _ := newSource()
+			i.add(t, holding(annotations, finalizer))
+			want, err := plain.Desired(key)
+			require.NoError(t, err)
+			assert.Equal(t, 2*time.Hour, want.SessionDuration)
+
+			s, i, _ := newSource()
+			i.add(t, holding(around(annotations), finalizer))
+			got, err := s.Desired(key)
+			require.NoError(t, err)
+			assert.Equal(t, want, got)
+			assert.Equal(t, want.SpecHash(), got.SpecHash(), "nothing is renewed for white space")
+			_, _, retain := s.Held(key)
+			assert.False(t, retain)
+
+			wantGive, err := plain.Injection(t.Context(), "ns", "app")
+			require.NoError(t, err)
+			give, err := s.Injection(t.Context(), "ns", "app")
+			require.NoError(t, err)
+			assert.Equal(t, wantGive, give)
+		})
+	}
+}
+
+func TestASlashInFrontAndACommaAtTheEndAreTakenOff(t *testing.T) {
+	s, i, _ := newSource()
+	i.add(t, object(map[string]string{roleAnnotation: "/team/app\n"}))
+	want, err := s.Desired(key)
+	require.NoError(t, err)
+	assert.Equal(t, "team/app", want.Role.String())
+	i.add(t, object(map[string]string{managedPoliciesAnnotation: "arn:aws:iam::aws:policy/B,\narn:aws:iam::aws:policy/A,\n"}))
+	want, err = s.Desired(key)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"}, want.Own.ManagedPolicies)
+}
+
+func FuzzAnnotations(f *testing.F) {
+	f.Add("app", "1h", "eu-central-1", "process", "Delete", "", "", "deletion_policy")
+	f.Add("/a/b\n", "3600", "us-gov-west-1", "none ", "Retain", "{}", "", "roles")
+	f.Add("arn:aws:iam::12345678901:role/a/b", "3600", "us-gov-west-1", "none", "Retain", "{\n,}", "arn:aws:iam::aws:policy/A,", "")
+	f.Add("", "15m", "eu-central-1", "file", "Delete", policy, "arn:aws:iam::aws:policy/A,", "eks")
+	f.Fuzz(func(t *testing.T, role, session, region, delivery, deletion, rolePolicy, managed, unknown string) {
+		annotations := map[string]string{
+			sessionAnnotation: session, regionAnnotation: region, deliveryAnnotation: delivery, deletionPolicyAnnotation: deletion,
+			identity.Prefix + unknown: "x",
+		}
+		for key, value := range map[string]string{roleAnnotation: role, rolePolicyAnnotation: rolePolicy, managedPoliciesAnnotation: managed} {
+			if value != "" {
+				annotations[key] = value
+			}
+		}
+		s, i, _ := newSource()
+		i.add(t, holding(annotations, finalizer))
+		want, err := s.Desired(key)
+		_, held, _ := s.Held(key)
+		assert.True(t, held)
+		said(t, s.Warning(key).Message)
+		if a := s.cached(key); a != nil {
+			size := 0
+			for _, pair := range a.annotations {
+				size += len(pair[0]) + len(pair[1])
+			}
+			assert.Less(t, size, 64<<10, "the cache is not filled")
+		}
+		if want == nil {
+			assert.False(t, asks(annotations))
+			return
+		}
+		var invalid *identity.InvalidError
+		if err != nil {
+			require.ErrorAs(t, err, &invalid)
+			said(t, invalid.Message)
+			return
+		}
+		assert.NotEqual(t, want.Own == nil, want.Role.Name == "", "one or the other")
+		assert.GreaterOrEqual(t, want.SessionDuration, identity.MinSession)
+		assert.LessOrEqual(t, want.SessionDuration, identity.MaxSession)
+
+		// White space around values changes nothing, nor does it to read again what the cache kept.
+		i.add(t, holding(around(annotations), finalizer))
+		again, err := s.Desired(key)
+		require.NoError(t, err)
+		assert.Equal(t, want, again)
+	})
+}
+
+// said checks that a message may stand in an event.
+func said(t *testing.T, message string) {
+	t.Helper()
+	assert.Equal(t, -1, strings.IndexFunc(message, func(r rune) bool { return r < ' ' || r == 0x7f }), "control characters of tenants stay out of events")
+}
