@@ -41,11 +41,16 @@ type world struct {
 	late           time.Duration
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, func(*awssim.Options) {}) }
+
+// newWorldWith returns a world of simulated AWS with options of its own.
+func newWorldWith(t *testing.T, change func(*awssim.Options)) *world {
 	t.Helper()
 	w := &world{t: t}
 	var err error
-	w.Server, err = awssim.Start(t.Context(), awssim.New(awssim.Options{Now: func() time.Time { return time.Now().Add(w.late) }, PageSize: 1}))
+	options := awssim.Options{Now: func() time.Time { return time.Now().Add(w.late) }, PageSize: 1}
+	change(&options)
+	w.Server, err = awssim.Start(t.Context(), awssim.New(options))
 	require.NoError(t, err)
 	t.Cleanup(w.Close)
 	for policy, arn := range map[string]*string{"boundary": &w.boundary, "managed": &w.managed, "other": &w.other} {

@@ -2,6 +2,8 @@ package identity
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -122,7 +124,36 @@ func TestWhatAnOwnRoleIsIsPartOfTheSpecification(t *testing.T) {
 	assert.Nil(t, base.LastGood(RoleReference{}, MinSession, "h").Own)
 }
 
+// published returns policies that the controllers they are for ask for.
+func published(t testing.TB) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/policies/*.json")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(paths), 20)
+	texts := map[string]string{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path) //nolint:gosec // one of ours
+		require.NoError(t, err)
+		texts[filepath.Base(path)] = string(text)
+	}
+	return texts
+}
+
+func TestPublishedPoliciesAreTaken(t *testing.T) {
+	for name, text := range published(t) {
+		got, err := ParsePolicy(text)
+		require.NoError(t, err, name)
+		assert.JSONEq(t, text, got, name)
+		again, err := ParsePolicy(got)
+		require.NoError(t, err, name)
+		assert.Equal(t, got, again, name)
+	}
+}
+
 func FuzzParsePolicy(f *testing.F) {
+	for _, text := range published(f) {
+		f.Add(text)
+	}
 	f.Add(`{"Version":"2012-10-17","Statement":[` + allow + `]}`)
 	f.Add(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":[],"NotResource":null}}`)
 	f.Add(one(`,"Sid":"a","NotAction":["s3:*"],"Condition":{"ForAnyValue:StringLike":{"a:b":["c",1,true]}}`))

@@ -1,0 +1,126 @@
+package iamprovision
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/awssim"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// published are policies that the controllers they are for ask for.
+const published = "../identity/testdata/policies/*.json"
+
+func TestPublishedPoliciesCauseNoWriteWhereNothingChanged(t *testing.T) {
+	paths, err := filepath.Glob(published)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(paths), 20)
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".json"), func(t *testing.T) {
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			policy, err := identity.ParsePolicy(string(text))
+			require.NoError(t, err)
+			again, err := identity.ParsePolicy(policy)
+			require.NoError(t, err)
+			assert.Equal(t, policy, again)
+
+			w := newWorld(t)
+			p := w.provisioner()
+			want := wanted(policy)
+			role := w.made(p, want, "")
+			w.unchanged(p, want, role.ID)
+			w.replace(string(text))
+			w.unchanged(p, want, role.ID)
+			w.replace(rewritten(t, policy))
+			w.unchanged(p, want, role.ID)
+
+			w.replace(strings.Replace(policy, `"Effect":"Allow"`, `"Effect":"Deny"`, 1))
+			differs, err := p.Differs(t.Context(), want, role.ID)
+			require.NoError(t, err)
+			assert.Equal(t, []string{inlineKind}, differs, "what differs is seen")
+		})
+	}
+}
+
+// replace puts another policy in the place of app's.
+func (w *world) replace(policy string) {
+	w.t.Helper()
+	_, err := w.admin.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{
+		RoleName: new(roleName("prod", app)), PolicyName: new(policyName), PolicyDocument: &policy,
+	})
+	require.NoError(w.t, err)
+}
+
+// unchanged checks that a role is as it should be, and nothing is written.
+func (w *world) unchanged(p *Provisioner, want identity.Desired, id string) {
+	w.t.Helper()
+	seen := len(w.Calls())
+	differs, err := p.Differs(w.t.Context(), want, id)
+	require.NoError(w.t, err)
+	assert.Empty(w.t, differs)
+	assert.Empty(w.t, w.made(p, want, id).Changed)
+	for _, action := range w.calls(&seen) {
+		assert.True(w.t, strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List"), action)
+	}
+}
+
+// rewritten returns a policy that means the same: lists in another order, single
+// values in lists and lists of one without.
+func rewritten(t *testing.T, policy string) string {
+	t.Helper()
+	var document any
+	require.NoError(t, json.Unmarshal([]byte(policy), &document))
+	text, err := json.Marshal(turned(document))
+	require.NoError(t, err)
+	require.NotEqual(t, policy, string(text))
+	return string(text)
+}
+
+func turned(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for key := range value {
+			value[key] = turned(value[key])
+			if s, is := value[key].(string); is && (strings.HasSuffix(key, "Action") || strings.HasSuffix(key, "Resource")) {
+				value[key] = []any{s}
+			} else if list, is := value[key].([]any); is && len(list) == 1 {
+				value[key] = list[0]
+			}
+		}
+	case []any:
+		for i := range value {
+			value[i] = turned(value[i])
+		}
+		slices.Reverse(value)
+	}
+	return value
+}
+
+func TestAsManyManagedPoliciesAsAnAccountMayHaveAreAttached(t *testing.T) {
+	w := newWorldWith(t, func(o *awssim.Options) { o.PoliciesPerRole = 25 })
+	var arns []string
+	for i := range 25 {
+		arn, err := w.AddManagedPolicy(home, "/", "p"+string(rune('a'+i)), policyA)
+		require.NoError(t, err)
+		arns = append(arns, arn)
+	}
+	w.made(w.provisioner(), wanted("", arns...), "")
+	assert.Equal(t, arns, w.look(roleName("prod", app)).attached)
+
+	w = newWorld(t)
+	for i := range 11 {
+		_, err := w.AddManagedPolicy(home, "/", "p"+string(rune('a'+i)), policyA)
+		require.NoError(t, err)
+	}
+	_, err := w.provisioner().Ensure(t.Context(), wanted("", arns[:11]...), "")
+	refused(t, err, identity.ProvisionFailed, "Cannot exceed quota for PoliciesPerRole: 10")
+}
