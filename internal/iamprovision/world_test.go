@@ -41,7 +41,10 @@ type world struct {
 	late           time.Duration
 }
 
-func newWorld(t *testing.T) *world { return newWorldWith(t, func(*awssim.Options) {}) }
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorldWith(t, func(*awssim.Options) {})
+}
 
 // newWorldWith returns a world of simulated AWS with options of its own.
 func newWorldWith(t *testing.T, change func(*awssim.Options)) *world {

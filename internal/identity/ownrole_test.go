@@ -125,15 +125,15 @@ func TestWhatAnOwnRoleIsIsPartOfTheSpecification(t *testing.T) {
 }
 
 // published returns policies that the controllers they are for ask for.
-func published(t testing.TB) map[string]string {
-	t.Helper()
+func published(tb testing.TB) map[string]string {
+	tb.Helper()
 	paths, err := filepath.Glob("testdata/policies/*.json")
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(paths), 20)
+	require.NoError(tb, err)
+	require.GreaterOrEqual(tb, len(paths), 20)
 	texts := map[string]string{}
 	for _, path := range paths {
-		text, err := os.ReadFile(path) //nolint:gosec // one of ours
-		require.NoError(t, err)
+		text, err := os.ReadFile(path)
+		require.NoError(tb, err)
 		texts[filepath.Base(path)] = string(text)
 	}
 	return texts
