@@ -79,7 +79,7 @@ func parseGlobs(value string) (func(identity.RoleReference, identity.BaseRole) s
 		return nil, tooLong(value, longestGlobs)
 	}
 	var globs []*string
-	if err := json.Unmarshal([]byte(value), &globs); err != nil || globs == nil {
+	if err := json.Unmarshal([]byte(strings.TrimSpace(value)), &globs); err != nil || globs == nil {
 		return nil, notGlobs(value)
 	}
 	for _, glob := range globs {
@@ -89,9 +89,9 @@ func parseGlobs(value string) (func(identity.RoleReference, identity.BaseRole) s
 	}
 	return func(role identity.RoleReference, base identity.BaseRole) string {
 		for _, glob := range globs {
-			pattern := *glob
+			pattern := strings.TrimSpace(*glob) // as people write roles, see identity.ReadRole
 			if !strings.HasPrefix(pattern, "arn:") {
-				pattern = base.String() + pattern
+				pattern = base.String() + strings.TrimPrefix(pattern, "/")
 			}
 			if matches(pattern, role.String()) {
 				return ""
@@ -125,6 +125,7 @@ func parsePattern(value string) (func(identity.RoleReference, identity.BaseRole)
 	if len(value) > longestPattern {
 		return nil, tooLong(value, longestPattern)
 	}
+	value = strings.TrimSpace(value) // no role's ARN has any around it
 	whole, err := anchored(value)
 	if err != nil {
 		return nil, notPattern(value, err)

@@ -51,6 +51,11 @@ func TestRules(t *testing.T) {
 		"a list of nothing":               {`[]`, "-", nil, []string{"app"}},
 		"a question mark is itself":       {`["ap?"]`, "-", nil, []string{"app"}},
 
+		"white space around a list":        {"\u00a0[\"app\"]\r\n", "-", []string{"app"}, []string{"b"}},
+		"white space around a glob":        {`[" app\n"]`, "-", []string{"app"}, []string{"b"}},
+		"a slash in front":                 {`["/team-a/*"]`, "-", []string{"team-a/x"}, []string{"x", "team-b/x"}},
+		"white space around an expression": {"-", account + "app\n", []string{"app"}, []string{"b"}},
+
 		"an expression is matched against the ARN": {
 			"-", `arn:aws:iam::\d+:role/app.*`, []string{"app", "app/x", other + "app"}, []string{"x/app"},
 		},
