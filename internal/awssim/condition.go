@@ -38,11 +38,15 @@ func parseOperator(name string) (operator, bool) {
 		return op, !op.any && !op.all
 	}
 	op.base, op.ifExists = strings.CutSuffix(op.base, "IfExists")
-	positive := strings.Replace(op.base, "Not", "", 1)
+	positive := notWithin.ReplaceAllString(op.base, "$1$2$3")
 	op.negated = positive != op.base
 	op.match = matchers()[positive]
 	return op, op.match != nil && (!op.negated || negatable(positive))
 }
+
+// notWithin is where Not stands in an operator's name: StringNotLike, but
+// NotIpAddress.
+var notWithin = regexp.MustCompile(`^(?:(String|Arn|Numeric|Date)Not(.+)|Not(IpAddress))$`)
 
 func negatable(positive string) bool {
 	return slices.Contains([]string{

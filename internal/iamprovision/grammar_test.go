@@ -1,8 +1,12 @@
 package iamprovision
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,26 +44,118 @@ func FuzzGrammar(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(string(text))
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		policy, refusal := identity.ParsePolicy(text)
-		_, failure := awssim.New(awssim.Options{}).AddUser(home, "user", false, strings.TrimSpace(text))
-		switch {
-		case refusal == nil && failure != nil:
-			// Only it says whether the case of operators counts.
-			assert.Contains(t, failure.Error(), "Invalid Condition type", "taken from an annotation")
-		case refusal == nil:
-			_, failure = awssim.New(awssim.Options{}).AddUser(home, "user", false, policy)
-			require.NoError(t, failure, "as it is sent")
-			assert.True(t, trust.Equivalent(identity.IdentityPolicy, text, policy), "it is itself")
-		case failure == nil:
-			assert.Condition(t, func() bool {
-				for _, reason := range stricter {
-					if strings.Contains(refusal.Error(), reason) {
-						return true
-					}
-				}
-				return false
-			}, "taken by IAM: %v", refusal)
+	f.Fuzz(agree)
+}
+
+// agree checks that both readings take a text for a policy, or neither.
+func agree(t *testing.T, text string) {
+	t.Helper()
+	policy, refusal := identity.ParsePolicy(text)
+	_, failure := awssim.New(awssim.Options{}).AddUser(home, "user", false, strings.TrimSpace(text))
+	switch {
+	case refusal == nil && failure != nil:
+		// Only it says whether the case of operators counts.
+		assert.Contains(t, failure.Error(), "Invalid Condition type", "taken from an annotation: %s", text)
+	case refusal == nil:
+		_, failure = awssim.New(awssim.Options{}).AddUser(home, "user", false, policy)
+		require.NoError(t, failure, "as it is sent: %s", text)
+		assert.True(t, trust.Equivalent(identity.IdentityPolicy, text, policy), "it is itself: %s", text)
+	case failure == nil:
+		assert.True(t, slices.ContainsFunc(stricter, func(reason string) bool { return strings.Contains(refusal.Error(), reason) }),
+			"taken by IAM: %v: %s", refusal, text)
+	}
+}
+
+func TestBothReadingsAgreeOnEverythingThatCanBeWrongWithAPolicy(t *testing.T) {
+	for _, name := range []string{"crossplane", "tenant-by-tags", "external-secrets-ssm"} {
+		text, err := os.ReadFile("../identity/testdata/policies/" + name + ".json")
+		require.NoError(t, err)
+		d := json.NewDecoder(bytes.NewReader(text))
+		all := variants(decode(t, d))
+		require.Greater(t, len(all), 100)
+		for _, variant := range all {
+			agree(t, render(t, variant))
 		}
-	})
+	}
+}
+
+// object is a JSON object whose keys have an order and may stand twice.
+type object []member
+
+type member struct {
+	key   string
+	value any
+}
+
+func decode(t *testing.T, d *json.Decoder) any {
+	t.Helper()
+	token, err := d.Token()
+	require.NoError(t, err)
+	switch token {
+	case json.Delim('{'):
+		all := object{}
+		for d.More() {
+			key, failure := d.Token()
+			require.NoError(t, failure)
+			all = append(all, member{fmt.Sprint(key), decode(t, d)})
+		}
+		_, err = d.Token()
+		require.NoError(t, err)
+		return all
+	case json.Delim('['):
+		all := []any{}
+		for d.More() {
+			all = append(all, decode(t, d))
+		}
+		_, err = d.Token()
+		require.NoError(t, err)
+		return all
+	}
+	return token
+}
+
+func render(t *testing.T, value any) string {
+	t.Helper()
+	var parts []string
+	switch value := value.(type) {
+	case object:
+		for _, m := range value {
+			parts = append(parts, render(t, m.key)+":"+render(t, m.value))
+		}
+		return "{" + strings.Join(parts, ",") + "}"
+	case []any:
+		for _, item := range value {
+			parts = append(parts, render(t, item))
+		}
+		return "[" + strings.Join(parts, ",") + "]"
+	}
+	text, err := json.Marshal(value)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// variants returns a value with one thing in it changed, in every way and at
+// every place.
+func variants(value any) []any {
+	all := []any{nil, true, 7, "", "x", "*", "a:b", []any{}, []any{"a:b"}, []any{[]any{"a:b"}}, object{}, object{{"a", "b"}}}
+	switch value := value.(type) {
+	case object:
+		for i, m := range value {
+			with := func(changed ...member) any { return slices.Replace(slices.Clone(value), i, i+1, changed...) }
+			for _, variant := range variants(m.value) {
+				all = append(all, with(member{m.key, variant}))
+			}
+			all = append(all, with(), with(m, m), with(member{strings.ToLower(m.key), m.value}), with(member{m.key + "s", m.value}),
+				with(m, member{"Not" + m.key, m.value}), with(member{"", m.value}), with(m, member{"Principal", "*"}))
+		}
+	case []any:
+		for i, item := range value {
+			with := func(changed ...any) any { return slices.Replace(slices.Clone(value), i, i+1, changed...) }
+			for _, variant := range variants(item) {
+				all = append(all, with(variant))
+			}
+			all = append(all, with(), with(item, item))
+		}
+	}
+	return all
 }
