@@ -103,7 +103,7 @@ func (a *account) checkDeletionPolicy(want *identity.Desired) error {
 	}
 	return &identity.InvalidError{
 		Reason: identity.UnknownAnnotation,
-		Message: "the annotation " + key + " is not known, and " + deletionPolicyAnnotation + " may be meant: rename it, or remove it; " +
+		Message: "the annotation " + identity.Cut(key) + " is not known, and " + deletionPolicyAnnotation + " may be meant: rename it, or remove it; " +
 			"until then no role is made or changed, and one that was made is not deleted",
 	}
 }
@@ -147,7 +147,7 @@ func describe(key string) string {
 	if nearest != "" {
 		remedy = "did you mean " + identity.Prefix + nearest + "?"
 	}
-	return "the annotation " + key + " is not known and has no effect: " + remedy
+	return "the annotation " + identity.Cut(key) + " is not known and has no effect: " + remedy
 }
 
 // alone says what is missing where nothing is asked for. A deletion policy may

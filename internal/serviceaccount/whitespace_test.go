@@ -71,6 +71,7 @@ func FuzzAnnotations(f *testing.F) {
 	f.Add("/a/b\n", "3600", "us-gov-west-1", "none ", "Retain", "{}", "", "roles")
 	f.Add("arn:aws:iam::12345678901:role/a/b", "3600", "us-gov-west-1", "none", "Retain", "{\n,}", "arn:aws:iam::aws:policy/A,", "")
 	f.Add("", "15m", "eu-central-1", "file", "Delete", policy, "arn:aws:iam::aws:policy/A,", "eks")
+	f.Add("app", "15m", "eu-central-1", "file", "Delete", "", "", "\x7f")
 	f.Fuzz(func(t *testing.T, role, session, region, delivery, deletion, rolePolicy, managed, unknown string) {
 		annotations := map[string]string{
 			sessionAnnotation: session, regionAnnotation: region, deliveryAnnotation: delivery, deletionPolicyAnnotation: deletion,
