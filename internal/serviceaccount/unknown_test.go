@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"kube-aws-iam-controller/internal/identity"
@@ -65,8 +66,12 @@ func TestWhatIsMisspeltIsSaid(t *testing.T) {
 			}
 		})
 	}
-	s, _, _ := newSource()
+	s, i, _ := newSource()
 	assert.Empty(t, s.Warning(key).Message, "no such object")
+	leaving := holding(map[string]string{our + "roles": "app"}, finalizer)
+	leaving.DeletionTimestamp = new(metav1.Now())
+	i.add(t, leaving)
+	assert.Empty(t, s.Warning(key).Message, "one that goes")
 }
 
 func TestNoRoleIsMadeBesideAMisspeltDeletionPolicy(t *testing.T) {
