@@ -127,6 +127,8 @@ func TestParseBaseRoleNamesTheRemedy(t *testing.T) {
 		_, err := ParseBaseRole(value)
 		assert.ErrorContains(t, err, Quote(value)+" is not a base role ARN", value)
 	}
+	_, err := ParseBaseRole("arn:aws:iam::12345678901:role/")
+	assert.ErrorContains(t, err, "the account 12345678901 has 11 digits and account IDs have 12")
 }
 
 func TestSameRole(t *testing.T) {

@@ -43,17 +43,15 @@ func ParseManagedPolicies(text string) ([]string, error) {
 }
 
 func notPolicyARN(arn string) error {
-	cause := ""
-	if f := strings.SplitN(arn, ":", 6); len(f) == 6 && f[0] == "arn" && f[4] != "aws" {
-		cause = accountProblem(f[4])
-	}
-	return fmt.Errorf("%s is not the ARN of a managed policy: %sexpected arn:<partition>:iam::<account or aws>:policy/<name>", Quote(arn), cause)
+	return fmt.Errorf("%s is not the ARN of a managed policy: %sexpected arn:<partition>:iam::<account or aws>:policy/<name>", Quote(arn), accountProblem(arn))
 }
 
-// accountProblem says what is wrong with the account of an ARN, "" if nothing.
-func accountProblem(id string) string {
-	if digits.MatchString(id) && len(id) != 12 {
-		return fmt.Sprintf("the account %s has %d digits and account IDs have 12, with their leading zeros; ", Cut(id), len(id))
+// accountProblem says what is wrong with the account of an ARN, "" if it is not
+// that. Whoever keeps accounts as numbers loses their leading zeros.
+func accountProblem(arn string) string {
+	f := strings.SplitN(arn, ":", 6)
+	if len(f) < 6 || f[0] != "arn" || !digits.MatchString(f[4]) || len(f[4]) == 12 {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf("the account %s has %d digits and account IDs have 12, with their leading zeros; ", Cut(f[4]), len(f[4]))
 }

@@ -46,11 +46,7 @@ func ParseRole(value string) (RoleReference, error) {
 		// fifth colon is split, because paths may hold colons.
 		f := strings.SplitN(value, ":", 6)
 		if len(f) < 6 || f[2] != "iam" || f[3] != "" || !partition.MatchString(f[1]) || !account.MatchString(f[4]) {
-			cause := ""
-			if len(f) == 6 {
-				cause = accountProblem(f[4])
-			}
-			return ref, fmt.Errorf("%s is not the ARN of an IAM role: %sexpected arn:<partition>:iam::<account>:role/<name>", Quote(value), cause)
+			return ref, fmt.Errorf("%s is not the ARN of an IAM role: %sexpected arn:<partition>:iam::<account>:role/<name>", Quote(value), accountProblem(value))
 		}
 		ref.Partition, ref.Account = f[1], f[4]
 		var isRole bool
@@ -116,7 +112,7 @@ type BaseRole struct {
 func ParseBaseRole(arn string) (BaseRole, error) {
 	ref, err := ParseRole(arn + "x")
 	if err != nil || !ref.Resolved() {
-		return BaseRole{}, fmt.Errorf("%s is not a base role ARN: expected arn:<partition>:iam::<account>:role/ with a slash at its end", Quote(arn))
+		return BaseRole{}, fmt.Errorf("%s is not a base role ARN: %sexpected arn:<partition>:iam::<account>:role/ with a slash at its end", Quote(arn), accountProblem(arn))
 	}
 	return BaseRole{
 		Partition: ref.Partition,

@@ -25,7 +25,7 @@ var elsewhere = map[string]string{
 
 	"source":             "the controller writes it on Secrets, remove it here",
 	"expiration":         "the controller writes it on Secrets, remove it here",
-	"external-id":        "the controller writes it on Secrets, remove it here",
+	"external-id":        "external IDs are made of the namespace and the name of the cluster, remove it",
 	"external-id-proven": "the controller writes it on Secrets, remove it here",
 	"spec-hash":          "the controller writes it on Secrets, remove it here",
 	"role-id":            "the controller writes it on Secrets, remove it here",

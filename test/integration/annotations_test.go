@@ -74,7 +74,9 @@ func TestNoRoleIsMadeOrDeletedBesideAMisspeltDeletionPolicy(t *testing.T) {
 	assert.Equal(t, writes, w.iamWrites())
 	_, err := w.Kubectl(t.Context(), "delete", "serviceaccount", "app", "-n", w.namespace)
 	require.NoError(t, err)
-	assert.Equal(t, "true", tagOf(w.ownRole(client, arn), "retained"))
+	role := w.ownRole(client, arn)
+	assert.Equal(t, "true", tagOf(role, "retained"))
+	assert.Equal(t, w.namespace, tagOf(role, "kubernetes-namespace"), "the same ServiceAccount, come back, has it again")
 }
 
 func TestWhatIsOnlyAroundAValueIsNoPartOfIt(t *testing.T) {
