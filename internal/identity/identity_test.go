@@ -125,7 +125,7 @@ func TestResolveRefusesNamesThatGrowTooLong(t *testing.T) {
 func TestParseBaseRoleNamesTheRemedy(t *testing.T) {
 	for _, value := range []string{"", "role/", "arn:aws:iam::123456789012:role", "arn:aws:iam::12:role/", "arn:aws:iam::123456789012:user/"} {
 		_, err := ParseBaseRole(value)
-		assert.ErrorContains(t, err, Quote(value)+" is not a base role ARN", value)
+		require.ErrorContains(t, err, Quote(value)+" is not a base role ARN", value)
 	}
 	_, err := ParseBaseRole("arn:aws:iam::12345678901:role/")
 	assert.ErrorContains(t, err, "the account 12345678901 has 11 digits and account IDs have 12")
