@@ -90,6 +90,9 @@ type Config struct {
 	// TrustedNamespace is the argument of the command trust-policy.
 	TrustedNamespace string
 
+	// version is another way to ask for the command.
+	version bool
+
 	// Interval and EventQueueSize are the predecessor's, without effect.
 	Interval       time.Duration
 	EventQueueSize int

@@ -19,24 +19,42 @@ func Parse(args []string, stdout io.Writer) (Command, Config, error) {
 	helped := false
 	app.Terminate(func(int) { helped = true })
 
-	args, err := spellOutBooleans(app, args)
-	if err == nil {
-		args, err = withDefaultCommand(app, args)
-	}
-	if err != nil {
-		return "", Config{}, fmt.Errorf("%w, see --help", err)
-	}
-	command, err := app.Parse(args)
+	command, err := parseArgs(app, args)
 	switch {
 	case helped:
 		return "", Config{}, ErrHelp
 	case err != nil:
 		return "", Config{}, fmt.Errorf("%w, see --help", err)
 	}
-	if Command(command) == Version {
+	if command == Version || c.version {
 		return Version, c, nil
 	}
-	return Command(command), c, errors.Join(checkEnvironment(app), c.Validate())
+	return command, c, errors.Join(checkEnvironment(app), c.Validate(), checkCommand(command, c))
+}
+
+func parseArgs(app *kingpin.Application, args []string) (Command, error) {
+	if err := checkFlags(app, args); err != nil {
+		return "", err
+	}
+	args, err := spellOutBooleans(app, args)
+	if err == nil {
+		args, err = withDefaultCommand(app, args)
+	}
+	if err != nil {
+		return "", withCommand(app, args, err)
+	}
+	command, err := app.Parse(args)
+	return Command(command), withCommand(app, args, err)
+}
+
+// checkCommand finds what a command lacks. The external ID of a controller that
+// has no cluster name is nothing to build trust on by mistake.
+func checkCommand(command Command, c Config) error {
+	if command == TrustPolicy && c.ClusterName == "" {
+		return flagError("cluster-name", errors.New(
+			"trust-policy needs the name that the controller runs with: roles have to ask for the external ID <namespace>/<cluster name>"))
+	}
+	return nil
 }
 
 func newApp(stdout io.Writer, c *Config) *kingpin.Application {
@@ -47,6 +65,7 @@ func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 	app.Command(string(Version), "Print the version.")
 	app.Command(string(TrustPolicy), "Print, as JSON, the trust policy of a role that a namespace is to use.").
 		Arg("namespace", "The namespace.").Required().StringVar(&c.TrustedNamespace)
+	app.Flag("version", "Print the version.").BoolVar(&c.version)
 	kingpins := len(app.Model().Flags)
 	clusterFlags(app, c)
 	awsFlags(app, c)
