@@ -20,6 +20,9 @@ type ConfigOptions struct {
 	CredentialsFile string
 	// Observe is told of each try of a request, nil for nobody.
 	Observe func(service, operation, code string, took time.Duration)
+	// Allowed is asked before each try of a request; an error is what becomes of
+	// it. nil allows all.
+	Allowed func() error
 }
 
 // Limits of one try of a request. The SDK makes three.
@@ -51,6 +54,9 @@ func LoadConfig(ctx context.Context, options ConfigOptions) (aws.Config, error) 
 	}
 	if options.Observe != nil {
 		cfg.APIOptions = append(cfg.APIOptions, observing(options.Observe))
+	}
+	if options.Allowed != nil {
+		cfg.APIOptions = append(cfg.APIOptions, allowing(options.Allowed))
 	}
 	if cfg.Region == "" {
 		cfg.Region, err = findRegion(ctx, cfg)

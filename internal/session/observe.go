@@ -24,3 +24,18 @@ func observing(observe func(service, operation, code string, took time.Duration)
 		}), middleware.Before)
 	}
 }
+
+// allowing returns what puts a middleware in front of each try of a request that
+// lets none through once allowed returns an error.
+func allowing(allowed func() error) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("AllowTry", func(
+			ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+		) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			if err := allowed(); err != nil {
+				return middleware.DeserializeOutput{}, middleware.Metadata{}, &awserr.PlainError{Message: err.Error(), Err: err}
+			}
+			return next.HandleDeserialize(ctx, in)
+		}), middleware.Before)
+	}
+}

@@ -72,13 +72,30 @@ func (o *ownIdentity) resolve(ctx context.Context, want identity.Desired) (ident
 	if role.Partition != who.partition {
 		return role, fmt.Errorf("the role is in the partition %s, the controller in %s: roles cannot be assumed across partitions", role.Partition, who.partition)
 	}
-	if o.isOwn(role, who, base) && (o.ownNamespace == "" || want.Namespace != o.ownNamespace) {
-		return role, &identity.InvalidError{
+	if o.isOwn(role, who, base) {
+		return role, o.mayHaveOwn(role, want.Namespace)
+	}
+	return role, nil
+}
+
+// mayHaveOwn returns an error unless an object of a namespace may have a role of
+// the controller's own. Where it is not known which namespace is the controller's,
+// none may; but that says nothing against the credentials that are there, and
+// these may be the ones that the controller itself runs on. So it is no
+// *identity.InvalidError, which would have them removed.
+func (o *ownIdentity) mayHaveOwn(role identity.RoleReference, namespace string) error {
+	switch {
+	case o.ownNamespace == "":
+		return fmt.Errorf("%s is the controller's own role, which only objects in the controller's own namespace may have, and that is not known: "+
+			"set POD_NAMESPACE for the controller, or use another role", role)
+	case o.ownNamespace == namespace:
+		return nil
+	default:
+		return &identity.InvalidError{
 			Reason:  identity.RoleNotPermitted,
 			Message: fmt.Sprintf("%s is the controller's own role: it is not handed out, use another", role),
 		}
 	}
-	return role, nil
 }
 
 func (o *ownIdentity) isOwn(role identity.RoleReference, who *caller, base identity.BaseRole) bool {

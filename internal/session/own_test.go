@@ -101,6 +101,9 @@ func TestTheControllersOwnRolesAreNotHandedOut(t *testing.T) {
 				w.add(awssim.RoleSpec{Name: own, Admin: true, Trust: trusting(home)})
 			}
 			w.add(awssim.RoleSpec{Account: other, Name: "controller", Trust: trusting(home)})
+			if tc.options.OwnNamespace == "" {
+				tc.options.OwnNamespace = "kube-system"
+			}
 			a := w.assumer(w.asRole(), tc.options)
 			_, err := a.Assume(t.Context(), wanting(t, tc.role))
 			if !tc.refused {
@@ -108,18 +111,26 @@ func TestTheControllersOwnRolesAreNotHandedOut(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, "is the controller's own role: it is not handed out")
+			var invalid *identity.InvalidError
+			require.ErrorAs(t, err, &invalid, "what was handed out before is removed")
+			assert.Equal(t, identity.RoleNotPermitted, invalid.Reason)
 			w.tellsNothing(err)
 			assert.Zero(t, w.Counts()["AssumeRole"], "STS is not asked")
 		})
 	}
 }
 
-func TestOutsideAClusterNoNamespaceIsTheOwn(t *testing.T) {
+func TestWhereTheOwnNamespaceIsNotKnownNothingIsHandedOutNorRemoved(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
-	want := wanting(t, "infra/controller")
-	want.Namespace = ""
-	_, err := w.assumer(w.asRole(), Options{}).Assume(t.Context(), want)
-	require.ErrorContains(t, err, "is the controller's own role")
+	for _, namespace := range []string{"ns", ""} {
+		want := wanting(t, "infra/controller")
+		want.Namespace = namespace
+		_, err := w.assumer(w.asRole(), Options{}).Assume(t.Context(), want)
+		require.ErrorContains(t, err, "is the controller's own role, which only objects in the controller's own namespace may have, and that is not known: set POD_NAMESPACE")
+		var invalid *identity.InvalidError
+		assert.NotErrorAs(t, err, &invalid, "the controller may run on what is there")
+	}
+	assert.Zero(t, w.Counts()["AssumeRole"], "STS is not asked")
 }
 
 func TestAUserOfARolesNameIsNotThatRole(t *testing.T) {
