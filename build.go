@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -25,6 +26,7 @@ import (
 	"kube-aws-iam-controller/internal/iamprovision"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/kube"
+	"kube-aws-iam-controller/internal/leader"
 	"kube-aws-iam-controller/internal/namespaces"
 	"kube-aws-iam-controller/internal/report"
 	"kube-aws-iam-controller/internal/secrets"
@@ -49,25 +51,31 @@ func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controll
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
+	fence := leader.NewFence()
 	clients, err := kube.Connect(kube.Options{
-		Kubeconfig: cfg.Kubeconfig, APIServer: cfg.APIServer, QPS: cfg.KubeAPIQPS, UserAgent: name + "/" + version, Logger: logger,
+		Kubeconfig: cfg.Kubeconfig, APIServer: cfg.APIServer, QPS: cfg.KubeAPIQPS, Allowed: fence.Check,
+		UserAgent: name + "/" + version, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	assumer, err := newAssumer(ctx, cfg, own, metrics.ObserveAWSRequest)
+	assumer, err := newAssumer(ctx, cfg, own, session.ConfigOptions{Observe: metrics.ObserveAWSRequest, Allowed: fence.Check})
 	if err != nil {
 		return nil, err
 	}
-	c := &controller{config: cfg, logger: logger, clients: clients, metrics: metrics}
+	warnOfNoNamespace(logger, own)
+	c := &controller{config: cfg, logger: logger, clients: clients, fence: fence, metrics: metrics}
 	if err = c.assemble(assumer, newProvisioner(cfg, assumer), registry); err != nil {
 		return nil, err
 	}
 	if err = c.openWebhook(ctx, own, registry); err != nil {
 		return nil, err
 	}
-	c.server, err = telemetry.Listen(ctx, cfg.ListenAddress, registry,
-		[]telemetry.Check{{Name: "workers", Test: func() error { return c.loop.Alive(stuck) }}}, c.readiness())
+	c.server, err = telemetry.Listen(ctx, telemetry.ServerOptions{
+		Address: cfg.ListenAddress, Metrics: registry, Logger: logger,
+		Health:    []telemetry.Check{{Name: "workers", Test: func() error { return c.loop.Alive(stuck) }}},
+		Readiness: c.readiness(),
+	})
 	return c, err
 }
 
@@ -116,7 +124,7 @@ func (c *controller) assemble(sessions *session.Assumer, roles broker.Roles, reg
 		Slow:  workloop.Slow[identity.Key]{Left: broker.ErrSlow, Sync: b.Sync, Workers: iamWorkers(c.config)},
 		Limit: longest,
 	})
-	return registry.Register(telemetry.NewIdentities(observed(b, keys),
+	return registry.Register(telemetry.NewIdentities(c.metrics.Leading, observed(b, keys),
 		[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States()))
 }
 
@@ -237,14 +245,18 @@ func observed(b *broker.Broker, keys []func() iter.Seq[identity.Key]) func() ite
 
 // newAssumer prepares the controller's own credentials and what it does with
 // them.
-func newAssumer(
-	ctx context.Context, cfg config.Config, own string, observe func(service, operation, code string, took time.Duration),
-) (*session.Assumer, error) {
-	aws, err := session.LoadConfig(ctx, session.ConfigOptions{CredentialsFile: cfg.CredentialsFile, Observe: observe})
+func newAssumer(ctx context.Context, cfg config.Config, own string, options session.ConfigOptions) (*session.Assumer, error) {
+	options.CredentialsFile = cfg.CredentialsFile
+	aws, err := session.LoadConfig(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	return session.New(aws, session.Options{
+	return session.New(aws, sessionOptions(cfg, own))
+}
+
+// sessionOptions says on whose behalf roles are assumed.
+func sessionOptions(cfg config.Config, own string) session.Options {
+	return session.Options{
 		BaseRoleARN:       cfg.BaseRoleARN,
 		AssumeRole:        cfg.AssumeRole,
 		ControllerRoleARN: cfg.ControllerRoleARN,
@@ -252,7 +264,7 @@ func newAssumer(
 		ClusterName:       cfg.ClusterName,
 		SessionTags:       cfg.SessionTags,
 		QPS:               cfg.STSQPS,
-	})
+	}
 }
 
 // newProvisioner prepares what makes roles, whether or not it is to make any.
@@ -269,8 +281,18 @@ func newProvisioner(cfg config.Config, assumer *session.Assumer) *iamprovision.P
 	})
 }
 
+// warnOfNoNamespace says what follows from not knowing the own namespace.
+func warnOfNoNamespace(logger log.Logger, own string) {
+	if own == "" {
+		level.Warn(logger).Log("msg", "the controller's own namespace is not known, so its own roles are handed out to nobody, "+
+			"and credentials of them that exist are not renewed: set POD_NAMESPACE if the controller runs on such credentials")
+	}
+}
+
 // ownNamespace returns the namespace of the Pod that the process runs in, ""
-// outside a cluster.
+// outside a cluster. Nothing else tells: the namespace of a kubeconfig is where
+// somebody works, that of the Lease where there is room for one, and whoever may
+// write objects there would be given the controller's own roles.
 func ownNamespace() string {
 	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
 		return namespace

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"github.com/go-kit/log"
-	"github.com/go-kit/log/level"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
@@ -26,10 +26,10 @@ const (
 	// name is the Lease's, the user agent's and the event source's.
 	name = "kube-aws-iam-controller"
 	// grace is what is left of the ten seconds between SIGTERM and the exit
-	// once the Lease has been released and the last metrics scraped.
+	// once the Lease has been released and the last metrics scraped. Nothing
+	// else has it, least of all the loss of the Lease.
 	grace = 7 * time.Second
-	// leave is how long the whole end may take: an API server that hangs would
-	// hold up the release of the Lease, which runs out by itself.
+	// leave is how long the whole end may take.
 	leave = 9 * time.Second
 	// longest is how long a worker may be busy with one object. What is not done
 	// by then is tried again: every step can be the last.
@@ -55,6 +55,8 @@ type controller struct {
 	config  config.Config
 	logger  log.Logger
 	clients *kube.Clients
+	// fence is closed when the Lease is lost.
+	fence   *leader.Fence
 	sources []source
 	// accounts hold ServiceAccounts back while a role of their own is there.
 	accounts *serviceaccount.Source
@@ -72,55 +74,43 @@ type controller struct {
 // run runs until ctx is done or something ends that should not.
 func (c *controller) run(ctx context.Context) error {
 	defer c.events.Shutdown()
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.server.Serve(ctx) })
+	all, ctx := newComponents(ctx, c.logger)
+	all.start("metrics and probes", func() error { return c.server.Serve(ctx) })
 	if c.webhook != nil {
-		group.Go(func() error { return c.webhook.run(ctx) })
+		all.start("webhook", func() error { return c.webhook.run(ctx) })
 	}
 	for _, s := range c.sources {
-		group.Go(func() error { s.objects.RunWithContext(ctx); return nil })
-		group.Go(func() error { s.secrets.RunWithContext(ctx); return nil })
+		all.start("watch", func() error { s.objects.RunWithContext(ctx); return nil })
+		all.start("watch", func() error { s.secrets.RunWithContext(ctx); return nil })
 	}
-	group.Go(func() error { c.rules.informer.RunWithContext(ctx); return nil })
-	group.Go(func() error { c.giveBack(ctx); return nil })
-	group.Go(func() error {
-		if !c.config.LeaderElect {
-			c.metrics.SetLeader(true)
-			c.lead(ctx)
-			return nil
-		}
-		return leader.Run(ctx, leader.Config{
-			Client:    c.clients.Core,
-			Namespace: c.config.LeaderElectNamespace,
-			Name:      name,
-			Changed:   c.metrics.SetLeader,
-		}, c.lead)
-	})
-	return c.await(ctx, group.Wait)
+	all.start("watch", func() error { c.rules.informer.RunWithContext(ctx); return nil })
+	all.start("memory", func() error { c.giveBack(ctx, debug.FreeOSMemory); return nil })
+	all.start("connection", func() error { c.clients.AwaitReachable(ctx); return nil })
+	all.start("work", func() error { return c.elect(ctx) })
+	return all.await(ctx, leave)
 }
 
-// await returns what wait does, or nil when the end takes too long.
-func (c *controller) await(ctx context.Context, wait func() error) error {
-	ended := make(chan error, 1)
-	go func() { ended <- wait() }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	timer := time.NewTimer(leave)
-	defer timer.Stop()
-	select {
-	case err := <-ended:
-		return err
-	case <-timer.C:
-		level.Warn(c.logger).Log("msg", "not everything ended in time", "waited", leave)
+// elect does the work while this replica is the leader, or at once if there is no
+// election. Without one the right to work ends with the process alone.
+func (c *controller) elect(ctx context.Context) error {
+	if !c.config.LeaderElect {
+		c.metrics.SetLeader(true)
+		c.lead(ctx, context.WithoutCancel(ctx))
 		return nil
 	}
+	return leader.Run(ctx, leader.Config{
+		Client:    c.clients.Lease.CoordinationV1(),
+		Namespace: c.config.LeaderElectNamespace,
+		Name:      name,
+		Fence:     c.fence,
+		Changed:   c.metrics.SetLeader,
+		Logger:    c.logger,
+	}, c.lead)
 }
 
-// lead does the work until ctx is done.
-func (c *controller) lead(ctx context.Context) {
+// lead does the work until ctx is done, and finishes what it has in hand for as
+// long as held is not.
+func (c *controller) lead(ctx, held context.Context) {
 	c.broker.Begin()
 	var group errgroup.Group
 	for _, s := range c.sources {
@@ -129,7 +119,7 @@ func (c *controller) lead(ctx context.Context) {
 	group.Go(func() error { return c.rules.watch(ctx, c.loop.Add) })
 	group.Go(func() error { c.sweepOrphans(ctx); return nil })
 	group.Go(func() error { c.rules.reporter.WarnPods(ctx, c.broker.Unserved); return nil })
-	c.loop.Run(ctx, c.config.Workers)
+	c.loop.Run(ctx, held, c.config.Workers)
 	_ = group.Wait() // feeding ends with ctx, and only then in an error
 }
 

@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, version)
 		return exitOK
 	case command == config.TrustPolicy:
-		if err = printTrustPolicy(ctx, cfg, stdout); err != nil {
+		if err = printTrustPolicy(ctx, cfg, stdout, stderr); err != nil {
 			fmt.Fprintln(stderr, err)
 			return exitError
 		}

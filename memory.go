@@ -4,8 +4,6 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
-
-	"k8s.io/client-go/tools/cache"
 )
 
 // gcPercent trades processor time, of which next to none is used, for memory:
@@ -21,13 +19,13 @@ func limitGarbage() {
 
 // giveBack returns memory to the operating system once the caches are filled.
 // Filling them takes several times what they hold, and the runtime would keep
-// that for a use that does not come again.
-func (c *controller) giveBack(ctx context.Context) {
-	var synced []cache.DoneChecker
+// that for a use that does not come again. A cache that the API server refuses to
+// fill is not waited for.
+func (c *controller) giveBack(ctx context.Context, free func()) {
 	for _, s := range c.sources {
-		synced = append(synced, s.objects.HasSyncedChecker(), s.secrets.HasSyncedChecker())
+		if !s.objects.AwaitSettled(ctx) || !s.secrets.AwaitSettled(ctx) {
+			return
+		}
 	}
-	if cache.WaitFor(ctx, "all", synced...) {
-		debug.FreeOSMemory()
-	}
+	free()
 }

@@ -4,21 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 
 	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/session"
 	"kube-aws-iam-controller/internal/trust"
 )
 
 // printTrustPolicy prints what the owner of a role has to put into it, so that
-// a namespace can use it. It is made with the controller's own credentials,
-// because only they tell what the policy has to name.
-func printTrustPolicy(ctx context.Context, cfg config.Config, stdout io.Writer) error {
-	assumer, err := newAssumer(ctx, cfg, "", nil)
-	if err != nil {
-		return err
-	}
-	principal, err := assumer.Principal(ctx)
+// a namespace can use it, and to stderr what may be wrong with that.
+func printTrustPolicy(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error {
+	principal, err := trustedPrincipal(ctx, cfg, stderr)
 	if err != nil {
 		return err
 	}
@@ -33,4 +30,26 @@ func printTrustPolicy(ctx context.Context, cfg config.Config, stdout io.Writer) 
 	out.WriteByte('\n')
 	_, err = stdout.Write(out.Bytes())
 	return err
+}
+
+// trustedPrincipal returns whom the policy has to name. Where no flag tells, AWS
+// is asked who the caller is, who need not be the controller.
+func trustedPrincipal(ctx context.Context, cfg config.Config, stderr io.Writer) (string, error) {
+	told, err := session.ToldPrincipal(sessionOptions(cfg, ""))
+	if err != nil || told != "" {
+		return told, err
+	}
+	assumer, err := newAssumer(ctx, cfg, "", session.ConfigOptions{})
+	if err != nil {
+		return "", err
+	}
+	doubt, err := assumer.Doubt(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%w: give the controller's own role with --controller-role-arn, which takes no credentials", err)
+	}
+	if doubt != "" {
+		fmt.Fprintf(stderr, "warning: %s, who is hardly the controller: the policy trusts the caller of this command. "+
+			"Give the controller's own role with --controller-role-arn, or use the controller's credentials\n", doubt)
+	}
+	return assumer.Principal(ctx)
 }

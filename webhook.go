@@ -76,6 +76,7 @@ func (c *controller) openWebhook(ctx context.Context, own string, registry *prom
 		Handler: mux,
 		TLS:     &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: w.certificate.Certificate},
 		Linger:  webhookLinger,
+		Logger:  c.logger,
 	})
 	if err != nil {
 		return fmt.Errorf("listen for pods to mutate: %w", err)

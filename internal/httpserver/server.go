@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/go-kit/log"
 )
 
 // A Server serves one handler.
@@ -26,6 +28,8 @@ type Options struct {
 	TLS *tls.Config
 	// Linger is how long a request under way may go on at the end.
 	Linger time.Duration
+	// Logger is told of connections that fail; nil for nobody.
+	Logger log.Logger
 }
 
 // Listen binds the address, so that one that is taken is an error at start-up.
@@ -43,6 +47,7 @@ func Listen(ctx context.Context, address string, opts Options) (*Server, error) 
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          newErrorLog(opts.Logger),
 	}}, nil
 }
 

@@ -23,9 +23,13 @@ type Options struct {
 	// API server that needs no credentials, such as kubectl proxy. Without
 	// either, the Pod's own ServiceAccount is used.
 	Kubeconfig, APIServer string
-	// QPS is how many requests a second are made at most, twice as many for
-	// a moment. Events have a quarter of it, of their own.
+	// QPS is how many requests a second the process makes at most, twice as
+	// many for a moment. Events have no more than a quarter of it, and reads that
+	// pods wait for go first. Only those of the Lease are not counted.
 	QPS float64
+	// Allowed is asked before every request that changes something, the Lease's
+	// excepted; an error is what becomes of the request. nil allows all.
+	Allowed func() error
 	// UserAgent names the controller in the API server's logs.
 	UserAgent string
 	Logger    log.Logger
@@ -40,6 +44,9 @@ type Clients struct {
 	// Core writes Secrets and reads Pods. Events is another client, so that
 	// a burst of events never delays a Secret.
 	Core, Events kubernetes.Interface
+	// Lease reads and writes the Lease, and is neither limited nor fenced with
+	// the others.
+	Lease kubernetes.Interface
 	// Metadata writes ServiceAccounts. Lookup reads them while a pod waits to
 	// be admitted, and never behind a burst of writes.
 	Metadata, Lookup metadata.Interface
@@ -47,6 +54,7 @@ type Clients struct {
 	Roles *awsiamrole.Client
 
 	logger log.Logger
+	host   string
 	// The watching clients have no request timeout, which would end watches.
 	watchingMetadata metadata.Interface
 	watchingRoles    *awsiamrole.Client
@@ -59,23 +67,26 @@ func Connect(opts Options) (*Clients, error) {
 		return nil, err
 	}
 	cfg.UserAgent = opts.UserAgent
-	cfg.QPS, cfg.Burst = float32(opts.QPS), max(1, int(2*opts.QPS))
 	brief := rest.CopyConfig(cfg)
 	brief.Timeout = requestTimeout
+	lease := forLease(brief)
+	brief = fence(brief, opts.Allowed)
+	work, events, admission := newShares(opts.QPS)
 
-	c := Clients{logger: opts.Logger}
-	var errs [6]error
-	c.Core, errs[0] = kubernetes.NewForConfig(protobuf(brief))
-	c.Events, errs[1] = kubernetes.NewForConfig(protobuf(quarter(brief)))
-	c.Metadata, errs[2] = metadata.NewForConfig(brief)
-	c.watchingMetadata, errs[3] = metadata.NewForConfig(cfg)
-	c.Roles, errs[4] = awsiamrole.NewClient(brief)
-	c.Lookup, errs[5] = metadata.NewForConfig(brief)
+	c := Clients{logger: opts.Logger, host: cfg.Host}
+	var errs [8]error
+	c.Core, errs[0] = kubernetes.NewForConfig(protobuf(limited(brief, work)))
+	c.Events, errs[1] = kubernetes.NewForConfig(protobuf(limited(brief, events)))
+	c.Lease, errs[2] = kubernetes.NewForConfig(protobuf(lease))
+	c.Metadata, errs[3] = metadata.NewForConfig(limited(brief, work))
+	c.Lookup, errs[4] = metadata.NewForConfig(limited(brief, admission))
+	c.Roles, errs[5] = awsiamrole.NewClient(limited(brief, work))
+	c.watchingMetadata, errs[6] = metadata.NewForConfig(limited(cfg, work))
+	c.watchingRoles, errs[7] = awsiamrole.NewClient(limited(cfg, work))
 	if err = errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make clients: %w", err)
 	}
-	c.watchingRoles, err = awsiamrole.NewClient(cfg)
-	return &c, err
+	return &c, nil
 }
 
 func config(opts Options) (*rest.Config, error) {
@@ -101,11 +112,5 @@ func protobuf(cfg *rest.Config) *rest.Config {
 	cfg = rest.CopyConfig(cfg)
 	cfg.ContentType = runtime.ContentTypeProtobuf
 	cfg.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	return cfg
-}
-
-func quarter(cfg *rest.Config) *rest.Config {
-	cfg = rest.CopyConfig(cfg)
-	cfg.QPS, cfg.Burst = cfg.QPS/4, max(1, cfg.Burst/4)
 	return cfg
 }

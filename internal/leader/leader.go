@@ -1,18 +1,19 @@
 // Package leader makes sure that one replica at a time does the work, by means
-// of a Lease.
+// of a Lease, and that a replica that has lost it does nothing more.
 package leader
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
 	"github.com/google/uuid"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
@@ -24,98 +25,168 @@ const (
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
 	retryPeriod   = 2 * time.Second
+	// releaseTimeout is short because the Lease runs out by itself.
+	releaseTimeout = 1500 * time.Millisecond
+	// abandonTimeout is how long work that may not go on may take to notice.
+	abandonTimeout = 5 * time.Second
 )
 
 // Config says which Lease it is about.
 type Config struct {
-	Client          kubernetes.Interface
+	Client          coordinationv1client.LeasesGetter
 	Namespace, Name string
+	// Fence is closed when the Lease is lost.
+	Fence *Fence
 	// Changed is called with whether this replica is the leader.
 	Changed func(leading bool)
+	Logger  log.Logger
 }
 
-// errLost ends the process: what was begun as the leader may not be finished
-// as a follower, and a restart is the simplest way to forget it.
-var errLost = errors.New("the lease was lost to another replica, or could not be renewed in time")
+// A Lead function does the work of the leader until ctx is done. What it has in
+// hand then may be finished, for as long as held is not done: that is when the
+// Lease is lost, and nothing may be begun or go on from then.
+type Lead func(ctx, held context.Context)
 
 // Run calls lead once this replica is the leader. When ctx is done, the Lease
-// is released, but not before lead has returned. Losing the Lease ends lead's
-// context and is an error.
-func Run(ctx context.Context, config Config, lead func(context.Context)) error {
-	electing, release := context.WithCancel(context.WithoutCancel(ctx))
-	defer release()
-	t := &term{ctx: ctx, release: release, lead: lead, changed: config.Changed}
-	elector, err := newElector(config, t)
+// is released, but not before lead has returned. Losing the Lease ends both of
+// lead's contexts and is ErrLost.
+func Run(ctx context.Context, config Config, lead Lead) error {
+	electing, resign := context.WithCancel(context.WithoutCancel(ctx))
+	defer resign()
+	t := &term{ctx: ctx, resign: resign, lead: lead, config: config, done: make(chan struct{})}
+	elector, lock, err := newElector(config, t)
 	if err != nil {
 		return fmt.Errorf("prepare the election: %w", err)
 	}
-	stop := context.AfterFunc(ctx, t.end)
-	defer stop()
+	defer context.AfterFunc(ctx, t.end)()
 	elector.Run(electing)
-	t.working.Wait()
-	if ctx.Err() == nil {
-		return errLost
+	if err := t.await(); err != nil {
+		return err
+	}
+	config.Fence.release()
+	if err := lock.release(context.WithoutCancel(ctx)); err != nil {
+		level.Warn(config.Logger).Log("msg", "the lease was not released: a standby takes over when it runs out", "err", err)
 	}
 	return nil
 }
 
-func newElector(config Config, t *term) (*leaderelection.LeaderElector, error) {
+func newElector(config Config, t *term) (*leaderelection.LeaderElector, *fencedLock, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{
-			LeaseMeta:  metav1.ObjectMeta{Namespace: config.Namespace, Name: config.Name},
-			Client:     config.Client.CoordinationV1(),
-			LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + uuid.NewString()},
-		},
-		Name:            config.Name,
-		LeaseDuration:   leaseDuration,
-		RenewDeadline:   renewDeadline,
-		RetryPeriod:     retryPeriod,
-		ReleaseOnCancel: true,
+	lock := &fencedLock{fence: config.Fence, Interface: &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: config.Namespace, Name: config.Name},
+		Client:     config.Client,
+		LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + uuid.NewString()},
+	}}
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock:          lock,
+		Name:          config.Name,
+		LeaseDuration: leaseDuration,
+		RenewDeadline: renewDeadline,
+		RetryPeriod:   retryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: t.begin,
-			OnStoppedLeading: func() { config.Changed(false) },
+			OnStoppedLeading: t.stopped,
 		},
 	})
+	return elector, lock, err
 }
 
 // term is the time in office of one replica.
 type term struct {
-	ctx     context.Context //nolint:containedctx // the callbacks of an election take no other
-	release context.CancelFunc
-	lead    func(context.Context)
-	changed func(bool)
+	ctx    context.Context //nolint:containedctx // the callbacks of an election take no other
+	resign context.CancelFunc
+	lead   Lead
+	config Config
 
-	mu      sync.Mutex
-	begun   bool
-	working sync.WaitGroup
+	mu           sync.Mutex
+	begun, ended bool
+	done         chan struct{} // closed once lead has returned
 }
 
-// begin leads until held, which ends with the Lease, or the term's own context
-// is done, and then lets go of the Lease.
-func (t *term) begin(held context.Context) {
+// begin leads until the process is to end or the Lease is lost, and then ends
+// the election.
+func (t *term) begin(context.Context) {
 	t.mu.Lock()
+	if t.ended {
+		t.mu.Unlock()
+		return
+	}
 	t.begun = true
-	t.working.Add(1)
 	t.mu.Unlock()
-	defer t.working.Done()
-	defer t.release()
+	defer t.resign()
+	defer close(t.done)
 
-	t.changed(true)
-	leading, cancel := context.WithCancel(held)
-	defer cancel()
-	defer context.AfterFunc(t.ctx, cancel)() //nolint:contextcheck // the process's context ends it as well
-	t.lead(leading)
+	held, abandon := context.WithCancelCause(context.WithoutCancel(t.ctx))
+	defer abandon(nil)
+	leading, stop := context.WithCancelCause(held)
+	defer stop(nil)
+	defer context.AfterFunc(t.ctx, func() { stop(context.Cause(t.ctx)) })() //nolint:contextcheck // it is the process's
+	go t.watch(held, abandon)
+	t.config.Changed(true)
+	defer t.config.Changed(false)
+	t.lead(leading, held)
 }
 
-// end lets go at once if there is nothing to finish.
+// watch ends everything when the Lease is lost, a renewal that hangs included.
+func (t *term) watch(held context.Context, abandon context.CancelCauseFunc) {
+	select {
+	case <-held.Done():
+	case <-t.config.Fence.Lost():
+		abandon(ErrLost)
+		t.config.Changed(false)
+		t.resign()
+	}
+}
+
+// stopped is called when the election is over, whoever ended it.
+func (t *term) stopped() {
+	t.mu.Lock()
+	begun := t.begun
+	t.mu.Unlock()
+	select {
+	case <-t.done:
+	default:
+		if begun { // client-go gave up before the fence did
+			t.config.Fence.lose()
+		}
+	}
+}
+
+// end ends the election at once if there is nothing to finish.
 func (t *term) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.begun {
-		t.release()
+		t.ended = true
+		t.resign()
+	}
+}
+
+// await returns once lead has returned. If the Lease was lost that is an error,
+// and lead is not waited for much longer: nothing it does takes effect.
+func (t *term) await() error {
+	t.mu.Lock()
+	begun := t.begun
+	t.ended = true
+	t.mu.Unlock()
+	if begun {
+		select {
+		case <-t.done:
+		case <-t.config.Fence.Lost():
+			t.awaitAbandoned()
+		}
+	}
+	return t.config.Fence.Check()
+}
+
+func (t *term) awaitAbandoned() {
+	timer := time.NewTimer(abandonTimeout)
+	defer timer.Stop()
+	select {
+	case <-t.done:
+	case <-timer.C:
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -27,7 +28,9 @@ func holder(client *fake.Clientset) string {
 }
 
 func config(client *fake.Clientset, leading *atomic.Bool) Config {
-	return Config{Client: client, Namespace: "ns", Name: "lease", Changed: leading.Store}
+	return Config{
+		Client: client.CoordinationV1(), Namespace: "ns", Name: "lease", Fence: NewFence(), Changed: leading.Store, Logger: log.NewNopLogger(),
+	}
 }
 
 func TestTheLeaseIsReleasedOnceTheWorkIsDone(t *testing.T) {
@@ -37,7 +40,7 @@ func TestTheLeaseIsReleasedOnceTheWorkIsDone(t *testing.T) {
 		during := ""
 		ended := make(chan error)
 		go func() {
-			ended <- Run(ctx, config(client, leading), func(ctx context.Context) {
+			ended <- Run(ctx, config(client, leading), func(ctx, _ context.Context) {
 				<-ctx.Done()
 				time.Sleep(3 * time.Second) // work in hand
 				during = holder(client)
@@ -58,7 +61,7 @@ func TestTheLeaseIsReleasedOnceTheWorkIsDone(t *testing.T) {
 func TestAStandbyTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, first, second := fake.NewClientset(), &atomic.Bool{}, &atomic.Bool{}
-		work := func(ctx context.Context) { <-ctx.Done() }
+		work := func(ctx, _ context.Context) { <-ctx.Done() }
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 2)
 		go func() { ended <- Run(ctx, config(client, first), work) }()
@@ -87,7 +90,7 @@ func TestAStandbyThatNeverLedEndsAtOnce(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() {
-			ended <- Run(ctx, config(client, &atomic.Bool{}), func(context.Context) { t.Error("it led") })
+			ended <- Run(ctx, config(client, &atomic.Bool{}), func(context.Context, context.Context) { t.Error("it led") })
 		}()
 		time.Sleep(5 * time.Second)
 		stop()
@@ -96,22 +99,199 @@ func TestAStandbyThatNeverLedEndsAtOnce(t *testing.T) {
 	})
 }
 
-func TestALostLeaseEndsTheWork(t *testing.T) {
+// A lost is one way to lose the Lease: it begins now, and ends with the test.
+type lost func(t *testing.T, client *fake.Clientset)
+
+// ways in which the Lease is lost, and how long after that the work may go on.
+var ways = map[string]struct {
+	lose   lost
+	within time.Duration
+}{
+	"an API server that answers with errors": {func(_ *testing.T, client *fake.Clientset) {
+		client.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("away") })
+	}, renewDeadline},
+	"an API server that hangs": {func(t *testing.T, client *fake.Clientset) {
+		t.Helper()
+		client.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+			time.Sleep(time.Minute) // whatever the context of the request says
+			return true, nil, errors.New("away")
+		})
+	}, renewDeadline},
+	"an API server whose answers come late": {func(_ *testing.T, client *fake.Clientset) {
+		client.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+			time.Sleep(renewDeadline)
+			return false, nil, nil
+		})
+	}, renewDeadline},
+	"another holder": {func(t *testing.T, client *fake.Clientset) {
+		t.Helper()
+		_, err := client.CoordinationV1().Leases("ns").Update(t.Context(), &coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lease"},
+			Spec: coordinationv1.LeaseSpec{
+				HolderIdentity: new("somebody"), LeaseDurationSeconds: new(int32(15)), RenewTime: new(metav1.NowMicro()), AcquireTime: new(metav1.NowMicro()),
+			},
+		}, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		// A real API server refuses an update of what has changed since.
+		client.PrependReactor("update", "leases", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("conflict") })
+	}, retryPeriod},
+}
+
+func TestALostLeaseEndsTheWorkInHandAtOnce(t *testing.T) {
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, leading := fake.NewClientset(), &atomic.Bool{}
+				config := config(client, leading)
+				ended := make(chan error, 1)
+				var stopped time.Time
+				var cause error
+				go func() {
+					ended <- Run(t.Context(), config, func(ctx, held context.Context) {
+						<-held.Done()
+						stopped, cause = time.Now(), context.Cause(held)
+						assert.Error(t, ctx.Err(), "nothing is begun any more either")
+						assert.ErrorIs(t, config.Fence.Check(), ErrLost)
+					})
+				}()
+				time.Sleep(time.Second)
+				require.True(t, leading.Load())
+				require.NoError(t, config.Fence.Check())
+				begin := time.Now()
+				way.lose(t, client)
+				require.ErrorIs(t, <-ended, ErrLost)
+				require.ErrorIs(t, cause, ErrLost)
+				assert.LessOrEqual(t, stopped.Sub(begin), way.within)
+				assert.Less(t, stopped.Sub(begin), leaseDuration-retryPeriod, "before anybody else can have taken the lease")
+				assert.False(t, leading.Load())
+				time.Sleep(2 * time.Minute) // what hung has come back
+				assert.ErrorIs(t, config.Fence.Check(), ErrLost, "for good")
+			})
+		})
+	}
+}
+
+func TestALostLeaseIsNotTakenFromWhoeverHoldsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
-		var away atomic.Bool
-		client.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return away.Load(), nil, errors.New("away")
-		})
-		ended := make(chan error)
-		var stopped time.Time
+		ended := make(chan error, 1)
 		go func() {
-			ended <- Run(t.Context(), config(client, &atomic.Bool{}), func(ctx context.Context) { <-ctx.Done(); stopped = time.Now() })
+			ended <- Run(t.Context(), config(client, &atomic.Bool{}), func(_, held context.Context) { <-held.Done() })
 		}()
 		time.Sleep(time.Second)
-		away.Store(true)
+		ways["another holder"].lose(t, client)
+		require.ErrorIs(t, <-ended, ErrLost)
+		assert.Equal(t, "somebody", holder(client))
+	})
+}
+
+func TestALeaseThatIsLostDuringTheEndHasNoGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		var abandoned time.Time
+		go func() {
+			ended <- Run(ctx, config(client, &atomic.Bool{}), func(ctx, held context.Context) {
+				<-ctx.Done()
+				assert.NoError(t, held.Err(), "what is in hand may be finished")
+				<-held.Done()
+				abandoned = time.Now()
+			})
+		}()
+		time.Sleep(time.Second)
+		stop()
 		begin := time.Now()
-		require.ErrorIs(t, <-ended, errLost)
-		assert.LessOrEqual(t, stopped.Sub(begin), leaseDuration, "before anybody else can have taken the lease")
+		ways["an API server that hangs"].lose(t, client)
+		require.ErrorIs(t, <-ended, ErrLost)
+		assert.LessOrEqual(t, abandoned.Sub(begin), renewDeadline)
+		time.Sleep(2 * time.Minute)
+	})
+}
+
+func TestWorkThatDoesNotNoticeTheLossDoesNotHoldUpTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		ended := make(chan error, 1)
+		go func() {
+			ended <- Run(t.Context(), config(client, &atomic.Bool{}), func(context.Context, context.Context) { time.Sleep(time.Hour) })
+		}()
+		time.Sleep(time.Second)
+		begin := time.Now()
+		ways["an API server that hangs"].lose(t, client)
+		require.ErrorIs(t, <-ended, ErrLost)
+		assert.LessOrEqual(t, time.Since(begin), renewDeadline+time.Minute, "as long as client-go waits for the fake")
+		time.Sleep(2 * time.Hour)
+	})
+}
+
+func TestAnAPIServerThatHangsDoesNotHoldUpTheRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- Run(ctx, config(client, &atomic.Bool{}), func(ctx, _ context.Context) { <-ctx.Done() })
+		}()
+		time.Sleep(time.Second)
+		client.PrependReactor("*", "leases", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			time.Sleep(releaseTimeout) // the fake knows no contexts
+			return true, nil, context.DeadlineExceeded
+		})
+		begin := time.Now()
+		stop()
+		require.NoError(t, <-ended)
+		assert.LessOrEqual(t, time.Since(begin), 2*releaseTimeout)
+	})
+}
+
+func TestAFenceClosesByTheClockOfItsProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFence()
+		require.NoError(t, f.Check(), "open until the Lease is held")
+		f.renew(time.Now())
+		time.Sleep(trusted - time.Second)
+		require.NoError(t, f.Check())
+		f.renew(time.Now())
+		time.Sleep(trusted - time.Second)
+		require.NoError(t, f.Check(), "renewed")
+		select {
+		case <-f.Lost():
+			t.Error("lost too early")
+		default:
+		}
+		time.Sleep(time.Second)
+		<-f.Lost()
+		require.ErrorIs(t, f.Check(), ErrLost)
+		f.renew(time.Now())
+		require.ErrorIs(t, f.Check(), ErrLost, "for good")
+	})
+}
+
+func TestAPausedProcessFindsTheFenceClosed(t *testing.T) {
+	f := NewFence()
+	// As after a pause: the time is over, and no timer has run yet.
+	f.renewed = time.Now().Add(-trusted)
+	require.ErrorIs(t, f.Check(), ErrLost)
+
+	f = NewFence()
+	// As after a virtual machine was suspended: only the wall clock went on.
+	f.renewed = time.Now().Round(0).Add(-trusted)
+	require.ErrorIs(t, f.Check(), ErrLost)
+}
+
+func TestARenewalThatTookTooLongIsNone(t *testing.T) {
+	f := NewFence()
+	f.renew(time.Now().Add(-trusted))
+	assert.ErrorIs(t, f.Check(), ErrLost)
+}
+
+func TestAReleasedLeaseIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFence()
+		f.renew(time.Now())
+		f.release()
+		time.Sleep(time.Hour)
+		assert.NoError(t, f.Check())
 	})
 }

@@ -18,18 +18,23 @@ type Identity struct {
 // identities computes its series when it is scraped. None are kept, so those
 // of what is gone are gone, and tens of thousands of them cost no memory.
 type identities struct {
-	list   func() iter.Seq[Identity]
-	zero   map[[2]string]float64
-	count  *prometheus.Desc
-	expiry *prometheus.Desc
+	// leading says whether this replica knows: what a standby would tell is old,
+	// and counts twice in a sum.
+	leading func() bool
+	list    func() iter.Seq[Identity]
+	zero    map[[2]string]float64
+	count   *prometheus.Desc
+	expiry  *prometheus.Desc
 }
 
-// NewIdentities returns a collector of the identities that list yields. Each
-// source and state is counted, if only as 0.
-func NewIdentities(list func() iter.Seq[Identity], sources, states []string) prometheus.Collector {
+// NewIdentities returns a collector of the identities that list yields, which has
+// no series while leading returns false. Each source and state is counted, if
+// only as 0.
+func NewIdentities(leading func() bool, list func() iter.Seq[Identity], sources, states []string) prometheus.Collector {
 	c := &identities{
-		list: list,
-		zero: map[[2]string]float64{},
+		leading: leading,
+		list:    list,
+		zero:    map[[2]string]float64{},
 		count: prometheus.NewDesc(namespace+"_identities",
 			"Identities by kind of object and state.", []string{"source", "state"}, nil),
 		expiry: prometheus.NewDesc(namespace+"_credentials_expiration_timestamp_seconds",
@@ -52,6 +57,9 @@ func (c *identities) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *identities) Collect(ch chan<- prometheus.Metric) {
+	if !c.leading() {
+		return
+	}
 	counts := make(map[[2]string]float64, len(c.zero))
 	for key := range c.zero {
 		counts[key] = 0

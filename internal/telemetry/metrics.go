@@ -5,6 +5,7 @@ package telemetry
 import (
 	"errors"
 	"regexp"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,8 @@ type Metrics struct {
 	drift           *prometheus.CounterVec
 	leader          prometheus.Gauge
 	webhook         *prometheus.CounterVec
+
+	leading atomic.Bool
 }
 
 // NewMetrics registers the controller's metrics, and those of Go and of the
@@ -134,8 +137,13 @@ func (m *Metrics) ObserveAWSRequest(service, operation, code string, took time.D
 
 // SetLeader says whether this replica does the work.
 func (m *Metrics) SetLeader(leading bool) {
+	m.leading.Store(leading)
 	m.leader.Set(0)
 	if leading {
 		m.leader.Set(1)
 	}
 }
+
+// Leading returns whether this replica does the work. What is known of identities
+// is exported by the one that does.
+func (m *Metrics) Leading() bool { return m.leading.Load() }

@@ -15,18 +15,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/tools/metrics"
 	"k8s.io/client-go/util/workqueue"
+
+	"kube-aws-iam-controller/internal/httpserver"
 )
+
+func listen(t *testing.T, address string, reg *prometheus.Registry, health, readiness []Check) (*httpserver.Server, error) {
+	t.Helper()
+	return Listen(t.Context(), ServerOptions{Address: address, Metrics: reg, Health: health, Readiness: readiness, Logger: log.NewNopLogger()})
+}
+
+func always() bool { return true }
 
 // serve runs a server until the test ends and returns how to ask it.
 func serve(t *testing.T, reg *prometheus.Registry, health, readiness []Check) func(method, path string) (int, string) {
 	t.Helper()
-	server, err := Listen(t.Context(), "127.0.0.1:0", reg, health, readiness)
+	server, err := listen(t, "127.0.0.1:0", reg, health, readiness)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -96,7 +106,7 @@ func TestSeriesOfWhatIsGoneGoAway(t *testing.T) {
 		{Source: "serviceaccount", Namespace: "b", Name: "y", State: "ready", Expiration: time.Unix(200, 0)},
 		{Source: "awsiamrole", Namespace: "c", Name: "z", State: "pending"},
 	}
-	c := NewIdentities(func() iter.Seq[Identity] { return slices.Values(all) }, []string{"serviceaccount", "awsiamrole"}, []string{"ready", "pending"})
+	c := NewIdentities(always, func() iter.Seq[Identity] { return slices.Values(all) }, []string{"serviceaccount", "awsiamrole"}, []string{"ready", "pending"})
 	want := `
 # HELP kube_aws_iam_controller_credentials_expiration_timestamp_seconds When the credentials in an identity's Secret run out, in seconds since the epoch.
 # TYPE kube_aws_iam_controller_credentials_expiration_timestamp_seconds gauge
@@ -113,6 +123,21 @@ kube_aws_iam_controller_identities{source="serviceaccount",state="ready"} 2
 	all = all[:1]
 	assert.Equal(t, 1, testutil.CollectAndCount(c, "kube_aws_iam_controller_credentials_expiration_timestamp_seconds"))
 	assert.Equal(t, 4, testutil.CollectAndCount(c, "kube_aws_iam_controller_identities"))
+}
+
+func TestAStandbyTellsNothingOfIdentities(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	m, err := NewMetrics(reg, "v1")
+	require.NoError(t, err)
+	all := []Identity{{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Expiration: time.Unix(100, 0)}}
+	c := NewIdentities(m.Leading, func() iter.Seq[Identity] { return slices.Values(all) }, []string{"serviceaccount"}, []string{"ready"})
+	assert.Zero(t, testutil.CollectAndCount(c), "a standby")
+	m.SetLeader(true)
+	assert.Equal(t, 2, testutil.CollectAndCount(c), "the leader")
+	assert.InDelta(t, 1, testutil.ToFloat64(m.leader), 0)
+	m.SetLeader(false)
+	assert.Zero(t, testutil.CollectAndCount(c), "one that was it")
+	assert.Equal(t, 1, testutil.CollectAndCount(m.leader), "each says whether it leads")
 }
 
 func TestChecksAreAskedEachTime(t *testing.T) {
@@ -156,7 +181,7 @@ func TestOnlyWhatFailsIsListed(t *testing.T) {
 
 func TestAnAnswerUnderWayIsFinishedAtTheEnd(t *testing.T) {
 	asked, finish := make(chan struct{}), make(chan struct{})
-	server, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), []Check{{Name: "slow", Test: func() error {
+	server, err := listen(t, "127.0.0.1:0", prometheus.NewRegistry(), []Check{{Name: "slow", Test: func() error {
 		close(asked)
 		<-finish
 		return nil
@@ -192,7 +217,7 @@ func TestAnAnswerUnderWayIsFinishedAtTheEnd(t *testing.T) {
 func TestAnAnswerThatNeverEndsHoldsNobodyUp(t *testing.T) {
 	asked, never := make(chan struct{}), make(chan struct{})
 	defer close(never)
-	server, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), []Check{{Name: "stuck", Test: func() error {
+	server, err := listen(t, "127.0.0.1:0", prometheus.NewRegistry(), []Check{{Name: "stuck", Test: func() error {
 		close(asked)
 		<-never
 		return nil
@@ -218,19 +243,19 @@ func TestAnAnswerThatNeverEndsHoldsNobodyUp(t *testing.T) {
 }
 
 func TestServingAfterTheEndIsOver(t *testing.T) {
-	server, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
+	server, err := listen(t, "127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, server.Serve(ctx))
-	_, err = Listen(t.Context(), server.Addr().String(), prometheus.NewRegistry(), nil, nil)
+	_, err = listen(t, server.Addr().String(), prometheus.NewRegistry(), nil, nil)
 	assert.NoError(t, err, "the port is free again")
 }
 
 func TestScrapesAreLimited(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	asked, finish := make(chan struct{}, maxScrapes), make(chan struct{})
-	reg.MustRegister(NewIdentities(func() iter.Seq[Identity] {
+	reg.MustRegister(NewIdentities(always, func() iter.Seq[Identity] {
 		asked <- struct{}{}
 		<-finish
 		return slices.Values([]Identity(nil))
@@ -253,12 +278,12 @@ func TestScrapesAreLimited(t *testing.T) {
 }
 
 func TestATakenPortIsAnErrorAtOnce(t *testing.T) {
-	first, err := Listen(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
+	first, err := listen(t, "127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
 	require.NoError(t, err)
 	ended, end := context.WithCancel(t.Context())
 	end()
 	defer func() { assert.NoError(t, first.Serve(ended)) }()
-	_, err = Listen(t.Context(), first.Addr().String(), prometheus.NewRegistry(), nil, nil)
+	_, err = listen(t, first.Addr().String(), prometheus.NewRegistry(), nil, nil)
 	assert.ErrorContains(t, err, "address already in use")
 }
 

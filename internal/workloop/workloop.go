@@ -118,9 +118,10 @@ func (l *Loop[K]) Alive(limit time.Duration) error { return l.watch.check(time.N
 
 // Run works until ctx is done and the syncs in hand have returned. They see a
 // context that lives for the grace time longer, so that credentials already
-// asked for still reach their Secret.
-func (l *Loop[K]) Run(ctx context.Context, workers int) {
-	inHand, abandon := context.WithCancel(context.WithoutCancel(ctx))
+// asked for still reach their Secret; but only for as long as held is not done:
+// whatever ends that leaves no right to finish anything.
+func (l *Loop[K]) Run(ctx, held context.Context, workers int) {
+	inHand, abandon := context.WithCancel(held)
 	defer abandon()
 	l.order.staff(workers)
 	l.backlog.staff(l.slow.Workers)

@@ -21,7 +21,7 @@ func run[K comparable](t *testing.T, l *Loop[K], workers int) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { l.Run(ctx, workers); close(done) }()
+	go func() { l.Run(ctx, context.WithoutCancel(ctx), workers); close(done) }()
 	return func() { cancel(); <-done }
 }
 
@@ -302,6 +302,31 @@ func TestStopAbandonsWorkAfterTheGraceTime(t *testing.T) {
 		stop()
 		assert.Equal(t, 8*time.Second, time.Since(start))
 	})
+}
+
+func TestWorkInHandHasNoGraceOnceTheRightToItIsLost(t *testing.T) {
+	for name, after := range map[string]time.Duration{"at once": 0, "during the grace time": 3 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := New(log.NewNopLogger(), func(ctx context.Context, _ string) (time.Duration, error) {
+					<-ctx.Done()
+					return 0, ctx.Err()
+				}, Config[string]{Deadline: noDeadline, Grace: 8 * time.Second})
+				held, lose := context.WithCancel(t.Context())
+				ctx, stop := context.WithCancel(held)
+				done := make(chan struct{})
+				go func() { l.Run(ctx, held, 1); close(done) }()
+				l.Add("in hand")
+				synctest.Wait()
+				start := time.Now()
+				stop()
+				time.Sleep(after)
+				lose()
+				<-done
+				assert.Equal(t, after, time.Since(start))
+			})
+		})
+	}
 }
 
 func TestAPanicIsOneObjectsFailure(t *testing.T) {

@@ -1,0 +1,133 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/util/flowcontrol"
+)
+
+var errNotAllowed = errors.New("not allowed")
+
+// counting is an API server that counts what it is asked.
+func counting(t *testing.T) (url string, asked *atomic.Int64) {
+	t.Helper()
+	asked = &atomic.Int64{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, asked
+}
+
+// A request is what one of the clients can be asked to do.
+type request func(ctx context.Context, c *Clients) error
+
+var requests = map[string]request{
+	"core": func(ctx context.Context, c *Clients) error {
+		return c.Core.CoreV1().Secrets("ns").Delete(ctx, "a", metav1.DeleteOptions{})
+	},
+	"events": func(ctx context.Context, c *Clients) error {
+		return c.Events.CoreV1().Events("ns").Delete(ctx, "a", metav1.DeleteOptions{})
+	},
+	"metadata": func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Metadata) },
+	"lookup":   func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Lookup) },
+	"roles": func(ctx context.Context, c *Clients) error {
+		return c.Roles.Namespace("ns").Delete(ctx, "a", metav1.DeleteOptions{})
+	},
+}
+
+func deleteSecret(ctx context.Context, client metadata.Interface) error {
+	return client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace("ns").Delete(ctx, "a", metav1.DeleteOptions{})
+}
+
+func deleteLease(ctx context.Context, c *Clients) error {
+	return c.Lease.CoordinationV1().Leases("ns").Delete(ctx, "a", metav1.DeleteOptions{})
+}
+
+func TestAllClientsShareTheRateOfTheProcess(t *testing.T) {
+	url, asked := counting(t)
+	clients, err := Connect(Options{APIServer: url, QPS: 4, UserAgent: "test", Logger: log.NewNopLogger()})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	for range 20 {
+		for _, one := range requests {
+			_ = one(ctx, clients)
+		}
+	}
+	// A burst of eight, and two of what pods wait for, which never wait for others.
+	assert.LessOrEqual(t, asked.Load(), int64(8+2+1))
+	require.Error(t, requests["core"](ctx, clients), "nothing is left")
+
+	before := asked.Load()
+	require.True(t, apierrors.IsNotFound(deleteLease(t.Context(), clients)))
+	assert.Equal(t, before+1, asked.Load(), "the Lease waits for nobody")
+}
+
+func TestWhatPodsWaitForGoesFirstAndCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		work, events, admission := newShares(4)
+		for range 8 {
+			require.True(t, work.TryAccept())
+		}
+		for range 40 { // a second each four
+			go work.Accept()
+		}
+		synctest.Wait()
+		begin := time.Now()
+		require.NoError(t, admission.Wait(t.Context()))
+		require.NoError(t, admission.Wait(t.Context()))
+		assert.Zero(t, time.Since(begin))
+		require.NoError(t, admission.Wait(t.Context()))
+		assert.Equal(t, time.Second, time.Since(begin), "a quarter at most")
+		require.NoError(t, work.Wait(t.Context()))
+		assert.GreaterOrEqual(t, time.Since(begin), 10*time.Second+500*time.Millisecond, "they count")
+		assert.InDelta(t, 4, work.QPS(), 0)
+		for _, s := range []flowcontrol.RateLimiter{events, admission} {
+			assert.InDelta(t, 1, s.QPS(), 0)
+			s.Stop()
+		}
+	})
+}
+
+func TestNothingIsWrittenOnceThatIsNotAllowed(t *testing.T) {
+	url, asked := counting(t)
+	var allowed atomic.Bool
+	clients, err := Connect(Options{APIServer: url, QPS: 100, UserAgent: "test", Logger: log.NewNopLogger(), Allowed: func() error {
+		if allowed.Load() {
+			return nil
+		}
+		return errNotAllowed
+	}})
+	require.NoError(t, err)
+	for name, one := range requests {
+		t.Run(name, func(t *testing.T) {
+			before := asked.Load()
+			require.ErrorIs(t, one(t.Context(), clients), errNotAllowed)
+			assert.Equal(t, before, asked.Load())
+			allowed.Store(true)
+			require.NotErrorIs(t, one(t.Context(), clients), errNotAllowed)
+			assert.Equal(t, before+1, asked.Load())
+			allowed.Store(false)
+		})
+	}
+	_, err = clients.Core.CoreV1().Secrets("ns").Get(t.Context(), "a", metav1.GetOptions{})
+	require.NotErrorIs(t, err, errNotAllowed, "reads change nothing")
+	require.NotErrorIs(t, deleteLease(t.Context(), clients), errNotAllowed, "the Lease decides, and is not decided about")
+}

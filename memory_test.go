@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-kit/log"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/kube"
+)
+
+func TestMemoryIsGivenBackWithoutTheResourceOfAWSIAMRoles(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case strings.Contains(r.URL.Path, "zalando.org"):
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`))
+		case r.URL.Query().Has("watch") && r.URL.Query().Get("sendInitialEvents") == "true":
+			_, _ = w.Write([]byte(`{"type":"BOOKMARK","object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",` +
+				`"metadata":{"resourceVersion":"1","annotations":{"k8s.io/initial-events-end":"true"}}}}` + "\n"))
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		case r.URL.Query().Has("watch"):
+			<-r.Context().Done()
+		default:
+			_, _ = w.Write([]byte(`{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"1"},"items":[]}`))
+		}
+	}))
+	t.Cleanup(server.CloseClientConnections)
+	clients, err := kube.Connect(kube.Options{APIServer: server.URL, QPS: 100, UserAgent: "test", Logger: log.NewNopLogger()})
+	require.NoError(t, err)
+	c := &controller{config: config.Config{}, logger: log.NewNopLogger(), clients: clients}
+	_, _, err = c.openSources()
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for _, s := range c.sources {
+		go s.objects.RunWithContext(ctx)
+		go s.secrets.RunWithContext(ctx)
+	}
+	freed := make(chan struct{})
+	go c.giveBack(ctx, func() { close(freed) })
+	<-freed
+}
