@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// name is the Lease's, the user agent's and the event source's.
+	// name is the user agent's, and begins that of the webhook.
 	name = "kube-aws-iam-controller"
 	// grace is what is left of the ten seconds between SIGTERM and the exit
 	// once the Lease has been released and the last metrics scraped. Nothing
@@ -101,7 +101,8 @@ func (c *controller) elect(ctx context.Context) error {
 	return leader.Run(ctx, leader.Config{
 		Client:    c.clients.Lease.CoordinationV1(),
 		Namespace: c.config.LeaderElectNamespace,
-		Name:      name,
+		Name:      c.config.LeaderElectName,
+		Serves:    c.config.Namespace,
 		Fence:     c.fence,
 		Changed:   c.metrics.SetLeader,
 		Logger:    c.logger,

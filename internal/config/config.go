@@ -86,6 +86,7 @@ type Config struct {
 	ListenAddress        string
 	LeaderElect          bool
 	LeaderElectNamespace string
+	LeaderElectName      string
 
 	// TrustedNamespace is the argument of the command trust-policy.
 	TrustedNamespace string

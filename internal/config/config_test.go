@@ -32,8 +32,8 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Controller, command)
 	assert.Equal(t, Config{
-		LogFormat: "logfmt", KubeAPIQPS: 400, STSQPS: 250, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute, RefreshLimit: 20 * time.Minute, Workers: 30,
-		ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, SidecarLimits: limits,
+		LogFormat: "logfmt", KubeAPIQPS: 800, STSQPS: 250, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute, RefreshLimit: 20 * time.Minute, Workers: 30,
+		ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, LeaderElectName: "kube-aws-iam-controller", SidecarLimits: limits,
 	}, c)
 }
 
@@ -68,7 +68,7 @@ func TestEveryFlagIsAlsoAnEnvironmentVariable(t *testing.T) {
 	assert.Equal(t, Config{
 		Debug: true, ClusterName: "flag-wins", RefreshLimit: 10 * time.Minute, STSQPS: 1.5, Workers: 3, LeaderElect: true,
 		LeaderElectNamespace: "infra", LogFormat: "json", SessionTags: true, CredentialsFile: "/creds", Kubeconfig: "/kube",
-		KubeAPIQPS: 400, ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, SidecarLimits: limits, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute,
+		KubeAPIQPS: 800, ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, LeaderElectName: "kube-aws-iam-controller", SidecarLimits: limits, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute,
 	}, c)
 }
 
@@ -103,6 +103,7 @@ func TestMalformedFlagsAreNamed(t *testing.T) {
 		"a switch set to a word":              {"--debug=yes", `--debug (KUBE_AWS_IAM_DEBUG): "yes": give true or false`},
 		"a namespace that cannot be":          {"--namespace=Foo/Bar", `--namespace (KUBE_AWS_IAM_NAMESPACE): "Foo/Bar" is not a namespace`},
 		"a Lease's namespace that cannot be":  {"--leader-elect-namespace=_", "--leader-elect-namespace"},
+		"a Lease's name that cannot be":       {"--leader-elect-name=A b", `--leader-elect-name (KUBE_AWS_IAM_LEADER_ELECT_NAME): "A b" is not the name of a Lease`},
 		"a rate of nothing":                   {"--sts-qps=0", "--sts-qps"},
 		"a rate that is no number":            {"--sts-qps=NaN", "--sts-qps"},
 		"an endless rate":                     {"--kube-api-qps=Inf", "--kube-api-qps"},

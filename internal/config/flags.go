@@ -101,8 +101,10 @@ func clusterFlags(app *kingpin.Application, c *Config) {
 	app.Flag("namespace", "Limit the controller to one namespace.").StringVar(&c.Namespace)
 	app.Flag("kubeconfig", "Path of a kubeconfig file. The default is the Pod's own ServiceAccount.").StringVar(&c.Kubeconfig)
 	app.Flag("apiserver", "URL of an API server that asks for no credentials, such as kubectl proxy.").StringVar(&c.APIServer)
-	app.Flag("kube-api-qps", "Most requests a second to the API server; twice as many for a moment.").Default("400").Float64Var(&c.KubeAPIQPS)
-	app.Flag("leader-elect", "Work only while holding the Lease kube-aws-iam-controller. For more than one replica.").BoolVar(&c.LeaderElect)
+	app.Flag("kube-api-qps", "Most requests a second of the process to the API server; twice as many for a moment.").Default("800").Float64Var(&c.KubeAPIQPS)
+	app.Flag("leader-elect", "Work only while holding the Lease. For more than one replica.").BoolVar(&c.LeaderElect)
+	app.Flag("leader-elect-name", "Name of the Lease. Controllers of different namespaces whose Leases are in one namespace need one each.").
+		Default("kube-aws-iam-controller").StringVar(&c.LeaderElectName)
 	app.Flag("leader-elect-namespace", "Namespace of the Lease. The default is the Pod's own.").StringVar(&c.LeaderElectNamespace)
 }
 

@@ -30,6 +30,7 @@ func (c *Config) Validate() error {
 		flagError("cluster-name", trust.CheckClusterName(c.ClusterName)),
 		flagError("namespace", optional(c.Namespace, checkNamespace)),
 		flagError("leader-elect-namespace", optional(c.LeaderElectNamespace, checkNamespace)),
+		flagError("leader-elect-name", checkLease(c.LeaderElectName)),
 		wrap("the argument of trust-policy", optional(c.TrustedNamespace, checkNamespace)),
 		flagError("apiserver", checkURL(c.APIServer)),
 		flagError("base-role-arn", optional(c.BaseRoleARN, checkBase)),
@@ -94,6 +95,13 @@ func checkRoleARN(value string) error {
 func checkNamespace(value string) error {
 	if len(validation.IsDNS1123Label(value)) > 0 {
 		return fmt.Errorf("%s is not a namespace: give 1 to 63 lower-case letters, digits and -, the first and last not -", identity.Quote(value))
+	}
+	return nil
+}
+
+func checkLease(value string) error {
+	if len(validation.IsDNS1123Subdomain(value)) > 0 {
+		return fmt.Errorf("%s is not the name of a Lease: give 1 to 253 lower-case letters, digits, - and ., the first and last a letter or digit", identity.Quote(value))
 	}
 	return nil
 }

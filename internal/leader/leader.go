@@ -11,7 +11,6 @@ import (
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
-	"github.com/google/uuid"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/tools/leaderelection"
@@ -35,6 +34,8 @@ const (
 type Config struct {
 	Client          coordinationv1client.LeasesGetter
 	Namespace, Name string
+	// Serves is the one namespace that the work is about, "" for all.
+	Serves string
 	// Fence is closed when the Lease is lost.
 	Fence *Fence
 	// Changed is called with whether this replica is the leader.
@@ -75,10 +76,11 @@ func newElector(config Config, t *term) (*leaderelection.LeaderElector, *fencedL
 	if err != nil {
 		return nil, nil, err
 	}
+	me := holderIdentity(host, config.Serves)
 	lock := &fencedLock{fence: config.Fence, Interface: &resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Namespace: config.Namespace, Name: config.Name},
 		Client:     config.Client,
-		LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + uuid.NewString()},
+		LockConfig: resourcelock.ResourceLockConfig{Identity: me},
 	}}
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock:          lock,
@@ -89,6 +91,7 @@ func newElector(config Config, t *term) (*leaderelection.LeaderElector, *fencedL
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: t.begin,
 			OnStoppedLeading: t.stopped,
+			OnNewLeader:      config.tellForeign,
 		},
 	})
 	return elector, lock, err
