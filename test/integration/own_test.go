@@ -63,6 +63,7 @@ func TestRolesAreAssumedThroughAnIntermediateRole(t *testing.T) {
 			`"Condition":{"StringEquals":{"sts:ExternalId":"` + w.namespace + `/test"}}}]}`,
 	})
 	require.NoError(t, err)
+	w.env = append(w.env, "POD_NAMESPACE=kube-system")
 	w.start("--assume-role=through")
 	w.account("app", "app")
 	w.secret("app.aws-iam", nil)

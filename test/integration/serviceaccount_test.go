@@ -112,6 +112,7 @@ func TestAnotherNamespaceIsRefusedByTheRolesTrust(t *testing.T) {
 
 func TestTheControllersOwnRoleIsNotHandedOut(t *testing.T) {
 	w := newWorld(t)
+	w.env = append(w.env, "POD_NAMESPACE=kube-system")
 	w.start()
 	for name, role := range map[string]string{"by-name": w.aws.ControllerRole, "by-arn": w.aws.ControllerARN(), "by-case": strings.ToUpper(w.aws.ControllerRole)} {
 		w.account(name, role)

@@ -1,0 +1,136 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kube-aws-iam-controller/test/system"
+)
+
+// asksForItself makes an AWSIAMRole with the controller's own role, as a controller outside AWS has whose credentials it renews itself.
+func (w *world) asksForItself() {
+	w.t.Helper()
+	admin, err := w.aws.Admin()
+	require.NoError(w.t, err)
+	trust := w.aws.TrustPolicy(w.namespace + "/test")
+	_, err = admin.UpdateAssumeRolePolicy(w.t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: &w.aws.ControllerRole, PolicyDocument: &trust})
+	require.NoError(w.t, err)
+	w.role("seed", "", "roleReference: "+w.aws.ControllerARN())
+}
+
+func TestTheControllerKeepsWhatItRunsOnWhereItsNamespaceIsNotKnown(t *testing.T) {
+	for name, secret := range map[string]func(w *world){
+		"the predecessor's": func(w *world) {
+			_, err := w.KubectlInput(w.t.Context(), strings.NewReader(fmt.Sprintf(`
+apiVersion: v1
+kind: Secret
+metadata: {name: seed, namespace: %s, labels: {heritage: kube-aws-iam-controller, type: awsiamrole}}
+stringData:
+  role-arn: %s
+  expire: %s
+  credentials: "[default]\n"
+  credentials.process: "[default]\n"
+  awsiamrole-generation: "1"
+`, w.namespace, w.aws.ControllerARN(), time.Now().Add(50*time.Minute).UTC().Format(time.RFC3339))), "apply", "-f", "-")
+			require.NoError(w.t, err)
+		},
+		"its own": func(w *world) {
+			w.env = append(w.env, "POD_NAMESPACE="+w.namespace)
+			c := w.start()
+			w.secret("seed", nil)
+			ctx, cancel := context.WithTimeout(w.t.Context(), within)
+			defer cancel()
+			_, err := c.Stop(ctx)
+			require.NoError(w.t, err)
+			w.env = append(w.env, "POD_NAMESPACE=")
+			_, err = w.Kubectl(w.t.Context(), "patch", "awsiamrole", "seed", "-n", w.namespace, "--type=merge", "-p", `{"spec":{"roleSessionDuration":7200}}`)
+			require.NoError(w.t, err) // so that it is looked at again
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.asksForItself()
+			secret(w)
+			before := w.secret("seed", nil)
+			calls := w.assumed()
+			w.start()
+			assert.Contains(t, w.event("AWSIAMRole", "seed", "GetCredentialsFailed"), "set POD_NAMESPACE for the controller")
+			w.eventuallyField("awsiamrole/seed", `.status.conditions[?(@.type=="Ready")].message`, w.event("AWSIAMRole", "seed", "GetCredentialsFailed"))
+			after, err := w.Client().CoreV1().Secrets(w.namespace).Get(t.Context(), "seed", metav1.GetOptions{})
+			require.NoError(t, err, "it is what the controller may run on")
+			assert.Equal(t, before.UID, after.UID)
+			assert.Equal(t, before.Data, after.Data)
+			assert.Equal(t, calls, w.assumed(), "and it is handed out to nobody")
+
+			w.env = append(w.env, "POD_NAMESPACE="+w.namespace)
+			w.running[len(w.running)-1].Kill()
+			w.start()
+			w.secret("seed", before)
+		})
+	}
+}
+
+func TestAnAPIServerThatIsSilentIsNamedWithinSeconds(t *testing.T) {
+	w := newWorld(t)
+	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = silent.Close() })
+	begin := time.Now()
+	c := w.launch("--apiserver=http://"+silent.Addr().String(), "--kubeconfig=")
+	w.eventually(func(context.Context) error {
+		log, failure := c.Output()
+		if failure == nil && !strings.Contains(log, "the API server cannot be reached, trying again until it can") {
+			failure = errors.New("nothing is said")
+		}
+		return failure
+	})
+	assert.Less(t, time.Since(begin), 15*time.Second, "three, and a busy machine")
+	log, err := c.Output()
+	require.NoError(t, err)
+	assert.Contains(t, log, "address=http://"+silent.Addr().String())
+	assert.Contains(t, log, "no answer within 3s")
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	code, err := c.Stop(ctx)
+	require.NoError(t, err)
+	assert.Zero(t, code)
+}
+
+func TestControllersOfTwoNamespacesNeedALeaseEach(t *testing.T) {
+	w := newWorld(t)
+	other := w.NewNamespace(t)
+	leases := []string{w.namespace, other} // names that no other test has
+	_, err := w.Kubectl(t.Context(), "create", "role", w.namespace, "-n", "kube-system", "--verb=get,update", "--resource=leases.coordination.k8s.io",
+		"--resource-name="+leases[0], "--resource-name="+leases[1])
+	require.NoError(t, err)
+	_, err = w.Kubectl(t.Context(), "create", "rolebinding", w.namespace, "-n", "kube-system", "--role="+w.namespace,
+		"--serviceaccount="+system.Namespace+":"+system.Account)
+	require.NoError(t, err)
+	elect := func(namespace, lease string) *system.Controller {
+		return w.launch("--namespace="+namespace, "--leader-elect", "--leader-elect-namespace=kube-system", "--leader-elect-name="+lease)
+	}
+	first := elect(w.namespace, leases[0])
+	w.eventually(func(ctx context.Context) error { return leads(ctx, first, 1) })
+	waits := elect(other, leases[0])
+	w.eventually(func(context.Context) error {
+		log, failure := waits.Output()
+		if failure == nil && !strings.Contains(log, "the lease is held by a controller of another namespace") {
+			failure = errors.New("it waits in silence")
+		}
+		return failure
+	})
+	require.NoError(t, leads(t.Context(), waits, 0))
+	second := elect(other, leases[1])
+	w.eventually(func(ctx context.Context) error { return leads(ctx, second, 1) })
+	require.NoError(t, leads(t.Context(), first, 1))
+}
