@@ -6,8 +6,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-kit/log"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/config"
@@ -24,7 +26,7 @@ func TestMemoryIsGivenBackWithoutTheResourceOfAWSIAMRoles(t *testing.T) {
 		case r.URL.Query().Has("watch") && r.URL.Query().Get("sendInitialEvents") == "true":
 			_, _ = w.Write([]byte(`{"type":"BOOKMARK","object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",` +
 				`"metadata":{"resourceVersion":"1","annotations":{"k8s.io/initial-events-end":"true"}}}}` + "\n"))
-			w.(http.Flusher).Flush()
+			assert.NoError(t, http.NewResponseController(w).Flush())
 			<-r.Context().Done()
 		case r.URL.Query().Has("watch"):
 			<-r.Context().Done()
@@ -46,5 +48,12 @@ func TestMemoryIsGivenBackWithoutTheResourceOfAWSIAMRoles(t *testing.T) {
 	}
 	freed := make(chan struct{})
 	go c.giveBack(ctx, func() { close(freed) })
-	<-freed
+	require.Eventually(t, func() bool {
+		select {
+		case <-freed:
+			return true
+		default:
+			return false
+		}
+	}, 20*time.Second, 10*time.Millisecond)
 }

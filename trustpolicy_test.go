@@ -28,8 +28,10 @@ func principals(t *testing.T, policy string) []string {
 	t.Helper()
 	var document struct {
 		Statement []struct {
-			Principal struct{ AWS string }
-		}
+			Principal struct {
+				AWS string `json:"AWS"`
+			} `json:"Principal"`
+		} `json:"Statement"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(policy), &document), "it is JSON and nothing besides: %s", policy)
 	var all []string

@@ -20,9 +20,9 @@ func TestAMisspeltNameIsSuggested(t *testing.T) {
 		"a switch that is negated":      {[]string{"--no-leader-elct"}, `unknown flag "--no-leader-elct"`},
 		"a single dash":                 {[]string{"-debug"}, `unknown flag "-debug" (did you mean --debug?)`},
 		"a flag behind a command":       {[]string{"version", "--debugg"}, "did you mean --debug?"},
-		"a command":                     {[]string{"verison"}, "did you mean version?"},
+		"a command":                     {[]string{"versin"}, "did you mean version?"},
 		"a command behind a flag":       {[]string{"--debug", "trustpolicy", "ns"}, "did you mean trust-policy?"},
-		"the version with another word": {[]string{"--versoin"}, "did you mean --version?"},
+		"the version with another word": {[]string{"--versio"}, "did you mean --version?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := parse(t, tc.args...)

@@ -13,8 +13,9 @@ var ErrLost = errors.New("the lease was lost to another replica, or could not be
 
 // trusted is how long a renewal is relied upon. What is left of the Lease after
 // that is for the requests that are under way: they have to be over before
-// anybody else can take the Lease.
-const trusted = renewDeadline
+// anybody else can take the Lease. An API server that takes up to four seconds
+// for each renewal does not cost the Lease.
+const trusted = leaseDuration - 3*time.Second
 
 // A Fence keeps a replica that has lost the Lease from doing anything more. It
 // goes by the clock of this process alone: the Lease is held for as long as a

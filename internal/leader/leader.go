@@ -127,10 +127,10 @@ func (t *term) begin(context.Context) {
 	leading, stop := context.WithCancelCause(held)
 	defer stop(nil)
 	defer context.AfterFunc(t.ctx, func() { stop(context.Cause(t.ctx)) })() //nolint:contextcheck // it is the process's
-	go t.watch(held, abandon)
+	go t.watch(held, abandon)                                               //nolint:contextcheck // made of the process's
 	t.config.Changed(true)
 	defer t.config.Changed(false)
-	t.lead(leading, held)
+	t.lead(leading, held) //nolint:contextcheck // made of the process's
 }
 
 // watch ends everything when the Lease is lost, a renewal that hangs included.

@@ -84,11 +84,11 @@ func (o *ownIdentity) resolve(ctx context.Context, want identity.Desired) (ident
 // these may be the ones that the controller itself runs on. So it is no
 // *identity.InvalidError, which would have them removed.
 func (o *ownIdentity) mayHaveOwn(role identity.RoleReference, namespace string) error {
-	switch {
-	case o.ownNamespace == "":
+	switch o.ownNamespace {
+	case "":
 		return fmt.Errorf("%s is the controller's own role, which only objects in the controller's own namespace may have, and that is not known: "+
 			"set POD_NAMESPACE for the controller, or use another role", role)
-	case o.ownNamespace == namespace:
+	case namespace:
 		return nil
 	default:
 		return &identity.InvalidError{
