@@ -99,31 +99,52 @@ func TestAStandbyThatNeverLedEndsAtOnce(t *testing.T) {
 	})
 }
 
+// api is an API server whose answers about Leases can be changed while it is asked.
+type api struct {
+	*fake.Clientset
+
+	react atomic.Pointer[clienttesting.ReactionFunc]
+}
+
+func newAPI() *api {
+	a := &api{Clientset: fake.NewClientset()}
+	a.PrependReactor("*", "leases", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		if react := a.react.Load(); react != nil {
+			return (*react)(action)
+		}
+		return false, nil, nil
+	})
+	return a
+}
+
+// answer changes the answers from now on.
+func (a *api) answer(react clienttesting.ReactionFunc) { a.react.Store(&react) }
+
 // A lost is one way to lose the Lease: it begins now, and ends with the test.
-type lost func(t *testing.T, client *fake.Clientset)
+type lost func(t *testing.T, client *api)
 
 // ways in which the Lease is lost, and how long after that the work may go on.
 var ways = map[string]struct {
 	lose   lost
 	within time.Duration
 }{
-	"an API server that answers with errors": {func(_ *testing.T, client *fake.Clientset) {
-		client.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("away") })
+	"an API server that answers with errors": {func(_ *testing.T, client *api) {
+		client.answer(func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("away") })
 	}, trusted},
-	"an API server that hangs": {func(t *testing.T, client *fake.Clientset) {
+	"an API server that hangs": {func(t *testing.T, client *api) {
 		t.Helper()
-		client.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+		client.answer(func(clienttesting.Action) (bool, runtime.Object, error) {
 			time.Sleep(time.Minute) // whatever the context of the request says
 			return true, nil, errors.New("away")
 		})
 	}, trusted},
-	"an API server whose answers come late": {func(_ *testing.T, client *fake.Clientset) {
-		client.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+	"an API server whose answers come late": {func(_ *testing.T, client *api) {
+		client.answer(func(clienttesting.Action) (bool, runtime.Object, error) {
 			time.Sleep(trusted)
 			return false, nil, nil
 		})
 	}, trusted},
-	"another holder": {func(t *testing.T, client *fake.Clientset) {
+	"another holder": {func(t *testing.T, client *api) {
 		t.Helper()
 		_, err := client.CoordinationV1().Leases("ns").Update(t.Context(), &coordinationv1.Lease{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lease"},
@@ -133,7 +154,9 @@ var ways = map[string]struct {
 		}, metav1.UpdateOptions{})
 		require.NoError(t, err)
 		// A real API server refuses an update of what has changed since.
-		client.PrependReactor("update", "leases", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("conflict") })
+		client.answer(func(action clienttesting.Action) (bool, runtime.Object, error) {
+			return action.GetVerb() == "update", nil, errors.New("conflict")
+		})
 	}, retryPeriod},
 }
 
@@ -141,8 +164,8 @@ func TestALostLeaseEndsTheWorkInHandAtOnce(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client, leading := fake.NewClientset(), &atomic.Bool{}
-				config := config(client, leading)
+				client, leading := newAPI(), &atomic.Bool{}
+				config := config(client.Clientset, leading)
 				ended := make(chan error, 1)
 				var stopped time.Time
 				var cause error
@@ -173,26 +196,26 @@ func TestALostLeaseEndsTheWorkInHandAtOnce(t *testing.T) {
 
 func TestALostLeaseIsNotTakenFromWhoeverHoldsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
+		client := newAPI()
 		ended := make(chan error, 1)
 		go func() {
-			ended <- Run(t.Context(), config(client, &atomic.Bool{}), func(_, held context.Context) { <-held.Done() })
+			ended <- Run(t.Context(), config(client.Clientset, &atomic.Bool{}), func(_, held context.Context) { <-held.Done() })
 		}()
 		time.Sleep(time.Second)
 		ways["another holder"].lose(t, client)
 		require.ErrorIs(t, <-ended, ErrLost)
-		assert.Equal(t, "somebody", holder(client))
+		assert.Equal(t, "somebody", holder(client.Clientset))
 	})
 }
 
 func TestALeaseThatIsLostDuringTheEndHasNoGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
+		client := newAPI()
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		var abandoned time.Time
 		go func() {
-			ended <- Run(ctx, config(client, &atomic.Bool{}), func(ctx, held context.Context) {
+			ended <- Run(ctx, config(client.Clientset, &atomic.Bool{}), func(ctx, held context.Context) {
 				<-ctx.Done()
 				assert.Nil(t, held.Err(), "what is in hand may be finished") //nolint:testifylint // the test goes on
 				<-held.Done()
@@ -211,10 +234,10 @@ func TestALeaseThatIsLostDuringTheEndHasNoGrace(t *testing.T) {
 
 func TestWorkThatDoesNotNoticeTheLossDoesNotHoldUpTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
+		client := newAPI()
 		ended := make(chan error, 1)
 		go func() {
-			ended <- Run(t.Context(), config(client, &atomic.Bool{}), func(context.Context, context.Context) { time.Sleep(time.Hour) })
+			ended <- Run(t.Context(), config(client.Clientset, &atomic.Bool{}), func(context.Context, context.Context) { time.Sleep(time.Hour) })
 		}()
 		time.Sleep(time.Second)
 		begin := time.Now()
@@ -227,14 +250,14 @@ func TestWorkThatDoesNotNoticeTheLossDoesNotHoldUpTheEnd(t *testing.T) {
 
 func TestAnAPIServerThatHangsDoesNotHoldUpTheRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
+		client := newAPI()
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			ended <- Run(ctx, config(client, &atomic.Bool{}), func(ctx, _ context.Context) { <-ctx.Done() })
+			ended <- Run(ctx, config(client.Clientset, &atomic.Bool{}), func(ctx, _ context.Context) { <-ctx.Done() })
 		}()
 		time.Sleep(time.Second)
-		client.PrependReactor("*", "leases", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		client.answer(func(clienttesting.Action) (bool, runtime.Object, error) {
 			time.Sleep(releaseTimeout) // the fake knows no contexts
 			return true, nil, context.DeadlineExceeded
 		})
@@ -277,32 +300,34 @@ func TestAPausedProcessFindsTheFenceClosed(t *testing.T) {
 
 func TestARenewalCountsFromWhenItWasAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
-		var asked time.Time
+		client := newAPI()
+		var asked, stopped atomic.Pointer[time.Time]
 		var hanging atomic.Bool
-		client.PrependReactor("update", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+		client.answer(func(action clienttesting.Action) (bool, runtime.Object, error) {
+			if action.GetVerb() != "update" {
+				return false, nil, nil
+			}
 			if hanging.Load() {
 				time.Sleep(time.Minute)
 				return true, nil, errors.New("away")
 			}
-			asked = time.Now()
+			asked.Store(new(time.Now()))
 			time.Sleep(4 * time.Second)
 			return false, nil, nil
 		})
 		ended := make(chan error, 1)
-		var stopped time.Time
 		go func() {
-			ended <- Run(t.Context(), config(client, &atomic.Bool{}), func(_, held context.Context) {
+			ended <- Run(t.Context(), config(client.Clientset, &atomic.Bool{}), func(_, held context.Context) {
 				<-held.Done()
-				stopped = time.Now()
+				stopped.Store(new(time.Now()))
 			})
 		}()
 		time.Sleep(time.Minute)
-		require.NotZero(t, asked)
-		require.Zero(t, stopped, "slow answers are no loss")
+		require.NotNil(t, asked.Load())
+		require.Nil(t, stopped.Load(), "slow answers are no loss")
 		hanging.Store(true)
 		require.ErrorIs(t, <-ended, ErrLost)
-		assert.Equal(t, trusted, stopped.Sub(asked))
+		assert.Equal(t, trusted, stopped.Load().Sub(*asked.Load()))
 		time.Sleep(2 * time.Minute)
 	})
 }
