@@ -96,7 +96,7 @@ func (c *controller) assemble(sessions *session.Assumer, roles broker.Roles, reg
 	c.events.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: c.clients.Events.CoreV1().Events("")})
 	recorder := c.events.NewRecorder(runtime.NewScheme(), corev1.EventSource{Component: report.Component})
 	reporter := report.New(recorder, c.clients.Core.CoreV1(), c.logger)
-	if err = c.openRules(sessions.Base, reporter, keys); err != nil {
+	if err = c.openRules(sessions, reporter, keys); err != nil {
 		return err
 	}
 	b := broker.New(broker.Config{
@@ -153,6 +153,7 @@ func (c *controller) openSources() (map[identity.Source]broker.Source, []func() 
 		ExternalID: externalID,
 		SecretName: func(account string) string { return secrets.Name(identity.ServiceAccount, account) },
 		MaxName:    secrets.MaxServiceAccountName,
+		IRSAServed: irsaServed(os.Getenv),
 		Lookup:     c.clients.Lookup,
 	})
 	c.accounts = fromAccounts
@@ -172,7 +173,7 @@ func (c *controller) openSources() (map[identity.Source]broker.Source, []func() 
 
 // openRules makes what knows which roles namespaces may use.
 func (c *controller) openRules(
-	base func(context.Context) (identity.BaseRole, error), reporter *report.Reporter, keys []func() iter.Seq[identity.Key],
+	sessions *session.Assumer, reporter *report.Reporter, keys []func() iter.Seq[identity.Key],
 ) error {
 	informer, err := c.clients.NamespaceInformer(c.config.Namespace, namespaces.Transform)
 	if err != nil {
@@ -180,9 +181,9 @@ func (c *controller) openRules(
 	}
 	c.rules = &rules{
 		Source: namespaces.NewSource(c.clients.Metadata, informer, namespaces.Config{
-			Restrict: c.config.NamespaceRestrictions, Base: base,
+			Restrict: c.config.NamespaceRestrictions, Base: sessions.Base,
 		}),
-		informer: informer, reporter: reporter, keys: keys,
+		runsOn: sessions.RunsOn, informer: informer, reporter: reporter, keys: keys,
 		changed: map[string]bool{}, wake: make(chan struct{}, 1),
 	}
 	return nil
@@ -287,6 +288,15 @@ func warnOfNoNamespace(logger log.Logger, own string) {
 		level.Warn(logger).Log("msg", "the controller's own namespace is not known, so its own roles are handed out to nobody, "+
 			"and credentials of them that exist are not renewed: set POD_NAMESPACE if the controller runs on such credentials")
 	}
+}
+
+// irsaServed says whether the webhook of EKS is in the cluster, by where this
+// process has its own credentials from:
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html and
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html.
+func irsaServed(env func(string) string) bool {
+	return strings.HasPrefix(env("AWS_WEB_IDENTITY_TOKEN_FILE"), "/var/run/secrets/eks.amazonaws.com/") ||
+		strings.HasPrefix(env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), "/var/run/secrets/pods.eks.amazonaws.com/")
 }
 
 // ownNamespace returns the namespace of the Pod that the process runs in, ""

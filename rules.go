@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 
@@ -17,6 +18,9 @@ import (
 type rules struct {
 	*namespaces.Source
 
+	// runsOn says whether the controller may be running on a role that an object
+	// of a namespace has.
+	runsOn   func(ctx context.Context, namespace string, role identity.RoleReference) (bool, error)
 	informer *kube.Informer
 	reporter *report.Reporter
 	// keys yield the identities of each source.
@@ -25,6 +29,27 @@ type rules struct {
 	mu      sync.Mutex
 	changed map[string]bool
 	wake    chan struct{}
+}
+
+// Permit returns what the namespace's rules say, but for what the controller itself
+// runs on: that may neither be removed nor run out, and no rule keeps whoever is in
+// its namespace from it.
+func (r *rules) Permit(ctx context.Context, key identity.Key, asked func(context.Context) (identity.RoleReference, error)) error {
+	refusal := r.Source.Permit(ctx, key, asked)
+	if _, is := errors.AsType[*identity.InvalidError](refusal); !is {
+		return refusal
+	}
+	role, err := asked(ctx)
+	if err != nil {
+		return err
+	}
+	switch own, err := r.runsOn(ctx, key.Namespace, role); {
+	case err != nil:
+		return err
+	case own:
+		return nil
+	}
+	return refusal
 }
 
 // watch has the identities of namespaces whose rules change looked at again,

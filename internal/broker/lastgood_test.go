@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	errTooLong = errors.New("ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	errTooLong = errors.New("ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role")
 	errIAM     = &identity.StepError{Reason: identity.ProvisionFailed, Message: "Failed to provision role 'x': ServiceFailure"}
 )
 

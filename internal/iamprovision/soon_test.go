@@ -136,7 +136,9 @@ func TestWhatTheUserCanMendIsToldAtOnceAndNamed(t *testing.T) {
 		}, says: []string{"arn:aws:iam::aws:policy/aws-service-role/AmazonECSServiceRolePolicy: PolicyNotAttachable: "}},
 		"more of them than IAM attaches": {want: func(own *identity.OwnRole) { own.ManagedPolicies = many() },
 			says: []string{"PoliciesPerRole: 10; name fewer policies"}},
-		"a policy that is too long": {want: func(own *identity.OwnRole) { own.Policy = strings.Replace(policyA, "*", "arn:aws:s3:::"+strings.Repeat("a", 10240), 1) },
+		"a policy that is too long": {want: func(own *identity.OwnRole) {
+			own.Policy = strings.Replace(policyA, "*", "arn:aws:s3:::"+strings.Repeat("a", 10240), 1)
+		},
 			says: []string{"Maximum policy size of 10240 bytes exceeded for role team.app-", "shorten iam.amazonaws.com/role-policy"}},
 		"a boundary that does not exist": {change: func(o *Options) { o.Boundary = nobody },
 			says: []string{"NoSuchEntity: Scope ARN: " + nobody, "this is the controller's --permissions-boundary: its administrator"}},

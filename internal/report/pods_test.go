@@ -47,7 +47,7 @@ func projected(secret string) corev1.VolumeSource {
 }
 
 func unserved(want identity.Desired) identity.Unserved {
-	return identity.Unserved{Key: want.Key, SecretName: want.SecretName, Reason: "GetCredentialsFailed", Message: "Failed for " + want.Key.String()}
+	return identity.Unserved{Key: want.Key, SecretName: want.SecretName, Reason: "GetCredentialsFailed", Message: "Failed for " + want.String()}
 }
 
 // watching runs WarnPods for identities that have no credentials, in a bubble of

@@ -30,6 +30,9 @@ type Config struct {
 	// MaxName is the longest name of a ServiceAccount that leaves room for
 	// its Secret's name.
 	MaxName int
+	// IRSAServed says that something else in the cluster reads the annotation
+	// eks.amazonaws.com/role-arn.
+	IRSAServed bool
 	// Lookup reads a ServiceAccount while a pod waits to be admitted. It is
 	// a client of its own, so that no burst of writes delays pods.
 	Lookup metadata.Interface

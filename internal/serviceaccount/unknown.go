@@ -119,6 +119,9 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 	warning := identity.Warning{UID: a.uid, Reason: identity.UnknownAnnotation, Asks: asks(asked)}
 	var all []string
 	for _, unknown := range a.unknown {
+		if unknown == irsaAnnotation && s.config.IRSAServed {
+			continue
+		}
 		if !asksForOwn(asked) || !looksLikeDeletionPolicy(unknown) { // of which checkDeletionPolicy speaks
 			all = append(all, describe(unknown))
 		}

@@ -149,3 +149,10 @@ func TestATypingErrorThatComesOrGoesIsNoticed(t *testing.T) {
 	h.OnUpdate(two, nothing)
 	assert.Len(t, changed, 3)
 }
+
+func TestNothingIsSaidOfEKSsAnnotationWhereItIsRead(t *testing.T) {
+	s, i, _ := newSource()
+	s.config.IRSAServed = true
+	i.add(t, object(map[string]string{irsaAnnotation: "arn:aws:iam::123456789012:role/app"}))
+	assert.Empty(t, s.Warning(key).Message)
+}

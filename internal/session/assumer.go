@@ -106,6 +106,20 @@ func (a *Assumer) Base(ctx context.Context) (identity.BaseRole, error) {
 	return a.own.baseOf(who), nil
 }
 
+// RunsOn says whether the controller may be running on credentials of a role that
+// an object of a namespace has: one of its own roles, in its own namespace, or in
+// any while that is not known. It asks AWS at most once, and only there.
+func (a *Assumer) RunsOn(ctx context.Context, namespace string, role identity.RoleReference) (bool, error) {
+	if own := a.own.ownNamespace; own != "" && own != namespace {
+		return false, nil
+	}
+	who, err := a.own.known(ctx)
+	if err != nil {
+		return false, err
+	}
+	return a.own.isOwn(role, who, a.own.baseOf(who)), nil
+}
+
 // maxChained is the longest session of a role that is assumed by a role,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining.
 const maxChained = time.Hour
@@ -139,6 +153,9 @@ func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (boo
 	role, err := a.own.resolve(ctx, want)
 	if err != nil {
 		return false, err
+	}
+	if own, err := a.RunsOn(ctx, want.Namespace, role); own || err != nil {
+		return own, err // no other namespace may have it, whatever its trust policy says
 	}
 	want.ExternalID = rand.Text() + "/" + a.ClusterName
 	_, _, err = a.ask(ctx, want, role, identity.MinSession)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/awssim"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 func TestRefusesOthers(t *testing.T) {
@@ -66,4 +67,38 @@ func TestARefusalOfTagsTellsNothingOfExternalIDs(t *testing.T) {
 		{"Effect":"Allow","Principal":{"AWS":"` + home + `"},"Action":"sts:AssumeRole"}]}`})
 	_, err := w.assumer(w.asRole(), Options{ClusterName: "cluster", SessionTags: true}).RefusesOthers(t.Context(), wanting(t, "open"))
 	require.ErrorContains(t, err, "sts:TagSession")
+}
+
+func TestTheControllersOwnRoleNeedsNoExternalIDInItsNamespace(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	want := wanting(t, w.controller)
+	a := w.assumer(w.asRole(), Options{ClusterName: "cluster", OwnNamespace: want.Namespace})
+	refuses, err := a.RefusesOthers(t.Context(), want)
+	require.NoError(t, err)
+	assert.True(t, refuses, "no other namespace may have it")
+	assert.Zero(t, w.Counts()["AssumeRole"])
+}
+
+func TestWhatTheControllerMayRunOn(t *testing.T) {
+	for name, tc := range map[string]struct {
+		own, namespace string
+		role           func(*world) string
+		want           bool
+		calls          int
+	}{
+		"its role in its namespace":                 {"infra", "infra", func(w *world) string { return w.controller }, true, 1},
+		"its role where its namespace is not known": {"", "team", func(w *world) string { return w.controller }, true, 1},
+		"its role in another namespace":             {"infra", "team", func(w *world) string { return w.controller }, false, 0},
+		"another role in its namespace":             {"infra", "infra", func(*world) string { return "arn:aws:iam::" + home + ":role/app" }, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, awssim.Options{})
+			role, err := identity.ParseRole(tc.role(w))
+			require.NoError(t, err)
+			runs, err := w.assumer(w.asRole(), Options{OwnNamespace: tc.own}).RunsOn(t.Context(), tc.namespace, role)
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, runs)
+			assert.Equal(t, tc.calls, w.Counts()["GetCallerIdentity"])
+		})
+	}
 }

