@@ -154,7 +154,8 @@ func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (boo
 	if err != nil {
 		return false, err
 	}
-	if own, err := a.RunsOn(ctx, want.Namespace, role); own || err != nil {
+	own, err := a.RunsOn(ctx, want.Namespace, role)
+	if own || err != nil {
 		return own, err // no other namespace may have it, whatever its trust policy says
 	}
 	want.ExternalID = rand.Text() + "/" + a.ClusterName
