@@ -118,14 +118,21 @@ func (c *controller) assemble(sessions *session.Assumer, roles broker.Roles, reg
 		RequireExternalID:   c.config.RequireExternalID,
 	})
 	c.broker = b
-	c.loop = workloop.New(c.logger, b.SyncQuickly, workloop.Config[identity.Key]{
-		Name: "identities", Metrics: queueMetrics, Grace: grace,
-		Deadline: b.Deadline, Urgent: urgent, Flow: func(k identity.Key) string { return k.Namespace },
-		Slow:  workloop.Slow[identity.Key]{Left: broker.ErrSlow, Sync: b.Sync, Workers: iamWorkers(c.config)},
-		Limit: longest,
-	})
+	queue := queueOf(b, iamWorkers(c.config))
+	queue.Metrics = queueMetrics
+	c.loop = workloop.New(c.logger, b.SyncQuickly, queue)
 	return registry.Register(telemetry.NewIdentities(c.metrics.Leading, observed(b, keys),
 		[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States()))
+}
+
+// queueOf returns how the identities of a broker queue.
+func queueOf(b *broker.Broker, iamWorkers int) workloop.Config[identity.Key] {
+	return workloop.Config[identity.Key]{
+		Name: "identities", Grace: grace,
+		Deadline: b.Deadline, Urgent: urgent, Flow: func(k identity.Key) string { return k.Namespace },
+		Slow:  workloop.Slow[identity.Key]{Left: broker.ErrSlow, Sync: b.Sync, Workers: iamWorkers},
+		Limit: longest,
+	}
 }
 
 // iamWorkers returns how many identities wait for IAM at once, besides those that
