@@ -21,7 +21,9 @@ const repeatAfter = time.Hour
 // at most. What would be too much for now is kept for later: it returns when.
 func (b *Broker) complain(ctx context.Context, want identity.Desired, have refresh.State, reason string, err error) (unsaid time.Duration) {
 	_, invalid := errors.AsType[*identity.InvalidError](err)
-	tell, unsaid := b.troubles.note(want.Key, trouble{reason: reason, message: err.Error(), invalid: invalid, secret: want.SecretName, said: time.Now()})
+	tell, unsaid := b.troubles.note(want.Key, trouble{
+		reason: reason, message: err.Error(), invalid: invalid, role: refusesRole(err), secret: want.SecretName, said: time.Now(),
+	})
 	if !tell {
 		return unsaid
 	}

@@ -14,8 +14,9 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-// provide fills in the role of an object's own. Only a renewal of what was
-// already served, and served without trouble, can do without IAM.
+// provide fills in the role of an object's own. A renewal of what was already
+// served can do without IAM, unless STS refused the role itself: where STS was away
+// or in trouble, all would otherwise have to queue for IAM once it is well.
 func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refresh.State, reason refresh.Reason) error {
 	known, is, err := b.ownRole(ctx, want.Key, have)
 	if err != nil {
@@ -23,7 +24,7 @@ func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refre
 	}
 	renews := is && reason == refresh.NearExpiry
 	// IAM may be in trouble: that is none of a renewal's.
-	if before, _ := b.troubles.of(want.Key); renews && before.reason != identity.GetCredentialsFailed {
+	if before, _ := b.troubles.of(want.Key); renews && !before.role {
 		want.Role, want.RoleID = known, have.RoleID
 		return nil
 	}
@@ -105,6 +106,12 @@ func isSoon(want identity.Desired, err error) bool {
 	}
 	step, is := errors.AsType[*identity.StepError](err)
 	return is && step.Soon || errors.Is(err, identity.ErrNotAssumable)
+}
+
+// refusesRole says whether STS refused a role for what it is like in IAM, which can
+// be mended there.
+func refusesRole(err error) bool {
+	return errors.Is(err, identity.ErrNotAssumable) || errors.Is(err, identity.ErrRoleUnfit)
 }
 
 // holds says whether a role may have been made for an identity.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -92,6 +93,37 @@ func TestATroubledRefreshLooksAtTheRole(t *testing.T) {
 		w.serve()
 		assert.Equal(t, "Free Hold Ensure AROA1 Assume Apply", w.did())
 	})
+}
+
+func TestOnlyARoleThatSTSRefusesIsAnAffairOfIAM(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err   error
+		calls string
+	}{
+		"STS is away":                 {errors.New("503 Service Unavailable"), "Free Assume Apply"},
+		"the role refuses":            {errDenied, "Free Hold Ensure AROA1 Assume Apply"},
+		"the role refuses a duration": {fmt.Errorf("ValidationError: %w", identity.ErrRoleUnfit), "Free Hold Ensure AROA1 Assume Apply"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := asking(t)
+				w.serve()
+				w.serve()
+				time.Sleep(45 * time.Minute)
+				w.assumeErr = tc.err
+				_, err := w.SyncQuickly(t.Context(), app)
+				require.ErrorIs(t, err, tc.err)
+				w.did()
+				w.assumeErr = nil
+				if _, err = w.SyncQuickly(t.Context(), app); errors.Is(err, ErrSlow) {
+					w.did()
+					_, err = w.sync()
+				}
+				require.NoError(t, err)
+				assert.Equal(t, tc.calls, w.did())
+			})
+		})
+	}
 }
 
 func TestARoleThatIsNotAssumableYetIsWaitedForInSilence(t *testing.T) {

@@ -13,6 +13,8 @@ type trouble struct {
 	reason, message string
 	// invalid says that only the author of the object can mend it.
 	invalid bool
+	// role says that STS refused the role for what it is like in IAM.
+	role bool
 	// secret is the name of its Secret.
 	secret string
 	// said is when people were last told, the zero Time if they were not.

@@ -17,13 +17,21 @@ func (notAssumableError) Is(target error) bool { return target == identity.ErrNo
 
 func (n notAssumableError) Unwrap() error { return n.error }
 
+// unfitError is a refusal of a session that the role in IAM does not allow.
+type unfitError struct{ error }
+
+// Is says so to those who can change the role.
+func (unfitError) Is(target error) bool { return target == identity.ErrRoleUnfit }
+
+func (u unfitError) Unwrap() error { return u.error }
+
 // refusal puts into words why there is no session of a role: what was asked for,
 // what is wrong with it and what to do about it. It makes no call.
 func (a *Assumer) refusal(want identity.Desired, role identity.RoleReference, session time.Duration, err error) error {
 	answer, _, answered := awserr.Answer(err)
 	switch {
 	case isUntaggable(err):
-		return awserr.Plain(err, "%s; %s", awserr.Words(answer), a.tagAdvice(want))
+		return unfitError{awserr.Plain(err, "%s; %s", awserr.Words(answer), a.tagAdvice(want))}
 	case awserr.IsDenied(err):
 		why, late := a.denial(want, role, answer.ErrorMessage())
 		err = awserr.Plain(err, "%s: %s (%s)", answer.ErrorCode(), why, answer.ErrorMessage())
@@ -32,7 +40,7 @@ func (a *Assumer) refusal(want identity.Desired, role identity.RoleReference, se
 		}
 		return err
 	case answered && isTooLong(err):
-		return awserr.Describe(awserr.About(fmt.Sprintf("a session of %s was asked for", session), err))
+		return unfitError{awserr.Describe(awserr.About(fmt.Sprintf("a session of %s was asked for", session), err))}
 	default:
 		return awserr.Describe(err)
 	}

@@ -111,6 +111,7 @@ func TestWhatARoleDoesNotMendByItselfIsTold(t *testing.T) {
 			require.ErrorContains(t, err, tc.says)
 			require.ErrorContains(t, err, strings.TrimRight(tc.message, ". "), "AWS's own words stay")
 			require.NotErrorIs(t, err, identity.ErrNotAssumable)
+			require.NotErrorIs(t, err, identity.ErrRoleUnfit)
 			w.tellsNothing(err)
 		})
 	}
@@ -132,6 +133,7 @@ func TestTagsThatTheControllersSessionPassesOnAreToldFromItsOwn(t *testing.T) {
 			require.ErrorContains(t, err, tc.says)
 			require.ErrorContains(t, err, "have the role's trust policy allow sts:TagSession")
 			require.NotErrorIs(t, err, identity.ErrNotAssumable, "no role grants that by and by")
+			require.ErrorIs(t, err, identity.ErrRoleUnfit)
 		})
 	}
 }
@@ -178,4 +180,5 @@ func TestASessionThatIsTooLongIsNamed(t *testing.T) {
 	_, err := w.assumer(w.asUser(), Options{}).Assume(t.Context(), want)
 	require.ErrorContains(t, err, "a session of 2h0m0s was asked for: ValidationError: ")
 	require.ErrorContains(t, err, "raise the role's maximum session duration")
+	require.ErrorIs(t, err, identity.ErrRoleUnfit)
 }
