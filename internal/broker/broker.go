@@ -192,7 +192,7 @@ func (b *Broker) keep(ctx context.Context, source Source, want identity.Desired,
 // are of an own role that was gone and has been, or is yet to be, made anew.
 func (b *Broker) due(want identity.Desired, have refresh.State) (refresh.Reason, bool) {
 	reason, due := refresh.Due(time.Now(), want, have, b.RefreshLimit)
-	if !due && b.RequireExternalID && want.Own == nil && have.Proven.IsZero() {
+	if !due && b.RequireExternalID && want.Own == nil && want.RoleID == "" && have.Proven.IsZero() {
 		return refresh.SpecChanged, true // what is asked of roles did
 	}
 	if due || want.Own == nil || b.Roles.Disabled() != nil {

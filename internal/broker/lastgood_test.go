@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
 )
 
 var (
@@ -274,4 +275,28 @@ func TestOnlyWhatANewRoleBringsAboutIsWaitedForInSilence(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAManagedRoleThatWasLastGoodNeedsNoProof(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.RequireExternalID = true
+		w.serve()
+		w.serve()
+		w.did()
+		w.open = true // its trust policy was changed, which is drift, and none of a tenant's
+		w.desiredErr = &identity.InvalidError{Reason: identity.InvalidAnnotation, Message: "no"}
+		w.serve()
+		assert.Empty(t, w.did(), "the credentials are fresh")
+		time.Sleep(45 * time.Minute)
+		w.serve()
+		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.Equal(t, "AROA1", w.have[app].RoleID)
+
+		w.change(func(have *refresh.State) { have.RoleARN = account + "another" })
+		time.Sleep(45 * time.Minute)
+		_, err := w.sync()
+		require.ErrorContains(t, err, "under any external ID")
+		assert.Contains(t, w.did(), "Prove", "a Secret does not make a role one that was made")
+	})
 }

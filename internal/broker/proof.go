@@ -9,6 +9,7 @@ import (
 	"github.com/go-kit/log/level"
 
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
 )
 
 // proofLasts is how long a role is believed to ask for its external ID: whoever
@@ -25,7 +26,7 @@ const proofLasts = 24 * time.Hour
 // costs nothing of what is fresh. What STS does not answer turns neither a yes
 // into a no nor a no into a yes.
 func (b *Broker) prove(ctx context.Context, want identity.Desired) (time.Time, error) {
-	if !b.RequireExternalID {
+	if !b.RequireExternalID || b.isMade(ctx, want) {
 		return time.Time{}, nil
 	}
 	role, err := b.Sessions.Resolve(ctx, want)
@@ -42,6 +43,17 @@ func (b *Broker) prove(ctx context.Context, want identity.Desired) (time.Time, e
 		return proven, nil
 	}
 	return now, err
+}
+
+// isMade says whether what was last good is the role that the controller made for
+// the same object, the trust policy of which is its own. STS says whether it still
+// has the unique id.
+func (b *Broker) isMade(ctx context.Context, want identity.Desired) bool {
+	if want.RoleID == "" {
+		return false
+	}
+	_, made, err := b.ownRole(ctx, want.Key, refresh.State{RoleARN: want.Role.String()})
+	return err == nil && made
 }
 
 // confirm proves a role that was proven just now once more, after it could be
