@@ -182,6 +182,9 @@ func (l *Loop[K]) nextSlow(ctx, inHand context.Context) bool {
 	defer l.backlog.done(lane)
 	l.claims.await(key)
 	defer l.release(key)
+	if ctx.Err() != nil {
+		return false // while another sync of the key was waited for
+	}
 	again, err := l.within(inHand, key, l.slow.Sync)
 	l.settle(key, again, err)
 	return true

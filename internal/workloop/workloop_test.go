@@ -367,3 +367,37 @@ func TestAliveNamesAWorkerThatIsStuck(t *testing.T) {
 		assert.NoError(t, l.Alive(time.Minute))
 	})
 }
+
+func TestNoSlowSyncBeginsAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := errors.New("left")
+		var begun []string
+		quicks := map[string]int{}
+		ctx, cancel := context.WithCancel(t.Context())
+		l := New(log.NewNopLogger(), func(_ context.Context, key string) (time.Duration, error) {
+			quicks[key]++
+			if key == "a" && quicks[key] == 2 {
+				time.Sleep(10 * time.Second)
+			}
+			return 0, left
+		}, Config[string]{
+			Deadline: func(string) time.Time { return time.Time{} }, Grace: 7 * time.Second,
+			Slow: Slow[string]{Left: left, Workers: 1, Sync: func(_ context.Context, key string) (time.Duration, error) {
+				begun = append(begun, key)
+				time.Sleep(3 * time.Second)
+				return 0, nil
+			}},
+		})
+		ended := make(chan struct{})
+		go func() { l.Run(ctx, t.Context(), 1); close(ended) }()
+		l.Add("b")
+		synctest.Wait()
+		l.Add("a")
+		synctest.Wait()
+		l.Add("a") // its second quick sync holds it while its turn for a slow one comes
+		time.Sleep(5 * time.Second)
+		cancel()
+		<-ended
+		assert.Equal(t, []string{"b"}, begun)
+	})
+}
