@@ -180,3 +180,22 @@ func TestAFullRoleChangesItsManagedPoliciesOneByOne(t *testing.T) {
 	attached, _ := w.policies(role.ARN.Name)
 	assert.ElementsMatch(t, after, attached)
 }
+
+func TestMorePoliciesThanARoleCanHaveTakeNoneAway(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	var all []string
+	for i := range 13 {
+		arn, err := w.AddManagedPolicy("123456789012", "/", fmt.Sprintf("policy-%02d", i), policyA)
+		require.NoError(t, err)
+		all = append(all, arn)
+	}
+	before, after := all[:10], all[2:] // of which the quota lets it have 10
+	role := w.made(p, wanted("", before...), "")
+	for range 2 {
+		_, err := p.Ensure(t.Context(), wanted("", after...), role.ID)
+		require.ErrorContains(t, err, "quota")
+		attached, _ := w.policies(role.ARN.Name)
+		assert.Subset(t, attached, before, "running pods use them")
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 // policyChanges are what the policies of a role lack and have too much.
 type policyChanges struct {
+	attached       int
 	attach, detach []string // ARNs
 	foreign        []string // names of inline policies that are not ours
 	put, remove    bool     // ours
@@ -49,11 +50,13 @@ func (p *Provisioner) removeForeign(ctx context.Context, s spec, change policyCh
 	return nil
 }
 
-// attachMissing makes room where the role's quota leaves none, one at a time.
+// attachMissing makes room where the role's quota leaves none, one at a time, if
+// that can be enough: a role that is full has as many as it may have.
 func (p *Provisioner) attachMissing(ctx context.Context, s spec, change, done *policyChanges) error {
 	for _, arn := range change.attach {
 		err := p.attach(ctx, s.name, arn)
-		for isOverQuota(err) && len(change.detach) > 0 {
+		full := change.attached + len(done.attach) - len(done.detach)
+		for isOverQuota(err) && len(change.detach) > 0 && len(s.managed) <= full {
 			rest := policyChanges{detach: change.detach[:1]}
 			if err = p.detachRest(ctx, s, rest, done); err != nil {
 				return err
@@ -113,7 +116,7 @@ func (p *Provisioner) policyChanges(ctx context.Context, s spec) (c policyChange
 	}
 	has := slices.Contains(names, policyName)
 	c = policyChanges{
-		attach: without(s.managed, attached), detach: without(attached, s.managed),
+		attached: len(attached), attach: without(s.managed, attached), detach: without(attached, s.managed),
 		foreign: without(names, []string{policyName}),
 		put:     s.policy != "" && !has, remove: s.policy == "" && has,
 	}
