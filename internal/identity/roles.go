@@ -13,8 +13,8 @@ var ErrRoleGone = errors.New("the role was deleted by somebody else")
 // That is so, for some seconds, of each role that was just made or changed.
 var ErrNotAssumable = errors.New("the role cannot be assumed")
 
-// ErrRoleUnfit says that STS refuses a session for what the role is like in IAM: how
-// long its sessions may be, or whether they may have tags.
+// ErrRoleUnfit says that STS refuses a session, perhaps for what the role is like in
+// IAM: how long its sessions may be, whether they may have tags, or whom it trusts.
 var ErrRoleUnfit = errors.New("the role does not allow such a session")
 
 // Role is an IAM role of an object's own, as it is in AWS.

@@ -38,7 +38,7 @@ func (a *Assumer) refusal(want identity.Desired, role identity.RoleReference, se
 		if late {
 			return notAssumableError{err}
 		}
-		return err
+		return unfitError{err}
 	case answered && isTooLong(err):
 		return unfitError{awserr.Describe(awserr.About(fmt.Sprintf("a session of %s was asked for", session), err))}
 	default:
