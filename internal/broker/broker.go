@@ -136,9 +136,19 @@ func (b *Broker) serveAsked(ctx context.Context, source Source, want identity.De
 	}
 	again, err := b.serve(ctx, source, want, have, true)
 	if errors.Is(err, ErrSlow) && have.Valid(time.Now()) {
-		again = refresh.Next(time.Now(), have, b.RefreshLimit) // however long IAM takes
+		again = meanwhile(time.Now(), have, b.RefreshLimit)
 	}
 	return again, err
+}
+
+// meanwhile returns when to look again at credentials of which a change waits for
+// IAM, however long that takes: once they are to be renewed, and from then on, where
+// that failed, as patiently as after any failure.
+func meanwhile(now time.Time, have refresh.State, limit time.Duration) time.Duration {
+	if next := refresh.Next(now, have, limit); next > time.Second {
+		return next
+	}
+	return refresh.Patience(now, have)
 }
 
 // serve renews what is due, and says when to look again. mends says that all is

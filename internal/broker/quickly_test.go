@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -177,4 +178,27 @@ func TestWhatIsForgedIsNotUrgent(t *testing.T) {
 			assert.Equal(t, tc.want, w.Deadline(app), name)
 		}
 	})
+}
+
+func TestWhatWaitsForIAMDoesNotPesterSTSMeanwhile(t *testing.T) {
+	for name, left := range map[string]time.Duration{"early": 19 * time.Minute, "late": 3 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := asking(t)
+				w.serve()
+				w.serve()
+				w.asked.Own = &identity.OwnRole{Policy: "[]"}
+				time.Sleep(time.Until(w.have[app].Expiration) - left)
+				w.assumeErr = errors.New("503 Service Unavailable")
+				tries := len(w.assumed)
+				for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
+					again, err := w.SyncQuickly(t.Context(), app) // its turn for IAM does not come
+					require.ErrorIs(t, err, ErrSlow)
+					assert.LessOrEqual(t, again, refresh.Patience(time.Now(), w.have[app]))
+					time.Sleep(again)
+				}
+				assert.LessOrEqual(t, len(w.assumed)-tries, 12)
+			})
+		})
+	}
 }
