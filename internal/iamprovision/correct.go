@@ -30,7 +30,9 @@ const (
 // Any write can be refused, and what a tenant asks for is. So the boundary is
 // first: nothing is granted outside it. Then the trust: whoever somebody else let
 // in is out, whatever becomes of the rest. Then the tags, by which policies can
-// tell roles apart, and the policies last, see correctPolicies.
+// tell roles apart, and the policies, see correctPolicies. Sessions may be longer
+// before, and only be shorter after all that: until then those that are asked for
+// are as long as before.
 func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]string, error) {
 	var changed []string
 	for _, part := range []struct {
@@ -39,7 +41,7 @@ func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]
 	}{
 		{boundaryKind, p.correctBoundary},
 		{trustKind, p.correctTrust},
-		{sessionKind, p.correctSession},
+		{sessionKind, p.lengthenSession},
 		{tagsKind, p.correctTags},
 	} {
 		differed, err := part.correct(ctx, s, have)
@@ -51,7 +53,15 @@ func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]
 		}
 	}
 	policies, err := p.correctPolicies(ctx, s)
-	return append(changed, policies...), err
+	changed = append(changed, policies...)
+	if err != nil {
+		return changed, err
+	}
+	differed, err := p.shortenSession(ctx, s, have)
+	if differed && err == nil {
+		changed = append(changed, sessionKind)
+	}
+	return changed, err
 }
 
 func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.Role) (bool, error) {
@@ -84,12 +94,26 @@ func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role
 
 // correctSession sends the description as well: what UpdateRole is not given
 // may be set back.
-func (p *Provisioner) correctSession(ctx context.Context, s spec, have *types.Role) (bool, error) {
-	if differs := aws.ToInt32(have.MaxSessionDuration) != s.session; !differs || s.look {
-		return differs, nil
+func (p *Provisioner) lengthenSession(ctx context.Context, s spec, have *types.Role) (bool, error) {
+	if aws.ToInt32(have.MaxSessionDuration) >= s.session {
+		return false, nil
+	}
+	return true, p.setSession(ctx, s)
+}
+
+func (p *Provisioner) shortenSession(ctx context.Context, s spec, have *types.Role) (bool, error) {
+	if aws.ToInt32(have.MaxSessionDuration) <= s.session {
+		return false, nil
+	}
+	return true, p.setSession(ctx, s)
+}
+
+func (p *Provisioner) setSession(ctx context.Context, s spec) error {
+	if s.look {
+		return nil
 	}
 	_, err := p.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: &s.name, MaxSessionDuration: &s.session, Description: &s.description})
-	return true, err
+	return err
 }
 
 // correctTags leaves alone tags that others put on the role, but takes off the

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/assert"
@@ -70,17 +71,18 @@ func (w *world) writes(seen *int) []string {
 
 // inOrder are all corrections.
 var inOrder = []string{
-	"PutRolePermissionsBoundary", "UpdateAssumeRolePolicy", "UpdateRole", "TagRole",
-	"DeleteRolePolicy", "AttachRolePolicy", "PutRolePolicy", "DetachRolePolicy",
+	"PutRolePermissionsBoundary", "UpdateAssumeRolePolicy", "TagRole",
+	"DeleteRolePolicy", "AttachRolePolicy", "PutRolePolicy", "DetachRolePolicy", "UpdateRole",
 }
 
 // corrected is what is told of when the write at that place is refused.
 var corrected = [][]string{
-	nil, {boundaryKind}, {boundaryKind, trustKind}, {boundaryKind, trustKind, sessionKind},
-	{boundaryKind, trustKind, sessionKind, tagsKind},
-	{boundaryKind, trustKind, sessionKind, tagsKind, inlineKind},
-	{boundaryKind, trustKind, sessionKind, tagsKind, managedKind, inlineKind},
-	{boundaryKind, trustKind, sessionKind, tagsKind, managedKind, inlineKind},
+	nil, {boundaryKind}, {boundaryKind, trustKind},
+	{boundaryKind, trustKind, tagsKind},
+	{boundaryKind, trustKind, tagsKind, inlineKind},
+	{boundaryKind, trustKind, tagsKind, managedKind, inlineKind},
+	{boundaryKind, trustKind, tagsKind, managedKind, inlineKind},
+	{boundaryKind, trustKind, tagsKind, managedKind, inlineKind},
 }
 
 func TestCorrectionsAreMadeInOrder(t *testing.T) {
@@ -93,7 +95,7 @@ func TestCorrectionsAreMadeInOrder(t *testing.T) {
 	w.calls(&seen)
 	again := w.made(p, wanted(policyA, w.managed), role.ID)
 	assert.Equal(t, inOrder, w.writes(&seen))
-	assert.Equal(t, []string{boundaryKind, trustKind, sessionKind, tagsKind, managedKind, inlineKind}, again.Changed)
+	assert.Equal(t, []string{boundaryKind, trustKind, tagsKind, managedKind, inlineKind, sessionKind}, again.Changed)
 	assert.Equal(t, want, w.look(role.ARN.Name))
 }
 
@@ -197,5 +199,34 @@ func TestMorePoliciesThanARoleCanHaveTakeNoneAway(t *testing.T) {
 		require.ErrorContains(t, err, "quota")
 		attached, _ := w.policies(role.ARN.Name)
 		assert.Subset(t, attached, before, "running pods use them")
+	}
+}
+
+func TestSessionsAreNoShorterWhileTheRestIsRefused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		from, to time.Duration
+		longest  int32
+	}{
+		"shorter": {12 * time.Hour, time.Hour, 43200},
+		"longer":  {time.Hour, 12 * time.Hour, 43200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.provisioner()
+			before, after := wanted(policyA), wanted(policyB)
+			before.SessionDuration, after.SessionDuration = tc.from, tc.to
+			role := w.made(p, before, "")
+			w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "PutRolePolicy", Code: "MalformedPolicyDocument"}}})
+			_, err := p.Ensure(t.Context(), after, role.ID)
+			require.Error(t, err)
+			have, err := w.admin.GetRole(t.Context(), &iam.GetRoleInput{RoleName: &role.ARN.Name})
+			require.NoError(t, err)
+			assert.Equal(t, tc.longest, *have.Role.MaxSessionDuration, "those that are last good are asked for as long as before")
+			w.Set(awssim.Settings{Faults: &[]awssim.Fault{}})
+			w.made(p, after, role.ID)
+			have, err = w.admin.GetRole(t.Context(), &iam.GetRoleInput{RoleName: &role.ARN.Name})
+			require.NoError(t, err)
+			assert.Equal(t, int32(tc.to/time.Second), *have.Role.MaxSessionDuration)
+		})
 	}
 }
