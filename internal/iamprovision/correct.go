@@ -92,8 +92,6 @@ func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role
 	return true, err
 }
 
-// correctSession sends the description as well: what UpdateRole is not given
-// may be set back.
 func (p *Provisioner) lengthenSession(ctx context.Context, s spec, have *types.Role) (bool, error) {
 	if aws.ToInt32(have.MaxSessionDuration) >= s.session {
 		return false, nil
@@ -108,6 +106,8 @@ func (p *Provisioner) shortenSession(ctx context.Context, s spec, have *types.Ro
 	return true, p.setSession(ctx, s)
 }
 
+// setSession sends the description as well: what UpdateRole is not given may be set
+// back.
 func (p *Provisioner) setSession(ctx context.Context, s spec) error {
 	if s.look {
 		return nil
