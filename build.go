@@ -292,7 +292,7 @@ func newProvisioner(cfg config.Config, assumer *session.Assumer) *iamprovision.P
 // warnOfNoNamespace says what follows from not knowing the own namespace.
 func warnOfNoNamespace(logger log.Logger, own string) {
 	if own == "" {
-		level.Warn(logger).Log("msg", "the controller's own namespace is not known, so its own roles are handed out to nobody, "+
+		level.Warn(logger).Log("msg", "the controller's own namespace is not known, so nobody gets its own roles, "+
 			"and credentials of them that exist are not renewed: set POD_NAMESPACE if the controller runs on such credentials")
 	}
 }

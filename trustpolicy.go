@@ -45,10 +45,10 @@ func trustedPrincipal(ctx context.Context, cfg config.Config, stderr io.Writer) 
 	}
 	doubt, err := assumer.Doubt(ctx)
 	if err != nil {
-		return "", fmt.Errorf("%w: give the controller's own role with --controller-role-arn, which takes no credentials", err)
+		return "", fmt.Errorf("%w; or give the controller's own role with --controller-role-arn, which needs no credentials", err)
 	}
 	if doubt != "" {
-		fmt.Fprintf(stderr, "warning: %s, who is hardly the controller: the policy trusts the caller of this command. "+
+		fmt.Fprintf(stderr, "warning: %s, which is probably not the controller: the policy trusts the caller of this command. "+
 			"Give the controller's own role with --controller-role-arn, or use the controller's credentials\n", doubt)
 	}
 	return assumer.Principal(ctx)

@@ -85,8 +85,8 @@ func Inject(pod *Pod, give identity.Injection, settings Settings) (Patch, error)
 }
 
 // forWindows is why a pod for Windows nodes is refused.
-const forWindows = "the pod is for Windows nodes, and what credentials are given with is for Linux: " +
-	"set " + identity.Prefix + "delivery to none on the ServiceAccount, or leave the pod alone with the label " + injectLabel + `: "false"`
+const forWindows = "the pod is for Windows nodes, and every delivery works on Linux only: " +
+	"set " + identity.Prefix + "delivery to none on the ServiceAccount, or exclude the pod with the label " + injectLabel + `: "false"`
 
 // tooMany returns why a pod has too many containers, "" if it has not. The
 // sidecar does not count, lest a pod with it be refused when it comes again.

@@ -32,7 +32,7 @@ func remedy(answer smithy.APIError, operation string) string {
 
 const (
 	// retried is true of whatever fails: the pauses between tries grow to five minutes.
-	retried  = "it is tried again within five minutes"
+	retried  = "it is retried within five minutes"
 	ours     = "these are the controller's own credentials, not the ServiceAccount's: "
 	setClock = "set the clock of the controller's machine; the credentials are the controller's own, not the ServiceAccount's"
 )
@@ -55,11 +55,11 @@ var advices = []advice{
 	{[]string{"RequestExpired", "RequestTimeTooSkewed"}, nil, "", setClock},
 	{[]string{"SignatureDoesNotMatch"}, nil, "Credential should be scoped", "the controller's AWS_REGION and AWS_ENDPOINT_URL do not fit together: correct them"},
 	{[]string{"SignatureDoesNotMatch", "IncompleteSignature"}, nil, "",
-		ours + "their secret key is wrong, or a proxy changes requests on the way"},
+		ours + "their secret key is wrong, or a proxy modifies requests on the way"},
 	{[]string{"ExpiredToken", "ExpiredTokenException"}, nil, "",
-		ours + "they ran out; have whatever provides them renew them"},
+		ours + "they expired; have whatever provides them renew them"},
 	{[]string{"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}, nil, "",
-		ours + "they were deleted or deactivated, are of another partition, or their Region is not enabled in the account"},
+		ours + "they were deleted or deactivated, belong to another partition, or the Region is not enabled in their account"},
 	{[]string{"MissingAuthenticationToken", "MissingAuthenticationTokenException"}, nil, "", ours + "provide some, or check whether a proxy drops headers"},
 	{[]string{"OptInRequired"}, nil, "", ours + "their AWS account is not signed up for the service"},
 	{[]string{"InvalidIdentityToken", "IDPCommunicationError", "IDPRejectedClaim"}, nil, "",
@@ -67,7 +67,7 @@ var advices = []advice{
 	{[]string{"AccessDenied"}, nil, "sts:AssumeRoleWithWebIdentity",
 		"have the trust policy of the controller's own role allow this cluster's OIDC provider and the controller's ServiceAccount"},
 	{[]string{"AccessDenied"}, nil, "to perform: iam:",
-		"it is the controller's own permissions that lack this: compare its IAM policy with examples/iam/controller-policy.json, and look for a boundary or an organization's policy"},
+		"the controller's own permissions do not include this: compare its IAM policy with examples/iam/controller-policy.json, and look for a boundary or an organization's policy"},
 
 	// What a session was asked for.
 	{[]string{"RegionDisabledException"}, nil, "",
@@ -79,32 +79,32 @@ var advices = []advice{
 	{[]string{"InvalidParameterValue"}, nil, "transitive tag key", disableTags},
 
 	// What a role was to be given.
-	{[]string{"NoSuchEntity"}, nil, "role with name", "IAM shows a role only some seconds after it was made; " + retried},
+	{[]string{"NoSuchEntity"}, nil, "role with name", "a new role is visible in IAM only after some seconds; " + retried},
 	{[]string{"NoSuchEntity", "PolicyNotAttachable"}, inBoundary, "",
 		"this is the controller's --permissions-boundary: its administrator has to create the policy or correct the flag; " + retried},
 	{[]string{"NoSuchEntity"}, inManaged, "",
 		"correct iam.amazonaws.com/managed-policies, or create the policy in the account of the role; " + retried},
 	{[]string{"PolicyNotAttachable"}, inManaged, "",
-		"AWS keeps this policy for roles of its own services: take another one in iam.amazonaws.com/managed-policies"},
+		"AWS reserves this policy for roles of its own services: use another one in iam.amazonaws.com/managed-policies"},
 	{[]string{"MalformedPolicyDocument"}, inTrust, "Invalid principal",
-		"this is the controller's own role, which IAM does not know, or not yet: if it stays so, correct --controller-role-arn or --assume-role; " + retried},
+		"this is the controller's own role, which IAM does not know, or not yet: if this persists, correct --controller-role-arn or --assume-role; " + retried},
 	{[]string{"MalformedPolicyDocument"}, inPolicies, "", "correct iam.amazonaws.com/role-policy"},
 	{[]string{"LimitExceeded"}, nil, "PoliciesPerRole",
 		"name fewer policies in iam.amazonaws.com/managed-policies, or have an administrator raise the quota in Service Quotas; " + retried},
 	{[]string{"LimitExceeded"}, nil, "Maximum policy size",
-		"this quota cannot be raised: shorten iam.amazonaws.com/role-policy, or move a part of it to a managed policy"},
+		"this quota cannot be raised: shorten iam.amazonaws.com/role-policy, or move part of it to a managed policy"},
 	{[]string{"LimitExceeded"}, nil, "ACLSizePerRole",
-		"the controller writes this trust policy: have an administrator raise the quota of the trust policy's length in Service Quotas; " + retried},
+		"the controller writes this trust policy: have an administrator raise the quota for the length of trust policies in Service Quotas; " + retried},
 	{[]string{"LimitExceeded"}, nil, "RolesPerAccount",
 		"the account is full: have an administrator delete roles or raise the quota in Service Quotas; " + retried},
 	{[]string{"LimitExceeded"}, nil, "", "this is a quota: ask for less, or have an administrator raise it in Service Quotas; " + retried},
-	{[]string{"UnmodifiableEntity"}, nil, "", "AWS keeps this role for a service of its own"},
+	{[]string{"UnmodifiableEntity"}, nil, "", "AWS manages this role for one of its services"},
 
 	// What mends itself.
 	{[]string{"ConcurrentModification", "EntityTemporarilyUnmodifiable", "DeleteConflict"}, nil, "",
-		"something else changes the role at the same time; " + retried},
+		"something else is changing the role at the same time; " + retried},
 	{[]string{"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}, nil, "",
-		"AWS limits how often it is called, in all of the account; " + retried + ", and if it stays so, lower --iam-qps or --sts-qps"},
+		"AWS limits the request rate of the whole account; " + retried + ", and if this persists, lower --iam-qps or --sts-qps"},
 	{[]string{"ServiceFailure", "InternalFailure", "InternalError", "ServiceUnavailable"}, nil, "", "this is a failure within AWS; " + retried},
 }
 

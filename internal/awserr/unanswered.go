@@ -30,8 +30,8 @@ func unanswered(err error) (what, remedy string) {
 	if known {
 		return what, remedy
 	}
-	return fmt.Sprintf("the controller's AWS configuration or the network is in the way (%T)", innermost(err)),
-		"see the controller's AWS_* environment variables and shared AWS configuration"
+	return fmt.Sprintf("the controller's AWS configuration or the network prevented the request (%T)", innermost(err)),
+		"check the controller's AWS_* environment variables and shared AWS configuration"
 }
 
 // recognised is unanswered as far as the cause is known.
@@ -53,7 +53,7 @@ func recognised(err error) (what, remedy string, known bool) {
 	case "Timeout":
 		return "it took too long" + host, checkNetwork, true
 	case "Canceled":
-		return "the request was given up", "", true
+		return "the request was cancelled", "", true
 	case "ConnectionError":
 		return "it cannot be reached" + host, checkNetwork, true
 	default:
@@ -64,7 +64,7 @@ func recognised(err error) (what, remedy string, known bool) {
 // foreign recognises an answer that is not one of AWS: without an error code, or
 // in a form that cannot be read. Its body is nobody's concern.
 func foreign(err error) (what string, is bool) {
-	what = "the answer was not one of AWS"
+	what = "the answer did not come from AWS"
 	response, answered := errors.AsType[interface {
 		error
 		HTTPStatusCode() int
@@ -115,10 +115,10 @@ func cutHost(host string) string { return oneLine(host, maxHost) }
 // distrusted recognises that TLS was not established.
 func distrusted(err error) (string, bool) {
 	if invalid, is := errors.AsType[x509.CertificateInvalidError](err); is && invalid.Reason == x509.Expired {
-		return "its TLS certificate is out of date", true
+		return "its TLS certificate has expired or is not yet valid", true
 	}
 	if _, is := errors.AsType[x509.UnknownAuthorityError](err); is {
-		return "its TLS certificate is of an unknown authority", true
+		return "its TLS certificate is signed by an unknown authority", true
 	}
 	if _, is := errors.AsType[x509.HostnameError](err); is {
 		return "its TLS certificate is for another host", true

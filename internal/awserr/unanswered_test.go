@@ -61,20 +61,20 @@ func TestWhatAWSDidNotAnswerIsToldByItsKindAlone(t *testing.T) {
 		"a name without a host": {sent(&net.DNSError{Name: hunter2, IsNotFound: true}), "the name of its host" + host + " is not known to DNS", checkName},
 		"DNS that is away":      {sent(&net.DNSError{Name: hunter2}), "it cannot be reached" + host, checkNetwork},
 		"a time-out":            {sent(fmt.Errorf(hunter2+": %w", context.DeadlineExceeded)), "it took too long" + host, checkNetwork},
-		"the end":               {failed(fmt.Errorf(hunter2+": %w", context.Canceled)), "the request was given up", ""},
-		"an unknown authority":  {sent(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), "its TLS certificate is of an unknown authority" + host, checkTrust},
+		"the end":               {failed(fmt.Errorf(hunter2+": %w", context.Canceled)), "the request was cancelled", ""},
+		"an unknown authority":  {sent(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), "its TLS certificate is signed by an unknown authority" + host, checkTrust},
 		"another host's":        {sent(x509.HostnameError{Host: hunter2, Certificate: &x509.Certificate{}}), "its TLS certificate is for another host" + host, checkTrust},
-		"an old certificate":    {sent(x509.CertificateInvalidError{Reason: x509.Expired, Detail: hunter2}), "its TLS certificate is out of date" + host, checkTrust},
+		"an old certificate":    {sent(x509.CertificateInvalidError{Reason: x509.Expired, Detail: hunter2}), "its TLS certificate has expired or is not yet valid" + host, checkTrust},
 		"a bad certificate":     {sent(&tls.CertificateVerificationError{Err: errors.New(hunter2)}), "its TLS certificate is not trusted" + host, checkTrust},
 		"no TLS":                {sent(tls.RecordHeaderError{Msg: hunter2}), "it does not speak TLS" + host, checkTrust},
 		"what cannot be read": {failed(&smithy.DeserializationError{Err: errors.New(hunter2)}),
-			"the answer was not one of AWS (deserialization failed)", checkProxy},
+			"the answer did not come from AWS (deserialization failed)", checkProxy},
 		"a page in its place": {answered(200, &smithy.DeserializationError{Err: errors.New(hunter2)}),
-			"the answer was not one of AWS: HTTP status 200 from sts.nowhere.amazonaws.com (deserialization failed)", checkProxy},
+			"the answer did not come from AWS: HTTP status 200 from sts.nowhere.amazonaws.com (deserialization failed)", checkProxy},
 		"an error page": {answered(503, &smithy.GenericAPIError{Code: "UnknownError", Message: "UnknownError"}),
-			"the answer was not one of AWS: HTTP status 503 from sts.nowhere.amazonaws.com", checkProxy},
+			"the answer did not come from AWS: HTTP status 503 from sts.nowhere.amazonaws.com", checkProxy},
 		"a page that is no XML": {answered(403, errors.New("XML syntax error: "+hunter2)),
-			"the answer was not one of AWS: HTTP status 403 from sts.nowhere.amazonaws.com", checkProxy},
+			"the answer did not come from AWS: HTTP status 403 from sts.nowhere.amazonaws.com", checkProxy},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.EqualError(t, Describe(tc.err), with("STS did not answer AssumeRole: "+tc.says, tc.remedy))
@@ -86,7 +86,7 @@ func TestWhatAWSDidNotAnswerIsToldByItsKindAlone(t *testing.T) {
 
 func TestWhateverElseWentWrongIsNotQuoted(t *testing.T) {
 	err := Describe(failed(errors.New(hunter2)))
-	assert.Contains(t, err.Error(), "STS did not answer AssumeRole: the controller's AWS configuration or the network is in the way (*errors.errorString); see ")
+	assert.Contains(t, err.Error(), "STS did not answer AssumeRole: the controller's AWS configuration or the network prevented the request (*errors.errorString); check ")
 	assert.NotContains(t, err.Error(), hunter2)
 }
 
@@ -111,7 +111,7 @@ func TestAControllerWithoutCredentialsIsToldSo(t *testing.T) {
 		"AWS's answer":             {api("AccessDenied", "Not authorized."), head + ": AccessDenied: Not authorized.; provide some"},
 		"our own words":            {&PlainError{Message: "the file is empty"}, head + ": the file is empty; provide some"},
 		"a time-out":               {context.DeadlineExceeded, head + ": it took too long; provide some"},
-		"a page":                   {answered(404, errors.New(hunter2)), head + ": the answer was not one of AWS: HTTP status 404 from sts.nowhere.amazonaws.com; provide some"},
+		"a page":                   {answered(404, errors.New(hunter2)), head + ": the answer did not come from AWS: HTTP status 404 from sts.nowhere.amazonaws.com; provide some"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := Describe(failed(&OwnCredentialsError{Source: "nowhere", Remedy: "provide some", Err: tc.cause}))

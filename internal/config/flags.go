@@ -155,11 +155,11 @@ func podFlags(app *kingpin.Application, c *Config) {
 		StringVar(&c.SidecarImage)
 	app.Flag("credentials-server-image-pull-policy", "Pull policy of that image: Always, IfNotPresent or Never. The default is the API server's.").
 		StringVar((*string)(&c.SidecarPullPolicy))
-	app.Flag("credentials-server-requests", "Resources that this container requests, as far as the pod's own allow: name=amount,name=amount, or none.").
+	app.Flag("credentials-server-requests", "Resource requests of this container, adapted to the pod: name=amount,name=amount, or none.").
 		Default(defaultSidecarRequests).SetValue((*resourcesValue)(&c.SidecarRequests))
-	app.Flag("credentials-server-limits", "Limits of its resources, likewise.").
+	app.Flag("credentials-server-limits", "Resource limits of this container, likewise.").
 		Default(defaultSidecarLimits).SetValue((*resourcesValue)(&c.SidecarLimits))
-	app.Flag("credentials-server-security-context", "Numbers and booleans of its security context, such as runAsUser=65532,runAsGroup=65532, or none besides what is set anyway.").
+	app.Flag("credentials-server-security-context", "Fields of its security context, numbers and booleans, such as runAsUser=65532,runAsGroup=65532, or none for the defaults alone.").
 		Default(nothing).SetValue((*securityContextValue)(&c.SidecarSecurityContext))
 }
 

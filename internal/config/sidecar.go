@@ -32,14 +32,14 @@ type resourcesValue corev1.ResourceList
 func (r *resourcesValue) Set(text string) error {
 	pairs, err := splitPairs(text)
 	if err != nil {
-		return fmt.Errorf("%w: give such as cpu=100m,memory=32Mi, or none", err)
+		return fmt.Errorf("%w: give for example cpu=100m,memory=32Mi, or none", err)
 	}
 	*r = resourcesValue{}
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
 		value := pairs[name]
 		quantity, err := resource.ParseQuantity(value)
 		if err != nil || quantity.Sign() < 0 || name == "" {
-			return fmt.Errorf("%s is not an amount of a resource: give such as cpu=100m,memory=32Mi, or none", identity.Quote(name+"="+value))
+			return fmt.Errorf("%s is not an amount of a resource: give for example cpu=100m,memory=32Mi, or none", identity.Quote(name+"="+value))
 		}
 		(*r)[corev1.ResourceName(name)] = quantity
 	}
@@ -75,13 +75,13 @@ var scalars = map[string]*regexp.Regexp{
 func (s *securityContextValue) Set(text string) error {
 	pairs, err := splitPairs(text)
 	if err != nil {
-		return fmt.Errorf("%w: give such as runAsUser=65532,runAsGroup=65532, or none", err)
+		return fmt.Errorf("%w: give for example runAsUser=65532,runAsGroup=65532, or none", err)
 	}
 	fields := map[string]json.RawMessage{}
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
 		value := pairs[name]
 		if pattern := scalars[name]; pattern == nil || !pattern.MatchString(value) {
-			return fmt.Errorf("%s is not understood: give true or false, or the number of a user or group, to some of %s",
+			return fmt.Errorf("%s is not understood: give true or false, or the ID of a user or group, for any of %s",
 				identity.Quote(name+"="+value), strings.Join(slices.Sorted(maps.Keys(scalars)), ", "))
 		}
 		fields[name] = json.RawMessage(value)
@@ -107,7 +107,7 @@ func splitPairs(text string) (map[string]string, error) {
 		name, value, found := strings.Cut(pair, "=")
 		name = strings.TrimSpace(name)
 		if _, twice := pairs[name]; !found || twice {
-			return nil, fmt.Errorf("%s is not name=value, or is there twice", identity.Quote(pair))
+			return nil, fmt.Errorf("%s is not name=value, or is a duplicate", identity.Quote(pair))
 		}
 		pairs[name] = strings.TrimSpace(value)
 	}

@@ -123,7 +123,7 @@ func checkURL(value string) error {
 func checkRegion(value string) error {
 	region, err := identity.ParseRegion(value)
 	if err == nil && region != value {
-		return fmt.Errorf("%s has white space around it: leave it out", identity.Quote(value))
+		return fmt.Errorf("%s has white space around it: remove that", identity.Quote(value))
 	}
 	return err
 }

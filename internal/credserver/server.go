@@ -47,7 +47,7 @@ func (s *Store) credentials(w http.ResponseWriter, r *http.Request) {
 	}
 	if !s.accepts([]byte(given), found) {
 		refuse(w, http.StatusForbidden, "AccessDenied", "the header Authorization is neither the pod's UID nor the Secret's authorization-token: "+
-			"let AWS_CONTAINER_AUTHORIZATION_TOKEN be what admission sets, the field metadata.uid of the pod")
+			"leave AWS_CONTAINER_AUTHORIZATION_TOKEN as admission sets it, to the pod's metadata.uid")
 		return
 	}
 	head(w, http.StatusOK)

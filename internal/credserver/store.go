@@ -57,7 +57,7 @@ func (s *Store) refresh(now time.Time) {
 	}
 	read, err := load(s.directory)
 	if err == nil && s.podUID == "" && len(read.token) == 0 {
-		err = errors.New(tokenFile + " is missing or empty, and POD_UID is not set: nobody could be told from others")
+		err = errors.New(tokenFile + " is missing or empty, and POD_UID is not set: requests cannot be authenticated")
 	}
 	if err != nil {
 		s.failed, s.retry = err, now.Add(retryAfter)

@@ -56,7 +56,7 @@ func (e *errorLog) Write(message []byte) (int, error) {
 	defer e.mu.Unlock()
 	e.unsaid++
 	e.sometime.Do(func() {
-		level.Warn(e.logger).Log("msg", "connections failed; each is a debug line", "last", text, "count", e.unsaid)
+		level.Warn(e.logger).Log("msg", "connections failed; each one is logged at level debug", "last", text, "count", e.unsaid)
 		e.unsaid = 0
 	})
 	return len(message), nil

@@ -143,7 +143,7 @@ func TestWhatTheUserCanMendIsToldAtOnceAndNamed(t *testing.T) {
 		"a boundary that does not exist": {change: func(o *Options) { o.Boundary = nobody },
 			says: []string{"NoSuchEntity: Scope ARN: " + nobody, "this is the controller's --permissions-boundary: its administrator"}},
 		"permissions that the controller lacks": {change: func(o *Options) { o.Path = "/elsewhere/" },
-			says: []string{"AccessDenied: ", "it is the controller's own permissions that lack this"}},
+			says: []string{"AccessDenied: ", "the controller's own permissions do not include this"}},
 	} {
 		t.Run(title, func(t *testing.T) {
 			w := newWorld(t)

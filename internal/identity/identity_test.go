@@ -56,7 +56,7 @@ func TestParseRole(t *testing.T) {
 		"a user's ARN":                      {value: "arn:aws:iam::123456789012:user/app", wantErr: "not the ARN of a role"},
 		"an instance profile's ARN":         {value: "arn:aws:iam::123456789012:instance-profile/app", wantErr: "not the ARN of a role"},
 		"a session's ARN":                   {value: "arn:aws:sts::123456789012:assumed-role/app/x", wantErr: "not the ARN of an IAM role"},
-		"an ARN of eleven digits":           {value: "arn:aws:iam::12345678901:role/app", wantErr: "not the ARN of an IAM role: the account 12345678901 has 11 digits and account IDs have 12, with their leading zeros; expected"},
+		"an ARN of eleven digits":           {value: "arn:aws:iam::12345678901:role/app", wantErr: "not the ARN of an IAM role: the account 12345678901 has 11 digits and account IDs have 12, including leading zeros; expected"},
 		"an ARN without account":            {value: "arn:aws:iam:::role/app", wantErr: "not the ARN of an IAM role"},
 		"an ARN with a region":              {value: "arn:aws:iam:eu-central-1:123456789012:role/app", wantErr: "not the ARN of an IAM role"},
 		"an ARN cut short":                  {value: "arn:aws:iam", wantErr: "not the ARN of an IAM role"},

@@ -53,5 +53,5 @@ func accountProblem(arn string) string {
 	if len(f) < 6 || f[0] != "arn" || !digits.MatchString(f[4]) || len(f[4]) == 12 {
 		return ""
 	}
-	return fmt.Sprintf("the account %s has %d digits and account IDs have 12, with their leading zeros; ", Cut(f[4]), len(f[4]))
+	return fmt.Sprintf("the account %s has %d digits and account IDs have 12, including leading zeros; ", Cut(f[4]), len(f[4]))
 }

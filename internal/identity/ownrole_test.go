@@ -81,7 +81,7 @@ func TestParseManagedPolicies(t *testing.T) {
 		"a comma":         {text: " arn:aws:iam::aws:policy/X,\n", want: []string{"arn:aws:iam::aws:policy/X"}},
 		"a comma between": {text: "arn:aws:iam::aws:policy/X,\n\tarn:aws:iam::aws:policy/Y ,", want: []string{"arn:aws:iam::aws:policy/X", "arn:aws:iam::aws:policy/Y"}},
 		"two commas":      {text: "arn:aws:iam::aws:policy/X,,arn:aws:iam::aws:policy/Y", err: `"" is not the ARN of a managed policy`},
-		"eleven digits":   {text: "arn:aws:iam::12345678901:policy/x", err: `the account 12345678901 has 11 digits and account IDs have 12, with their leading zeros`},
+		"eleven digits":   {text: "arn:aws:iam::12345678901:policy/x", err: `the account 12345678901 has 11 digits and account IDs have 12, including leading zeros`},
 		"a name":          {text: "ReadOnlyAccess", err: `"ReadOnlyAccess" is not the ARN`},
 		"a role":          {text: "arn:aws:iam::123456789012:role/x", err: "is not the ARN of a managed policy"},
 		"too many":        {text: many(26), err: "more than 25 managed policies"},

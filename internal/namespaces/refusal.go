@@ -11,7 +11,7 @@ import (
 )
 
 // administrator is who can change what a refusal names.
-const administrator = "Use a role that it may, or have whoever administers the namespace "
+const administrator = "Use a role that is permitted, or have whoever administers the namespace "
 
 // longestShown is how much of a rule a message repeats.
 const longestShown = 100
@@ -30,12 +30,12 @@ func refuseByGlobs(value string, role identity.RoleReference, base identity.Base
 	name, below := strings.CutPrefix(role.String(), base.String())
 	switch {
 	case below:
-		return fmt.Sprintf("%s does not name it. %sadd %s", shown(value), administrator, strconv.Quote(name))
+		return fmt.Sprintf("%s does not include it. %sadd %s", shown(value), administrator, strconv.Quote(name))
 	case role.Account != base.Account || role.Partition != base.Partition:
-		return fmt.Sprintf("%s does not name it: what does not begin with arn: is below %s. %sadd %s",
+		return fmt.Sprintf("%s does not include it: entries that do not begin with arn: refer to roles below %s. %sadd %s",
 			shown(value), base, administrator, strconv.Quote(role.String()))
 	default:
-		return fmt.Sprintf("%s does not name it. %sadd %s", shown(value), administrator, strconv.Quote(role.String()))
+		return fmt.Sprintf("%s does not include it. %sadd %s", shown(value), administrator, strconv.Quote(role.String()))
 	}
 }
 

@@ -56,7 +56,7 @@ func ParseRules(annotations map[string]string) (Rules, error) {
 		if err != nil {
 			why := err.Error()
 			refuses = func(identity.RoleReference, identity.BaseRole) string { return why }
-			problems = append(problems, fmt.Errorf("%s: %w. Until it is mended, this namespace may use no role", kind.annotation, err))
+			problems = append(problems, fmt.Errorf("%s: %w. Until it is corrected, this namespace may use no role", kind.annotation, err))
 		}
 		rules = append(rules, rule{kind.annotation, refuses})
 	}
@@ -162,7 +162,7 @@ func notPattern(value string, err error) error {
 	}
 	if strings.HasPrefix(value, "*") {
 		if _, wrong := anchored("." + value); wrong == nil {
-			remedy = "any characters are .* in it: write ." + shown(value)
+			remedy = "in a regular expression .* stands for any characters: write ." + shown(value)
 		}
 	}
 	return fmt.Errorf("%s is not a regular expression (%s), so it permits nothing: %s", identity.Quote(value), why, remedy)

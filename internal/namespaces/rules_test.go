@@ -94,7 +94,7 @@ func TestRules(t *testing.T) {
 func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
 	const generic = `write role names and ARNs, with * for any characters, such as ["app", "team-a/*"]`
 	for value, says := range map[string]string{
-		"[demo-app]":           `iam.amazonaws.com/allowed-roles: "[demo-app]" is not JSON, so it permits nothing: write ["demo-app"]. Until it is mended, this namespace may use no role`,
+		"[demo-app]":           `iam.amazonaws.com/allowed-roles: "[demo-app]" is not JSON, so it permits nothing: write ["demo-app"]. Until it is corrected, this namespace may use no role`,
 		"":                     `"" is not JSON, so it permits nothing: ` + generic,
 		"app":                  `"app" is not JSON, so it permits nothing: write ["app"].`,
 		"a, team-a/*":          `is not JSON, so it permits nothing: write ["a","team-a/*"].`,
@@ -118,7 +118,7 @@ func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
 	}
 	for value, says := range map[string]string{
 		"(":                       `iam.amazonaws.com/permitted: "(" is not a regular expression (missing closing )), so it permits nothing: write one that matches whole role ARNs, such as .*/app, see `,
-		"*demo-app":               `"*demo-app" is not a regular expression (missing argument to repetition operator), so it permits nothing: any characters are .* in it: write .*demo-app`,
+		"*demo-app":               `"*demo-app" is not a regular expression (missing argument to repetition operator), so it permits nothing: in a regular expression .* stands for any characters: write .*demo-app`,
 		"[demo-app]":              `is not a regular expression (invalid character class range), so it permits nothing: write one expression, or put the list into iam.amazonaws.com/allowed-roles`,
 		"a)|(?:b":                 "unexpected )",
 		"(?<=a)b":                 "is not a regular expression",
@@ -133,12 +133,12 @@ func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
 }
 
 func TestARefusalSaysWhichRuleWhyAndWhatToDo(t *testing.T) {
-	const do = "Use a role that it may, or have whoever administers the namespace "
+	const do = "Use a role that is permitted, or have whoever administers the namespace "
 	tests := map[string]struct{ annotation, value, role, want string }{
-		"a list without the role": {AllowedRoles, `["a"]`, "team/app", `["a"] does not name it. ` + do + `add "team/app"`},
+		"a list without the role": {AllowedRoles, `["a"]`, "team/app", `["a"] does not include it. ` + do + `add "team/app"`},
 		"a list of names, and a role of another account": {
 			AllowedRoles, `["app"]`, "arn:aws:iam::210987654321:role/app",
-			`["app"] does not name it: what does not begin with arn: is below arn:aws:iam::123456789012:role/. ` + do + `add "arn:aws:iam::210987654321:role/app"`,
+			`["app"] does not include it: entries that do not begin with arn: refer to roles below arn:aws:iam::123456789012:role/. ` + do + `add "arn:aws:iam::210987654321:role/app"`,
 		},
 		"a malformed list": {AllowedRoles, `[app]`, "app", `"[app]" is not JSON, so it permits nothing: write ["app"]`},
 		"a name for an expression": {

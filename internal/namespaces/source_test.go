@@ -78,7 +78,7 @@ func TestTheRulesThatAreCachedCount(t *testing.T) {
 	}{
 		"no rules":                    {nil, false, ""},
 		"a rule that permits":         {permitting, false, ""},
-		"a rule that refuses":         {refusing, false, `The namespace ns may not use role 'arn:aws:iam::123456789012:role/app': iam.amazonaws.com/allowed-roles: ["other"] does not name it. Use a role that it may, or have whoever administers the namespace add "app"`},
+		"a rule that refuses":         {refusing, false, `The namespace ns may not use role 'arn:aws:iam::123456789012:role/app': iam.amazonaws.com/allowed-roles: ["other"] does not include it. Use a role that is permitted, or have whoever administers the namespace add "app"`},
 		"no rules, restricted":        {map[string]string{"other": "x"}, true, "it has neither iam.amazonaws.com/allowed-roles nor"},
 		"a rule that permits, and so": {permitting, true, ""},
 		"malformed":                   {map[string]string{Permitted: "("}, false, `iam.amazonaws.com/permitted: "(" is not a regular expression`},

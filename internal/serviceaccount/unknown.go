@@ -25,7 +25,7 @@ var elsewhere = map[string]string{
 
 	"source":             "the controller writes it on Secrets, remove it here",
 	"expiration":         "the controller writes it on Secrets, remove it here",
-	"external-id":        "external IDs are made of the namespace and the name of the cluster, remove it",
+	"external-id":        "the external ID follows from the namespace and the name of the cluster, remove it here",
 	"external-id-proven": "the controller writes it on Secrets, remove it here",
 	"spec-hash":          "the controller writes it on Secrets, remove it here",
 	"role-id":            "the controller writes it on Secrets, remove it here",
@@ -103,8 +103,8 @@ func (a *account) checkDeletionPolicy(want *identity.Desired) error {
 	}
 	return &identity.InvalidError{
 		Reason: identity.UnknownAnnotation,
-		Message: "the annotation " + identity.Cut(key) + " is not known, and " + deletionPolicyAnnotation + " may be meant: rename it, or remove it; " +
-			"until then no role is made or changed, and one that was made is not deleted",
+		Message: "the annotation " + identity.Cut(key) + " is not known and may be a misspelt " + deletionPolicyAnnotation + ": rename it, or remove it; " +
+			"until then no role is created or changed, and an existing one is not deleted",
 	}
 }
 
@@ -137,7 +137,7 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 func describe(key string) string {
 	name, ours := strings.CutPrefix(key, identity.Prefix)
 	if !ours {
-		return "the annotation " + key + " is not read by this controller: for credentials from it, give the role in " + roleAnnotation
+		return "the annotation " + key + " is not read by this controller: to get credentials, give the role in " + roleAnnotation
 	}
 	if where, is := elsewhere[name]; is {
 		return "the annotation " + key + " has no effect on a ServiceAccount: " + where

@@ -91,7 +91,7 @@ func TestNoRoleIsMadeBesideAMisspeltDeletionPolicy(t *testing.T) {
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, "UnknownAnnotation", invalid.Reason)
-			assert.Contains(t, invalid.Message, misspelt+" is not known, and "+deletionPolicyAnnotation+" may be meant: rename it, or remove it")
+			assert.Contains(t, invalid.Message, misspelt+" is not known and may be a misspelt "+deletionPolicyAnnotation+": rename it, or remove it")
 			_, held, retain := s.Held(key)
 			assert.True(t, held)
 			assert.True(t, retain, "a role is not deleted on the strength of a typing error")

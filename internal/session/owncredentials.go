@@ -53,7 +53,7 @@ func sourcesOf(provider aws.CredentialsProvider) []aws.CredentialSource {
 // What helps a controller without credentials.
 const (
 	provide   = "give its ServiceAccount an EKS Pod Identity association or an IRSA role, or set --credentials-file"
-	seeOwn    = "see what provides them"
+	seeOwn    = "check whatever provides them"
 	seeConfig = "correct the shared configuration files, or AWS_PROFILE"
 )
 
@@ -72,18 +72,18 @@ func whence(provider aws.CredentialsProvider) (source, remedy string) {
 	case has(aws.CredentialSourceIMDS):
 		return "none are in the environment (AWS_ACCESS_KEY_ID), in a web identity token file (AWS_WEB_IDENTITY_TOKEN_FILE), " +
 			"in shared configuration files (AWS_PROFILE) or at a container credentials endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI), " +
-			"and the instance metadata service (IMDS) gives none", provide
+			"and the instance metadata service (IMDS) has none", provide
 	case has(aws.CredentialSourceEnvVarsSTSWebIDToken):
-		return "the web identity token file (AWS_WEB_IDENTITY_TOKEN_FILE) brought none for AWS_ROLE_ARN", "see the trust policy and the OIDC provider of that role"
+		return "the web identity token file (AWS_WEB_IDENTITY_TOKEN_FILE) yielded none for AWS_ROLE_ARN", "check the trust policy and the OIDC provider of that role"
 	case has(aws.CredentialSourceHTTP):
-		return "the container credentials endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI, EKS Pod Identity) gave none",
-			"see that the Pod Identity agent runs on the node and that the association names the controller's ServiceAccount"
+		return "the container credentials endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI, EKS Pod Identity) returned none",
+			"check that the Pod Identity agent runs on the node and that the association names the controller's ServiceAccount"
 	case has(aws.CredentialSourceProfileProcess, aws.CredentialSourceProcess):
-		return "the credential_process of the shared configuration files gave none", seeConfig
+		return "the credential_process of the shared configuration files returned none", seeConfig
 	case len(from) > 0 && !has(aws.CredentialSourceEnvVars):
-		return "the profile of the shared configuration files (AWS_PROFILE) gave none", seeConfig
+		return "the profile of the shared configuration files (AWS_PROFILE) contains none that work", seeConfig
 	default:
-		return "what is configured gave none", seeOwn
+		return "the configured source returned none", seeOwn
 	}
 }
 

@@ -39,27 +39,27 @@ func TestAControllerWithoutCredentialsSaysWhereItLooked(t *testing.T) {
 		says      []string
 	}{
 		"nowhere": {func(*testing.T) {}, []string{
-			"AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "and the instance metadata service (IMDS) gives none; ",
+			"AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "and the instance metadata service (IMDS) has none; ",
 			"give its ServiceAccount an EKS Pod Identity association or an IRSA role, or set --credentials-file",
 		}},
 		"an instance without a role": {func(t *testing.T) {
 			t.Helper()
 			metadataService(t, http.NotFound)
-		}, []string{"and the instance metadata service (IMDS) gives none: the answer was not one of AWS: HTTP status 404 from 127.0.0.1:"}},
+		}, []string{"and the instance metadata service (IMDS) has none: the answer did not come from AWS: HTTP status 404 from 127.0.0.1:"}},
 		"Pod Identity that refuses": {func(t *testing.T) {
 			t.Helper()
 			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", denying(t, http.StatusForbidden, sentinel))
-		}, []string{"the container credentials endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI, EKS Pod Identity) gave none: the answer was not one of AWS: HTTP status 403; see that the Pod Identity agent runs"}},
+		}, []string{"the container credentials endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI, EKS Pod Identity) returned none: the answer did not come from AWS: HTTP status 403; check that the Pod Identity agent runs"}},
 		"IRSA without a provider": {func(t *testing.T) {
 			t.Helper()
 			t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", write(t, sentinel))
 			t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::"+home+":role/controller")
 			t.Setenv("AWS_ENDPOINT_URL_STS", denying(t, http.StatusBadRequest, `<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>No OpenIDConnect provider found in your account for https://oidc</Message></Error></ErrorResponse>`))
-		}, []string{"AWS_WEB_IDENTITY_TOKEN_FILE) brought none for AWS_ROLE_ARN: InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc; create the IAM OIDC provider of this cluster"}},
+		}, []string{"AWS_WEB_IDENTITY_TOKEN_FILE) yielded none for AWS_ROLE_ARN: InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc; create the IAM OIDC provider of this cluster"}},
 		"a program that fails": {func(t *testing.T) {
 			t.Helper()
 			t.Setenv("AWS_CONFIG_FILE", write(t, "[default]\ncredential_process = echo "+sentinel+"\n"))
-		}, []string{"the credential_process of the shared configuration files gave none; correct the shared configuration files"}},
+		}, []string{"the credential_process of the shared configuration files returned none; correct the shared configuration files"}},
 		"a file that is not there": {nil, []string{"--credentials-file: read the credentials file /no/such/file: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestAnErrorPageOfAProxyIsToldAsSuch(t *testing.T) {
 	const page = "<html><body><h1>503 Service Unavailable</h1>" + sentinel + "</body></html>"
 	_, err := (&impostor{assume: answer(http.StatusServiceUnavailable, page)}).assumer(t).Assume(t.Context(), wanting(t, "app"))
 	harmless(t, err)
-	require.ErrorContains(t, err, "STS did not answer AssumeRole: the answer was not one of AWS: HTTP status 503 from 127.0.0.1:")
+	require.ErrorContains(t, err, "STS did not answer AssumeRole: the answer did not come from AWS: HTTP status 503 from 127.0.0.1:")
 	require.ErrorContains(t, err, "a proxy, firewall or load balancer answers in its place")
 }
 
@@ -122,7 +122,7 @@ func TestAnEndpointThatCannotBeReachedIsNamed(t *testing.T) {
 	gone.Close()
 	host := func(server *httptest.Server) string { return " (" + server.Listener.Addr().String() + "); " }
 	for name, tc := range map[string]struct{ endpoint, says string }{
-		"a certificate that is not trusted": {untrusted.URL, "its TLS certificate is of an unknown authority" + host(untrusted) + "where a proxy inspects TLS, name its certificate authority in AWS_CA_BUNDLE"},
+		"a certificate that is not trusted": {untrusted.URL, "its TLS certificate is signed by an unknown authority" + host(untrusted) + "where a proxy inspects TLS, name its certificate authority in AWS_CA_BUNDLE"},
 		"no TLS":                            {strings.Replace(plain.URL, "http:", "https:", 1), "it does not speak TLS" + host(plain)},
 		"nobody":                            {gone.URL, "the connection was refused" + host(gone) + "check the way from the controller to it"},
 		"no such host":                      {"http://sts.nowhere.invalid", "(sts.nowhere.invalid)"},

@@ -60,7 +60,7 @@ func (a *Assumer) denial(want identity.Desired, role identity.RoleReference, sai
 	}
 	for _, policy := range []string{"service control policy", "resource control policy", "VPC endpoint policy"} {
 		if strings.Contains(said, policy) {
-			return fmt.Sprintf("a %s forbids %s to assume %s: it is for those who administer that policy to change", policy, a.self(), role), false
+			return fmt.Sprintf("a %s forbids %s to assume %s: ask whoever administers that policy to change it", policy, a.self(), role), false
 		}
 	}
 	return a.distrust(want, role), true
@@ -70,7 +70,7 @@ func (a *Assumer) denial(want identity.Desired, role identity.RoleReference, sai
 func (a *Assumer) distrust(want identity.Desired, role identity.RoleReference) string {
 	presented := "under the external ID " + identity.Quote(want.ExternalID)
 	if want.Own != nil {
-		return fmt.Sprintf("the role that the controller made cannot be assumed by %s %s: it is not ready yet, or its trust policy was changed, which is corrected; it is tried again",
+		return fmt.Sprintf("the role that the controller made cannot be assumed by %s %s: it is not ready yet, or its trust policy was changed, which will be corrected; it is retried",
 			a.self(), presented)
 	}
 	return fmt.Sprintf("the role %sdoes not exist in account %s, or does not trust %s %s: check its path and name, letter case included, and %s",
@@ -81,7 +81,7 @@ func (a *Assumer) distrust(want identity.Desired, role identity.RoleReference) s
 // name of a cluster.
 func (a *Assumer) compare(want identity.Desired) string {
 	if a.ClusterName == "" {
-		return "see that its trust policy allows exactly that"
+		return "check that its trust policy allows exactly that"
 	}
 	command := "kube-aws-iam-controller trust-policy " + want.Namespace + " --cluster-name=" + a.ClusterName
 	if arn, known := a.knownPrincipal(); known {
@@ -124,7 +124,7 @@ func isUntaggable(err error) bool {
 // tagAdvice says what to do about that. Tags that the controller does not pass are
 // those of its own session, which EKS Pod Identity makes transitive.
 func (a *Assumer) tagAdvice(want identity.Desired) string {
-	const allow = "have the role's trust policy allow sts:TagSession, as the one that the command trust-policy prints, or "
+	const allow = "have the role's trust policy allow sts:TagSession, as in the one that the command trust-policy prints, or "
 	if a.tags(want) == nil {
 		return allow + "disable session tags on the controller's EKS Pod Identity association: they are passed on"
 	}

@@ -47,7 +47,7 @@ func TestADeniedRoleIsExplained(t *testing.T) {
 			says: "the role " + missing + " does not exist in account " + home},
 		"of another account": {options: Options{ClusterName: "cluster"}, role: "arn:aws:iam::" + other + ":role/app",
 			says: "the role does not exist in account " + other},
-		"of a cluster without a name": {role: missing, says: under + "check its path and name, letter case included, and see that its trust policy allows exactly that"},
+		"of a cluster without a name": {role: missing, says: under + "check its path and name, letter case included, and check that its trust policy allows exactly that"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestARoleThatTheControllerMadeIsDeniedInOtherWords(t *testing.T) {
 	want := wanting(t, "arn:aws:iam::"+home+":role/own")
 	want.Own = &identity.OwnRole{}
 	_, err := w.assumer(w.asRole(), Options{ClusterName: "cluster"}).Assume(t.Context(), want)
-	require.ErrorContains(t, err, `under the external ID "ns/cluster": it is not ready yet, or its trust policy was changed, which is corrected; it is tried again`)
+	require.ErrorContains(t, err, `under the external ID "ns/cluster": it is not ready yet, or its trust policy was changed, which will be corrected; it is retried`)
 	assert.NotContains(t, err.Error(), "trust-policy ns", "there is nothing for the ServiceAccount's owner to do in IAM")
 	require.ErrorIs(t, err, identity.ErrNotAssumable)
 }
@@ -102,7 +102,7 @@ func TestWhatARoleDoesNotMendByItselfIsTold(t *testing.T) {
 		"credentials that ran out":  {"ExpiredToken", "The security token included in the request is expired", "the controller's own credentials, not the ServiceAccount's"},
 		"a Region without STS":      {"RegionDisabledException", "STS is not activated in this region for account:" + other + ". Your account administrator can activate STS in this region using the IAM Console.", "activate STS for this Region"},
 		"too many tags":             {"PackedPolicyTooLarge", "Packed size of session tags consumes 112% of allotted space.", "--session-tags"},
-		"throttling":                {"Throttling", "Rate exceeded", "it is tried again within five minutes"},
+		"throttling":                {"Throttling", "Rate exceeded", "it is retried within five minutes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, awssim.Options{})

@@ -131,7 +131,7 @@ func TestTheGuardLetsOnlyPodsOfAServiceAccountUseItsSecret(t *testing.T) {
 			err := g.pod(t.Context(), "other", refer, "app.aws-iam")
 			require.True(t, apierrors.IsForbidden(err), "%v", err)
 			require.ErrorContains(t, err, "this pod runs as ServiceAccount other, and ")
-			require.ErrorContains(t, err, "copy its Deployment instead, or take them out")
+			require.ErrorContains(t, err, "copy its Deployment instead, or remove them")
 			err = g.pod(t.Context(), "app", refer, "app.aws-iam")
 			require.NoError(t, err, "its own")
 			err = g.pod(t.Context(), "other", refer, "db")

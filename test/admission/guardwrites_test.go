@@ -54,7 +54,7 @@ func TestTheGuardLetsOnlyTheControllerWriteItsSecrets(t *testing.T) {
 		forged.Labels = labels[source]
 		_, err := secrets.Create(t.Context(), forged, metav1.CreateOptions{})
 		assert.True(t, apierrors.IsForbidden(err), "%v", err)
-		require.ErrorContains(t, err, "When copying or restoring, leave the Secret forged out: it is made anew once its ServiceAccount or AWSIAMRole is there. "+
+		require.ErrorContains(t, err, "When copying or restoring, leave the Secret forged out: it is created again once its ServiceAccount or AWSIAMRole is there. "+
 			"For a Secret of your own choose another name, and leave out those labels")
 
 		kept := secret(name)
@@ -75,7 +75,7 @@ func TestTheGuardLetsOnlyTheControllerWriteItsSecrets(t *testing.T) {
 		} {
 			err = g.patch("secret", name, patch)
 			require.True(t, apierrors.IsForbidden(err), "%s: %v", what, err)
-			require.ErrorContains(t, err, "the Secret "+name+" is kept by kube-aws-iam-controller, which alone writes it: change the ServiceAccount or AWSIAMRole that it belongs to. "+
+			require.ErrorContains(t, err, "the Secret "+name+" is managed by kube-aws-iam-controller, and only it may write it: change the ServiceAccount or AWSIAMRole that it belongs to. "+
 				"For new credentials at once delete it, with kubectl delete secret "+name, what)
 		}
 		require.NoError(t, g.patch("secret", name, `{"metadata":{"labels":{}}}`), "as it is, as what stores objects anew writes it")
@@ -89,7 +89,7 @@ func TestTheGuardLetsOnlyTheControllerWriteItsSecrets(t *testing.T) {
 	require.NoError(t, g.patch("secret", "mine", `{"stringData":{"k":"w"}}`))
 	err = g.patch("secret", "mine", `{"metadata":{"labels":{"iam.amazonaws.com/source":"serviceaccount"}}}`)
 	assert.True(t, apierrors.IsForbidden(err), "%v", err)
-	require.ErrorContains(t, err, "leave them off the Secret mine")
+	require.ErrorContains(t, err, "remove them from the Secret mine")
 	require.NoError(t, secrets.Delete(t.Context(), "mine", metav1.DeleteOptions{}))
 }
 

@@ -81,6 +81,6 @@ func TestAProxyThatAnswersForAWSIsToldFromAWS(t *testing.T) {
 	w.start()
 	w.account("app", "app")
 	message := w.event("ServiceAccount", "app", "GetCredentialsFailed")
-	assert.Contains(t, message, "the answer was not one of AWS: HTTP status 503 from "+strings.TrimPrefix(proxy.URL, "http://"))
+	assert.Contains(t, message, "the answer did not come from AWS: HTTP status 503 from "+strings.TrimPrefix(proxy.URL, "http://"))
 	assert.NotContains(t, message, "nobody may read this")
 }

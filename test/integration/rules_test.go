@@ -59,8 +59,8 @@ func TestANamespaceUsesOnlyTheRolesItMay(t *testing.T) {
 	w.gone("db")
 	for kind, name := range map[string]string{"ServiceAccount": "app", "AWSIAMRole": "db"} {
 		assert.Contains(t, w.event(kind, name, "RoleNotPermitted"),
-			"The namespace "+w.namespace+" may not use role 'arn:aws:iam::123456789012:role/app': iam.amazonaws.com/allowed-roles: [\"other-*\"] does not name it. "+
-				"Use a role that it may, or have whoever administers the namespace add \"app\"")
+			"The namespace "+w.namespace+" may not use role 'arn:aws:iam::123456789012:role/app': iam.amazonaws.com/allowed-roles: [\"other-*\"] does not include it. "+
+				"Use a role that is permitted, or have whoever administers the namespace add \"app\"")
 	}
 	w.eventuallyField("awsiamrole/db", `.status.conditions[0].reason`, "RoleNotPermitted")
 
@@ -93,7 +93,7 @@ func TestRulesHoldFromTheFirstMomentOfANamespace(t *testing.T) {
 	w.start()
 	w.account("app", "app")
 	w.eventSays("ServiceAccount", "app", "RoleNotPermitted", `iam.amazonaws.com/permitted: app has to match the whole ARN, and matches only "app" of it. `+
-		"Use a role that it may, or have whoever administers the namespace write .*/app")
+		"Use a role that is permitted, or have whoever administers the namespace write .*/app")
 	assert.Zero(t, w.assumed(), "STS is not asked")
 	w.rule(`permitted=.*/app`)
 	w.secret("app.aws-iam", nil)
