@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -33,29 +34,29 @@ func TestAChangeThatAWSRefusesEndsNothingThatWasGood(t *testing.T) {
 		roleKey    = "iam.amazonaws.com/role"
 		managedKey = "iam.amazonaws.com/managed-policies"
 	)
-	// Well-formed, and refused by IAM.
-	const noARN = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"bucket"}]}`
 	tests := map[string]struct {
 		start        map[string]string
 		change, mend []string
 		fault        *awssim.Fault
 		reason       string
+		back         bool // what is asked for in the end is what was good
 	}{
 		"a role that is misspelt": {
-			map[string]string{roleKey: "app"}, []string{roleKey + "=typo"}, []string{roleKey + "=other"}, nil, "GetCredentialsFailed",
+			map[string]string{roleKey: "app"}, []string{roleKey + "=typo"}, []string{roleKey + "=other"}, nil, "GetCredentialsFailed", false,
 		},
 		"a policy that IAM refuses": {
-			map[string]string{policyKey: readBucket}, []string{policyKey + "=" + noARN}, []string{policyKey + "=" + sendQueue}, nil, "ProvisionFailed",
+			map[string]string{policyKey: readBucket}, []string{policyKey + "=" + sendQueue}, nil,
+			&awssim.Fault{Action: "PutRolePolicy", Code: "MalformedPolicyDocument"}, "ProvisionFailed", false,
 		},
 		"a managed policy that does not exist": {
-			map[string]string{policyKey: readBucket}, []string{managedKey + "=arn:aws:iam::aws:policy/NoSuchPolicy"}, []string{managedKey + "-"}, nil, "ProvisionFailed",
+			map[string]string{policyKey: readBucket}, []string{managedKey + "=arn:aws:iam::aws:policy/NoSuchPolicy"}, []string{managedKey + "-"}, nil, "ProvisionFailed", true,
 		},
 		"a valid change while IAM is away": {
 			map[string]string{policyKey: readBucket}, []string{policyKey + "=" + sendQueue}, nil,
-			&awssim.Fault{Action: "PutRolePolicy", Code: "ServiceFailure"}, "ProvisionFailed",
+			&awssim.Fault{Action: "PutRolePolicy", Code: "ServiceFailure"}, "ProvisionFailed", false,
 		},
 		"an existing role in place of a managed one, misspelt": {
-			map[string]string{policyKey: readBucket}, []string{policyKey + "-", roleKey + "=typo"}, []string{roleKey + "=other"}, nil, "GetCredentialsFailed",
+			map[string]string{policyKey: readBucket}, []string{policyKey + "-", roleKey + "=typo"}, []string{roleKey + "=other"}, nil, "GetCredentialsFailed", false,
 		},
 	}
 	for name, tc := range tests {
@@ -87,8 +88,9 @@ func TestAChangeThatAWSRefusesEndsNothingThatWasGood(t *testing.T) {
 				w.annotate("app", tc.mend...)
 			}
 			w.eventually(func(context.Context) error {
-				if w.field("secret/app.aws-iam", `.metadata.annotations.iam\.amazonaws\.com/spec-hash`) == before.Annotations["iam.amazonaws.com/spec-hash"] && tc.mend == nil {
-					return fmt.Errorf("the change has not arrived")
+				now := w.field("secret/app.aws-iam", `.metadata.annotations.iam\.amazonaws\.com/spec-hash`)
+				if isBefore := now == before.Annotations["iam.amazonaws.com/spec-hash"]; isBefore != tc.back {
+					return errors.New("what is asked for now has not arrived")
 				}
 				return nil
 			})
