@@ -71,7 +71,7 @@ func TestANamespaceUsesOnlyTheRolesItMay(t *testing.T) {
 	w.rule(`allowed-roles=[app]`)
 	w.gone("app.aws-iam")
 	w.gone("db")
-	assert.Contains(t, w.event("Namespace", w.namespace, "InvalidAnnotation"), `iam.amazonaws.com/allowed-roles: "[app]" is not JSON, so it permits nothing: write ["app"]. Until it is mended`)
+	assert.Contains(t, w.event("Namespace", w.namespace, "InvalidAnnotation"), `iam.amazonaws.com/allowed-roles: "[app]" is not JSON, so it permits nothing: write ["app"]. Until it is corrected`)
 	w.rule(`allowed-roles=["app"]`)
 	w.secret("app.aws-iam", nil)
 	w.secret("db", nil)
