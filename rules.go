@@ -59,6 +59,9 @@ func (r *rules) watch(ctx context.Context, again func(identity.Key)) error {
 		if n.Malformed != "" {
 			r.reporter.WarnNamespace(n.Name, n.UID, identity.InvalidAnnotation, n.Malformed)
 		}
+		if n.Unknown != "" {
+			r.reporter.WarnNamespace(n.Name, n.UID, identity.UnknownAnnotation, n.Unknown)
+		}
 		r.note(n.Name)
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -78,6 +79,13 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 		ExternalID: s.externalID(role.Namespace),
 		KeepLabels: role.lacks() != (tally{}),
 		Notice:     role.lacks().notice(),
+	}
+	if account, reserved := strings.CutSuffix(role.Name, identity.SecretSuffix); reserved {
+		return want, &identity.InvalidError{
+			Reason: identity.SecretConflict,
+			Message: fmt.Sprintf("the name %s is reserved for the Secret of a ServiceAccount %s: give the AWSIAMRole one that does not end in %s",
+				role.Name, account, identity.SecretSuffix),
+		}
 	}
 	if err := readSpec(&role.Spec, want); err != nil {
 		return want, &identity.InvalidError{

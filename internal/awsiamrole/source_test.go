@@ -2,6 +2,7 @@ package awsiamrole
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -250,6 +251,19 @@ func TestStatusIsWrittenWhenItSaysSomethingElse(t *testing.T) {
 	}
 	api.answer(http.StatusInternalServerError, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError))
 	require.ErrorContains(t, s.Report(t.Context(), want, status), "write status of AWSIAMRole ns/app: ")
+}
+
+func TestANameThatIsAServiceAccountsSecretsIsRefused(t *testing.T) {
+	s, i, _ := newSource(t)
+	role := newRole(Spec{RoleReference: "app"})
+	role.Name = "app.aws-iam"
+	require.NoError(t, i.store.Add(role))
+	want, err := s.Desired(identity.Key{Source: identity.AWSIAMRole, Namespace: "ns", Name: role.Name})
+	require.ErrorContains(t, err, "the name app.aws-iam is reserved for the Secret of a ServiceAccount app")
+	invalid, is := errors.AsType[*identity.InvalidError](err)
+	require.True(t, is)
+	assert.Equal(t, identity.SecretConflict, invalid.Reason)
+	assert.Equal(t, "u1", want.UID)
 }
 
 func TestAClusterWithoutConditionsIsNotWrittenToForEver(t *testing.T) {

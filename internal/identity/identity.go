@@ -13,6 +13,10 @@ import (
 // Prefix starts every annotation and label key of ours.
 const Prefix = "iam.amazonaws.com/"
 
+// SecretSuffix follows a ServiceAccount's name in its Secret's. No AWSIAMRole may
+// have such a name, which its Secret would have, too.
+const SecretSuffix = ".aws-iam"
+
 // A Source is the kind of object that asks for an identity.
 type Source string
 

@@ -35,7 +35,7 @@ func ParseManagedPolicies(text string) ([]string, error) {
 			return nil, notPolicyARN(arn)
 		}
 		if all = append(all, arn); len(all) > maxManagedPolicies {
-			return nil, fmt.Errorf("there are more than %d managed policies: IAM attaches no more to a role", maxManagedPolicies)
+			return nil, fmt.Errorf("there are more than %d managed policies, and IAM attaches no more to a role: name at most %d", maxManagedPolicies, maxManagedPolicies)
 		}
 	}
 	slices.Sort(all)

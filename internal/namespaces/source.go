@@ -49,7 +49,11 @@ type ruled struct {
 	rules     Rules
 	malformed string
 	written   [][2]string
+	// unknown are keys that look as if they were rules, and are not.
+	unknown []string
 }
+
+func (r *ruled) hasRules() bool { return r != nil && len(r.rules) > 0 }
 
 // GetObjectMeta lets the informer's store find the key and resource version.
 func (r *ruled) GetObjectMeta() metav1.Object {
@@ -78,6 +82,10 @@ func read(meta *metav1.ObjectMeta) *ruled {
 			r.written = append(r.written, [2]string{key, value})
 		}
 	}
+	for _, key := range unknownKeys(meta.Annotations) {
+		r.unknown = append(r.unknown, key)
+		r.written = append(r.written, [2]string{key})
+	}
 	if r.written == nil {
 		return nil
 	}
@@ -96,10 +104,10 @@ func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context
 	switch {
 	case err != nil:
 		return err
-	case r == nil && s.Restrict:
+	case !r.hasRules() && s.Restrict:
 		return refusal(key, fmt.Sprintf("any role: it has neither %s nor %s, and this controller runs with --namespace-restrictions. "+
 			`Have whoever administers the namespace annotate it with those that it may, such as %s: ["app", "team-a/*"]`, AllowedRoles, Permitted, AllowedRoles))
-	case r == nil:
+	case !r.hasRules():
 		return nil
 	}
 	asked, err := role(ctx)
@@ -148,6 +156,9 @@ type Namespace struct {
 	Name, UID string
 	// Malformed says what is wrong with them, "" for nothing.
 	Malformed string
+	// Unknown says which annotations look like rules and have no effect, "" for
+	// none.
+	Unknown string
 }
 
 // Watch calls changed for every namespace that has rules, and again whenever
@@ -177,5 +188,5 @@ func (s *Source) Watch(changed func(Namespace)) error {
 }
 
 func (r *ruled) changed() Namespace {
-	return Namespace{Name: r.name, UID: r.uid, Malformed: r.malformed}
+	return Namespace{Name: r.name, UID: r.uid, Malformed: r.malformed, Unknown: describeUnknown(r.unknown)}
 }

@@ -182,3 +182,30 @@ func TestChangesOfRulesAreTold(t *testing.T) {
 	require.Len(t, told, 1)
 	assert.Contains(t, told[0].Malformed, "is not a regular expression")
 }
+
+func TestWhatLooksLikeARuleAndIsNoneIsSaidAndRefusesNothing(t *testing.T) {
+	s, i, _ := newSource()
+	var told []Namespace
+	require.NoError(t, s.Watch(func(n Namespace) { told = append(told, n) }))
+	misspelt := kept(t, map[string]string{
+		identity.Prefix + "allowed-role": `["other"]`, identity.Prefix + "permited": "other", identity.Prefix + "colour": "blue", identity.Prefix + "zzz": "x", "example/x": "y",
+	})
+	require.NoError(t, i.store.Add(misspelt))
+	i.handler.OnAdd(misspelt, true)
+	require.Len(t, told, 1)
+	assert.Empty(t, told[0].Malformed)
+	for _, part := range []string{
+		"iam.amazonaws.com/allowed-role is not known on a Namespace and restricts nothing: did you mean iam.amazonaws.com/allowed-roles?",
+		"did you mean iam.amazonaws.com/permitted?",
+		"iam.amazonaws.com/colour is not known on a Namespace and restricts nothing: those that are read are iam.amazonaws.com/allowed-roles and iam.amazonaws.com/permitted",
+	} {
+		assert.Contains(t, told[0].Unknown, part)
+	}
+	assert.NotContains(t, told[0].Unknown, "zzz", "a few are enough")
+	require.NoError(t, permits(t, s, ofAccount), "a typing error takes nothing from running pods")
+	i.handler.OnUpdate(misspelt, kept(t, map[string]string{identity.Prefix + "allowed-role": `["app"]`}))
+	assert.Len(t, told, 2)
+
+	s.Restrict = true
+	require.ErrorContains(t, permits(t, s, ofAccount), "--namespace-restrictions", "nor does it permit anything")
+}

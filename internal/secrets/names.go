@@ -46,21 +46,18 @@ var annotationKeys = []string{
 	roleARNAnnotation, expirationAnnotation, externalIDAnnotation, specHashAnnotation, sessionAnnotation,
 }
 
-// serviceAccountSuffix follows the ServiceAccount's name in its Secret's.
-const serviceAccountSuffix = ".aws-iam"
-
 // maxName is the longest name of an object,
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/.
 const maxName = 253
 
 // MaxServiceAccountName is the longest name of a ServiceAccount whose Secret
 // can still be named after it.
-const MaxServiceAccountName = maxName - len(serviceAccountSuffix)
+const MaxServiceAccountName = maxName - len(identity.SecretSuffix)
 
 // Name returns the name of the Secret that belongs to an object.
 func Name(source identity.Source, object string) string {
 	if source == identity.ServiceAccount {
-		return object + serviceAccountSuffix
+		return object + identity.SecretSuffix
 	}
 	return object
 }
@@ -69,7 +66,7 @@ func Name(source identity.Source, object string) string {
 // belongs to none.
 func objectName(source identity.Source, secret string) string {
 	if source == identity.ServiceAccount {
-		object, found := strings.CutSuffix(secret, serviceAccountSuffix)
+		object, found := strings.CutSuffix(secret, identity.SecretSuffix)
 		if !found {
 			return ""
 		}

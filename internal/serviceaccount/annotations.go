@@ -71,7 +71,7 @@ func invalid(problems error) error {
 func readRole(annotations map[string]string, want *identity.Desired) (err error) {
 	for _, key := range []string{rolePolicyAnnotation, managedPoliciesAnnotation} {
 		if _, has := annotations[key]; has {
-			return fmt.Errorf("%s and %s exclude each other: an existing role is not changed, remove one of them", roleAnnotation, key)
+			return fmt.Errorf("%s and %s cannot be combined, because an existing role is not changed: remove one of them", roleAnnotation, key)
 		}
 	}
 	want.Role, _, err = parse(annotations, roleAnnotation, identity.ReadRole)

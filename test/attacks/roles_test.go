@@ -185,10 +185,10 @@ var roleAttacks = []attack{
 		},
 	},
 	{
-		intent: "have an existing role changed, by asking for a policy beside it", by: "role and role-policy exclude each other",
+		intent: "have an existing role changed, by asking for a policy beside it", by: "role and role-policy cannot be combined",
 		try: func(a *arena) {
 			a.ask("app", "role", a.roles["app"], "role-policy", readBucket)
-			a.warned("ServiceAccount", "app", "InvalidAnnotation", "exclude each other")
+			a.warned("ServiceAccount", "app", "InvalidAnnotation", "cannot be combined")
 			a.nothing("app.aws-iam")
 		},
 	},

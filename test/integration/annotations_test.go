@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestAPolicyWithAnElementThatIAMDoesNotKnowChangesNothing(t *testing.T) {
@@ -88,4 +89,27 @@ func TestWhatIsOnlyAroundAValueIsNoPartOfIt(t *testing.T) {
 		"iam.amazonaws.com/region": "\u00a0eu-central-1\r\n", "iam.amazonaws.com/deletion-policy": "Delete\n",
 	})
 	assert.Equal(t, arn, string(w.secret("app.aws-iam", nil).Data["role-arn"]))
+}
+
+func TestAMisspeltRuleIsSaidOnItsNamespace(t *testing.T) {
+	w := newWorld(t)
+	w.iamRole("", "app")
+	w.start()
+	w.account("app", "app")
+	before := w.secret("app.aws-iam", nil)
+	w.rule(`allowed-role=["other"]`)
+	w.eventSays("Namespace", w.namespace, "UnknownAnnotation", "did you mean iam.amazonaws.com/allowed-roles?")
+	after, err := w.Client().CoreV1().Secrets(w.namespace).Get(t.Context(), "app.aws-iam", metav1.GetOptions{})
+	require.NoError(t, err, "and takes nothing from running pods")
+	assert.Equal(t, before.UID, after.UID)
+}
+
+func TestAnAWSIAMRoleTakesNoServiceAccountsSecret(t *testing.T) {
+	w := newWorld(t)
+	w.iamRole("", "app")
+	w.start()
+	w.role("app.aws-iam", "", "roleReference: app")
+	assert.Contains(t, w.event("AWSIAMRole", "app.aws-iam", "SecretConflict"), "is reserved for the Secret of a ServiceAccount app")
+	w.account("app", "app")
+	assert.Equal(t, "serviceaccount", w.secret("app.aws-iam", nil).Labels["iam.amazonaws.com/source"])
 }
