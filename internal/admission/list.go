@@ -50,6 +50,17 @@ type notes map[string]string
 // UnmarshalJSON implements json.Unmarshaler.
 func (n *notes) UnmarshalJSON(text []byte) error {
 	*n = notes{}
+	return eachEntry(text, func(key, value string) {
+		switch key {
+		case injectLabel, skipAnnotation, corev1.MirrorPodAnnotationKey, corev1.LabelOSStable:
+			(*n)[key] = value
+		}
+	})
+}
+
+// eachEntry calls do for each entry of a JSON object, of which it keeps none. null
+// has no entries.
+func eachEntry[V any](text []byte, do func(key string, value V)) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	switch start, err := d.Token(); {
 	case err != nil || start == nil:
@@ -58,18 +69,16 @@ func (n *notes) UnmarshalJSON(text []byte) error {
 		return errors.New("not a map")
 	}
 	for d.More() {
-		key, err := d.Token()
+		token, err := d.Token()
 		if err != nil {
 			return err
 		}
-		var value string
+		var value V
 		if err = d.Decode(&value); err != nil {
 			return err
 		}
-		switch key {
-		case injectLabel, skipAnnotation, corev1.MirrorPodAnnotationKey, corev1.LabelOSStable:
-			(*n)[key.(string)] = value //nolint:errcheck,forcetypeassert // it equals a string
-		}
+		key, _ := token.(string) // as all keys are
+		do(key, value)
 	}
 	return nil
 }

@@ -1,9 +1,7 @@
 package admission
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"maps"
 	"regexp"
 
@@ -44,22 +42,7 @@ type amounts struct {
 // UnmarshalJSON implements json.Unmarshaler.
 func (a *amounts) UnmarshalJSON(text []byte) error {
 	*a = amounts{}
-	d := json.NewDecoder(bytes.NewReader(text))
-	switch start, err := d.Token(); {
-	case err != nil || start == nil:
-		return err
-	case start != json.Delim('{'):
-		return errors.New("not a map")
-	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return err
-		}
-		var value amount
-		if err = d.Decode(&value); err != nil {
-			return err
-		}
+	return eachEntry(text, func(name string, value amount) {
 		a.any = true
 		switch name {
 		case string(corev1.ResourceCPU):
@@ -67,8 +50,7 @@ func (a *amounts) UnmarshalJSON(text []byte) error {
 		case string(corev1.ResourceMemory):
 			a.memory = value
 		}
-	}
-	return nil
+	})
 }
 
 // An amount is a quantity as it is written.
