@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/session"
 	"kube-aws-iam-controller/internal/trust"
@@ -45,7 +46,7 @@ func trustedPrincipal(ctx context.Context, cfg config.Config, stderr io.Writer) 
 	}
 	doubt, err := assumer.Doubt(ctx)
 	if err != nil {
-		return "", fmt.Errorf("%w; or give the controller's own role with --controller-role-arn, which needs no credentials", err)
+		return "", fmt.Errorf("%w; or give the controller's own role with --controller-role-arn, which needs no credentials", awserr.Once(err))
 	}
 	if doubt != "" {
 		fmt.Fprintf(stderr, "warning: %s, which is probably not the controller: the policy trusts the caller of this command. "+

@@ -118,3 +118,14 @@ func TestVersionIsPrintedEitherWay(t *testing.T) {
 		assert.Empty(t, stderr)
 	}
 }
+
+func TestTrustPolicySaysWhatToDoAndPromisesNoRetry(t *testing.T) {
+	useAWS(t, "http://127.0.0.1:1", aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "x"})
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
+	code, stdout, stderr := command(t, "trust-policy", "team-a", "--cluster-name=prod")
+	assert.Equal(t, exitError, code)
+	assert.Empty(t, stdout)
+	assert.Contains(t, stderr, "STS did not answer GetCallerIdentity: the connection was refused")
+	assert.Contains(t, stderr, "; or give the controller's own role with --controller-role-arn, which needs no credentials")
+	assert.NotContains(t, stderr, "retried", "a command ends")
+}

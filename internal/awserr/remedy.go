@@ -30,6 +30,11 @@ func remedy(answer smithy.APIError, operation string) string {
 	return ""
 }
 
+// Once returns an error in the words for a command, which ends with it.
+func Once(err error) error {
+	return &described{message: strings.ReplaceAll(err.Error(), "; "+retried, ""), cause: err}
+}
+
 const (
 	// retried is true of whatever fails: the pauses between tries grow to five minutes.
 	retried  = "it is retried within five minutes"
