@@ -69,7 +69,7 @@ func TestAPodOfTooManyContainersIsRefused(t *testing.T) {
 		require.ErrorAs(t, err, &refused)
 		assert.Equal(t, "ServiceAccount app: the pod has 501 containers and init containers, and credentials are given to pods with 500 at most; "+
 			`give it fewer, or leave it alone with the label iam.amazonaws.com/inject: "false"`, refused.Message)
-		pod.Labels = map[string]string{injectLabel: "false"}
+		pod.Labels = map[string]string{identity.InjectLabel: "false"}
 		patch, err = inject(pod, delivery)
 		require.NoError(t, err)
 		assert.Empty(t, patch)

@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// injectLabel on a Pod, with the value "false", leaves it alone.
-	injectLabel = identity.Prefix + "inject"
 	// skipAnnotation on a Pod names containers that are given nothing.
 	skipAnnotation = identity.Prefix + "skip-containers"
 
@@ -86,7 +84,7 @@ func Inject(pod *Pod, give identity.Injection, settings Settings) (Patch, error)
 
 // forWindows is why a pod for Windows nodes is refused.
 const forWindows = "the pod is for Windows nodes, and every delivery works on Linux only: " +
-	"set " + identity.Prefix + "delivery to none on the ServiceAccount, or exclude the pod with the label " + injectLabel + `: "false"`
+	"set " + identity.Prefix + "delivery to none on the ServiceAccount, or exclude the pod with the label " + identity.InjectLabel + `: "false"`
 
 // tooMany returns why a pod has too many containers, "" if it has not. The
 // sidecar does not count, lest a pod with it be refused when it comes again.
@@ -96,7 +94,7 @@ func tooMany(pod *Pod) string {
 		return ""
 	}
 	return fmt.Sprintf("the pod has %d containers and init containers, and credentials are given to pods with %d at most; "+
-		"give it fewer, or leave it alone with the label %s: \"false\"", n, maxContainers, injectLabel)
+		"give it fewer, or leave it alone with the label %s: \"false\"", n, maxContainers, identity.InjectLabel)
 }
 
 // A receiver is a container that is given credentials, and where it is.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // A list is a JSON array of T, of whose items only that is kept which decides
@@ -52,7 +54,7 @@ func (n *notes) UnmarshalJSON(text []byte) error {
 	*n = notes{}
 	return eachEntry(text, func(key, value string) {
 		switch key {
-		case injectLabel, skipAnnotation, corev1.MirrorPodAnnotationKey, corev1.LabelOSStable:
+		case identity.InjectLabel, skipAnnotation, corev1.MirrorPodAnnotationKey, corev1.LabelOSStable:
 			(*n)[key] = value
 		}
 	})

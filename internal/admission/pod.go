@@ -64,7 +64,7 @@ func Read(text []byte) (*Pod, error) {
 		Name:    short(cmp.Or(meta.Name, meta.GenerateName)),
 		Account: short(cmp.Or(spec.ServiceAccountName, "default")),
 		// The pod says so, or is the mirror of what a node runs anyway.
-		leftAlone:      mirror || meta.Labels[injectLabel] == "false",
+		leftAlone:      mirror || meta.Labels[identity.InjectLabel] == "false",
 		hostNetwork:    spec.HostNetwork,
 		windows:        spec.OS.Name == corev1.Windows || spec.NodeSelector[corev1.LabelOSStable] == string(corev1.Windows),
 		asRoot:         spec.SecurityContext.RunAsUser != nil && *spec.SecurityContext.RunAsUser == 0,

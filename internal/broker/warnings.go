@@ -17,10 +17,6 @@ type Warner interface {
 	Warning(key identity.Key) identity.Warning
 }
 
-// repeatWarnings is how often the same is told of an object that does not change:
-// events are forgotten by the API server after an hour.
-const repeatWarnings = time.Hour
-
 // warn tells what there is to tell, and returns when to come back for that, 0 for
 // never.
 func (b *Broker) warn(ctx context.Context, key identity.Key, now time.Time) time.Duration {
@@ -44,7 +40,7 @@ func (b *Broker) warn(ctx context.Context, key identity.Key, now time.Time) time
 	}
 	b.warned.note(key, warning, now)
 	b.Reporter.Warn(ctx, identity.Desired{Key: key, UID: warning.UID}, false, warning.Reason, warning.Message)
-	return repeatWarnings
+	return repeatAfter
 }
 
 // warned remembers what was told of each object, by its hash since anybody can
@@ -69,7 +65,7 @@ func (w *warned) wait(key identity.Key, warning identity.Warning, now time.Time)
 	if !was || told.what != maphash.Comparable(warningSeed, warning) {
 		return 0
 	}
-	return max(0, told.at.Add(repeatWarnings).Sub(now))
+	return max(0, told.at.Add(repeatAfter).Sub(now))
 }
 
 func (w *warned) note(key identity.Key, warning identity.Warning, now time.Time) {

@@ -31,14 +31,14 @@ func TestWhatNobodyReadsIsToldOncePerChangeAndHourly(t *testing.T) {
 				again := w.serve()
 				assert.Equal(t, 1, warnings())
 				assert.Positive(t, again)
-				assert.LessOrEqual(t, again, repeatWarnings, "somebody has to come back for it")
+				assert.LessOrEqual(t, again, repeatAfter, "somebody has to come back for it")
 				w.serve()
 				assert.Zero(t, warnings())
 				w.warning = "roless is not known"
 				w.serve()
 				assert.Equal(t, 1, warnings(), "another one")
 
-				time.Sleep(repeatWarnings - time.Second)
+				time.Sleep(repeatAfter - time.Second)
 				w.serve()
 				assert.Zero(t, warnings())
 				time.Sleep(time.Second)

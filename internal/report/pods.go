@@ -209,14 +209,11 @@ func (a awaited) of(pod *corev1.Pod) *identity.Unserved {
 			}
 		}
 	}
-	if pod.Labels[injectLabel] == "false" {
+	if pod.Labels[identity.InjectLabel] == "false" {
 		return nil
 	}
 	return a.accounts[pod.Spec.ServiceAccountName]
 }
-
-// injectLabel keeps a pod from being given anything if it is "false".
-const injectLabel = identity.Prefix + "inject"
 
 // secretsOf returns the names of the Secrets that a volume shows.
 func secretsOf(volume *corev1.Volume) (names []string) {
