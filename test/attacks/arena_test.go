@@ -22,9 +22,32 @@ import (
 	"kube-aws-iam-controller/test/system"
 )
 
-// An attack is what a tenant tries who may edit a namespace. It fails the test if it succeeds.
+// An actor is who attacks, and from where.
+type actor int
+
+const (
+	// tenant may edit a namespace of its own.
+	tenant actor = iota
+	// stranger has a network address in the cluster, and no right at all.
+	stranger
+	// creator may create namespaces, and edit what it created.
+	creator
+	// thief has the token of the controller's ServiceAccount.
+	thief
+)
+
+// actors are how docs/security.md introduces each.
+var actors = map[actor]string{
+	tenant:   "A tenant, who may edit a namespace",
+	stranger: "A stranger, who has an address in the cluster's network and no right at all",
+	creator:  "Somebody who may create namespaces, and edit them",
+	thief:    "A thief, who has the token of the controller's ServiceAccount",
+}
+
+// An attack is what an actor tries. It fails the test if it succeeds.
 type attack struct {
-	// intent is what the tenant wants, and by is what stops it, a line each.
+	actor actor
+	// intent is what the actor wants, and by is what stops it, a line each.
 	intent, by string
 	try        func(*arena)
 	// guard says that only the guard stops it.

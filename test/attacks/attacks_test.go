@@ -1,12 +1,13 @@
 package attacks
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"testing"
 )
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
 // grounds are the installations, and what is tried on each.
 var grounds = []struct {
