@@ -22,6 +22,8 @@ type Component struct {
 	// Settings are the installation's, for the component admission-settings, without what all begin with. Those that are not
 	// there are as shipped.
 	Settings map[string]string
+	// Root is the tree that it is from; "" for this repository.
+	Root string
 }
 
 // PolicyComponent is admission by policy, with the installer's settings.
@@ -52,8 +54,15 @@ func (c Component) Delete(ctx context.Context, access *cluster.Access) error {
 	return c.kubectl(ctx, access, "delete")
 }
 
+func (c Component) root() (string, error) {
+	if c.Root != "" {
+		return c.Root, nil
+	}
+	return cluster.Root()
+}
+
 func (c Component) kubectl(ctx context.Context, access *cluster.Access, verb string) error {
-	root, err := cluster.Root()
+	root, err := c.root()
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,11 @@ func Install(ctx context.Context, access *cluster.Access) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return InstallFrom(ctx, access, root)
+}
+
+// InstallFrom is Install with the manifests of another tree.
+func InstallFrom(ctx context.Context, access *cluster.Access, root string) (string, error) {
 	if _, err := access.Kubectl(ctx, "apply", "-k", filepath.Join(root, "manifests", "prerequisites")); err != nil {
 		return "", err
 	}
