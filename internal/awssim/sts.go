@@ -128,13 +128,11 @@ func (q *request) mayAssume(r *role, a assumption) bool {
 // mayTag asks the same of sts:TagSession, for which there is no external ID:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
 func (q *request) mayTag(r *role, a assumption) *apiError {
-	if len(a.tags) == 0 && len(q.caller.transitive) == 0 {
+	if len(a.tags) == 0 && len(a.transitive) == 0 && len(q.caller.transitive) == 0 {
 		return nil
 	}
-	for _, t := range a.tags {
-		if slices.Contains(q.caller.transitive, foldKey(t.Key)) {
-			return newError(http.StatusBadRequest, "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
-		}
+	if failure := q.tagConflict(a); failure != nil {
+		return failure
 	}
 	known := q.sessionFacts(a)
 	known.requestTags(a.tags)
@@ -145,6 +143,27 @@ func (q *request) mayTag(r *role, a assumption) *apiError {
 	}
 	if !q.allows(r, a, "sts:TagSession", known) {
 		return accessDenied(q.caller, "sts:TagSession", a.arn)
+	}
+	return nil
+}
+
+// tagConflict refuses tags that the caller's session has as transitive ones, and
+// transitive keys without a tag. Keys have no case.
+func (q *request) tagConflict(a assumption) *apiError {
+	conflict := func(message string) *apiError {
+		return newError(http.StatusBadRequest, "InvalidParameterValue", message)
+	}
+	has := map[string]bool{}
+	for _, t := range a.tags {
+		if slices.Contains(q.caller.transitive, foldKey(t.Key)) {
+			return conflict("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+		}
+		has[foldKey(t.Key)] = true
+	}
+	for _, key := range a.transitive {
+		if !has[key] {
+			return conflict("The specified transitive tag key must be included in the requested tags.")
+		}
 	}
 	return nil
 }
