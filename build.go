@@ -64,6 +64,7 @@ func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controll
 		return nil, err
 	}
 	warnOfNoNamespace(logger, own)
+	warnOfTags(logger, assumer)
 	c := &controller{config: cfg, logger: logger, clients: clients, fence: fence, metrics: metrics}
 	if err = c.assemble(assumer, newProvisioner(cfg, assumer), registry); err != nil {
 		return nil, err
@@ -286,7 +287,16 @@ func newProvisioner(cfg config.Config, assumer *session.Assumer) *iamprovision.P
 		QPS:                  cfg.IAMQPS,
 		Principal:            assumer.Principal,
 		Account:              assumer.Account,
+		SessionName:          session.AccountName,
+		CarriesTags:          assumer.CarriesTags,
 	})
+}
+
+// warnOfTags says what the controller's own credentials can do to roles.
+func warnOfTags(logger log.Logger, assumer *session.Assumer) {
+	if caution := assumer.Caution(); caution != "" {
+		level.Warn(logger).Log("msg", caution)
+	}
 }
 
 // warnOfNoNamespace says what follows from not knowing the own namespace.

@@ -14,13 +14,17 @@ import (
 )
 
 // printTrustPolicy prints what the owner of a role has to put into it, so that
-// a namespace can use it, and to stderr what may be wrong with that.
+// a namespace, or one of its ServiceAccounts, can use it, and to stderr what may be wrong with that.
 func printTrustPolicy(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error {
 	principal, err := trustedPrincipal(ctx, cfg, stderr)
 	if err != nil {
 		return err
 	}
-	policy, err := trust.Policy(principal, trust.ExternalID(cfg.TrustedNamespace, cfg.ClusterName))
+	sessionName := "" // of the whole namespace
+	if cfg.TrustedServiceAccount != "" {
+		sessionName = session.AccountName(cfg.TrustedNamespace, cfg.TrustedServiceAccount)
+	}
+	policy, err := trust.Policy(principal, trust.ExternalID(cfg.TrustedNamespace, cfg.ClusterName), sessionName)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/awssim"
+	"kube-aws-iam-controller/internal/session"
 )
 
 const account = "123456789012"
@@ -128,4 +130,20 @@ func TestTrustPolicySaysWhatToDoAndPromisesNoRetry(t *testing.T) {
 	assert.Contains(t, stderr, "STS did not answer GetCallerIdentity: the connection was refused")
 	assert.Contains(t, stderr, "; or give the controller's own role with --controller-role-arn, which needs no credentials")
 	assert.NotContains(t, stderr, "retried", "a command ends")
+}
+
+func TestTrustPolicyOfOneServiceAccountDemandsItsSessionName(t *testing.T) {
+	long := strings.Repeat("x", 100)
+	for name, session := range map[string]string{"app": "team-a.app", long: session.AccountName("team-a", long)} {
+		code, stdout, stderr := command(t, "trust-policy", "team-a", name, "--cluster-name=prod", "--controller-role-arn=arn:aws:iam::"+account+":role/controller")
+		assert.Zero(t, code)
+		assert.Empty(t, stderr)
+		assert.Contains(t, stdout, `"sts:ExternalId": "team-a/prod"`)
+		assert.Contains(t, stdout, `"sts:RoleSessionName": "`+session+`"`)
+		assert.LessOrEqual(t, len(session), 64)
+		assert.NotContains(t, stdout, "Null", "what existing roles do with tags is their owners' to say")
+	}
+	code, _, stderr := command(t, "trust-policy", "team-a", "No Account", "--cluster-name=prod")
+	assert.Equal(t, exitUsage, code)
+	assert.Contains(t, stderr, `the second argument of trust-policy: "No Account" is not the name of a ServiceAccount`)
 }

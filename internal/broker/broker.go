@@ -52,6 +52,7 @@ type Broker struct {
 	relabels budgets
 	fresh    freshRoles
 	looks    looks
+	kept     repeats
 	orphans  orphans
 	proofs   proofs
 }
@@ -304,6 +305,7 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 		b.Secrets.Forget(key)
 		b.proofs.forget(key)
 		b.looks.forget(key)
+		b.kept.forget(key)
 		return 0, nil
 	}
 	if again, err := b.mayRemove(ctx, key, held); again > 0 || err != nil {

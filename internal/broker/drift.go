@@ -75,14 +75,17 @@ func (b *Broker) inspect(ctx context.Context, source Source, want identity.Desir
 	if disabled := b.Roles.Disabled(); disabled != nil {
 		return b.DriftInterval, nil //nolint:nilerr // then there is nothing to look at
 	}
-	kinds, err := b.Roles.Differs(ctx, want, b.fresh.id(want.Key, have.RoleID))
+	role, err := b.Roles.Differs(ctx, want, b.fresh.id(want.Key, have.RoleID))
+	b.tellKept(ctx, want, role)
 	switch {
 	case errors.Is(err, ErrSlow):
 		return 0, err
 	case err != nil:
 		b.complain(ctx, want, have, reasonOf(err), err)
 		return 0, err
-	case len(kinds) == 0:
+	case len(role.Changed) == 0 && role.Renewed:
+		return b.renewTrust(ctx, want, have)
+	case len(role.Changed) == 0:
 		return b.lookLater(want.Key), nil
 	case !planned.suspect:
 		b.looks.plan(want.Key, look{at: now.Add(secondLook), suspect: true})
@@ -115,6 +118,7 @@ func (b *Broker) correct(ctx context.Context, source Source, want identity.Desir
 		b.Metrics.ObserveDrift(kind)
 		b.Reporter.Warn(ctx, want, false, identity.RoleDriftCorrected, fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role.ARN, kind))
 	}
+	b.tellRenewed(want, role)
 	if len(role.Changed) > 0 {
 		level.Warn(b.Logger).Log("msg", "role drift corrected", "object", want.Key, "role", role.ARN, "changed", strings.Join(role.Changed, ","))
 	}

@@ -49,8 +49,8 @@ type Roles interface {
 	// "" if that is not known; identity.ErrRoleGone says that the role with
 	// that id is not there any more.
 	Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
-	// Differs returns what of the role is not as want asks, and writes nothing.
-	Differs(ctx context.Context, want identity.Desired, id string) ([]string, error)
+	// Differs returns what Ensure would change of the role, and writes nothing.
+	Differs(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
 	// Delete and Retain say whether there was such a role.
 	Delete(ctx context.Context, key identity.Key, id string) (bool, error)
 	Retain(ctx context.Context, key identity.Key, id string) (bool, error)
@@ -69,6 +69,8 @@ type Rules interface {
 
 // Sessions assumes roles.
 type Sessions interface {
+	// Account returns the partition and account that the controller itself is in.
+	Account(ctx context.Context) (identity.BaseRole, error)
 	// Resolve returns the role that is meant.
 	Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error)
 	// RefusesOthers says whether the role refuses to be assumed under another

@@ -75,6 +75,7 @@ func (b *Broker) ownRole(ctx context.Context, key identity.Key, have refresh.Sta
 // for a stranger's.
 func (b *Broker) ensure(ctx context.Context, want identity.Desired, have refresh.State) (identity.Role, error) {
 	role, err := b.Roles.Ensure(ctx, want, b.fresh.id(want.Key, have.RoleID))
+	b.tellKept(ctx, want, role)
 	if !errors.Is(err, identity.ErrRoleGone) {
 		return role, err
 	}
@@ -87,6 +88,7 @@ func (b *Broker) ensure(ctx context.Context, want identity.Desired, have refresh
 
 // welcome tells of a role that was made or changed.
 func (b *Broker) welcome(want identity.Desired, role identity.Role) {
+	b.tellRenewed(want, role)
 	switch changed := strings.Join(role.Changed, ", "); {
 	case role.Created:
 		b.Reporter.Normal(want, identity.RoleCreated, fmt.Sprintf("Created role '%s'", role.ARN))

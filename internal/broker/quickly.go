@@ -40,9 +40,9 @@ func (r unhurried) Ensure(ctx context.Context, want identity.Desired, id string)
 	return r.Roles.Ensure(ctx, want, id)
 }
 
-func (r unhurried) Differs(ctx context.Context, want identity.Desired, id string) ([]string, error) {
+func (r unhurried) Differs(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
 	if err := mayWait(ctx); err != nil {
-		return nil, err
+		return identity.Role{}, err
 	}
 	return r.Roles.Differs(ctx, want, id)
 }

@@ -60,9 +60,11 @@ type world struct {
 	sweepErr     error
 	role, half   *identity.Role // half is one that could not be filled
 
-	drifted []string
-	newID   string // of a role that is made, AROA1 if empty
-	lostErr error  // beside a role that is made, whose answer is lost
+	drifted  []string
+	outdated bool   // its trust policy is as a version before made it
+	kept     string // why that is left so
+	newID    string // of a role that is made, AROA1 if empty
+	lostErr  error  // beside a role that is made, whose answer is lost
 
 	// refused are the ARNs of roles that may not be used. permitErr says that
 	// this is not known.
@@ -216,6 +218,10 @@ func (w *world) Assume(_ context.Context, want identity.Desired) (identity.Crede
 		RoleARN: role, AccessKeyID: "ASIA" + sentinel, SecretAccessKey: sentinel + "s", SessionToken: sentinel + "t",
 		Issued: now, Expiration: now.Add(want.SessionDuration - w.ahead), Notice: w.notice,
 	}, nil
+}
+
+func (w *world) Account(context.Context) (identity.BaseRole, error) {
+	return identity.BaseRole{Partition: "aws", Account: "123456789012"}, nil
 }
 
 func (w *world) Resolve(_ context.Context, want identity.Desired) (identity.RoleReference, error) {
@@ -375,6 +381,9 @@ func (w *world) Ensure(_ context.Context, want identity.Desired, id string) (ide
 		role.Changed, w.drifted = w.drifted, nil
 	}
 	w.role.Changed = nil
+	if role.Kept = w.kept; w.outdated && w.kept == "" && !created {
+		role.Renewed, w.outdated = true, false
+	}
 	if created {
 		role.Changed = nil
 	}
@@ -398,9 +407,9 @@ func (w *world) dispose(call string) (bool, error) {
 	return there, w.deleteErr
 }
 
-func (w *world) Differs(_ context.Context, _ identity.Desired, id string) ([]string, error) {
+func (w *world) Differs(_ context.Context, _ identity.Desired, id string) (identity.Role, error) {
 	w.calls = append(w.calls, "Differs "+id)
-	return w.drifted, w.differsErr
+	return identity.Role{ARN: own, Changed: w.drifted, Renewed: w.outdated && w.kept == "", Kept: w.kept}, w.differsErr
 }
 
 func (w *world) ObserveDrift(kind string) { w.metrics = append(w.metrics, "drift "+kind) }

@@ -88,8 +88,9 @@ type Config struct {
 	LeaderElectNamespace string
 	LeaderElectName      string
 
-	// TrustedNamespace is the argument of the command trust-policy.
-	TrustedNamespace string
+	// TrustedNamespace and TrustedServiceAccount, "" for all of the namespace's, are
+	// the arguments of the command trust-policy.
+	TrustedNamespace, TrustedServiceAccount string
 
 	// version is another way to ask for the command.
 	version bool

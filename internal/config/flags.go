@@ -63,8 +63,9 @@ func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 	app.HelpFlag.Short('h')
 	app.Command(string(Controller), "Run the controller. This is the default.")
 	app.Command(string(Version), "Print the version.")
-	app.Command(string(TrustPolicy), "Print, as JSON, the trust policy of a role that a namespace is to use.").
-		Arg("namespace", "The namespace.").Required().StringVar(&c.TrustedNamespace)
+	trustPolicy := app.Command(string(TrustPolicy), "Print, as JSON, the trust policy of a role that a namespace is to use, or one ServiceAccount alone.")
+	trustPolicy.Arg("namespace", "The namespace.").Required().StringVar(&c.TrustedNamespace)
+	trustPolicy.Arg("serviceaccount", "The ServiceAccount. The default is every one of the namespace.").StringVar(&c.TrustedServiceAccount)
 	app.Flag("version", "Print the version.").BoolVar(&c.version)
 	kingpins := len(app.Model().Flags)
 	clusterFlags(app, c)

@@ -32,6 +32,7 @@ func (c *Config) Validate() error {
 		flagError("leader-elect-namespace", optional(c.LeaderElectNamespace, checkNamespace)),
 		flagError("leader-elect-name", checkLease(c.LeaderElectName)),
 		wrap("the argument of trust-policy", optional(c.TrustedNamespace, checkNamespace)),
+		wrap("the second argument of trust-policy", optional(c.TrustedServiceAccount, checkAccount)),
 		flagError("apiserver", checkURL(c.APIServer)),
 		flagError("base-role-arn", optional(c.BaseRoleARN, checkBase)),
 		flagError("assume-role", optional(c.AssumeRole, checkRole)),
@@ -95,6 +96,13 @@ func checkRoleARN(value string) error {
 func checkNamespace(value string) error {
 	if len(validation.IsDNS1123Label(value)) > 0 {
 		return fmt.Errorf("%s is not a namespace: give 1 to 63 lower-case letters, digits and -, the first and last not -", identity.Quote(value))
+	}
+	return nil
+}
+
+func checkAccount(value string) error {
+	if len(validation.IsDNS1123Subdomain(value)) > 0 {
+		return fmt.Errorf("%s is not the name of a ServiceAccount: give 1 to 253 lower-case letters, digits, - and ., the first and last a letter or digit", identity.Quote(value))
 	}
 	return nil
 }

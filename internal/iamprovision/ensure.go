@@ -114,7 +114,11 @@ func (p *Provisioner) match(ctx context.Context, s spec, have *types.Role, id st
 	if err != nil {
 		return role, err
 	}
+	s = p.settleTrust(ctx, s, have, &role)
 	role.Changed, err = p.correct(ctx, s, have)
+	if !s.look {
+		tellRenewed(&role)
+	}
 	return role, err
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 const trustOfApp = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/infra/controller"},` +
-	`"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"team/prod"}}},` +
+	`"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"team/prod","sts:RoleSessionName":"team.app"},"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}}},` +
 	`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/infra/controller"},"Action":"sts:TagSession"}]}`
 
 var tagsOfApp = map[string]string{
@@ -159,7 +159,7 @@ func TestWhatSomebodyChangedIsCorrected(t *testing.T) {
 			w.calls(&seen)
 			differs, err := p.Differs(ctx, wanted(policyA, w.managed), role.ID)
 			require.NoError(t, err)
-			assert.Equal(t, []string{tc.kind}, differs)
+			assert.Equal(t, []string{tc.kind}, differs.Changed)
 			for _, action := range w.calls(&seen) {
 				assert.Regexp(t, "^(Get|List)", action, "to look is to write nothing")
 			}
@@ -168,7 +168,7 @@ func TestWhatSomebodyChangedIsCorrected(t *testing.T) {
 			assert.Equal(t, want, w.look(role.ARN.Name))
 			differs, err = p.Differs(ctx, wanted(policyA, w.managed), role.ID)
 			require.NoError(t, err)
-			assert.Empty(t, differs)
+			assert.Empty(t, differs.Changed)
 		})
 	}
 }
@@ -216,7 +216,7 @@ func TestARoleThatWasDeletedIsMadeAnew(t *testing.T) {
 	w.RemoveRole(home, role.ARN.Name)
 	differs, err := p.Differs(t.Context(), wanted(policyA), role.ID)
 	require.NoError(t, err)
-	assert.Equal(t, []string{missingKind}, differs)
+	assert.Equal(t, []string{missingKind}, differs.Changed)
 	_, err = p.Ensure(t.Context(), wanted(policyA), role.ID)
 	require.ErrorIs(t, err, identity.ErrRoleGone, "who knew it has to forget it first")
 	again := w.made(p, wanted(policyA), "")

@@ -37,6 +37,13 @@ type Options struct {
 	Principal func(context.Context) (string, error)
 	// Account returns where roles are made.
 	Account func(context.Context) (identity.BaseRole, error)
+	// SessionName returns the name of the sessions of a ServiceAccount, which trust
+	// policies demand.
+	SessionName func(namespace, name string) string
+	// CarriesTags says whether, and then why and what to do about it, the controller's
+	// session has tags that new trust policies refuse. It is asked on behalf of a role
+	// that does not.
+	CarriesTags func(ctx context.Context, want identity.Desired) (why string, err error)
 }
 
 // A Provisioner makes roles. It is for use by many at once.
@@ -77,8 +84,10 @@ func (p *Provisioner) Disabled() error {
 // spec is what a role has to be like.
 type spec struct {
 	key         identity.Key
+	want        identity.Desired
 	name, path  string
 	trust       string
+	before      string // the trust policy that versions before gave roles
 	policy      string // "" for none
 	managed     []string
 	boundary    string // "" for none
@@ -102,8 +111,9 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 			Err:     err,
 		}
 	}
-	policy, err := trust.Policy(principal, want.ExternalID)
-	if err != nil {
+	policy, err1 := trust.ManagedPolicy(principal, want.ExternalID, p.SessionName(want.Namespace, want.Name))
+	before, err2 := trust.Policy(principal, want.ExternalID, "")
+	if err = errors.Join(err1, err2); err != nil {
 		return spec{}, err
 	}
 	tags := maps.Clone(p.Tags)
@@ -112,9 +122,9 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 	}
 	maps.Copy(tags, ownTags(p.ClusterName, want.Key))
 	return spec{
-		key:  want.Key,
+		key: want.Key, want: want,
 		name: roleName(p.ClusterName, want.Key), path: p.Path,
-		trust: policy, policy: want.Own.Policy, managed: want.Own.ManagedPolicies,
+		trust: policy, before: before, policy: want.Own.Policy, managed: want.Own.ManagedPolicies,
 		boundary:    p.Boundary,
 		session:     max(maxSessionFloor, int32(want.SessionDuration.Seconds())),
 		description: "ServiceAccount " + want.Namespace + "/" + want.Name + " of the cluster " + p.ClusterName,

@@ -46,7 +46,7 @@ func TestPublishedPoliciesCauseNoWriteWhereNothingChanged(t *testing.T) {
 			w.replace(strings.Replace(policy, `"Effect":"Allow"`, `"Effect":"Deny"`, 1))
 			differs, err := p.Differs(t.Context(), want, role.ID)
 			require.NoError(t, err)
-			assert.Equal(t, []string{inlineKind}, differs, "what differs is seen")
+			assert.Equal(t, []string{inlineKind}, differs.Changed, "what differs is seen")
 		})
 	}
 }
@@ -66,7 +66,7 @@ func (w *world) unchanged(p *Provisioner, want identity.Desired, id string) {
 	seen := len(w.Calls())
 	differs, err := p.Differs(w.t.Context(), want, id)
 	require.NoError(w.t, err)
-	assert.Empty(w.t, differs)
+	assert.Empty(w.t, differs.Changed)
 	assert.Empty(w.t, w.made(p, want, id).Changed)
 	for _, action := range w.calls(&seen) {
 		assert.True(w.t, strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List"), action)

@@ -39,6 +39,11 @@ type world struct {
 	managed, other string
 	admin          *iam.Client
 	late           time.Duration
+
+	// carries and carriesErr are what is told of the controller's session, asked on whose behalf.
+	carries    string
+	carriesErr error
+	asked      []identity.Desired
 }
 
 func newWorld(t *testing.T) *world {
@@ -90,6 +95,11 @@ func (w *world) provisioner(change ...func(*Options)) *Provisioner {
 		Principal: func(context.Context) (string, error) { return w.controller, nil },
 		Account: func(context.Context) (identity.BaseRole, error) {
 			return identity.BaseRole{Partition: "aws", Account: home}, nil
+		},
+		SessionName: func(namespace, name string) string { return namespace + "." + name },
+		CarriesTags: func(_ context.Context, want identity.Desired) (string, error) {
+			w.asked = append(w.asked, want)
+			return w.carries, w.carriesErr
 		},
 	}
 	for _, c := range change {

@@ -152,4 +152,5 @@ const (
 	RoleNotPermitted     = "RoleNotPermitted"
 
 	ExternalIDNotEnforced = "ExternalIDNotEnforced"
+	TrustPolicyOutdated   = "TrustPolicyOutdated"
 )

@@ -28,4 +28,9 @@ type Role struct {
 	Since time.Time
 	// Changed names what differed from what is asked for and was corrected.
 	Changed []string
+	// Renewed says that its trust policy, which was as a version before made it, is as
+	// this one does.
+	Renewed bool
+	// Kept is why it is left as it was, "" if it is not.
+	Kept string
 }

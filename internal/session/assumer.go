@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,9 @@ type Assumer struct {
 	chained atomic.Pointer[chaining]
 	// principal is what trust policies have to name, once it is known.
 	principal once[string]
+	// podIdentity says that the controller's own credentials are of EKS Pod Identity.
+	podIdentity bool
+	carried     carriedTags
 }
 
 // chaining is what STS said, and when, as it found the controller to be a role
@@ -69,6 +73,7 @@ const chainedFor = 24 * time.Hour
 // New returns an Assumer with the controller's own credentials in cfg. It
 // makes no call.
 func New(cfg aws.Config, options Options) (*Assumer, error) {
+	podIdentity := isPodIdentity(cfg.Credentials, os.Getenv)
 	cfg.Credentials = ownCredentials(cfg.Credentials)
 	own, err := newOwnIdentity(cfg, options)
 	if err != nil {
@@ -85,6 +90,8 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 		sts:     sts.NewFromConfig(cfg),
 		iam:     plain,
 		limiter: rate.NewLimiter(rate.Limit(options.QPS), max(1, int(2*options.QPS))),
+
+		podIdentity: podIdentity,
 	}, nil
 }
 
@@ -159,7 +166,7 @@ func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (boo
 		return own, err // no other namespace may have it, whatever its trust policy says
 	}
 	want.ExternalID = rand.Text() + "/" + a.ClusterName
-	_, _, err = a.ask(ctx, want, role, identity.MinSession)
+	_, _, err = a.ask(ctx, want, role, identity.MinSession, a.tags(want))
 	if awserr.IsDenied(err) && !isUntaggable(err) { // which says nothing of external IDs
 		return true, nil
 	}
@@ -173,8 +180,9 @@ func isChaining(err error) bool {
 }
 
 func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, said string) (identity.Credentials, error) {
-	out, issued, err := a.ask(ctx, want, role, session)
+	out, issued, err := a.ask(ctx, want, role, session, a.tags(want))
 	if err != nil {
+		a.renewCarried(ctx)
 		return identity.Credentials{}, a.refusal(want, role, session, err)
 	}
 	if another(want.RoleID, out.AssumedRoleUser) {
@@ -187,7 +195,7 @@ func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identi
 
 // ask waits for a turn at STS, assumes a role, and returns when that was asked.
 func (a *Assumer) ask(
-	ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration,
+	ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, tags []types.Tag,
 ) (*sts.AssumeRoleOutput, time.Time, error) {
 	if err := a.limiter.Wait(ctx); err != nil {
 		return nil, time.Time{}, fmt.Errorf("wait for a turn at STS: %w", err)
@@ -198,7 +206,7 @@ func (a *Assumer) ask(
 		RoleSessionName: new(Name(want, role)),
 		ExternalId:      &want.ExternalID,
 		DurationSeconds: new(int32(session / time.Second)), //nolint:gosec // 12 hours at the most
-		Tags:            a.tags(want),
+		Tags:            tags,
 	})
 	return out, asked, err
 }

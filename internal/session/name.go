@@ -21,14 +21,15 @@ const hashLength = 10
 // what CloudTrail shows of who did something.
 func Name(want identity.Desired, role identity.RoleReference) string {
 	if want.Source == identity.ServiceAccount {
-		return accountName(want.Namespace, want.Name)
+		return AccountName(want.Namespace, want.Name)
 	}
 	return roleName(role)
 }
 
-// accountName is namespace.name; where that is too long, a hash keeps two of
-// them from looking like one.
-func accountName(namespace, name string) string {
+// AccountName returns the session name of a ServiceAccount, which the roles that
+// are made for it demand: namespace.name; where that is too long, a hash keeps two
+// of them from looking like one.
+func AccountName(namespace, name string) string {
 	full := namespace + "." + name
 	if len(full) <= maxName {
 		return full

@@ -32,6 +32,8 @@ func (a *Assumer) refusal(want identity.Desired, role identity.RoleReference, se
 	switch {
 	case isUntaggable(err):
 		return unfitError{awserr.Plain(err, "%s; %s", awserr.Words(answer), a.tagAdvice(want))}
+	case isConflicting(err):
+		return unfitError{awserr.Plain(err, "%s: %s (%s)", answer.ErrorCode(), conflict, answer.ErrorMessage())}
 	case awserr.IsDenied(err):
 		why, late := a.denial(want, role, answer.ErrorMessage())
 		err = awserr.Plain(err, "%s: %s (%s)", answer.ErrorCode(), why, answer.ErrorMessage())
@@ -63,18 +65,31 @@ func (a *Assumer) denial(want identity.Desired, role identity.RoleReference, sai
 			return fmt.Sprintf("a %s forbids %s to assume %s: ask whoever administers that policy to change it", policy, a.self(), role), false
 		}
 	}
+	if carries, known := a.carried.latest(); want.Own != nil && known && carries {
+		return "the roles that the controller makes refuse a session with tags of EKS Pod Identity, and " + carried + disableTags, false
+	}
 	return a.distrust(want, role), true
 }
 
 // distrust says why a trust policy, or the lack of a role, may have denied it.
 func (a *Assumer) distrust(want identity.Desired, role identity.RoleReference) string {
-	presented := "under the external ID " + identity.Quote(want.ExternalID)
+	presented := "under the external ID " + identity.Quote(want.ExternalID) + " and the session name " + identity.Quote(Name(want, role))
 	if want.Own != nil {
-		return fmt.Sprintf("the role that the controller made cannot be assumed by %s %s: it is not ready yet, or its trust policy was changed, which will be corrected; it is retried",
-			a.self(), presented)
+		return fmt.Sprintf("the role that the controller made cannot be assumed by %s %s: it is not ready yet, or its trust policy was changed, which will be corrected; it is retried%s",
+			a.self(), presented, a.suspicion())
 	}
 	return fmt.Sprintf("the role %sdoes not exist in account %s, or does not trust %s %s: check its path and name, letter case included, and %s",
 		unlessSaid(want, role), role.Account, a.self(), presented, a.compare(want))
+}
+
+// suspicion names one more cause of the refusal of a role that the controller made,
+// "" where that is not to be suspected. STS does not tell which condition of a trust
+// policy is not met.
+func (a *Assumer) suspicion() string {
+	if _, known := a.carried.latest(); known || !a.podIdentity {
+		return ""
+	}
+	return ". The controller runs under EKS Pod Identity: if its session carries tags, the roles that it makes refuse it; then " + disableTags
 }
 
 // compare says how to find out what a trust policy lacks. The command takes no empty

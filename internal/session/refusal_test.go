@@ -17,7 +17,7 @@ import (
 func TestADeniedRoleIsExplained(t *testing.T) {
 	const (
 		missing = "arn:aws:iam::" + home + ":role/no-such-role"
-		under   = `under the external ID "ns/cluster": `
+		under   = `under the external ID "ns/cluster" and the session name "ns.app": `
 	)
 	compare := func(principal string) string {
 		return "check its path and name, letter case included, and compare its trust policy with what " +
@@ -81,7 +81,7 @@ func TestARoleThatTheControllerMadeIsDeniedInOtherWords(t *testing.T) {
 	want := wanting(t, "arn:aws:iam::"+home+":role/own")
 	want.Own = &identity.OwnRole{}
 	_, err := w.assumer(w.asRole(), Options{ClusterName: "cluster"}).Assume(t.Context(), want)
-	require.ErrorContains(t, err, `under the external ID "ns/cluster": it is not ready yet, or its trust policy was changed, which will be corrected; it is retried`)
+	require.ErrorContains(t, err, `under the external ID "ns/cluster" and the session name "ns.app": it is not ready yet, or its trust policy was changed, which will be corrected; it is retried`)
 	assert.NotContains(t, err.Error(), "trust-policy ns", "there is nothing for the ServiceAccount's owner to do in IAM")
 	require.ErrorIs(t, err, identity.ErrNotAssumable)
 }

@@ -3,6 +3,7 @@ package trust
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,7 +11,7 @@ import (
 )
 
 func TestPolicyIsCompactAndAlwaysTheSame(t *testing.T) {
-	got, err := Policy("arn:aws:iam::123456789012:role/infra/controller", "ns/cluster")
+	got, err := Policy("arn:aws:iam::123456789012:role/infra/controller", "ns/cluster", "")
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"Version":"2012-10-17","Statement":[`+
 		`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/infra/controller"},"Action":"sts:AssumeRole",`+
@@ -21,17 +22,36 @@ func TestPolicyIsCompactAndAlwaysTheSame(t *testing.T) {
 func TestPolicyIsWhatTheExampleShows(t *testing.T) {
 	example, err := os.ReadFile("../../examples/trust-policy.json")
 	require.NoError(t, err)
-	got, err := Policy("arn:aws:iam::123456789012:role/kube-aws-iam-controller", ExternalID("demo", "demo-cluster"))
+	got, err := Policy("arn:aws:iam::123456789012:role/kube-aws-iam-controller", ExternalID("demo", "demo-cluster"), "")
 	require.NoError(t, err)
 	assert.JSONEq(t, string(example), got)
 }
 
 func TestWhatIsPutInStaysAValue(t *testing.T) {
-	got, err := Policy(`x"},"Action":"*`, `"}}]`)
+	got, err := Policy(`x"},"Action":"*`, `"}}]`, `"}}]`)
 	require.NoError(t, err)
 	var p policy
 	require.NoError(t, json.Unmarshal([]byte(got), &p))
 	require.Len(t, p.Statement, 2)
 	assert.Equal(t, `x"},"Action":"*`, p.Statement[0].Principal.AWS)
-	assert.Equal(t, `"}}]`, p.Statement[0].Condition.StringEquals["sts:ExternalId"])
+	assert.Equal(t, map[string]string{"sts:ExternalId": `"}}]`, "sts:RoleSessionName": `"}}]`}, p.Statement[0].Condition.StringEquals)
+}
+
+func TestAManagedRoleIsOneServiceAccountsAndRefusesTransitiveTags(t *testing.T) {
+	const controller = `"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/infra/controller"},"Action":"sts:`
+	demands := `AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"ns/cluster","sts:RoleSessionName":"ns.app"}`
+	got, err := Policy("arn:aws:iam::123456789012:role/infra/controller", "ns/cluster", "ns.app")
+	require.NoError(t, err)
+	assert.Equal(t, `{"Version":"2012-10-17","Statement":[{`+controller+demands+`}},{`+controller+`TagSession"}]}`, got)
+	got, err = ManagedPolicy("arn:aws:iam::123456789012:role/infra/controller", "ns/cluster", "ns.app")
+	require.NoError(t, err)
+	assert.Equal(t, `{"Version":"2012-10-17","Statement":[{`+controller+demands+
+		`,"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}}},{`+controller+`TagSession"}]}`, got)
+}
+
+func TestTheLongestTrustPolicyFitsIAMsQuota(t *testing.T) {
+	principal := "arn:aws-us-gov:iam::123456789012:role/" + strings.Repeat("p", 510) + "/" + strings.Repeat("r", 64)
+	got, err := ManagedPolicy(principal, ExternalID(strings.Repeat("n", 63), strings.Repeat("c", 100)), strings.Repeat("s", 64))
+	require.NoError(t, err)
+	assert.LessOrEqual(t, len(got), 2048)
 }

@@ -99,7 +99,10 @@ func (w *world) life() error {
 	if _, err = assumer.Principal(ctx); err != nil {
 		return err
 	}
-	p := iamprovision.New(w.config, iamprovision.Options{ClusterName: "prod", Boundary: w.boundary, QPS: 1000, Principal: assumer.Principal})
+	p := iamprovision.New(w.config, iamprovision.Options{
+		ClusterName: "prod", Boundary: w.boundary, QPS: 1000, Principal: assumer.Principal,
+		SessionName: session.AccountName, CarriesTags: assumer.CarriesTags,
+	})
 	want := identity.Desired{
 		Key: identity.Key{Source: identity.ServiceAccount, Namespace: "team", Name: "app"}, UID: "u", ExternalID: externalID,
 		SessionDuration: time.Hour, Own: &identity.OwnRole{Policy: readBucket, ManagedPolicies: []string{w.managed}},
