@@ -38,9 +38,9 @@ type Config struct {
 	OrphanSweepInterval time.Duration
 	// Namespace is the only one that is served, "" for all.
 	Namespace string
-	// RequireExternalID uses existing roles only if they refuse another
-	// external ID.
-	RequireExternalID bool
+	// RequireExternalID says which existing roles are used only if they refuse
+	// another external ID.
+	RequireExternalID identity.ExternalIDCheck
 }
 
 // A Broker serves identities. Create it with New.
@@ -177,7 +177,9 @@ func (b *Broker) keep(ctx context.Context, source Source, want identity.Desired,
 // are of an own role that was gone and has been, or is yet to be, made anew.
 func (b *Broker) due(want identity.Desired, have refresh.State) (refresh.Reason, bool) {
 	reason, due := refresh.Due(time.Now(), want, have, b.RefreshLimit)
-	if !due && b.RequireExternalID && want.Own == nil && want.RoleID == "" && have.Proven.IsZero() {
+	// With less than all, which is the default, an upgrade renews nothing for that:
+	// what was issued before lives until it is due.
+	if !due && b.RequireExternalID == identity.CheckAll && want.Own == nil && want.RoleID == "" && have.Proven.IsZero() {
 		return refresh.SpecChanged, true // what is asked of roles did
 	}
 	if due || want.Own == nil || b.Roles.Disabled() != nil {
@@ -226,7 +228,7 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 	}
 	if err != nil {
 		b.complain(ctx, want, have, reasonOf(err), err)
-		if reasonOf(err) == identity.ExternalIDNotEnforced && (have.Edited || have.SpecHash == want.SpecHash()) {
+		if reasonOf(err) == identity.ExternalIDNotEnforced && b.withdraws(want, have) {
 			err = errors.Join(err, b.Secrets.Remove(ctx, want.Key))
 			have = refresh.State{}
 		}

@@ -72,7 +72,7 @@ var refusals = map[string]struct {
 		func(t *testing.T) *world {
 			t.Helper()
 			w := newWorld(t)
-			w.RequireExternalID = true
+			w.RequireExternalID = identity.CheckAll
 			return w
 		},
 		func(w *world) { w.asked.Role.Name, w.openRole = "open", "open" },
@@ -280,7 +280,7 @@ func TestOnlyWhatANewRoleBringsAboutIsWaitedForInSilence(t *testing.T) {
 func TestAManagedRoleThatWasLastGoodNeedsNoProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
-		w.RequireExternalID = true
+		w.RequireExternalID = identity.CheckAll
 		w.serve()
 		w.serve()
 		w.did()

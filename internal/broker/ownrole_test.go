@@ -345,7 +345,7 @@ func TestARoleThatASecretNamesIsUsedOnlyIfItWasMade(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := asking(t)
-				w.RequireExternalID, w.open = true, true
+				w.RequireExternalID, w.open = identity.CheckAll, true
 				w.serve()
 				time.Sleep(45 * time.Minute)
 				w.fresh.m = nil // as after a restart

@@ -26,12 +26,16 @@ const proofLasts = 24 * time.Hour
 // costs nothing of what is fresh. What STS does not answer turns neither a yes
 // into a no nor a no into a yes.
 func (b *Broker) prove(ctx context.Context, want identity.Desired) (time.Time, error) {
-	if !b.RequireExternalID || b.isMade(ctx, want) {
+	if !b.mayRequire(want) || b.isMade(ctx, want) {
 		return time.Time{}, nil
 	}
 	role, err := b.Sessions.Resolve(ctx, want)
 	if err != nil {
 		return time.Time{}, notAssumed(want, err)
+	}
+	required, err := b.requires(ctx, role)
+	if err != nil || !required {
+		return time.Time{}, err
 	}
 	now, proven := time.Now(), b.proofs.of(want.Key, role.String())
 	if now.Sub(proven) < proofLasts-want.SessionDuration { // it outlasts the session
@@ -43,6 +47,41 @@ func (b *Broker) prove(ctx context.Context, want identity.Desired) (time.Time, e
 		return proven, nil
 	}
 	return now, err
+}
+
+// mayRequire says whether any role that want could ask for has to be proven. Those
+// of AWSIAMRoles worked with the predecessor, which had no external ID: they have to
+// be proven only where that is said.
+func (b *Broker) mayRequire(want identity.Desired) bool {
+	return b.RequireExternalID == identity.CheckAll ||
+		b.RequireExternalID == identity.CheckOtherAccounts && want.Source == identity.ServiceAccount
+}
+
+// requires says whether a role has to be proven: any, or one of another account than
+// the controller's own. There a role often trusts the controller's whole account, or
+// takes any external ID, and nobody in this account can mend that. It is the account
+// of the principal that trust policies name, wherever names of roles are looked up.
+func (b *Broker) requires(ctx context.Context, role identity.RoleReference) (bool, error) {
+	if b.RequireExternalID == identity.CheckAll {
+		return true, nil
+	}
+	own, err := b.Sessions.Account(ctx)
+	if err != nil {
+		return false, err
+	}
+	return role.Partition != own.Partition || role.Account != own.Account, nil
+}
+
+// withdraws says whether credentials go of a role that does not ask for its external
+// ID. What was issued by a version before, which did not require that of the role,
+// lives until it runs out, unless it is said to be required of all: an upgrade takes
+// nothing away. There is no grace beyond that, because nothing but the Secret, which
+// tenants write, would say who was served before and could claim it.
+func (b *Broker) withdraws(want identity.Desired, have refresh.State) bool {
+	if have.Edited {
+		return true
+	}
+	return have.SpecHash == want.SpecHash() && (b.RequireExternalID == identity.CheckAll || !have.Proven.IsZero())
 }
 
 // isMade says whether what was last good is the role that the controller made for

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
@@ -19,7 +20,7 @@ var errAway = errors.New("STS is away")
 func newStrict(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.RequireExternalID = true
+	w.RequireExternalID = identity.CheckAll
 	return w
 }
 
@@ -154,7 +155,7 @@ func TestCredentialsFromBeforeItWasRequiredAreProvenAtOnce(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
 		w.did()
-		w.RequireExternalID = true
+		w.RequireExternalID = identity.CheckAll
 		w.serve()
 		assert.Equal(t, "Free Prove Assume Prove Apply", w.did())
 		w.serve()

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // A Command is what the process is asked to do.
@@ -43,8 +45,9 @@ type Config struct {
 	SessionTags     bool
 	// NamespaceRestrictions lets a namespace without rules use no role.
 	NamespaceRestrictions bool
-	// RequireExternalID uses only roles that refuse another external ID.
-	RequireExternalID bool
+	// RequireExternalID says which roles are used only if they refuse another external
+	// ID.
+	RequireExternalID identity.ExternalIDCheck
 	STSQPS            float64
 
 	// PermissionsBoundary is the ARN of that of roles that are made. Without

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/alecthomas/kingpin/v2"
+
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // ErrHelp says that help was asked for and has been printed.
@@ -33,6 +35,7 @@ func Parse(args []string, stdout io.Writer) (Command, Config, error) {
 }
 
 func parseArgs(app *kingpin.Application, args []string) (Command, error) {
+	args = spellOutCheck(args)
 	if err := checkFlags(app, args); err != nil {
 		return "", err
 	}
@@ -126,8 +129,8 @@ func awsFlags(app *kingpin.Application, c *Config) {
 func tenantFlags(app *kingpin.Application, c *Config) {
 	app.Flag("namespace-restrictions", "Let a namespace use no role unless its annotations iam.amazonaws.com/allowed-roles or iam.amazonaws.com/permitted say which.").
 		BoolVar(&c.NamespaceRestrictions)
-	app.Flag("require-external-id", "Use an existing role only if STS refuses a wrong external ID for it, which is tried before its first use and daily.").
-		BoolVar(&c.RequireExternalID)
+	app.Flag(checkFlag, "Use an existing role only if STS refuses a wrong external ID for it, which is tried before its first use and daily: off, other-accounts (roles of ServiceAccounts in other accounts) or all.").
+		Default(string(identity.CheckOtherAccounts)).SetValue((*checkValue)(&c.RequireExternalID))
 }
 
 func roleFlags(app *kingpin.Application, c *Config) {

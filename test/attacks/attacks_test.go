@@ -18,6 +18,8 @@ var grounds = []struct {
 	{"as it is installed", settings{}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks}},
 	{"with the guard", settings{guarded: true}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks}},
 	{"under strict rules", settings{rules: true, args: []string{"--namespace-restrictions", "--require-external-id", "--session-tags"}}, [][]attack{strictAttacks}},
+	{"as it is installed, for what roles trust", settings{}, [][]attack{trustAttacks}},
+	{"under EKS Pod Identity with session tags", settings{podIdentity: true}, [][]attack{podIdentityAttacks}},
 	{"through an intermediate role", settings{through: "through"}, [][]attack{throughAttacks}},
 }
 

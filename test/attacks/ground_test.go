@@ -45,6 +45,8 @@ type settings struct {
 	through string
 	// slow has AWS answer in 50 ms, and the controller ask IAM as often as it does by default.
 	slow bool
+	// podIdentity has the controller run under EKS Pod Identity, whose session tags are on.
+	podIdentity bool
 	// rules says that namespaces are told what they may use.
 	rules bool
 }
@@ -166,10 +168,22 @@ func (g *ground) run(kubeconfig string) {
 	}
 	g.controller, err = system.StartController(g.t.Context(), system.Options{
 		Binary: binary, Kubeconfig: kubeconfig, Log: g.log, Args: append(args, "--cluster-name=test", "--role-ready-timeout=5s"),
-		Env: append(g.aws.ControllerEnv(), "POD_NAMESPACE="+system.Namespace),
+		Env: append(g.environment(), "POD_NAMESPACE="+system.Namespace),
 	})
 	require.NoError(g.t, err)
 	require.NoError(g.t, g.controller.WaitReady(g.t.Context(), within))
+}
+
+// environment is the controller's, with its credentials.
+func (g *ground) environment() []string {
+	g.t.Helper()
+	if !g.podIdentity {
+		return g.aws.ControllerEnv()
+	}
+	agent, err := g.aws.StartPodIdentity(g.t.TempDir(), false)
+	require.NoError(g.t, err)
+	g.t.Cleanup(agent.Close)
+	return agent.Env(g.aws)
 }
 
 // newNamespace makes one that may use roles of a name that it is the first part of.
@@ -193,6 +207,9 @@ func (g *ground) role(path, name, namespace string) string {
 	return arn
 }
 
+// makesRoles says whether roles that are made can be used.
+func (g *ground) makesRoles() bool { return g.through == "" && !g.podIdentity }
+
 // serveVictim gives a tenant all that there is.
 func (g *ground) serveVictim() {
 	g.t.Helper()
@@ -201,7 +218,7 @@ func (g *ground) serveVictim() {
 	existing := g.role("", g.victim+"-app", g.victim)
 	wanted := map[string]map[string]string{"app": {"role": existing}}
 	g.roles["app"], g.roles["db"] = existing, existing
-	if g.through == "" {
+	if g.makesRoles() {
 		wanted["own"] = map[string]string{"role-policy": readBucket}
 	}
 	for name, annotations := range wanted {
@@ -214,7 +231,7 @@ func (g *ground) serveVictim() {
 		g.secrets[name] = g.secretOf(ctx, name+".aws-iam")
 	}
 	g.secrets["db"] = g.secretOf(ctx, "db")
-	if g.through == "" {
+	if g.makesRoles() {
 		g.roles["own"] = string(g.secrets["own"].Data["role-arn"])
 	}
 	for name, arn := range g.roles {

@@ -225,7 +225,7 @@ var ownRoleAttacks = []attack{
 			require.NoError(a.t, err)
 			trust, err := url.PathUnescape(*role.Role.AssumeRolePolicyDocument)
 			require.NoError(a.t, err)
-			assert.JSONEq(a.t, system.TrustPolicy(a.principal, a.namespace+"/test"), trust)
+			assert.JSONEq(a.t, system.ManagedTrustPolicy(a.principal, a.namespace+"/test", a.namespace+".app"), trust)
 			require.NotNil(a.t, role.Role.PermissionsBoundary)
 			inline, err := a.iam.ListRolePolicies(a.t.Context(), &iam.ListRolePoliciesInput{RoleName: &name})
 			require.NoError(a.t, err)

@@ -242,7 +242,7 @@ func (w *anyCall) settled(name string, want outcome) {
 // differs says how the state of one ServiceAccount is not as wanted.
 func (w *anyCall) differs(ctx context.Context, name string, want outcome) error {
 	if want.Role.Policy != "" {
-		want.Role.Trust, want.Role.Boundary = canonical(w.t, w.aws.TrustPolicy(w.namespace+"/test")), w.aws.Boundary
+		want.Role.Trust, want.Role.Boundary = canonical(w.t, w.aws.ManagedTrustPolicy(w.namespace+"/test", w.namespace+"."+name)), w.aws.Boundary
 	}
 	got, err := w.outcome(ctx, name)
 	if err == nil && !assert.ObjectsAreEqual(want, got) {

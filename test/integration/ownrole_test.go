@@ -80,7 +80,7 @@ func TestAPolicyBringsARoleOfOnesOwn(t *testing.T) {
 	assert.Equal(t, *role.RoleId, secret.Annotations["iam.amazonaws.com/role-id"])
 	trust, err := url.PathUnescape(*role.AssumeRolePolicyDocument)
 	require.NoError(t, err)
-	assert.JSONEq(t, w.aws.TrustPolicy(w.namespace+"/test"), trust)
+	assert.JSONEq(t, w.aws.ManagedTrustPolicy(w.namespace+"/test", w.namespace+".app"), trust)
 	d := read(t, secret)
 	who, err := w.aws.WhoAmI(t.Context(), d.AccessKeyID, d.SecretAccessKey, d.SessionToken)
 	require.NoError(t, err)

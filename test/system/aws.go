@@ -132,6 +132,18 @@ func TrustPolicy(principalARN, externalID string) string {
 	return string(text)
 }
 
+// ManagedTrustPolicy is what the controller writes into a role that it makes for a ServiceAccount, whose session name it
+// demands.
+func (a *AWS) ManagedTrustPolicy(externalID, sessionName string) string {
+	return ManagedTrustPolicy(a.controllerARN, externalID, sessionName)
+}
+
+// ManagedTrustPolicy is the same for a principal.
+func ManagedTrustPolicy(principalARN, externalID, sessionName string) string {
+	return strings.Replace(TrustPolicy(principalARN, externalID), `"StringEquals":{`,
+		`"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"},"StringEquals":{"sts:RoleSessionName":"`+sessionName+`",`, 1)
+}
+
 // Role adds a role that trusts the controller on behalf of an external ID. The path is "" or ends in a slash.
 func (a *AWS) Role(account, path, name, externalID string) (string, error) {
 	return a.AddRole(awssim.RoleSpec{

@@ -1,0 +1,45 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+func TestTheSwitchThatBecameAChoiceMeansWhatItDid(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args     []string
+		variable string
+		want     identity.ExternalIDCheck
+	}{
+		"nothing":              {nil, "", identity.CheckOtherAccounts},
+		"the bare flag":        {[]string{"--require-external-id"}, "", identity.CheckAll},
+		"before another":       {[]string{"--require-external-id", "--debug"}, "", identity.CheckAll},
+		"before a command":     {[]string{"--require-external-id", "controller"}, "", identity.CheckAll},
+		"true":                 {[]string{"--require-external-id=true"}, "", identity.CheckAll},
+		"false":                {[]string{"--require-external-id=false"}, "", identity.CheckNone},
+		"negated":              {[]string{"--no-require-external-id"}, "", identity.CheckNone},
+		"all":                  {[]string{"--require-external-id=all"}, "", identity.CheckAll},
+		"other accounts":       {[]string{"--require-external-id=other-accounts"}, "", identity.CheckOtherAccounts},
+		"off, apart":           {[]string{"--require-external-id", "off"}, "", identity.CheckNone},
+		"a variable: true":     {nil, "true", identity.CheckAll},
+		"a variable: false":    {nil, "false", identity.CheckNone},
+		"a variable: a choice": {nil, "other-accounts", identity.CheckOtherAccounts},
+		"the flag wins":        {[]string{"--require-external-id=off"}, "true", identity.CheckNone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.variable != "" {
+				t.Setenv("KUBE_AWS_IAM_REQUIRE_EXTERNAL_ID", tc.variable)
+			}
+			command, c, err := parse(t, tc.args...)
+			require.NoError(t, err)
+			assert.Equal(t, Controller, command)
+			assert.Equal(t, tc.want, c.RequireExternalID)
+		})
+	}
+	_, _, err := parse(t, "--require-external-id=some")
+	require.ErrorContains(t, err, `--require-external-id (KUBE_AWS_IAM_REQUIRE_EXTERNAL_ID): "some": give off, other-accounts or all`)
+}
