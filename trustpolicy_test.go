@@ -134,13 +134,13 @@ func TestTrustPolicySaysWhatToDoAndPromisesNoRetry(t *testing.T) {
 
 func TestTrustPolicyOfOneServiceAccountDemandsItsSessionName(t *testing.T) {
 	long := strings.Repeat("x", 100)
-	for name, session := range map[string]string{"app": "team-a.app", long: session.AccountName("team-a", long)} {
+	for name, named := range map[string]string{"app": "team-a.app", long: session.AccountName("team-a", long)} {
 		code, stdout, stderr := command(t, "trust-policy", "team-a", name, "--cluster-name=prod", "--controller-role-arn=arn:aws:iam::"+account+":role/controller")
 		assert.Zero(t, code)
 		assert.Empty(t, stderr)
 		assert.Contains(t, stdout, `"sts:ExternalId": "team-a/prod"`)
-		assert.Contains(t, stdout, `"sts:RoleSessionName": "`+session+`"`)
-		assert.LessOrEqual(t, len(session), 64)
+		assert.Contains(t, stdout, `"sts:RoleSessionName": "`+named+`"`)
+		assert.LessOrEqual(t, len(named), 64)
 		assert.NotContains(t, stdout, "Null", "what existing roles do with tags is their owners' to say")
 	}
 	code, _, stderr := command(t, "trust-policy", "team-a", "No Account", "--cluster-name=prod")

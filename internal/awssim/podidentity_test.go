@@ -23,10 +23,10 @@ func (w *world) podIdentity(disabled bool) aws.Credentials {
 	return creds
 }
 
-// trustIf trusts the role controller on a condition, and lets it tag sessions on another.
-func trustIf(assume, tag string) string {
+// trustIf trusts the role controller on a condition, and lets it tag sessions.
+func trustIf(assume string) string {
 	me := `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + home + `:role/controller"},"Action":`
-	return `{"Version":"2012-10-17","Statement":[` + me + `"sts:AssumeRole"` + assume + `},` + me + `"sts:TagSession"` + tag + `}]}`
+	return `{"Version":"2012-10-17","Statement":[` + me + `"sts:AssumeRole"` + assume + `},` + me + `"sts:TagSession"}]}`
 }
 
 func TestPodIdentitysTagsAreTransitive(t *testing.T) {
@@ -37,12 +37,12 @@ func TestPodIdentitysTagsAreTransitive(t *testing.T) {
 		trust            string
 		tagged, untagged bool
 	}{
-		"no condition":                    {trustIf("", ""), true, true},
-		"the session's over the role's":   {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/Kubernetes-Namespace":"kube-system"}}`, ""), true, false},
-		"the role's, without a session's": {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/kubernetes-namespace":"of the role"}}`, ""), false, true},
-		"a tag of the role alone":         {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/team":"of the role"}}`, ""), true, true},
-		"Null":                            {trustIf(`,"Condition":{"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}}`, ""), false, true},
-		"Null of what the role has":       {trustIf(`,"Condition":{"Null":{"aws:PrincipalTag/kubernetes-namespace":"true"}}`, ""), false, false},
+		"no condition":                    {trustIf(""), true, true},
+		"the session's over the role's":   {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/Kubernetes-Namespace":"kube-system"}}`), true, false},
+		"the role's, without a session's": {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/kubernetes-namespace":"of the role"}}`), false, true},
+		"a tag of the role alone":         {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/team":"of the role"}}`), true, true},
+		"Null":                            {trustIf(`,"Condition":{"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}}`), false, true},
+		"Null of what the role has":       {trustIf(`,"Condition":{"Null":{"aws:PrincipalTag/kubernetes-namespace":"true"}}`), false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			arn := w.add(RoleSpec{Name: "app", Trust: tc.trust})
@@ -65,7 +65,7 @@ func TestInheritedTagsNeedTagSession(t *testing.T) {
 func TestTransitiveTagsCannotBeOverridden(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.add(RoleSpec{Name: "controller"})
-	arn := w.add(RoleSpec{Name: "app", Trust: trustIf("", "")})
+	arn := w.add(RoleSpec{Name: "app", Trust: trustIf("")})
 	tagging := func(keys ...string) func(*sts.AssumeRoleInput) {
 		return func(in *sts.AssumeRoleInput) {
 			for _, key := range keys {
@@ -89,7 +89,7 @@ func TestAChainedSessionHasTheTagsOfTheFirstOverThoseOfItsRole(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.add(RoleSpec{Name: "controller"})
 	arn := w.add(RoleSpec{
-		Name: "app", Trust: trustIf("", ""), Tags: map[string]string{"kubernetes-namespace": "tenant", "team": "a"},
+		Name: "app", Trust: trustIf(""), Tags: map[string]string{"kubernetes-namespace": "tenant", "team": "a"},
 		Policies: map[string]string{"own": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:GetRole","Resource":"*",
 			"Condition":{"StringEquals":{"aws:PrincipalTag/KUBERNETES-namespace":"tenant","aws:PrincipalTag/team":"a"}}}}`},
 	})

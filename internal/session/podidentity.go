@@ -67,14 +67,14 @@ func (a *Assumer) CarriesTags(ctx context.Context, want identity.Desired) (why s
 		return "", nil // a user's, which have no session
 	}
 	answer, err := a.carried.of(own.AccessKeyID).get(ctx, func(ctx context.Context) (*bool, error) {
-		_, _, err := a.ask(ctx, want, want.Role, identity.MinSession, []types.Tag{{Key: new(podUID), Value: new("none")}})
+		_, _, failure := a.ask(ctx, want, want.Role, identity.MinSession, []types.Tag{{Key: new(podUID), Value: new("none")}})
 		switch {
-		case err == nil:
+		case failure == nil:
 			return new(bool), nil
-		case isConflicting(err):
+		case isConflicting(failure):
 			return new(true), nil
 		default:
-			return nil, a.refusal(want, want.Role, identity.MinSession, err)
+			return nil, a.refusal(want, want.Role, identity.MinSession, failure)
 		}
 	})
 	if err != nil {
