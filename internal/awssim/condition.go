@@ -125,7 +125,7 @@ func (st *statement) holds(known facts) bool {
 			return false
 		}
 		for key, want := range keys {
-			if !op.holds(known[strings.ToLower(key)], substitute(want, known)) {
+			if !op.holds(known[strings.ToLower(key)], st.substitute(want, known)) {
 				return false
 			}
 		}
@@ -153,23 +153,27 @@ func (op operator) holds(have []string, want []string) bool {
 	return slices.ContainsFunc(have, one)
 }
 
-// variable is a policy variable.
-var variable = regexp.MustCompile(`\$\{[^}]*\}`)
+// variable is a policy variable, with the default that may stand in it.
+var variable = regexp.MustCompile(`\$\{([^},]*)(?:, *'([^'}]*)')?\}`)
 
-// substitute replaces policy variables such as ${aws:username}, once: what is
-// put in is not looked at again. A value with one that is not known matches
-// nothing.
-func substitute(values []string, known facts) []string {
+// substitute replaces policy variables such as ${aws:PrincipalTag/team}, once: what
+// is put in is not looked at again. A value with one that is not known and has no
+// default matches nothing:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html.
+func (st *statement) substitute(values []string, known facts) []string {
+	if st.literal {
+		return values
+	}
 	out := make([]string, 0, len(values))
 	for _, v := range values {
 		complete := true
-		v = variable.ReplaceAllStringFunc(v, func(name string) string {
-			value := known[strings.ToLower(name[2:len(name)-1])]
-			if len(value) != 1 {
-				complete = false
-				return ""
+		v = variable.ReplaceAllStringFunc(v, func(text string) string {
+			m := variable.FindStringSubmatch(text)
+			if value := known[strings.ToLower(m[1])]; len(value) == 1 {
+				return value[0]
 			}
-			return value[0]
+			complete = complete && strings.Contains(text, "'")
+			return m[2]
 		})
 		if complete {
 			out = append(out, v)

@@ -48,7 +48,7 @@ func (st *statement) names(action string) bool {
 // covers says whether a statement of an identity policy is about a resource.
 func (st *statement) covers(resource string, known facts) bool {
 	matches := func(patterns []string) bool {
-		for _, p := range substitute(patterns, known) {
+		for _, p := range st.substitute(patterns, known) {
 			if glob(p, resource) {
 				return true
 			}

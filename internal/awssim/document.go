@@ -26,6 +26,8 @@ type statement struct {
 	Resource     oneOrMany
 	NotResource  oneOrMany
 	Condition    map[string]map[string]oneOrMany
+	// literal says that ${…} is no variable, as in policies of the version before.
+	literal bool
 }
 
 // oneOrMany is a string, boolean or number, or a list of them.
@@ -59,10 +61,11 @@ func parseDocument(text string) (*document, error) {
 		return nil, errInvalidJSON
 	}
 	d := &document{text: text}
+	variables := false
 	err := members([]byte(text), func(element string, value json.RawMessage) (err error) {
 		switch element {
 		case "Version":
-			err = checkVersion(value)
+			variables, err = checkVersion(value)
 		case "Id":
 			_, err = oneString(value)
 		case "Statement":
@@ -85,6 +88,7 @@ func parseDocument(text string) (*document, error) {
 			return nil, errSidTwice
 		}
 		sids[sid] = true
+		d.statements[i].literal = !variables
 		if err := d.statements[i].check(); err != nil {
 			return nil, err
 		}
@@ -92,12 +96,14 @@ func parseDocument(text string) (*document, error) {
 	return d, nil
 }
 
-func checkVersion(value json.RawMessage) error {
+// checkVersion says whether a policy of this version has variables. One without a
+// version is of 2008.
+func checkVersion(value json.RawMessage) (variables bool, err error) {
 	version, err := oneString(value)
 	if err != nil || (version != "2012-10-17" && version != "2008-10-17") {
-		return errSyntax
+		return false, errSyntax
 	}
-	return nil
+	return version == "2012-10-17", nil
 }
 
 // parseStatements reads one statement or a list of them.

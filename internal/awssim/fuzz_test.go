@@ -25,7 +25,7 @@ func FuzzPolicies(f *testing.F) {
 		if d, failure := parseIdentityPolicy(text); failure == nil {
 			evaluate([]*document{d}, "iam:GetRole", value, facts{key: {value}})
 		}
-		substitute([]string{text, value}, facts{key: {value}})
+		(&statement{}).substitute([]string{text, value}, facts{key: {value}})
 	})
 }
 
