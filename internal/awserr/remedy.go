@@ -71,6 +71,8 @@ var advices = []advice{
 		"create the IAM OIDC provider of this cluster in the account of the controller's role, and have the role's trust policy name it"},
 	{[]string{"AccessDenied"}, nil, "sts:AssumeRoleWithWebIdentity",
 		"have the trust policy of the controller's own role allow this cluster's OIDC provider and the controller's ServiceAccount"},
+	{[]string{"AccessDenied"}, nil, "iam:RemoveRoleFromInstanceProfile",
+		"somebody put the role into this instance profile: take it out, or have the administrator of the controller allow it to, by the statement LeaveInstanceProfiles of examples/iam/optional-statements.json"},
 	{[]string{"AccessDenied"}, nil, "to perform: iam:",
 		"the controller's own permissions do not include this: compare its IAM policy with examples/iam/controller-policy.json, and look for a boundary or an organization's policy"},
 

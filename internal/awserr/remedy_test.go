@@ -36,6 +36,7 @@ var answers = map[string]struct {
 	"too many tags":               {"AssumeRole", "PackedPolicyTooLarge", "Packed size of session tags consumes 112% of allotted space.", "--session-tags"},
 	"tags that are there already": {"AssumeRole", "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.", "disable session tags"},
 	"a role that is not seen":     {"PutRolePolicy", "NoSuchEntity", "The role with name app cannot be found.", "only after some seconds; it is retried within five minutes"},
+	"an instance profile":         {"RemoveRoleFromInstanceProfile", "AccessDenied", "User: arn:aws:sts::123456789012:assumed-role/c/s is not authorized to perform: iam:RemoveRoleFromInstanceProfile on resource: instance profile p because no identity-based policy allows the iam:RemoveRoleFromInstanceProfile action", "take it out, or"},
 	"no boundary at creation":     {"CreateRole", "NoSuchEntity", "Scope ARN: arn:aws:iam::123456789012:policy/b does not exist or is not attachable.", "the controller's --permissions-boundary"},
 	"no boundary later":           {"PutRolePermissionsBoundary", "NoSuchEntity", "Policy arn:aws:iam::123456789012:policy/b does not exist or is not attachable.", "the controller's --permissions-boundary"},
 	"a role gone from its bounds": {"PutRolePermissionsBoundary", "NoSuchEntity", "The role with name app cannot be found.", "only after some seconds"},

@@ -141,12 +141,17 @@ func (s *Sim) RemoveManagedPolicy(account, arn string) {
 	delete(s.account(account).policies, arn)
 }
 
-// AddInstanceProfile makes an instance profile that holds a role.
-func (s *Sim) AddInstanceProfile(account, name, roleName string) string {
+// AddInstanceProfile makes an instance profile that holds a role. Its name may
+// have a path before it.
+func (s *Sim) AddInstanceProfile(account, pathAndName, roleName string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	path, name := "/", pathAndName
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		path, name = "/"+name[:i+1], name[i+1:]
+	}
 	p := &instanceProfile{
-		name: name, path: "/", id: newID("AIPA", 21), arn: s.arn("iam", account, "instance-profile/"+name),
+		name: name, path: path, id: newID("AIPA", 21), arn: s.arn("iam", account, "instance-profile/"+pathAndName),
 		created: s.now(), account: account, roles: []string{roleName},
 	}
 	s.profiles[account+"/"+name] = p

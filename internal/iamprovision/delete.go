@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -63,16 +64,10 @@ func (p *Provisioner) find(ctx context.Context, key identity.Key, id string) (*t
 	return have, p.owned(key, have, id)
 }
 
+// dismantle takes the policies first, so that a role which cannot be deleted can do
+// nothing more: to take it out of an instance profile needs a permission that a
+// controller may lack.
 func (p *Provisioner) dismantle(ctx context.Context, role string) error {
-	profiles, err := p.profiles(ctx, role)
-	if err != nil {
-		return err
-	}
-	for _, profile := range profiles {
-		if err = p.leave(ctx, role, profile); err != nil {
-			return err
-		}
-	}
 	attached, err := p.attached(ctx, role)
 	if err != nil {
 		return err
@@ -91,6 +86,15 @@ func (p *Provisioner) dismantle(ctx context.Context, role string) error {
 			return err
 		}
 	}
+	profiles, err := p.profiles(ctx, role)
+	if err != nil {
+		return err
+	}
+	for _, profile := range profiles {
+		if err = p.leave(ctx, role, profile); err != nil {
+			return err
+		}
+	}
 	_, err = p.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &role})
 	return err
 }
@@ -98,5 +102,5 @@ func (p *Provisioner) dismantle(ctx context.Context, role string) error {
 // leave takes a role out of an instance profile.
 func (p *Provisioner) leave(ctx context.Context, role, profile string) error {
 	_, err := p.iam.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{RoleName: &role, InstanceProfileName: &profile})
-	return gone(err)
+	return awserr.About("instance profile "+profile, gone(err))
 }

@@ -21,8 +21,8 @@ func (w *world) loaded(p *Provisioner) identity.Role {
 		_, err := w.admin.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: &role.ARN.Name, PolicyName: &policy, PolicyDocument: new(policyB)})
 		require.NoError(w.t, err)
 	}
-	w.AddInstanceProfile(home, "one", role.ARN.Name)
-	w.AddInstanceProfile(home, "two", role.ARN.Name)
+	w.AddInstanceProfile(home, "kube-aws-iam-controller/one", role.ARN.Name)
+	w.AddInstanceProfile(home, "kube-aws-iam-controller/two", role.ARN.Name)
 	return role
 }
 
@@ -41,7 +41,7 @@ func TestARoleGoesWithAllThatHangsOnIt(t *testing.T) {
 
 func TestADeletionThatWasInterruptedGoesOn(t *testing.T) {
 	for _, action := range []string{
-		"GetRole", "ListInstanceProfilesForRole", "RemoveRoleFromInstanceProfile", "ListAttachedRolePolicies", "DetachRolePolicy", "ListRolePolicies", "DeleteRolePolicy", "DeleteRole",
+		"GetRole", "ListAttachedRolePolicies", "DetachRolePolicy", "ListRolePolicies", "DeleteRolePolicy", "ListInstanceProfilesForRole", "RemoveRoleFromInstanceProfile", "DeleteRole",
 	} {
 		for _, drop := range []bool{false, true} {
 			t.Run(action, func(t *testing.T) {
@@ -61,6 +61,28 @@ func TestADeletionThatWasInterruptedGoesOn(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The statement that allows it is not in the shipped policy, or is for some profiles.
+func TestARoleInAnInstanceProfileThatIsNotItsToLeaveCanDoNothingMore(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	role := w.made(p, wanted(policyA, w.managed), "")
+	w.AddInstanceProfile(home, "foreign", role.ARN.Name)
+	_, err := p.Delete(t.Context(), app, role.ID)
+	refused(t, err, identity.ProvisionFailed, "instance-profile/foreign because")
+	refused(t, err, identity.ProvisionFailed, "take it out, or have the administrator of the controller allow it to, by the statement LeaveInstanceProfiles")
+	var step *identity.StepError
+	require.ErrorAs(t, err, &step)
+	assert.False(t, step.Soon, "it does not mend itself")
+	left := w.look(role.ARN.Name)
+	assert.Empty(t, left.inline)
+	assert.Empty(t, left.attached)
+	_, err = w.admin.RemoveRoleFromInstanceProfile(t.Context(), &iam.RemoveRoleFromInstanceProfileInput{RoleName: &role.ARN.Name, InstanceProfileName: new("foreign")})
+	require.NoError(t, err)
+	there, err := p.Delete(t.Context(), app, role.ID)
+	require.NoError(t, err)
+	assert.True(t, there)
 }
 
 func TestARetainedRoleIsTakenBack(t *testing.T) {

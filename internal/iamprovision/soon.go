@@ -30,8 +30,9 @@ func soon(role string, err error) bool {
 		return strings.HasPrefix(answer.ErrorMessage(), "Invalid principal in policy")
 	case "AccessDenied":
 		// The controller may change a role that carries its tags, and those are
-		// seen late. To create one it needs none.
-		return awserr.IsDenied(err) && operation != "CreateRole"
+		// seen late. To create one it needs none, and instance profiles have
+		// others.
+		return awserr.IsDenied(err) && operation != "CreateRole" && operation != "RemoveRoleFromInstanceProfile"
 	default:
 		return false
 	}

@@ -66,7 +66,7 @@ func newWorldWith(t *testing.T, change func(*awssim.Options)) *world {
 		require.NoError(t, err)
 	}
 	w.controller, err = w.AddRole(awssim.RoleSpec{
-		Account: home, Path: "/infra/", Name: "controller", Policies: map[string]string{"shipped": w.shipped(w.boundary)},
+		Account: home, Path: "/infra/", Name: "controller", Policies: map[string]string{"prod": w.shipped(w.boundary, "prod")},
 		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
 	})
 	require.NoError(t, err)
@@ -105,12 +105,20 @@ func (w *world) provisioner(change ...func(*Options)) *Provisioner {
 	for _, c := range change {
 		c(&options)
 	}
+	if options.ClusterName != "prod" && options.ClusterName != "" {
+		policy := w.shipped(w.boundary, options.ClusterName)
+		if options.Path != "" {
+			policy = strings.ReplaceAll(policy, DefaultPath(options.ClusterName), options.Path)
+		}
+		w.put(options.ClusterName, policy)
+	}
 	return New(w.config(creds), options)
 }
 
-// shipped is the policy that is shipped, for the controller of this world and a boundary: nothing here runs with more.
-// A controller that makes roles without one needs more than that.
-func (w *world) shipped(boundary string) string {
+// shipped is the policy that is shipped, for the controller of this world, a cluster, a boundary, the tags that it puts
+// on roles, and instance profiles: nothing here runs with more. A controller that makes roles without a boundary needs
+// more than that.
+func (w *world) shipped(boundary, cluster string) string {
 	w.t.Helper()
 	const account = "arn:aws:iam::" + home
 	if boundary == "" {
@@ -119,17 +127,23 @@ func (w *world) shipped(boundary string) string {
 	text, err := os.ReadFile("../../examples/iam/controller-policy.json")
 	require.NoError(w.t, err)
 	return strings.NewReplacer(
-		`"`+account+`:role/kube-aws-iam-controller"`, `"`+account+`:role/infra/controller"`,
-		account+":policy/kube-aws-iam-controller-boundary", boundary,
+		account+":role/kube-aws-iam-controller-demo-cluster", account+":role/infra/controller",
+		account+":policy/kube-aws-iam-controller-boundary-demo-cluster", boundary,
+		"demo-cluster", cluster, `"retained"`, `"retained", "cost"`,
+		`"Statement": [`, `"Statement": [{"Effect":"Allow","Action":"iam:RemoveRoleFromInstanceProfile","Resource":"`+account+`:instance-profile/kube-aws-iam-controller/*"},`,
 	).Replace(string(text))
 }
 
-// grant gives the controller the policy for another boundary.
-func (w *world) grant(boundary string) {
+// grant gives the controller the policy for a cluster and a boundary.
+func (w *world) grant(boundary, cluster string) {
 	w.t.Helper()
-	_, err := w.admin.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{
-		RoleName: new("controller"), PolicyName: new("shipped"), PolicyDocument: new(w.shipped(boundary)),
-	})
+	w.put(cluster, w.shipped(boundary, cluster))
+}
+
+// put gives the controller a policy.
+func (w *world) put(name, policy string) {
+	w.t.Helper()
+	_, err := w.admin.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: new("controller"), PolicyName: &name, PolicyDocument: &policy})
 	require.NoError(w.t, err)
 }
 

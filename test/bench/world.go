@@ -72,6 +72,9 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err = b.aws.ServeCluster(ctx, clusterName); err != nil {
+		return err
+	}
 	_, err = b.aws.AddRole(awssim.RoleSpec{
 		Account: system.AccountID, Name: "app", MaxSessionDuration: 43200,
 		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + b.aws.ControllerARN() + `"},"Action":"sts:AssumeRole"}]}`,

@@ -3,97 +3,120 @@ package iam
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/function"
-	"github.com/zclconf/go-cty/cty/function/stdlib"
-	"go.yaml.in/yaml/v3"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/trust"
 )
 
 const (
-	controllerARN = "arn:aws:iam::" + home + ":role/kube-aws-iam-controller"
-	boundaryARN   = "arn:aws:iam::" + home + ":policy/kube-aws-iam-controller-boundary"
+	controllerARN = "arn:aws:iam::" + home + ":role/" + controllerName
+	boundaryARN   = "arn:aws:iam::" + home + ":policy/" + boundaryName
 )
 
-// assertTheSame compares what a template makes with the documents in JSON, and shows that AWS takes it.
-func assertTheSame(t *testing.T, controller, boundary, trusting string) {
+// made is what a template makes.
+type made struct {
+	controllerName, boundaryName   string
+	controller, boundary, trusting string
+	// association is the Pod Identity association, nil for none.
+	association map[string]any
+}
+
+// template makes something of parameters, strings or lists of them, that are named as in CloudFormation.
+type template func(t *testing.T, parameters map[string]any) made
+
+// given are the parameters that the documents in JSON stand for.
+var given = map[string]any{"ClusterName": clusterName, "Bucket": "example-bucket"}
+
+// besides adds to them.
+func besides(more map[string]any) map[string]any {
+	all := maps.Clone(given)
+	maps.Copy(all, more)
+	return all
+}
+
+func TestTheTemplatesSayWhatTheDocumentsSay(t *testing.T) {
+	for name, template := range map[string]template{"CloudFormation": fromCloudFormation, "Terraform": fromTerraform} {
+		t.Run(name, func(t *testing.T) {
+			have := template(t, given)
+			assert.Equal(t, controllerName, have.controllerName)
+			assert.Equal(t, boundaryName, have.boundaryName)
+			assertSame(t, example(t, "iam", "controller-policy.json"), have.controller)
+			assertSame(t, example(t, "iam", "permissions-boundary.json"), have.boundary)
+			assert.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},
+				"Action":["sts:AssumeRole","sts:TagSession"],"Condition":{"StringEquals":{"aws:SourceAccount":"`+home+`"}}}]}`, have.trusting)
+			assert.Nil(t, have.association)
+			require.NoError(t, newWorld(t, have.controller).life())
+		})
+		t.Run(name+" with all", func(t *testing.T) { assertParameters(t, template) })
+		t.Run(name+" without a bucket", func(t *testing.T) {
+			boundary := template(t, map[string]any{"ClusterName": clusterName}).boundary
+			assert.NotContains(t, boundary, "s3:::")
+			assert.Contains(t, boundary, "OwnByName")
+		})
+	}
+}
+
+// assertParameters shows what parameters without which nothing is made bring about.
+func assertParameters(t *testing.T, template template) {
 	t.Helper()
-	assert.True(t, trust.Equivalent(identity.IdentityPolicy, controller, example(t, "iam", "controller-policy.json")), "the controller's policy is\n%s", controller)
-	assert.True(t, trust.Equivalent(identity.IdentityPolicy, boundary, example(t, "iam", "permissions-boundary.json")), "the boundary is\n%s", boundary)
-	assert.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`, trusting)
-	require.NoError(t, newWorld(t, controller).life())
+	optional := documents(t, "optional-statements.json").Statement
+	have := template(t, besides(map[string]any{
+		"OtherRoles": texts(optional[0]["Resource"]), "InstanceProfiles": texts([]any{optional[1]["Resource"]}), "RoleTagKeys": []string{"cost", "unit"},
+		"EksClusterName": "eks", "Namespace": "iam", "ServiceAccount": "controller", "TrustedService": "ec2.amazonaws.com",
+		"ControllerRoleName": "kube-aws-iam-controller", "BoundaryName": "boundary",
+	}))
+	assert.Equal(t, "kube-aws-iam-controller", have.controllerName)
+	assert.Equal(t, "boundary", have.boundaryName)
+	want := strings.NewReplacer(`"retained"`, `"retained","cost","unit"`, controllerARN, "arn:aws:iam::"+home+":role/kube-aws-iam-controller",
+		boundaryARN, "arn:aws:iam::"+home+":policy/boundary").Replace(widened(t).text(t))
+	assertSame(t, want, have.controller)
+	assert.NotContains(t, have.trusting, "Condition", "EC2 does not say for which account it acts")
+	assert.Equal(t, map[string]any{
+		"ClusterName": "eks", "Namespace": "iam", "ServiceAccount": "controller", "DisableSessionTags": "true",
+		"RoleArn": "arn:aws:iam::" + home + ":role/kube-aws-iam-controller",
+	}, have.association)
 }
 
-func TestTheCloudFormationTemplateSaysTheSame(t *testing.T) {
-	var document yaml.Node
-	require.NoError(t, yaml.Unmarshal([]byte(example(t, "iam", "cloudformation.yaml")), &document))
-	stack := stack{t: t, names: map[string]any{
-		"AWS::Partition": "aws", "AWS::AccountId": home, "Boundary": boundaryARN, "Controller.Arn": controllerARN,
-	}}
-	root := stack.value(document.Content[0])
-	parameters, is := dig(t, root, "Parameters").(map[string]any)
-	require.True(t, is)
-	for name, parameter := range parameters {
-		stack.names[name] = dig(t, parameter, "Default")
-		if dig(t, parameter, "Type") == "CommaDelimitedList" {
-			stack.names[name] = strings.Split(fmt.Sprint(stack.names[name]), ",")
-		}
-	}
-	resources := dig(t, stack.value(document.Content[0]), "Resources")
-	role := dig(t, resources, "Controller", "Properties")
-	assert.Equal(t, "kube-aws-iam-controller", dig(t, role, "RoleName"))
-	assert.Equal(t, "kube-aws-iam-controller-boundary", dig(t, resources, "Boundary", "Properties", "ManagedPolicyName"))
-	policies, isList := dig(t, role, "Policies").([]any)
-	require.True(t, isList)
-	require.Len(t, policies, 1)
-	assertTheSame(t, text(t, dig(t, policies[0], "PolicyDocument")), text(t, dig(t, resources, "Boundary", "Properties", "PolicyDocument")),
-		text(t, dig(t, role, "AssumeRolePolicyDocument")))
+func assertSame(t *testing.T, want, have string) {
+	t.Helper()
+	assert.True(t, trust.Equivalent(identity.IdentityPolicy, have, want), "it is\n%s", have)
 }
 
-// stack resolves the functions that the template uses.
-type stack struct {
-	t     *testing.T
-	names map[string]any
+// Quotas, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: white space is not counted.
+func TestThePoliciesFitIntoTheirQuotas(t *testing.T) {
+	space := regexp.MustCompile(`\s`)
+	for name, template := range map[string]template{"CloudFormation": fromCloudFormation, "Terraform": fromTerraform} {
+		have := template(t, map[string]any{
+			"ClusterName": strings.Repeat("c", 100), "Bucket": strings.Repeat("b", 63), "OtherRoles": slices.Repeat([]string{"arn:aws:iam::999999999999:role/" + strings.Repeat("r", 64)}, 20),
+		})
+		assert.LessOrEqual(t, len(space.ReplaceAllString(have.boundary, "")), 6144, name)
+		assert.LessOrEqual(t, len(space.ReplaceAllString(have.controller, "")), 10240, name)
+	}
 }
 
-func (s stack) value(node *yaml.Node) any {
-	s.t.Helper()
-	switch node.Tag {
-	case "!Ref", "!GetAtt":
-		return s.names[node.Value]
-	case "!Sub":
-		value := node.Value
-		for name, is := range s.names {
-			value = strings.ReplaceAll(value, "${"+name+"}", fmt.Sprint(is))
-		}
-		require.NotContains(s.t, value, "${")
-		return value
-	}
-	switch node.Kind {
-	case yaml.MappingNode:
-		all := map[string]any{}
-		for i := 0; i < len(node.Content); i += 2 {
-			all[node.Content[i].Value] = s.value(node.Content[i+1])
-		}
-		return all
-	case yaml.SequenceNode:
-		all := []any{}
-		for _, item := range node.Content {
-			all = append(all, s.value(item))
-		}
-		return all
-	default:
-		require.False(s.t, strings.HasPrefix(node.Tag, "!") && !strings.HasPrefix(node.Tag, "!!"), "the function %s is not known here", node.Tag)
-		return node.Value
-	}
+// otherRoles are values of that parameter, and whether they are taken.
+var otherRoles = map[string]bool{
+	"arn:aws:iam::999999999999:role/app":                   true,
+	"arn:aws:iam::999999999999:role/a/b/app":               true,
+	"arn:aws:iam::999999999999:role/kubernetes/*":          true,
+	"arn:aws-us-gov:iam::999999999999:role/kubernetes/a/*": true,
+	"arn:aws:iam::999999999999:role/*":                     false,
+	"arn:aws:iam::999999999999:role/a*":                    false,
+	"arn:aws:iam::999999999999:role/kubernetes/a*":         false,
+	"arn:aws:iam::999999999999:role/*/app":                 false,
+	"arn:aws:iam::999999999999:role/ap?":                   false,
+	"arn:aws:iam::999999999999:*":                          false,
+	"arn:aws:iam::*:role/app":                              false,
+	"arn:aws:iam::999999999999:user/app":                   false,
+	"arn:aws:iam::999999999999:role/${aws:username}":       false,
+	"*": false,
 }
 
 func dig(t *testing.T, value any, keys ...string) any {
@@ -114,71 +137,11 @@ func text(t *testing.T, value any) string {
 	return string(text)
 }
 
-func TestTheTerraformConfigurationSaysTheSame(t *testing.T) {
-	file, problems := hclsyntax.ParseConfig([]byte(example(t, "iam", "terraform", "main.tf")), "main.tf", hcl.InitialPos)
-	require.False(t, problems.HasErrors(), problems.Error())
-	body, is := file.Body.(*hclsyntax.Body)
-	require.True(t, is)
-	object := func(keys map[string]string) cty.Value {
-		values := map[string]cty.Value{}
-		for key, value := range keys {
-			values[key] = cty.StringVal(value)
-		}
-		return cty.ObjectVal(values)
+// texts are the items of a list of strings.
+func texts(list any) (all []string) {
+	items, _ := list.([]any)
+	for _, item := range items {
+		all = append(all, fmt.Sprint(item))
 	}
-	m := module{t: t, body: body, context: &hcl.EvalContext{
-		Functions: map[string]function.Function{"jsonencode": stdlib.JSONEncodeFunc},
-		Variables: map[string]cty.Value{
-			"data": cty.ObjectVal(map[string]cty.Value{
-				"aws_partition":       cty.ObjectVal(map[string]cty.Value{"current": object(map[string]string{"partition": "aws"})}),
-				"aws_caller_identity": cty.ObjectVal(map[string]cty.Value{"current": object(map[string]string{"account_id": home})}),
-			}),
-			"aws_iam_policy": cty.ObjectVal(map[string]cty.Value{"boundary": object(map[string]string{"arn": boundaryARN})}),
-			"aws_iam_role":   cty.ObjectVal(map[string]cty.Value{"controller": object(map[string]string{"arn": controllerARN, "name": "kube-aws-iam-controller"})}),
-		},
-	}}
-	variables := map[string]cty.Value{}
-	for _, block := range body.Blocks {
-		if block.Type == "variable" {
-			variables[block.Labels[0]] = m.evaluated(block.Body.Attributes["default"].Expr)
-		}
-	}
-	m.context.Variables["var"] = cty.ObjectVal(variables)
-	locals := map[string]cty.Value{}
-	m.context.Variables["local"] = cty.ObjectVal(locals)
-	for _, name := range []string{"account", "made"} { // the second is said by the first
-		locals[name] = m.evaluated(m.block("locals").Attributes[name].Expr)
-		m.context.Variables["local"] = cty.ObjectVal(locals)
-	}
-	attribute := func(name string, labels ...string) string {
-		return m.evaluated(m.block("resource", labels...).Attributes[name].Expr).AsString()
-	}
-	assert.Equal(t, "kube-aws-iam-controller", attribute("name", "aws_iam_role", "controller"))
-	assert.Equal(t, "kube-aws-iam-controller-boundary", attribute("name", "aws_iam_policy", "boundary"))
-	assertTheSame(t, attribute("policy", "aws_iam_role_policy", "controller"), attribute("policy", "aws_iam_policy", "boundary"),
-		attribute("assume_role_policy", "aws_iam_role", "controller"))
-}
-
-type module struct {
-	t       *testing.T
-	body    *hclsyntax.Body
-	context *hcl.EvalContext
-}
-
-func (m module) block(kind string, labels ...string) *hclsyntax.Body {
-	m.t.Helper()
-	for _, block := range m.body.Blocks {
-		if block.Type == kind && strings.Join(block.Labels, ".") == strings.Join(labels, ".") {
-			return block.Body
-		}
-	}
-	require.Fail(m.t, "there is no such block", "%s %v", kind, labels)
-	return nil
-}
-
-func (m module) evaluated(expression hcl.Expression) cty.Value {
-	m.t.Helper()
-	value, problems := expression.Value(m.context)
-	require.False(m.t, problems.HasErrors(), problems.Error())
-	return value
+	return all
 }

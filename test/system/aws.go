@@ -39,12 +39,21 @@ type AWS struct {
 	env           aws.Credentials
 }
 
-// controllerPolicy is the policy that is shipped, for a controller's own role of a given ARN: nothing here runs with
-// more than that.
-func controllerPolicy(controllerARN string) (string, error) {
+// controllerPolicy is the policy that is shipped, for a controller of a cluster, its own role and its boundary, and beside
+// it what an installer adds who has roles in another account: nothing here runs with more than that.
+func controllerPolicy(cluster, controllerARN, boundary string) (string, error) {
 	text, err := example("controller-policy.json")
-	return strings.Replace(text, `"`+ARN(AccountID, "", "kube-aws-iam-controller")+`"`, `"`+controllerARN+`"`, 1), err
+	return strings.NewReplacer(
+		ARN(AccountID, "", "kube-aws-iam-controller-"+exampleCluster), controllerARN,
+		boundaryARN+exampleCluster, boundary, exampleCluster, cluster,
+		`"Statement": [`, `"Statement": [{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Resource":"`+ARN(OtherAccountID, "", "*")+`"},`,
+	).Replace(text), err
 }
+
+const (
+	exampleCluster = "demo-cluster" // in what is shipped
+	boundaryARN    = "arn:aws:iam::" + AccountID + ":policy/kube-aws-iam-controller-boundary-"
+)
 
 // example is a document of examples/iam.
 func example(name string) (string, error) {
@@ -56,8 +65,8 @@ func example(name string) (string, error) {
 	return string(text), err
 }
 
-// StartAWS starts simulated AWS in which the controller is a role, as on an instance: its sessions of other roles are
-// chained. The path is that of the controller's own role.
+// StartAWS starts simulated AWS in which the controller of the cluster "test" is a role, as on an instance: its sessions of
+// other roles are chained. The path is that of the controller's own role.
 func StartAWS(ctx context.Context, path string) (*AWS, error) {
 	return StartAWSOn(ctx, "127.0.0.1", path)
 }
@@ -69,7 +78,8 @@ func StartAWSOn(ctx context.Context, address, path string) (*AWS, error) {
 		return nil, err
 	}
 	a := &AWS{Server: server, ControllerRole: "kube-aws-iam-controller"}
-	policy, err := controllerPolicy(ARN(AccountID, path[1:], a.ControllerRole))
+	const cluster = "test"
+	policy, err := controllerPolicy(cluster, ARN(AccountID, path[1:], a.ControllerRole), boundaryARN+cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -85,12 +95,26 @@ func StartAWSOn(ctx context.Context, address, path string) (*AWS, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Boundary, err = a.AddManagedPolicy(AccountID, "/", "kube-aws-iam-controller-boundary", boundary)
+	a.Boundary, err = a.AddManagedPolicy(AccountID, "/", "kube-aws-iam-controller-boundary-"+cluster, boundary)
 	if err != nil {
 		return nil, err
 	}
 	a.env, err = a.RoleCredentials(AccountID, a.ControllerRole, "i-0123456789abcdef0", 24*time.Hour)
 	return a, err
+}
+
+// ServeCluster makes the controller that of another cluster.
+func (a *AWS) ServeCluster(ctx context.Context, name string) error {
+	policy, err := controllerPolicy(name, a.controllerARN, a.Boundary)
+	if err != nil {
+		return err
+	}
+	admin, err := a.Admin()
+	if err != nil {
+		return err
+	}
+	_, err = admin.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &a.ControllerRole, PolicyName: new("controller"), PolicyDocument: &policy})
+	return err
 }
 
 // ControllerARN is the ARN of the controller's own role.

@@ -49,6 +49,9 @@ func (d *demo) startAWS(ctx context.Context) (err error) {
 	if d.aws, err = system.StartAWS(ctx, "/"); err != nil {
 		return err
 	}
+	if err = d.aws.ServeCluster(ctx, clusterName); err != nil {
+		return err
+	}
 	trust, err := d.example("trust-policy.json")
 	if err != nil {
 		return err
