@@ -167,3 +167,26 @@ func TestTheLongestNamesHaveRoles(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, there)
 }
+
+// Namespaces that begin with the same 53 characters and names that were searched for can have roles of one name: the hash in
+// it has 40 bits. The tags tell whose a role is.
+func TestACollisionOfNamesTakesNothingFromWhoWasFirst(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner()
+	victim, thief := wanted(policyA, w.managed), wanted(policyB)
+	victim.Namespace, victim.Name = strings.Repeat("n", 53)+"a", "1217875"
+	thief.Namespace, thief.Name = strings.Repeat("n", 53)+"b", "295283"
+	require.Equal(t, roleName("prod", victim.Key), roleName("prod", thief.Key))
+	first := w.made(p, victim, "")
+	before := w.look(first.ARN.Name)
+	for _, id := range []string{"", first.ID} {
+		_, err := p.Ensure(t.Context(), thief, id)
+		refused(t, err, identity.RoleNotOwned, "its tags do not say so")
+		_, err = p.Delete(t.Context(), thief.Key, id)
+		refused(t, err, identity.RoleNotOwned, "its tags do not say so")
+		_, err = p.Retain(t.Context(), thief.Key, id)
+		refused(t, err, identity.RoleNotOwned, "its tags do not say so")
+	}
+	assert.Equal(t, before, w.look(first.ARN.Name))
+	assert.Empty(t, w.made(p, victim, first.ID).Changed)
+}
