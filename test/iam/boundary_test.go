@@ -1,9 +1,14 @@
 package iam
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"kube-aws-iam-controller/internal/awssim"
@@ -15,6 +20,11 @@ const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Acti
 // made has the controller make the role of a ServiceAccount, and returns the access key of a session of it.
 func (w *world) made(namespace, account, policy string) string {
 	w.t.Helper()
+	return w.session(w.ensured(namespace, account, policy).ARN.Name)
+}
+
+func (w *world) ensured(namespace, account, policy string) identity.Role {
+	w.t.Helper()
 	p, _, err := w.running(clusterName, w.boundary)
 	require.NoError(w.t, err)
 	role, err := p.Ensure(w.t.Context(), identity.Desired{
@@ -22,7 +32,7 @@ func (w *world) made(namespace, account, policy string) string {
 		SessionDuration: time.Hour, Own: &identity.OwnRole{Policy: policy},
 	}, "")
 	require.NoError(w.t, err)
-	return w.session(role.ARN.Name)
+	return role
 }
 
 func (w *world) session(role string) string {
@@ -156,5 +166,32 @@ func TestNobodyOpensWhatHasAnOwnerToOthers(t *testing.T) {
 			assert.False(t, w.may(all, request), "%s on %s", action, resource)
 			assert.False(t, w.may(opened, request), "%s on %s, with the boundary let out", action, resource)
 		}
+	}
+}
+
+// Why session tags have to be disabled on the controller's Pod Identity association.
+func TestTransitiveTagsOfTheControllerGoOverThoseOfARole(t *testing.T) {
+	w := newWorld(t, shipped(t).text(t))
+	role := w.ensured("team", "app", everything).ARN
+	_, err := w.admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{
+		RoleName: new(controllerName), PolicyDocument: new(strings.Replace(forEC2, `{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"`, `{"AWS":"`+home+`"},"Action":["sts:AssumeRole","sts:TagSession"]`, 1)),
+	})
+	require.NoError(t, err)
+	admin, err := w.UserCredentials(home, "admin")
+	require.NoError(t, err)
+	agent, err := sts.NewFromConfig(w.as(admin)).AssumeRole(t.Context(), &sts.AssumeRoleInput{ // as the agent on the node does
+		RoleArn: &w.controller, RoleSessionName: new("eks-demo"), TransitiveTagKeys: []string{"kubernetes-namespace"},
+		Tags: []ststypes.Tag{{Key: new("kubernetes-namespace"), Value: new("kube-system")}},
+	})
+	require.NoError(t, err)
+	own := agent.Credentials
+	app, err := sts.NewFromConfig(w.as(aws.Credentials{AccessKeyID: *own.AccessKeyId, SecretAccessKey: *own.SecretAccessKey, SessionToken: *own.SessionToken})).
+		AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: new(role.String()), RoleSessionName: new("team.app"), ExternalId: new(externalID)})
+	require.NoError(t, err)
+	for name, request := range dataOf(clusterName, "kube-system") {
+		assert.True(t, w.may(*app.Credentials.AccessKeyId, request), name)
+	}
+	for name, request := range dataOf(clusterName, "team") {
+		assert.False(t, w.may(*app.Credentials.AccessKeyId, request), name)
 	}
 }
