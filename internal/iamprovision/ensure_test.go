@@ -66,8 +66,8 @@ func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
 		"managed policy":    {change: func(w *world, d *identity.Desired) { d.Own.ManagedPolicies = []string{w.other} }, writes: []string{"AttachRolePolicy", "DetachRolePolicy"}, kinds: []string{managedKind}},
 		"session":           {change: func(_ *world, d *identity.Desired) { d.SessionDuration = 2 * time.Hour }, writes: []string{"UpdateRole"}, kinds: []string{sessionKind}},
 		"short session":     {change: func(_ *world, d *identity.Desired) { d.SessionDuration = 15 * time.Minute }},
-		"boundary":          {options: func(w *world, o *Options) { o.Boundary = w.managed; w.grant(o.Boundary, "prod") }, writes: []string{"PutRolePermissionsBoundary"}, kinds: []string{boundaryKind}},
-		"no boundary":       {options: func(w *world, o *Options) { o.Boundary, o.AllowWithoutBoundary = "", true; w.grant("", "prod") }, writes: []string{"DeleteRolePermissionsBoundary"}, kinds: []string{boundaryKind}},
+		"boundary":          {options: func(w *world, o *Options) { o.Boundary = w.managed; w.grant(o.Boundary) }, writes: []string{"PutRolePermissionsBoundary"}, kinds: []string{boundaryKind}},
+		"no boundary":       {options: func(w *world, o *Options) { o.Boundary, o.AllowWithoutBoundary = "", true; w.grant("") }, writes: []string{"DeleteRolePermissionsBoundary"}, kinds: []string{boundaryKind}},
 		"a tag of the flag": {options: func(_ *world, o *Options) { o.Tags = map[string]string{"cost": "2"} }, writes: []string{"TagRole"}, kinds: []string{tagsKind}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -311,7 +311,7 @@ func TestNothingIsMadeUnlessAskedFor(t *testing.T) {
 			assert.Empty(t, w.calls(&seen))
 		})
 	}
-	w.grant("", "prod")
+	w.grant("")
 	role := w.made(w.provisioner(func(o *Options) { o.Boundary, o.AllowWithoutBoundary = "", true }), wanted(policyA), "")
 	assert.Empty(t, w.look(role.ARN.Name).boundary)
 }
@@ -320,7 +320,7 @@ func TestWhatIAMRefusesIsSaidInItsWords(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.provisioner().Ensure(t.Context(), wanted(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Extra":1}]}`), "")
 	refused(t, err, identity.ProvisionFailed, "MalformedPolicyDocument: Syntax errors in policy; correct iam.amazonaws.com/role-policy")
-	w.grant("arn:aws:iam::123456789012:policy/none", "prod")
+	w.grant("arn:aws:iam::123456789012:policy/none")
 	_, err = w.provisioner(func(o *Options) { o.Boundary = "arn:aws:iam::123456789012:policy/none" }).Ensure(t.Context(), identity.Desired{
 		Key: identity.Key{Namespace: "n", Name: "m"}, Own: &identity.OwnRole{Policy: policyA}, SessionDuration: time.Hour,
 	}, "")

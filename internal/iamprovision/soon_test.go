@@ -109,7 +109,7 @@ func TestACorrectionIsWaitedForAsACreationIs(t *testing.T) {
 			require.NoError(t, err)
 			_, err = w.admin.PutRolePermissionsBoundary(t.Context(), &iam.PutRolePermissionsBoundaryInput{RoleName: &role.ARN.Name, PermissionsBoundary: &w.other})
 			require.NoError(t, err)
-			w.grant(w.boundary, "prod")
+			w.grant(w.boundary)
 			w.Set(tc.settings())
 			if tc.action != "PutRolePermissionsBoundary" { // or it would come first
 				_, err = w.admin.PutRolePermissionsBoundary(t.Context(), &iam.PutRolePermissionsBoundaryInput{RoleName: &role.ARN.Name, PermissionsBoundary: &w.boundary})
@@ -159,7 +159,7 @@ func TestWhatTheUserCanMendIsToldAtOnceAndNamed(t *testing.T) {
 				if tc.change != nil {
 					tc.change(o)
 				}
-				w.grant(o.Boundary, "prod")
+				w.grant(o.Boundary)
 			})
 			_, err := p.Ensure(t.Context(), want, "")
 			soon, says := waitedFor(t, err)

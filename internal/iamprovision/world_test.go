@@ -134,10 +134,10 @@ func (w *world) shipped(boundary, cluster string) string {
 	).Replace(string(text))
 }
 
-// grant gives the controller the policy for a cluster and a boundary.
-func (w *world) grant(boundary, cluster string) {
+// grant gives the controller the policy for another boundary.
+func (w *world) grant(boundary string) {
 	w.t.Helper()
-	w.put(cluster, w.shipped(boundary, cluster))
+	w.put("prod", w.shipped(boundary, "prod"))
 }
 
 // put gives the controller a policy.

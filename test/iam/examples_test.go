@@ -102,7 +102,7 @@ func TestTheExamplesWorkUnderTheBoundary(t *testing.T) {
 			var account corev1.ServiceAccount
 			require.NoError(t, yaml.UnmarshalStrict(content, &account))
 			policy, has := account.Annotations["iam.amazonaws.com/role-policy"]
-			if managed, has := account.Annotations["iam.amazonaws.com/managed-policies"]; has {
+			if managed, is := account.Annotations["iam.amazonaws.com/managed-policies"]; is {
 				_, err = identity.ParseManagedPolicies(managed)
 				require.NoError(t, err)
 			}

@@ -34,10 +34,14 @@ type policy struct {
 
 type statement map[string]any
 
-func shipped(t *testing.T) policy { return documents(t, "controller-policy.json") }
+func shipped(t *testing.T) policy {
+	t.Helper()
+	return documents(t, "controller-policy.json")
+}
 
 // widened is the policy with the statements that somebody may add.
 func widened(t *testing.T) policy {
+	t.Helper()
 	return documents(t, "controller-policy.json", "optional-statements.json")
 }
 

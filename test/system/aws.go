@@ -41,11 +41,11 @@ type AWS struct {
 
 // controllerPolicy is the policy that is shipped, for a controller of a cluster, its own role and its boundary, and beside
 // it what an installer adds who has roles in another account: nothing here runs with more than that.
-func controllerPolicy(cluster, controllerARN, boundary string) (string, error) {
+func controllerPolicy(clusterName, controllerARN, boundary string) (string, error) {
 	text, err := example("controller-policy.json")
 	return strings.NewReplacer(
 		ARN(AccountID, "", "kube-aws-iam-controller-"+exampleCluster), controllerARN,
-		boundaryARN+exampleCluster, boundary, exampleCluster, cluster,
+		boundaryARN+exampleCluster, boundary, exampleCluster, clusterName,
 		`"Statement": [`, `"Statement": [{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Resource":"`+ARN(OtherAccountID, "", "*")+`"},`,
 	).Replace(text), err
 }
@@ -78,8 +78,8 @@ func StartAWSOn(ctx context.Context, address, path string) (*AWS, error) {
 		return nil, err
 	}
 	a := &AWS{Server: server, ControllerRole: "kube-aws-iam-controller"}
-	const cluster = "test"
-	policy, err := controllerPolicy(cluster, ARN(AccountID, path[1:], a.ControllerRole), boundaryARN+cluster)
+	const clusterName = "test"
+	policy, err := controllerPolicy(clusterName, ARN(AccountID, path[1:], a.ControllerRole), boundaryARN+clusterName)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func StartAWSOn(ctx context.Context, address, path string) (*AWS, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Boundary, err = a.AddManagedPolicy(AccountID, "/", "kube-aws-iam-controller-boundary-"+cluster, boundary)
+	a.Boundary, err = a.AddManagedPolicy(AccountID, "/", "kube-aws-iam-controller-boundary-"+clusterName, boundary)
 	if err != nil {
 		return nil, err
 	}
