@@ -15,36 +15,86 @@ import (
 	"kube-aws-iam-controller/test/system"
 )
 
-// crowds are how many annotated ServiceAccounts a pod's own may have beside it.
-var crowds = []int{1, 200}
+// A crowd is the ServiceAccounts of a namespace: one that pods run as, which is annotated, and others.
+type crowd struct {
+	others    int
+	annotated bool
+}
+
+func (c crowd) String() string {
+	if c.annotated {
+		return fmt.Sprintf("%d annotated ServiceAccounts", c.others+1)
+	}
+	return fmt.Sprintf("1 annotated ServiceAccount and %d others", c.others)
+}
+
+func (c crowd) namespace() string { return fmt.Sprintf("crowd-%d-%t", c.others+1, c.annotated) }
+
+// crowds are of these sizes, annotated and not.
+func crowds(size sizes) (all []crowd) {
+	for _, n := range size.crowds {
+		all = append(all, crowd{n - 1, true})
+	}
+	for _, n := range size.crowds {
+		if n > 1 {
+			all = append(all, crowd{n - 1, false})
+		}
+	}
+	return all
+}
 
 const sidecarImage = "kube-aws-iam-controller:bench"
 
-// admission measures how much later pods are created, one after another, in namespaces with few and many annotated
-// ServiceAccounts. Nothing runs them.
+// admission measures how much later pods are created, one after another, in namespaces with few and many ServiceAccounts,
+// and how much processor time the API server spends on one. Nothing runs them.
 func (b *bench) admission(ctx context.Context, size sizes, r *report) error {
-	for _, n := range crowds {
-		if err := b.crowd(ctx, n); err != nil {
+	all := crowds(size)
+	for _, c := range all {
+		if err := b.crowd(ctx, c); err != nil {
 			return err
 		}
 	}
-	without, err := b.pods(ctx, size, false)
+	without, err := b.pods(ctx, size, all, false)
 	if err != nil {
 		return err
 	}
-	r.detail("Pods created one after another, without admission: median %.1f ms, 99th percentile %.1f ms (1 ServiceAccount), %.1f ms and %.1f ms (200).",
-		ms(without[0].median), ms(without[0].high), ms(without[1].median), ms(without[1].high))
+	for i, c := range all {
+		r.detail("Pods created one after another beside %s, without admission: median %.1f ms, 99th percentile %.1f ms, %.1f ms of the API server's processor time.",
+			c, ms(without[i].median), ms(without[i].high), ms(without[i].processor))
+	}
+	if err = b.byPolicy(ctx, size, r, without); err != nil {
+		return err
+	}
+	return b.byWebhook(ctx, size, r, without)
+}
 
+// byPolicy measures the policy with ServiceAccounts from before its installation, and once those that ask for nothing are
+// labelled.
+func (b *bench) byPolicy(ctx context.Context, size sizes, r *report, without []spread) error {
 	policy := system.PolicyComponent(sidecarImage, nil)
-	if err = policy.Apply(ctx, b.Access); err != nil {
+	if err := policy.Apply(ctx, b.Access); err != nil {
 		return err
 	}
-	with, err := b.pods(ctx, size, true)
-	if err = errors.Join(err, policy.Delete(ctx, b.Access)); err != nil {
+	all := crowds(size)
+	unlabelled := slices.IndexFunc(all, func(c crowd) bool { return !c.annotated })
+	with, err := b.pods(ctx, size, all[unlabelled:], true)
+	if err != nil {
 		return err
 	}
-	added(r, "the MutatingAdmissionPolicy", without, with)
+	added(r, "the MutatingAdmissionPolicy, from before the installation and without a label", all[unlabelled:], without[unlabelled:], with)
+	for _, c := range all {
+		if _, err = b.Kubectl(ctx, "label", "serviceaccounts", "--all", "-n", c.namespace(), "--overwrite", "iam.amazonaws.com/requests=unknown"); err != nil {
+			return err
+		}
+	}
+	if with, err = b.pods(ctx, size, all, true); err != nil {
+		return err
+	}
+	added(r, "the MutatingAdmissionPolicy", all, without, with)
+	return policy.Delete(ctx, b.Access)
+}
 
+func (b *bench) byWebhook(ctx context.Context, size sizes, r *report, without []spread) error {
 	port, err := cluster.FreePort(ctx)
 	if err != nil {
 		return err
@@ -58,46 +108,51 @@ func (b *bench) admission(ctx context.Context, size sizes, r *report) error {
 		return err
 	}
 	defer b.stop()
-	if err = b.crowdsServed(ctx); err != nil {
+	all := crowds(size)
+	if err = b.crowdsServed(ctx, all); err != nil {
 		return err
 	}
-	with, err = b.pods(ctx, size, true)
+	with, err := b.pods(ctx, size, all, true)
 	if err = errors.Join(err, webhook.Delete(ctx, b.Access)); err != nil {
 		return err
 	}
-	added(r, "the webhook", without, with)
+	added(r, "the webhook", all, without, with)
 	return nil
 }
 
-func added(r *report, what string, without, with []spread) {
-	for i, n := range crowds {
-		r.detail("The same through %s, %d annotated in the namespace: median + %.1f ms, 99th percentile + %.1f ms.",
-			what, n, ms(with[i].median-without[i].median), ms(with[i].high-without[i].high))
+func added(r *report, what string, all []crowd, without, with []spread) {
+	for i, c := range all {
+		r.detail("The same through %s, %s: median + %.1f ms, 99th percentile + %.1f ms, processor time + %.1f ms.",
+			what, c, ms(with[i].median-without[i].median), ms(with[i].high-without[i].high), ms(with[i].processor-without[i].processor))
 	}
 }
 
-func crowdName(n int) string { return "crowd-" + strconv.Itoa(n) }
-
-// crowd makes a namespace with n annotated ServiceAccounts.
-func (b *bench) crowd(ctx context.Context, n int) error {
-	if err := b.namespace(ctx, crowdName(n)); err != nil {
+// crowd makes a namespace with ServiceAccounts, of which app-0 is annotated.
+func (b *bench) crowd(ctx context.Context, c crowd) error {
+	if err := b.namespace(ctx, c.namespace()); err != nil {
 		return err
 	}
-	return many(ctx, n, func(ctx context.Context, i int) error {
-		_, err := b.Client().CoreV1().ServiceAccounts(crowdName(n)).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
-			Name: "app-" + strconv.Itoa(i), Annotations: map[string]string{"iam.amazonaws.com/role": "app"},
-		}}, metav1.CreateOptions{})
+	if err := b.createAccount(ctx, c.namespace(), "app-0"); err != nil {
 		return err
-	})
+	}
+	create := b.createOther
+	if c.annotated {
+		create = b.createAccount
+	}
+	return b.numbered(ctx, c.namespace(), 1, c.others, create)
 }
 
 // crowdsServed waits until the controller has nothing else to do.
-func (b *bench) crowdsServed(ctx context.Context) error {
-	return system.Eventually(ctx, time.Minute, func(ctx context.Context) error {
-		for _, n := range crowds {
-			secrets, err := b.Client().CoreV1().Secrets(crowdName(n)).List(ctx, metav1.ListOptions{})
-			if err == nil && len(secrets.Items) < n {
-				err = fmt.Errorf("%d of %d Secrets", len(secrets.Items), n)
+func (b *bench) crowdsServed(ctx context.Context, all []crowd) error {
+	return system.Eventually(ctx, 5*time.Minute, func(ctx context.Context) error {
+		for _, c := range all {
+			want := 1
+			if c.annotated {
+				want += c.others
+			}
+			secrets, err := b.Client().CoreV1().Secrets(c.namespace()).List(ctx, metav1.ListOptions{})
+			if err == nil && len(secrets.Items) < want {
+				err = fmt.Errorf("%d of %d Secrets", len(secrets.Items), want)
 			}
 			if err != nil {
 				return err
@@ -107,42 +162,71 @@ func (b *bench) crowdsServed(ctx context.Context) error {
 	})
 }
 
-// spread is what many times come to.
-type spread struct{ median, high time.Duration }
+// spread is what many times come to, and the API server's processor time for each.
+type spread struct{ median, high, processor time.Duration }
 
-// pods creates pods in each crowd, once they are mutated as they should be.
-func (b *bench) pods(ctx context.Context, size sizes, mutated bool) (found []spread, err error) {
-	for _, n := range crowds {
-		b.say("%d pods in a namespace with %d annotated ServiceAccounts", size.pods, n)
-		if err = system.Eventually(ctx, time.Minute, func(ctx context.Context) error {
-			pod, err2 := b.pod(ctx, n, "probe", metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-			if err2 == nil && (len(pod.Spec.Containers[0].Env) > 0) != mutated {
-				err2 = errors.New("pods are not admitted as they should be")
-			}
-			return err2
-		}); err != nil {
+// pods creates pods beside each crowd, once they are mutated as they should be.
+func (b *bench) pods(ctx context.Context, size sizes, all []crowd, mutated bool) (found []spread, err error) {
+	for _, c := range all {
+		b.say("%d pods in a namespace with %s", size.pods, c)
+		if err = b.awaitMutation(ctx, c, mutated); err != nil {
 			return nil, err
 		}
-		var times []time.Duration
-		for i := range size.pods {
-			start := time.Now()
-			if _, err = b.pod(ctx, n, "pod-"+strconv.Itoa(i), metav1.CreateOptions{}); err != nil {
-				return nil, err
-			}
-			times = append(times, time.Since(start))
-		}
-		slices.Sort(times)
-		found = append(found, spread{times[len(times)/2], times[len(times)*99/100]})
-		err = b.Client().CoreV1().Pods(crowdName(n)).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}, metav1.ListOptions{})
+		one, err := b.timePods(ctx, c, size.pods)
 		if err != nil {
-			return nil, fmt.Errorf("delete the pods: %w", err)
+			return nil, err
 		}
+		found = append(found, one)
 	}
 	return found, nil
 }
 
-func (b *bench) pod(ctx context.Context, n int, name string, options metav1.CreateOptions) (*corev1.Pod, error) {
-	return b.Client().CoreV1().Pods(crowdName(n)).Create(ctx, &corev1.Pod{
+func (b *bench) awaitMutation(ctx context.Context, c crowd, mutated bool) error {
+	return system.Eventually(ctx, time.Minute, func(ctx context.Context) error {
+		pod, err := b.pod(ctx, c, "probe", metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil && (len(pod.Spec.Containers[0].Env) > 0) != mutated {
+			err = errors.New("pods are not admitted as they should be")
+		}
+		return err
+	})
+}
+
+// enough is how long pods are created beside one crowd, if one takes so long that n are too many.
+const enough = 15 * time.Second
+
+func (b *bench) timePods(ctx context.Context, c crowd, n int) (found spread, err error) {
+	before, err := b.apiServerProcessor(ctx)
+	if err != nil {
+		return found, err
+	}
+	var times []time.Duration
+	for begin := time.Now(); len(times) < n && time.Since(begin) < enough; {
+		start := time.Now()
+		if _, err = b.pod(ctx, c, "pod-"+strconv.Itoa(len(times)), metav1.CreateOptions{}); err != nil {
+			return found, err
+		}
+		times = append(times, time.Since(start))
+	}
+	after, err := b.apiServerProcessor(ctx)
+	if err != nil {
+		return found, err
+	}
+	slices.Sort(times)
+	err = b.Client().CoreV1().Pods(c.namespace()).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}, metav1.ListOptions{})
+	if err != nil {
+		err = fmt.Errorf("delete the pods: %w", err)
+	}
+	return spread{times[len(times)/2], times[len(times)*99/100], (after - before) / time.Duration(len(times))}, err
+}
+
+// apiServerProcessor is the processor time that the API server has used, by its own word.
+func (b *bench) apiServerProcessor(ctx context.Context) (time.Duration, error) {
+	seconds, err := b.Metric(ctx, "process_cpu_seconds_total", nil)
+	return time.Duration(seconds * float64(time.Second)), err
+}
+
+func (b *bench) pod(ctx context.Context, c crowd, name string, options metav1.CreateOptions) (*corev1.Pod, error) {
+	return b.Client().CoreV1().Pods(c.namespace()).Create(ctx, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec:       corev1.PodSpec{ServiceAccountName: "app-0", Containers: []corev1.Container{{Name: "app", Image: "registry.example/app"}}},
 	}, options)

@@ -161,7 +161,7 @@ func load(ctx context.Context, address string, length time.Duration) (loaded, er
 		return loaded{}, fmt.Errorf("%d requests: %w", len(times), failed)
 	}
 	slices.Sort(times)
-	return loaded{spread{times[len(times)/2], times[len(times)*99/100]}, float64(len(times)) / length.Seconds()}, nil
+	return loaded{spread{median: times[len(times)/2], high: times[len(times)*99/100]}, float64(len(times)) / length.Seconds()}, nil
 }
 
 func ask(ctx context.Context, client *http.Client, address string) error {

@@ -33,13 +33,13 @@ func main() {
 // sizes are how much is measured.
 type sizes struct {
 	burst, roles, single, fresh, other, pods int
-	growth                                   []int
+	growth, crowds                           []int
 	idle, serving                            time.Duration
 }
 
 var (
-	full  = sizes{burst: 1000, roles: 200, single: 200, fresh: 10_000, other: 10_000, growth: []int{1000, 5000, 20_000, 50_000}, idle: time.Minute, pods: 300, serving: 5 * time.Second}
-	brief = sizes{burst: 100, roles: 50, single: 20, fresh: 500, other: 500, growth: []int{200, 1000}, idle: 10 * time.Second, pods: 30, serving: time.Second}
+	full  = sizes{burst: 1000, roles: 200, single: 200, fresh: 10_000, other: 10_000, growth: []int{1000, 5000, 20_000, 50_000}, crowds: []int{1, 50, 200, 1000, 4000}, idle: time.Minute, pods: 300, serving: 5 * time.Second}
+	brief = sizes{burst: 100, roles: 50, single: 20, fresh: 500, other: 500, growth: []int{200, 1000}, crowds: []int{1, 50}, idle: 10 * time.Second, pods: 30, serving: time.Second}
 )
 
 func run(ctx context.Context, args []string, progress io.Writer) error {

@@ -30,14 +30,9 @@ type Request struct {
 // counts when it ends. An informer of today's client-go begins with a watch that carries the initial objects, and
 // only falls back to a LIST.
 func (a *Access) RequestCounts(ctx context.Context) (map[Request]float64, error) {
-	text, err := a.client.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	families, err := a.metrics(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("metrics of the API server: %w", err)
-	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
-	if err != nil {
-		return nil, fmt.Errorf("metrics of the API server: %w", err)
+		return nil, err
 	}
 	family, ok := families[requestMetric]
 	if !ok {
@@ -63,4 +58,42 @@ func requestOf(pairs []*dto.LabelPair) Request {
 		Subresource: labels["subresource"],
 		Scope:       labels["scope"],
 	}
+}
+
+// Metric returns the sum of the API server's metrics of a name and with labels; of a histogram, how often it was observed.
+// It is 0 where there is none, since a metric begins when it is first counted.
+func (a *Access) Metric(ctx context.Context, name string, labels map[string]string) (sum float64, err error) {
+	families, err := a.metrics(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, metric := range families[name].GetMetric() {
+		if hasLabels(metric.GetLabel(), labels) {
+			sum += metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
+		}
+	}
+	return sum, nil
+}
+
+func hasLabels(pairs []*dto.LabelPair, wanted map[string]string) bool {
+	found := 0
+	for _, pair := range pairs {
+		if value, is := wanted[pair.GetName()]; is && value == pair.GetValue() {
+			found++
+		}
+	}
+	return found == len(wanted)
+}
+
+func (a *Access) metrics(ctx context.Context) (map[string]*dto.MetricFamily, error) {
+	text, err := a.client.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("metrics of the API server: %w", err)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("metrics of the API server: %w", err)
+	}
+	return families, nil
 }
