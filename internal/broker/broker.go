@@ -89,10 +89,11 @@ func (b *Broker) Deadline(key identity.Key) time.Time {
 // look at it again. What is wrong is reported on the object; an error means
 // that it is worth another try before that.
 func (b *Broker) Sync(ctx context.Context, key identity.Key) (time.Duration, error) {
-	again, err := b.syncCredentials(ctx, key)
+	again, failure := b.show(ctx, key) // first: pods are created meanwhile
+	next, err := b.syncCredentials(ctx, key)
 	wait, failed := b.relabel(ctx, key) // after a renewal, which writes labels, too
-	again = sooner(again, wait)
-	return sooner(again, b.warn(ctx, key, time.Now())), errors.Join(err, failed)
+	again = sooner(sooner(again, next), wait)
+	return sooner(again, b.warn(ctx, key, time.Now())), errors.Join(err, failed, failure)
 }
 
 // syncCredentials is Sync of what the Secret holds.

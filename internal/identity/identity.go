@@ -153,4 +153,5 @@ const (
 
 	ExternalIDNotEnforced = "ExternalIDNotEnforced"
 	TrustPolicyOutdated   = "TrustPolicyOutdated"
+	AdmissionSkipped      = "AdmissionSkipped"
 )

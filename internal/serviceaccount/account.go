@@ -20,6 +20,8 @@ type account struct {
 	unknown []string
 	// held says that our finalizer is on it, leaving that it is being deleted.
 	held, leaving bool
+	// hidden says that the admission policy passes over it.
+	hidden bool
 }
 
 // GetObjectMeta lets the informer's store find the key and resource version.
@@ -56,6 +58,7 @@ func Transform(obj any) (any, error) {
 	a := &account{
 		namespace: meta.Namespace, name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion,
 		unknown: unknown, held: held, leaving: meta.DeletionTimestamp != nil,
+		hidden: hidden(meta),
 	}
 	for _, key := range readAnnotations {
 		if value, has := meta.Annotations[key]; has {

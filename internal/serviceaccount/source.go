@@ -89,7 +89,7 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 func unchanged(old, cur any) bool {
 	a, ok1 := old.(*account)
 	b, ok2 := cur.(*account)
-	return ok1 && ok2 && a.uid == b.uid && a.held == b.held && a.leaving == b.leaving &&
+	return ok1 && ok2 && a.uid == b.uid && a.held == b.held && a.leaving == b.leaving && a.hidden == b.hidden &&
 		slices.Equal(a.annotations, b.annotations) && slices.Equal(a.unknown, b.unknown)
 }
 

@@ -22,6 +22,7 @@ var elsewhere = map[string]string{
 	"skip-containers": "it belongs on the Pod",
 	"inject":          "it belongs on the Pod, as a label",
 	"refused":         "admission writes it on Pods, remove it here",
+	"requests":        "admission writes it, as a label, remove it here",
 
 	"source":             "the controller writes it on Secrets, remove it here",
 	"expiration":         "the controller writes it on Secrets, remove it here",
