@@ -1,15 +1,52 @@
 package admission
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/system"
 )
+
+func TestTheQuotaBoundsServiceAccounts(t *testing.T) {
+	control := shared.Get(t)
+	root, err := cluster.Root()
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(root, "examples", "resourcequota.yaml")) //nolint:gosec // a file of the repository
+	require.NoError(t, err)
+	namespace, core := control.NewNamespace(t), control.Client().CoreV1()
+	ours := strings.Replace(string(text), "namespace: demo", "namespace: "+namespace, 1)
+	_, err = control.KubectlInput(t.Context(), strings.NewReader(ours), "create", "-f", "-")
+	require.NoError(t, err)
+	create := func(ctx context.Context, name string) error {
+		_, err := core.ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		return err
+	}
+	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
+		quota, err := core.ResourceQuotas(namespace).Get(ctx, "serviceaccounts", metav1.GetOptions{})
+		if used := quota.Status.Used["count/serviceaccounts"]; err == nil && used.Value() != 1 { // default
+			err = errors.New("the quota has not counted yet")
+		}
+		return err
+	}))
+	for i := range 49 {
+		require.NoError(t, create(t.Context(), fmt.Sprintf("app-%d", i)))
+	}
+	err = create(t.Context(), "one-more")
+	assert.True(t, apierrors.IsForbidden(err), "%v", err)
+	require.ErrorContains(t, err, "exceeded quota: serviceaccounts, requested: count/serviceaccounts=1, used: count/serviceaccounts=50, limited: count/serviceaccounts=50")
+}
 
 func TestTheAPIServerAcceptsTheExamples(t *testing.T) {
 	control := shared.Get(t)
