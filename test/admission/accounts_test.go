@@ -27,6 +27,8 @@ import (
 const (
 	requests = "iam.amazonaws.com/requests"
 	asking   = `"iam.amazonaws.com/role":"app"`
+	// applyArgs apply under a field manager's name of its own.
+	applyArgs = "apply --server-side --force-conflicts --field-manager=somebody -f -"
 )
 
 // labelAll is what the documentation says to bring the labels up to date with: a value of which the policy makes the right
@@ -109,13 +111,13 @@ func (a *accounts) kubectl(t *testing.T, input, args string) string {
 	t.Helper()
 	out, err := a.KubectlInput(t.Context(), strings.NewReader(input), strings.Fields(args)...)
 	require.NoError(t, err)
-	return string(out)
+	return out
 }
 
 // apply writes a ServiceAccount, under a field manager's name of its own.
 func (a *accounts) apply(t *testing.T, name, fields string) {
 	t.Helper()
-	a.kubectl(t, a.text(name, fields), "apply --server-side --force-conflicts --field-manager=somebody -f -")
+	a.kubectl(t, a.text(name, fields), applyArgs)
 }
 
 func (a *accounts) get(t *testing.T, name string) *corev1.ServiceAccount {
@@ -131,31 +133,37 @@ func (a *accounts) patch(t *testing.T, name string, kind types.PatchType, patch 
 	require.NoError(t, err)
 }
 
-func TestServiceAccountsThatAskForNothingAreLabelledAndNoOthers(t *testing.T) {
-	a := newLabelled(t)
+// An accountWrite makes a ServiceAccount of fields of its metadata, and changes it.
+type accountWrite struct {
+	title, made string
+	then        func(name string) error // nil for nothing
+	asks        bool
+}
+
+// writes are what may become of a ServiceAccount, in each way that there is to write it.
+func (a *accounts) writes(ctx context.Context) []accountWrite {
 	label := func(value string) string { return `"labels":{"` + requests + `":"` + value + `","team":"a"}` }
 	metadata := func(fields string) string { return `{"metadata":{` + fields + `}}` }
-	merge := func(fields string) func(*testing.T, string) {
-		return func(t *testing.T, name string) { a.patch(t, name, types.MergePatchType, metadata(fields)) }
+	patch := func(kind types.PatchType, text string) func(string) error {
+		return func(name string) error {
+			_, err := a.Client().CoreV1().ServiceAccounts(a.namespace).Patch(ctx, name, kind, []byte(text), metav1.PatchOptions{})
+			return err
+		}
 	}
-	jsonPatch := func(text string) func(*testing.T, string) {
-		return func(t *testing.T, name string) { a.patch(t, name, types.JSONPatchType, text) }
+	merge := func(fields string) func(string) error { return patch(types.MergePatchType, metadata(fields)) }
+	kubectl := func(fields, args string) func(string) error {
+		return func(name string) error {
+			_, err := a.KubectlInput(ctx, strings.NewReader(a.text(name, fields)), strings.Fields(args)...)
+			return err
+		}
 	}
-	apply := func(fields string) func(*testing.T, string) {
-		return func(t *testing.T, name string) { a.apply(t, name, fields) }
-	}
-	replace := func(fields string) func(*testing.T, string) {
-		return func(t *testing.T, name string) { a.kubectl(t, a.text(name, fields), "replace -f -") }
-	}
+	apply := func(fields string) func(string) error { return kubectl(fields, applyArgs) }
+	replace := func(fields string) func(string) error { return kubectl(fields, "replace -f -") }
 	annotated, many := `"annotations":{`+asking+`}`, strings.Builder{}
 	for i := range 10_000 {
 		fmt.Fprintf(&many, `"example.com/%d":"x",`, i)
 	}
-	for i, test := range []struct {
-		title, made string
-		then        func(*testing.T, string) // nil for nothing
-		asks        bool
-	}{
+	return []accountWrite{
 		{"asks for nothing", "", nil, false},
 		{"asks for nothing, labels null", `"labels":null`, nil, false},
 		{"asks for nothing, has other labels", `"labels":{"team":"a"}`, nil, false},
@@ -170,14 +178,12 @@ func TestServiceAccountsThatAskForNothingAreLabelledAndNoOthers(t *testing.T) {
 		{"asks, and is made with the label", annotated + "," + label("none"), nil, true},
 		{"is annotated by a merge patch", "", merge(annotated), true},
 		{"is annotated by a merge patch with the label", "", merge(annotated + "," + label("none")), true},
-		{"is annotated by a JSON patch", "", jsonPatch(`[{"op":"add","path":"/metadata/annotations","value":{` + asking + `}}]`), true},
-		{"is annotated by a strategic merge patch", "", func(t *testing.T, name string) {
-			a.patch(t, name, types.StrategicMergePatchType, metadata(annotated+`,"labels":{"$patch":"replace","`+requests+`":"none"}`))
-		}, true},
+		{"is annotated by a JSON patch", "", patch(types.JSONPatchType, `[{"op":"add","path":"/metadata/annotations","value":{`+asking+`}}]`), true},
+		{"is annotated by a strategic merge patch", "", patch(types.StrategicMergePatchType, metadata(annotated+`,"labels":{"$patch":"replace","`+requests+`":"none"}`)), true},
 		{"is annotated by server-side apply with the label", label("none"), apply(annotated + "," + label("none")), true},
 		{"is annotated by a replacement with the label", "", replace(annotated + "," + label("none")), true},
 		{"asks, and is labelled by a merge patch", annotated, merge(label("none")), true},
-		{"asks, and is labelled by a JSON patch", annotated, jsonPatch(`[{"op":"add","path":"/metadata/labels","value":{"` + requests + `":"none"}}]`), true},
+		{"asks, and is labelled by a JSON patch", annotated, patch(types.JSONPatchType, `[{"op":"add","path":"/metadata/labels","value":{"`+requests+`":"none"}}]`), true},
 		{"asks, and is labelled by server-side apply", annotated, apply(annotated + "," + label("none")), true},
 		{"asks, and has another value", annotated, merge(label("x")), true},
 		{"asks no longer", annotated, merge(`"annotations":null`), false},
@@ -185,12 +191,17 @@ func TestServiceAccountsThatAskForNothingAreLabelledAndNoOthers(t *testing.T) {
 		{"has the label taken off", "", merge(`"labels":null`), false},
 		{"has the label emptied", "", merge(label("")), false},
 		{"is replaced without the label", "", replace(""), false},
-	} {
+	}
+}
+
+func TestServiceAccountsThatAskForNothingAreLabelledAndNoOthers(t *testing.T) {
+	a := newLabelled(t)
+	for i, test := range a.writes(t.Context()) {
 		t.Run(test.title, func(t *testing.T) {
 			name := fmt.Sprintf("app-%d", i)
 			a.apply(t, name, test.made)
 			if test.then != nil {
-				test.then(t, name)
+				require.NoError(t, test.then(name))
 			}
 			value, has := a.get(t, name).Labels[requests]
 			assert.Equal(t, !test.asks, has)

@@ -23,22 +23,25 @@ func TestTheQuotaBoundsServiceAccounts(t *testing.T) {
 	control := shared.Get(t)
 	root, err := cluster.Root()
 	require.NoError(t, err)
-	text, err := os.ReadFile(filepath.Join(root, "examples", "resourcequota.yaml")) //nolint:gosec // a file of the repository
+	text, err := os.ReadFile(filepath.Join(root, "examples", "resourcequota.yaml"))
 	require.NoError(t, err)
 	namespace, core := control.NewNamespace(t), control.Client().CoreV1()
 	ours := strings.Replace(string(text), "namespace: demo", "namespace: "+namespace, 1)
 	_, err = control.KubectlInput(t.Context(), strings.NewReader(ours), "create", "-f", "-")
 	require.NoError(t, err)
 	create := func(ctx context.Context, name string) error {
-		_, err := core.ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-		return err
+		_, failed := core.ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		return failed
 	}
 	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
-		quota, err := core.ResourceQuotas(namespace).Get(ctx, "serviceaccounts", metav1.GetOptions{})
-		if used := quota.Status.Used["count/serviceaccounts"]; err == nil && used.Value() != 1 { // default
-			err = errors.New("the quota has not counted yet")
+		quota, failed := core.ResourceQuotas(namespace).Get(ctx, "serviceaccounts", metav1.GetOptions{})
+		if failed != nil {
+			return failed
 		}
-		return err
+		if used := quota.Status.Used["count/serviceaccounts"]; used.Value() != 1 { // default
+			return errors.New("the quota has not counted yet")
+		}
+		return nil
 	}))
 	for i := range 49 {
 		require.NoError(t, create(t.Context(), fmt.Sprintf("app-%d", i)))
