@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -145,9 +146,54 @@ func TestTheGuardLetsOnlyPodsOfAServiceAccountUseItsSecret(t *testing.T) {
 	t.Run("a volume that projects nothing", func(t *testing.T) {
 		require.NoError(t, g.pod(t.Context(), "other", volume(func(v *corev1.VolumeSource, _ string) { v.Projected = &corev1.ProjectedVolumeSource{} }), ""))
 	})
+	t.Run("attributes that have names in them", g.embedded)
 	t.Run("a debugger of a pod from before", g.debug)
 	t.Run("kubectl debug", g.kubectlDebug)
 	t.Run("a huge pod", g.huge)
+}
+
+// embedded has the names of Secrets stand in lists and documents that drivers read.
+func (g *guarded) embedded(t *testing.T) {
+	kinds := map[string]func(map[string]string) corev1.VolumeSource{
+		"csi": func(m map[string]string) corev1.VolumeSource {
+			return corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "csi.example.com", VolumeAttributes: m}}
+		},
+		"flexVolume": func(m map[string]string) corev1.VolumeSource {
+			return corev1.VolumeSource{FlexVolume: &corev1.FlexVolumeSource{Driver: "example.com/flex", Options: m}}
+		},
+	}
+	for kind, source := range kinds {
+		ask := func(m map[string]string) error {
+			return g.pod(t.Context(), "other", volume(func(v *corev1.VolumeSource, _ string) { *v = source(m) }), "")
+		}
+		for _, text := range []string{
+			"app.aws-iam", "- objectName: app.aws-iam\n  key: credentials\n", `{"secretName": "app.aws-iam"}`, "other.aws-iam,app.aws-iam", "app.aws-iam/credentials",
+			"ns/app.aws-iam", "app.aws-iam other.aws-iam", "x=app.aws-iam", "app.aws-iam:0444", "another.aws-iam", "x.other.aws-iam", "-other.aws-iam", "APP.aws-iam",
+		} {
+			require.ErrorContains(t, ask(map[string]string{"objects": text}), "the volume v names the Secret of another one", "%s: %q", kind, text)
+			require.ErrorContains(t, ask(map[string]string{text: "x"}), "the volume v names the Secret of another one", "%s: the key %q", kind, text)
+		}
+		for _, text := range []string{
+			"", "other.aws-iam", "- objectName: other.aws-iam\n", `{"a":"other.aws-iam","b":"other.aws-iam"}`, "db", "my.aws-iam-thing", "https://app.aws-iam.example.com",
+			strings.Repeat("x", 500_000),
+		} {
+			require.NoError(t, ask(map[string]string{"objects": text}), "%s: %q", kind, text[:min(len(text), 50)])
+		}
+		require.NoError(t, ask(map[string]string{"objects": strings.Repeat("other.aws-iam,", 7_000)}), kind)
+		for text, number := range map[string]int{"other.aws-iam,": 8_000, "app.aws-iam,": 100_000, ".aws-iam": 100_000} {
+			require.ErrorContains(t, ask(map[string]string{"objects": strings.Repeat(text, number)}), "make it smaller", "%s: %s", kind, text)
+		}
+		many := map[string]string{}
+		for i := range 2_001 {
+			many[fmt.Sprint(i)] = "x"
+		}
+		require.ErrorContains(t, ask(many), "make it smaller", kind)
+		many = map[string]string{}
+		for i := range 20 {
+			many[fmt.Sprint(i)] = strings.Repeat("other.aws-iam,", 7_000)
+		}
+		require.ErrorContains(t, ask(many), "make it smaller", kind)
+	}
 }
 
 // debug attaches a debugger to a pod that is older than the guard.

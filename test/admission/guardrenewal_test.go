@@ -29,7 +29,7 @@ func (g *guarded) serve() *system.AWS {
 	require.NoError(g.t, err)
 	c, err := system.StartController(ctx, system.Options{
 		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(g.t.TempDir(), "controller.log"),
-		Env: append(aws.ControllerEnv(), "KUBE_AWS_IAM_CLUSTER_NAME=test"), Args: []string{"--namespace=" + g.namespace},
+		Env: append(aws.ControllerEnv(), "KUBE_AWS_IAM_CLUSTER_NAME=test"), Args: []string{"--namespace=" + g.namespace, "--permissions-boundary=" + aws.Boundary},
 	})
 	require.NoError(g.t, err)
 	g.t.Cleanup(c.Kill)

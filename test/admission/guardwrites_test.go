@@ -26,10 +26,10 @@ var labels = map[string]map[string]string{
 	"awsiamrole":     {"heritage": "kube-aws-iam-controller", "type": "awsiamrole"},
 }
 
-// controller is a client that acts as the controller.
-func (g *guarded) controller() kubernetes.Interface {
+// exempt is a client that acts as one of those whom the guard lets write everything.
+func (g *guarded) exempt() kubernetes.Interface {
 	g.t.Helper()
-	config := g.UserConfig("system:serviceaccount:"+system.Namespace+":"+system.Account, "system:masters") // whatever RBAC says
+	config := g.UserConfig("system:serviceaccount:"+system.Namespace+":generic-garbage-collector", "system:masters") // whatever RBAC says
 	client, err := kubernetes.NewForConfig(config)
 	require.NoError(g.t, err)
 	return client
@@ -59,7 +59,7 @@ func TestTheGuardLetsOnlyTheControllerWriteItsSecrets(t *testing.T) {
 
 		kept := secret(name)
 		kept.Labels = labels[source]
-		_, err = g.controller().CoreV1().Secrets(g.namespace).Create(t.Context(), kept, metav1.CreateOptions{})
+		_, err = g.exempt().CoreV1().Secrets(g.namespace).Create(t.Context(), kept, metav1.CreateOptions{})
 		require.NoError(t, err)
 		for what, patch := range map[string]string{
 			"data":                 `{"data":{"k":"eA=="}}`,
@@ -103,7 +103,7 @@ func TestWhatIsGuardedGoesWithItsOwnerAndNamespace(t *testing.T) {
 		if name == "app.aws-iam" {
 			kept.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ServiceAccount", Name: "app", UID: owner.UID}}
 		}
-		_, err = g.controller().CoreV1().Secrets(g.namespace).Create(t.Context(), kept, metav1.CreateOptions{})
+		_, err = g.exempt().CoreV1().Secrets(g.namespace).Create(t.Context(), kept, metav1.CreateOptions{})
 		require.NoError(t, err)
 	}
 	require.NoError(t, g.tenant.CoreV1().ServiceAccounts(g.namespace).Delete(t.Context(), "app", metav1.DeleteOptions{}))
@@ -149,7 +149,7 @@ func TestTheGuardLetsOnlyTheControllerWriteItsMarksOnServiceAccounts(t *testing.
 	}
 	put := `{"metadata":{"annotations":{"` + roleARN + `":"x"},"finalizers":["` + finalizer + `"]}}`
 	require.Error(t, g.patch("serviceaccount", "app", put))
-	_, err := g.controller().CoreV1().ServiceAccounts(g.namespace).Patch(t.Context(), "app", types.MergePatchType, []byte(put), metav1.PatchOptions{})
+	_, err := g.exempt().CoreV1().ServiceAccounts(g.namespace).Patch(t.Context(), "app", types.MergePatchType, []byte(put), metav1.PatchOptions{})
 	require.NoError(t, err)
 	for what, patch := range map[string]string{
 		"another ARN":  `{"metadata":{"annotations":{"` + roleARN + `":"y"}}}`,
@@ -163,7 +163,7 @@ func TestTheGuardLetsOnlyTheControllerWriteItsMarksOnServiceAccounts(t *testing.
 	require.NoError(t, g.patch("serviceaccount", "app",
 		`{"metadata":{"labels":{"a":"b"},"annotations":{"iam.amazonaws.com/role":"r"},"finalizers":["`+finalizer+`","example.com/mine"]}}`), "what is a tenant's")
 	require.NoError(t, accounts.Delete(t.Context(), "app", metav1.DeleteOptions{}), "it goes once the controller lets it")
-	_, err = g.controller().CoreV1().ServiceAccounts(g.namespace).Patch(t.Context(), "app", types.MergePatchType,
+	_, err = g.exempt().CoreV1().ServiceAccounts(g.namespace).Patch(t.Context(), "app", types.MergePatchType,
 		[]byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
 	require.NoError(t, err)
 }

@@ -103,6 +103,7 @@ func TestTheWebhookGivesPodsWhatTheCasesSay(t *testing.T) {
 
 func TestTheWebhooksCertificateIsKept(t *testing.T) {
 	w := newWorld(t)
+	newGuarded(t) // which binds the controller, too
 	h := newWebhook(t, w)
 	c := h.start(t)
 	w.await(t, true)

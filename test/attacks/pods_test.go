@@ -25,16 +25,18 @@ const (
 
 // podAttacks are tried with the Secret of another ServiceAccount of the namespace.
 var podAttacks = podsThatRefer(map[string]string{
-	"as a volume":                     mounted + "secret: {secretName: app.aws-iam}}]",
-	"as an optional volume":           mounted + "secret: {secretName: app.aws-iam, optional: true}}]",
-	"as a part of a projected volume": mounted + "projected: {sources: [{downwardAPI: {}}, {secret: {name: app.aws-iam}}]}}]",
-	"by a CSI driver's secret":        mounted + "csi: {driver: d.example.com, nodePublishSecretRef: {name: app.aws-iam}}}]",
-	"by a CSI driver's attributes":    mounted + "csi: {driver: d.example.com, volumeAttributes: {secretName: app.aws-iam}}}]",
-	"by an Azure file share":          mounted + "azureFile: {shareName: s, secretName: app.aws-iam}}]",
-	"by a Flex volume":                mounted + "flexVolume: {driver: example.com/d, secretRef: {name: app.aws-iam}}}]",
-	"by an iSCSI volume":              mounted + "iscsi: {targetPortal: 127.0.0.1, iqn: iqn.2015-02.example.com:test, lun: 0, secretRef: {name: app.aws-iam}}}]",
-	"in a variable":                   container + ", env: [{name: V, valueFrom: {secretKeyRef: {name: app.aws-iam, key: credentials}}}]}]",
-	"in all variables":                container + ", envFrom: [{secretRef: {name: app.aws-iam}}]}]",
+	"as a volume":                              mounted + "secret: {secretName: app.aws-iam}}]",
+	"as an optional volume":                    mounted + "secret: {secretName: app.aws-iam, optional: true}}]",
+	"as a part of a projected volume":          mounted + "projected: {sources: [{downwardAPI: {}}, {secret: {name: app.aws-iam}}]}}]",
+	"by a CSI driver's secret":                 mounted + "csi: {driver: d.example.com, nodePublishSecretRef: {name: app.aws-iam}}}]",
+	"by a CSI driver's attributes":             mounted + "csi: {driver: d.example.com, volumeAttributes: {secretName: app.aws-iam}}}]",
+	"by a list in a CSI driver's attributes":   mounted + `csi: {driver: d.example.com, volumeAttributes: {objects: "- objectName: app.aws-iam\n  key: credentials\n"}}}]`,
+	"by a document in a Flex volume's options": mounted + `flexVolume: {driver: example.com/d, options: {secrets: '[{"name":"app.aws-iam"}]'}}}]`,
+	"by an Azure file share":                   mounted + "azureFile: {shareName: s, secretName: app.aws-iam}}]",
+	"by a Flex volume":                         mounted + "flexVolume: {driver: example.com/d, secretRef: {name: app.aws-iam}}}]",
+	"by an iSCSI volume":                       mounted + "iscsi: {targetPortal: 127.0.0.1, iqn: iqn.2015-02.example.com:test, lun: 0, secretRef: {name: app.aws-iam}}}]",
+	"in a variable":                            container + ", env: [{name: V, valueFrom: {secretKeyRef: {name: app.aws-iam, key: credentials}}}]}]",
+	"in all variables":                         container + ", envFrom: [{secretRef: {name: app.aws-iam}}]}]",
 	"in a variable of an init container": container + "}], initContainers: [{name: i, image: registry.example/i, " +
 		"env: [{name: V, valueFrom: {secretKeyRef: {name: app.aws-iam, key: credentials}}}]}]",
 	"in a native sidecar": container + "}], initContainers: [{name: i, image: registry.example/i, restartPolicy: Always, envFrom: [{secretRef: {name: app.aws-iam}}]}]",

@@ -1,0 +1,273 @@
+package attacks
+
+import (
+	"context"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"kube-aws-iam-controller/test/system"
+)
+
+const byControllerGuard = "the guard, which binds the controller's own ServiceAccount to what the controller does"
+
+// thief is a client with the token of the controller's ServiceAccount.
+func (a *arena) thief() kubernetes.Interface {
+	a.t.Helper()
+	config, err := a.ServiceAccountConfig(a.t.Context(), system.Namespace, system.Account)
+	require.NoError(a.t, err)
+	client, err := kubernetes.NewForConfig(config)
+	require.NoError(a.t, err)
+	return client
+}
+
+// steal has the thief create a Secret, without storing it.
+func (a *arena) steal(namespace string, secret *corev1.Secret) error {
+	a.t.Helper()
+	_, err := a.thief().CoreV1().Secrets(namespace).Create(a.t.Context(), secret,
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: manager})
+	return err
+}
+
+// patchStolen has the thief patch a Secret or a ServiceAccount of the arena's namespace.
+func (a *arena) patchStolen(resource, name, patch string) error {
+	a.t.Helper()
+	return a.thief().CoreV1().RESTClient().Patch(types.MergePatchType).Namespace(a.namespace).Resource(resource).Name(name).
+		Param("fieldManager", manager).Body([]byte(patch)).Do(a.t.Context()).Error()
+}
+
+// belonging is a Secret that is the controller's but for its type and data.
+func (a *arena) belonging(kind corev1.SecretType, data map[string]string) *corev1.Secret {
+	a.t.Helper()
+	owner, err := a.Client().CoreV1().ServiceAccounts(a.namespace).Get(a.t.Context(), "app", metav1.GetOptions{})
+	require.NoError(a.t, err)
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "app.aws-iam", Labels: ourLabels, Annotations: claims("x", soon()),
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "ServiceAccount", Name: "app", UID: owner.UID}},
+		},
+		Type: kind, StringData: data,
+	}
+}
+
+// tokenOf is a Secret that the API server's controllers put a token of a ServiceAccount into.
+func tokenOf(account string, labels map[string]string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "stolen", Labels: labels, Annotations: map[string]string{corev1.ServiceAccountNameKey: account}},
+		Type:       corev1.SecretTypeServiceAccountToken,
+	}
+}
+
+// others makes a Secret of somebody else's.
+func (a *arena) others() {
+	a.t.Helper()
+	require.NoError(a.t, a.plant(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "others"}, StringData: map[string]string{"password": "x"}}, "kubectl"))
+}
+
+// refused shows that the guard refused what the thief asked for, by its own decision.
+func (a *arena) refused(err error) {
+	a.t.Helper()
+	a.forbidden(err)
+	require.ErrorContains(a.t, err, "denied request: kube-aws-iam-controller may not ")
+	require.ErrorContains(a.t, err, "if not, somebody else has its token")
+}
+
+// thiefAttacks are tried with the controller's rights. Those on tokens are what makes its token one of the whole cluster.
+var thiefAttacks = []attack{
+	{
+		actor: thief, intent: "have the token of another ServiceAccount, by a Secret of the type for tokens", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			for _, labels := range []map[string]string{nil, ourLabels, {"heritage": manager, "type": "awsiamrole"}} {
+				a.refused(a.steal(metav1.NamespaceSystem, tokenOf("clusterrole-aggregation-controller", labels)))
+			}
+		},
+	},
+	{
+		actor: thief, intent: "have the token of a ServiceAccount, by a Secret of the type for tokens in the place of the controller's own", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			a.ask("app")
+			token := a.belonging(corev1.SecretTypeServiceAccountToken, nil)
+			token.Annotations[corev1.ServiceAccountNameKey] = "app"
+			a.refused(a.steal(a.namespace, token))
+			certificate := tokenOf("clusterrole-aggregation-controller", nil)
+			certificate.Name = "kube-aws-iam-controller-webhook"
+			a.refused(a.steal(metav1.NamespaceSystem, certificate))
+		},
+	},
+	{
+		actor: thief, intent: "join the cluster as a node, by a bootstrap token", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			a.refused(a.steal(metav1.NamespaceSystem, &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Name: "bootstrap-token-abcdef", Labels: ourLabels}, Type: corev1.SecretTypeBootstrapToken,
+				StringData: map[string]string{
+					"token-id": "abcdef", "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true",
+					"auth-extra-groups": "system:bootstrappers:x",
+				},
+			}))
+		},
+	},
+	{
+		actor: thief, intent: "take a certificate for a Secret of the webhook's name elsewhere, or one with keys of another program", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			tls := func(data map[string]string) *corev1.Secret {
+				return &corev1.Secret{
+					ObjectMeta: metav1.ObjectMeta{Name: "kube-aws-iam-controller-webhook"}, Type: corev1.SecretTypeTLS, StringData: data,
+				}
+			}
+			both := map[string]string{"tls.crt": "x", "tls.key": "x"}
+			a.refused(a.steal(a.namespace, tls(both)))
+			both["config.yaml"] = "x"
+			a.refused(a.steal(metav1.NamespaceSystem, tls(both)))
+		},
+	},
+	{
+		actor: thief, intent: "overwrite another's Secret, or take it over by labels and an owner first", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			a.ask("app")
+			a.others()
+			for _, patch := range []string{
+				`{"stringData":{"password":"y"}}`, `{"data":null}`, `{"immutable":true}`,
+				`{"metadata":{"labels":{"heritage":"` + manager + `"}}}`,
+				`{"metadata":{"labels":{"heritage":"` + manager + `","type":"awsiamrole"}}}`,
+				`{"metadata":{"annotations":{"iam.amazonaws.com/spec-hash":"x"}}}`,
+				`{"metadata":{"ownerReferences":[{"apiVersion":"zalando.org/v1","kind":"AWSIAMRole","name":"others","uid":"x"}]}}`,
+			} {
+				a.refused(a.patchStolen("secrets", "others", patch))
+			}
+		},
+	},
+	{
+		actor: thief, intent: "delete another's Secret", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			a.others()
+			a.refused(a.thief().CoreV1().Secrets(a.namespace).Delete(a.t.Context(), "others", metav1.DeleteOptions{}))
+		},
+	},
+	{
+		actor: thief, intent: "plant a Secret that another program takes for its own", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			a.ask("app")
+			cluster := map[string]string{"name": "x", "server": "https://attacker.example.com", "config": "{}"}
+			a.refused(a.steal(a.namespace, &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Name: "cluster", Labels: map[string]string{"argocd.argoproj.io/secret-type": "cluster"}}, StringData: cluster,
+			}))
+			a.refused(a.steal(a.namespace, a.belonging(corev1.SecretTypeOpaque, cluster)))
+			for _, change := range []func(*corev1.Secret){
+				func(s *corev1.Secret) { s.OwnerReferences = nil },
+				func(s *corev1.Secret) { s.Name = "another" },
+				func(s *corev1.Secret) { s.OwnerReferences[0].Kind, s.OwnerReferences[0].Name = "Pod", "app" },
+				func(s *corev1.Secret) { s.Labels = map[string]string{"heritage": manager} },
+				func(s *corev1.Secret) { s.Labels = map[string]string{"argocd.argoproj.io/secret-type": "cluster"} },
+				func(s *corev1.Secret) { s.Annotations["replicator.example.com/to"] = "*" },
+				func(s *corev1.Secret) { s.Finalizers = []string{"example.com/stay"} },
+			} {
+				secret := a.belonging(corev1.SecretTypeOpaque, map[string]string{"credentials": "x"})
+				secret.Labels = map[string]string{"app.kubernetes.io/managed-by": manager, "iam.amazonaws.com/source": "serviceaccount"}
+				require.NoError(a.t, a.steal(a.namespace, secret), "as the controller makes one")
+				change(secret)
+				a.refused(a.steal(a.namespace, secret))
+			}
+		},
+	},
+	{
+		actor: thief, intent: "turn a Secret of the controller's into something else", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			a.ask("app", "role", a.own("app"))
+			a.got("app.aws-iam")
+			for _, patch := range []string{
+				`{"stringData":{"config":"x"}}`, `{"immutable":true}`, `{"metadata":{"finalizers":["example.com/stay"]}}`,
+				`{"metadata":{"labels":{"app.kubernetes.io/managed-by":null}}}`, `{"metadata":{"labels":{"argocd.argoproj.io/secret-type":"cluster"}}}`,
+				`{"metadata":{"annotations":{"replicator.example.com/to":"*"}}}`, `{"metadata":{"ownerReferences":null}}`,
+				`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"app","uid":"x"}]}}`,
+			} {
+				a.refused(a.patchStolen("secrets", "app.aws-iam", patch))
+			}
+		},
+	},
+	{
+		actor: thief, intent: "have another ServiceAccount ask for a role, give its pods other Secrets, or hold it back", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			a.ask("app")
+			for _, patch := range []string{
+				`{"metadata":{"annotations":{"iam.amazonaws.com/role":"x"}}}`, `{"metadata":{"annotations":{"eks.amazonaws.com/role-arn":"x"}}}`,
+				`{"metadata":{"labels":{"a":"b"}}}`, `{"metadata":{"labels":{"iam.amazonaws.com/x":"y"}}}`,
+				`{"metadata":{"finalizers":["example.com/stay"]}}`, `{"imagePullSecrets":[{"name":"x"}]}`, `{"secrets":[{"name":"x"}]}`,
+				`{"automountServiceAccountToken":true}`, `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"app","uid":"x"}]}}`,
+			} {
+				a.refused(a.patchStolen("serviceaccounts", "app", patch))
+			}
+		},
+	},
+	{
+		actor: thief, intent: "say something in an event as the kubelet", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			_, err := a.thief().CoreV1().Events(a.namespace).Create(a.t.Context(), &corev1.Event{
+				ObjectMeta: metav1.ObjectMeta{Name: "e", Namespace: a.namespace}, Source: corev1.EventSource{Component: "kubelet"},
+				InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: a.namespace, Name: "p"}, Reason: "Evicted", Type: corev1.EventTypeWarning,
+			}, metav1.CreateOptions{})
+			a.refused(err)
+		},
+	},
+	{
+		actor: thief, intent: "keep another component of the control plane from leading, by its Lease", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			now := metav1.NewMicroTime(time.Now())
+			_, err := a.thief().CoordinationV1().Leases(metav1.NamespaceSystem).Create(a.t.Context(), &coordinationv1.Lease{
+				ObjectMeta: metav1.ObjectMeta{Name: "kube-scheduler"},
+				Spec:       coordinationv1.LeaseSpec{HolderIdentity: new("nobody"), LeaseDurationSeconds: new(int32(3600)), RenewTime: &now, AcquireTime: &now},
+			}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			a.refused(err)
+		},
+	},
+	{
+		actor: thief, intent: "have pods sent to a webhook of the attacker's", by: "RBAC, with admission-policy or webhook-static: no right to the configuration is granted (with the component webhook it is, and no policy can bind it)",
+		try: func(a *arena) {
+			a.forbidden(ignoreNotFound(a.thief().AdmissionregistrationV1().RESTClient().Patch(types.MergePatchType).
+				Resource("mutatingwebhookconfigurations").Name("kube-aws-iam-controller-webhook").Body([]byte(`{"webhooks":null}`)).Do(a.t.Context()).Error()))
+		},
+	},
+	{
+		actor: thief, intent: "ask for tokens, run pods, or change rights, admission and namespaces", by: "RBAC: the controller has no such right",
+		try: func(a *arena) {
+			token, err := a.ServiceAccountKubeconfig(a.t.Context(), system.Namespace, system.Account)
+			require.NoError(a.t, err)
+			for _, what := range [][]string{
+				{"create", "serviceaccounts/token"}, {"create", "pods"}, {"create", "pods/ephemeralcontainers"}, {"create", "pods/exec"},
+				{"create", "clusterrolebindings"}, {"impersonate", "users"}, {"update", "namespaces"}, {"update", "secrets"}, {"create", "serviceaccounts"},
+				{"delete", "validatingadmissionpolicies"}, {"update", "awsiamroles"}, {"create", "certificatesigningrequests"},
+			} {
+				_, err = a.Kubectl(a.t.Context(), append([]string{"--kubeconfig", token, "auth", "can-i", "-A"}, what...)...)
+				assert.Error(a.t, err, what)
+			}
+		},
+	},
+	{
+		actor: thief, intent: "take an AWSIAMRole's Secret for one of a ServiceAccount, by the name", by: byControllerGuard, guard: true,
+		try: func(a *arena) {
+			a.ask("app", "role", a.own("app"))
+			a.got("app.aws-iam")
+			a.refused(a.patchStolen("secrets", "app.aws-iam", `{"metadata":{"labels":{"iam.amazonaws.com/source":null,"heritage":"`+manager+`","type":"awsiamrole"}}}`))
+		},
+	},
+	{
+		actor: thief, intent: "have the credentials that pods use taken away", by: "the controller, which makes the Secret again at once",
+		try: func(a *arena) {
+			a.ask("app", "role", a.own("app"))
+			before := a.got("app.aws-iam")
+			require.NoError(a.t, a.thief().CoreV1().Secrets(a.namespace).Delete(a.t.Context(), "app.aws-iam", metav1.DeleteOptions{}))
+			a.eventually(func(ctx context.Context) error {
+				after, err := a.Client().CoreV1().Secrets(a.namespace).Get(ctx, "app.aws-iam", metav1.GetOptions{})
+				if err == nil && after.UID == before.UID {
+					err = context.DeadlineExceeded
+				}
+				return err
+			})
+		},
+	},
+}
