@@ -20,6 +20,9 @@ var grounds = []struct {
 	{"under strict rules", settings{rules: true, args: []string{"--namespace-restrictions", "--require-external-id", "--session-tags"}}, [][]attack{strictAttacks}},
 	{"as it is installed, for what roles trust", settings{}, [][]attack{trustAttacks}},
 	{"under EKS Pod Identity with session tags", settings{podIdentity: true}, [][]attack{podIdentityAttacks}},
+	{"under strict rules", settings{
+		rules: true, components: []string{"namespace-rules"}, args: []string{"--namespace-restrictions", "--require-external-id", "--session-tags"},
+	}, [][]attack{strictAttacks, creatorAttacks}},
 	{"through an intermediate role", settings{through: "through"}, [][]attack{throughAttacks}},
 }
 

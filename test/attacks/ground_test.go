@@ -41,6 +41,8 @@ type settings struct {
 	args []string
 	// guarded has the component guard installed.
 	guarded bool
+	// components are others that are installed.
+	components []string
 	// through is the intermediate role, "" for none.
 	through string
 	// slow has AWS answer in 50 ms, and the controller ask IAM as often as it does by default.
@@ -81,6 +83,9 @@ func newGround(t *testing.T, how settings) *ground {
 	g.component(system.PolicyComponent("registry.example/kube-aws-iam-controller:v1", nil))
 	if how.guarded {
 		g.component(system.GuardComponent())
+	}
+	for _, name := range how.components {
+		g.component(system.Component{Name: name})
 	}
 	g.prepareAWS()
 	t.Cleanup(g.end)
