@@ -35,6 +35,11 @@ type webhook struct {
 // server of a test reaches no Service.
 func newWebhook(t *testing.T, w *world) *webhook {
 	t.Helper()
+	return newWebhookOf(t, w, system.WebhookComponent)
+}
+
+func newWebhookOf(t *testing.T, w *world, at func(port int) system.Component) *webhook {
+	t.Helper()
 	kubeconfig, err := system.Install(t.Context(), w.Access)
 	require.NoError(t, err)
 	binary, err := system.BuildController(t.Context())
@@ -49,7 +54,7 @@ func newWebhook(t *testing.T, w *world) *webhook {
 		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(t.TempDir(), "controller.log"),
 		Env: append(aws.ControllerEnv(), "POD_NAMESPACE="+system.Namespace, "KUBE_AWS_IAM_CLUSTER_NAME=test"),
 	}
-	component := system.WebhookComponent(port)
+	component := at(port)
 	require.NoError(t, component.Apply(t.Context(), w.Access))
 	t.Cleanup(func() { assert.NoError(t, component.Delete(context.Background(), w.Access)) })
 	return h
