@@ -218,6 +218,20 @@ var secretAttacks = []attack{
 		},
 	},
 	{
+		intent: "have a ServiceAccount's pods use another role, by an AWSIAMRole of the Secret's name that is there first", by: "no AWSIAMRole may have the name of a ServiceAccount's Secret",
+		try: func(a *arena) {
+			require.NoError(a.t, a.kubectl(resource("app.aws-iam", ourLabels, a.own("other")), "create", "-f", "-"))
+			a.warned("AWSIAMRole", "app.aws-iam", "SecretConflict", "is reserved for the Secret of a ServiceAccount app")
+			a.nothing("app.aws-iam")
+			role := a.own("app")
+			a.ask("app", "role", role)
+			assert.Equal(a.t, system.ARN(system.AccountID, "", role), string(a.got("app.aws-iam").Data["role-arn"]))
+			require.NoError(a.t, a.kubectl("", "delete", "awsiamrole", "app.aws-iam"))
+			settled()
+			assert.Equal(a.t, system.ARN(system.AccountID, "", role), string(a.got("app.aws-iam").Data["role-arn"]), "nor does it go with the resource")
+		},
+	},
+	{
 		intent: "make an AWSIAMRole's Secret look like a ServiceAccount's, by the resource's labels", by: "labels that tell whose a Secret is are the controller's",
 		try: func(a *arena) {
 			require.NoError(a.t, a.kubectl(resource("db", ourLabels, a.own("db")), "create", "-f", "-"))

