@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -153,8 +154,8 @@ func TestTheGuardBindsWhatElseTheControllerWrites(t *testing.T) {
 		`{"metadata":{"labels":{"iam.amazonaws.com/x":"y","a":"b"},"annotations":{"iam.amazonaws.com/role-arn":"x","a":"b"},"finalizers":["iam.amazonaws.com/role","a.example.com/b"]}}`), metav1.PatchOptions{})
 	require.NoError(t, err)
 	change := func(patch string) error {
-		_, err := own.CoreV1().ServiceAccounts(g.namespace).Patch(t.Context(), "app", types.MergePatchType, []byte(patch), metav1.PatchOptions{DryRun: dry.DryRun})
-		return err
+		_, patchErr := own.CoreV1().ServiceAccounts(g.namespace).Patch(t.Context(), "app", types.MergePatchType, []byte(patch), metav1.PatchOptions{DryRun: dry.DryRun})
+		return patchErr
 	}
 	for _, patch := range []string{
 		`{"metadata":{"labels":{"iam.amazonaws.com/x":null}}}`, `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":null}}}`,
@@ -181,4 +182,22 @@ func TestTheGuardBindsWhatElseTheControllerWrites(t *testing.T) {
 		InvolvedObject: corev1.ObjectReference{Namespace: g.namespace},
 	}, dry)
 	require.ErrorContains(t, err, "kube-aws-iam-controller may not create the Event "+g.namespace+"/e: ")
+	g.leases()
+}
+
+// leases shows that a Lease of another name, which somebody else created, is led by still.
+func (g *guarded) leases() {
+	g.t.Helper()
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}}
+	config := g.UserConfig("system:serviceaccount:"+system.Namespace+":"+system.Account, "system:masters") // whatever RBAC says
+	own, err := kubernetes.NewForConfig(config)
+	require.NoError(g.t, err)
+	_, err = own.CoordinationV1().Leases(g.namespace).Create(g.t.Context(), lease, dry)
+	require.ErrorContains(g.t, err, "kube-aws-iam-controller may not create the Lease "+g.namespace+"/elsewhere: ")
+	lease, err = g.Client().CoordinationV1().Leases(g.namespace).Create(g.t.Context(), lease, metav1.CreateOptions{})
+	require.NoError(g.t, err)
+	lease.Spec.HolderIdentity = new("it")
+	_, err = own.CoordinationV1().Leases(g.namespace).Update(g.t.Context(), lease, metav1.UpdateOptions{})
+	require.NoError(g.t, err)
+	require.Error(g.t, own.CoordinationV1().Leases(g.namespace).Delete(g.t.Context(), "elsewhere", metav1.DeleteOptions{}))
 }

@@ -30,7 +30,7 @@ func certify(t *testing.T, access *cluster.Access) string {
 	t.Helper()
 	root, err := cluster.Root()
 	require.NoError(t, err)
-	page, err := os.ReadFile(filepath.Join(root, "docs", "configuration.md")) //nolint:gosec // a file of the repository
+	page, err := os.ReadFile(filepath.Join(root, "docs", "configuration.md"))
 	require.NoError(t, err)
 	_, after, found := strings.Cut(string(page), "\n## The webhook's certificate\n")
 	require.True(t, found)
@@ -41,7 +41,7 @@ func certify(t *testing.T, access *cluster.Access) string {
 	commands = strings.Replace(commands, "subjectAltName=DNS:", "subjectAltName=DNS:localhost,DNS:", 1)
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink(access.KubectlPath(), filepath.Join(dir, "kubectl")))
-	run := exec.CommandContext(t.Context(), "sh", "-eu", "-c", commands) //nolint:gosec // what the page says
+	run := exec.CommandContext(t.Context(), "sh", "-eu", "-c", commands)
 	run.Dir = dir
 	run.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "KUBECONFIG="+access.AdminKubeconfig(), "KUBECACHEDIR="+dir)
 	out, err := run.CombinedOutput()
@@ -107,8 +107,8 @@ func TestTheStaticWebhookMountsTheCertificateThatItServes(t *testing.T) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	path := func(name string) string {
-		relative, err := filepath.Rel(dir, filepath.Join(root, "manifests", name))
-		require.NoError(t, err)
+		relative, relErr := filepath.Rel(dir, filepath.Join(root, "manifests", name))
+		require.NoError(t, relErr)
 		return strconv.Quote(relative)
 	}
 	text := "resources: [" + path("base") + "]\ncomponents: [" + path("components/webhook-static") + "]\n"

@@ -140,8 +140,8 @@ var creatorAttacks = []attack{
 			_, err = a.Kubectl(a.t.Context(), "create", "clusterrolebinding", "rules-"+a.namespace,
 				"--clusterrole=kube-aws-iam-controller-namespace-rules", "--user="+name)
 			require.NoError(a.t, err)
-			a.eventually(func(ctx context.Context) error { // whoever is given the right may
-				_, err := client.CoreV1().Namespaces().Patch(ctx, a.namespace, types.MergePatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+			a.eventually(func(ctx context.Context) (err error) { // whoever is given the right may
+				_, err = client.CoreV1().Namespaces().Patch(ctx, a.namespace, types.MergePatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
 				return err
 			})
 			_, err = a.Kubectl(a.t.Context(), "delete", "clusterrolebinding", "rules-"+a.namespace)

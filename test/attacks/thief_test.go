@@ -236,7 +236,7 @@ var thiefAttacks = []attack{
 			root, err := cluster.Root()
 			require.NoError(a.t, err)
 			for _, file := range []string{"rbac.yaml", "webhook.yaml"} { // under a name that matches no pod
-				text, err := os.ReadFile(filepath.Join(root, "manifests", "components", "webhook", file)) //nolint:gosec // a file of the repository
+				text, err := os.ReadFile(filepath.Join(root, "manifests", "components", "webhook", file))
 				require.NoError(a.t, err)
 				manifest := strings.ReplaceAll(string(text), "operator: NotIn, values: [kube-system]", "operator: In, values: [nobody]")
 				_, err = a.KubectlInput(a.t.Context(), strings.NewReader(manifest), "apply", "-f", "-")
