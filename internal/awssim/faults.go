@@ -42,6 +42,9 @@ type Settings struct {
 	Faults *[]Fault `json:"faults,omitempty"`
 	// DisabledAccounts are those in which STS is not active in the Region.
 	DisabledAccounts *[]string `json:"disabledAccounts,omitempty"`
+	// RolesPerAccount is the quota of roles, 1,000 until it is set. AWS raises
+	// it to 5,000 on request.
+	RolesPerAccount *int `json:"rolesPerAccount,omitempty"`
 }
 
 // faults holds the settings in force.
@@ -52,6 +55,7 @@ type faults struct {
 	short time.Duration
 	list  []Fault
 	off   []string
+	roles int
 }
 
 // Set changes settings of a simulation.
@@ -64,6 +68,7 @@ func (s *Sim) Set(settings Settings) {
 	set(&f.short, (*time.Duration)(settings.Session))
 	set(&f.list, settings.Faults)
 	set(&f.off, settings.DisabledAccounts)
+	set(&f.roles, settings.RolesPerAccount)
 }
 
 func set[T any](field *T, value *T) {
@@ -82,6 +87,12 @@ func (f *faults) session() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.short
+}
+
+func (f *faults) maxRoles() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.roles
 }
 
 func (f *faults) regionDisabled(account string) bool {

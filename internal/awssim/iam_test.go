@@ -236,6 +236,24 @@ func TestQuotas(t *testing.T) {
 	refused(t, err, "LimitExceeded", "tags")
 }
 
+func TestTheQuotaOfRolesIsTheAccounts(t *testing.T) {
+	w := newWorld(t, Options{})
+	for i := range defaultRolesPerAccount {
+		w.add(RoleSpec{Name: fmt.Sprintf("seeded-%d", i)})
+	}
+	_, err := w.create("one-more")
+	refused(t, err, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000")
+	_, err = w.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: new("seeded-0")})
+	require.NoError(t, err)
+	_, err = w.create("one-more")
+	require.NoError(t, err)
+	w.Set(Settings{RolesPerAccount: new(defaultRolesPerAccount + 1)})
+	_, err = w.create("raised")
+	require.NoError(t, err)
+	_, err = w.create("beyond")
+	refused(t, err, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1001")
+}
+
 func TestMalformedIdentityPoliciesAreRefused(t *testing.T) {
 	w := newWorld(t, Options{})
 	_, err := w.create("app")

@@ -16,6 +16,7 @@ const (
 	maxTrustPolicy         = 2048
 	maxInlinePolicies      = 10240
 	defaultPoliciesPerRole = 10
+	defaultRolesPerAccount = 1000
 )
 
 // tag is a tag; keys are compared without case and shown as given.
@@ -54,6 +55,17 @@ type role struct {
 	admin bool
 	// linked roles belong to a service and cannot be changed.
 	linked bool
+}
+
+// rolesLeft says whether an account has room for another role.
+func (a *account) rolesLeft(quota int) bool {
+	have := 0
+	for _, h := range a.roles {
+		if h.latest() != nil {
+			have++
+		}
+	}
+	return have < quota
 }
 
 func (r *role) clone() *role {

@@ -57,6 +57,9 @@ func createRole(q *request) (any, *apiError) {
 	if q.own().roles[strings.ToLower(r.name)].latest() != nil {
 		return nil, newError(http.StatusConflict, "EntityAlreadyExists", fmt.Sprintf("Role with name %s already exists.", r.name))
 	}
+	if quota := q.faults.maxRoles(); !q.own().rolesLeft(quota) {
+		return nil, limitExceeded(fmt.Sprintf("Cannot exceed quota for RolesPerAccount: %d", quota))
+	}
 	if failure = q.checkBoundary(r.boundary); failure != nil {
 		return nil, failure
 	}

@@ -57,6 +57,7 @@ func New(options Options) *Sim {
 	if s.maxAttached = options.PoliciesPerRole; s.maxAttached == 0 {
 		s.maxAttached = defaultPoliciesPerRole
 	}
+	s.faults.roles = defaultRolesPerAccount
 	return s
 }
 

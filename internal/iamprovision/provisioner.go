@@ -11,10 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/smithy-go/middleware"
-	"golang.org/x/time/rate"
 
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/limit"
 	"kube-aws-iam-controller/internal/trust"
 )
 
@@ -59,8 +59,7 @@ func New(cfg aws.Config, options Options) *Provisioner {
 	if options.Path == "" {
 		options.Path = DefaultPath(options.ClusterName)
 	}
-	limiter := rate.NewLimiter(rate.Limit(options.QPS), max(1, int(2*options.QPS)))
-	return &Provisioner{Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(takingTurns(limiter)))}
+	return &Provisioner{Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(takingTurns(limit.NewTurns(options.QPS))))}
 }
 
 // Disabled returns an *identity.InvalidError that says what has to be set before
@@ -133,12 +132,12 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 }
 
 // takingTurns returns what makes each operation wait for its turn at IAM.
-func takingTurns(limiter *rate.Limiter) func(*middleware.Stack) error {
+func takingTurns(turns *limit.Turns) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("TakeTurn", func(
 			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 		) (middleware.InitializeOutput, middleware.Metadata, error) {
-			if err := limiter.Wait(ctx); err != nil {
+			if err := turns.Wait(ctx); err != nil {
 				return middleware.InitializeOutput{}, middleware.Metadata{}, &awserr.PlainError{
 					Message: fmt.Sprintf("wait for a turn at IAM: %v", err), Err: err,
 				}

@@ -16,10 +16,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
-	"golang.org/x/time/rate"
 
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/limit"
 )
 
 // Options say on whose behalf roles are assumed.
@@ -50,7 +50,7 @@ type Assumer struct {
 	own     *ownIdentity
 	sts     *sts.Client
 	iam     *iam.Client // with the credentials before AssumeRole
-	limiter *rate.Limiter
+	turns   *limit.Turns
 	chained atomic.Pointer[chaining]
 	// principal is what trust policies have to name, once it is known.
 	principal once[string]
@@ -89,7 +89,7 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 		own:     own,
 		sts:     sts.NewFromConfig(cfg),
 		iam:     plain,
-		limiter: rate.NewLimiter(rate.Limit(options.QPS), max(1, int(2*options.QPS))),
+		turns:   limit.NewTurns(options.QPS),
 
 		podIdentity: podIdentity,
 	}, nil
@@ -197,7 +197,7 @@ func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identi
 func (a *Assumer) ask(
 	ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, tags []types.Tag,
 ) (*sts.AssumeRoleOutput, time.Time, error) {
-	if err := a.limiter.Wait(ctx); err != nil {
+	if err := a.turns.Wait(ctx); err != nil {
 		return nil, time.Time{}, fmt.Errorf("wait for a turn at STS: %w", err)
 	}
 	asked := time.Now().UTC().Truncate(time.Second)
