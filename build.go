@@ -66,7 +66,7 @@ func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controll
 	warnOfNoNamespace(logger, own)
 	warnOfTags(logger, assumer)
 	c := &controller{config: cfg, logger: logger, clients: clients, fence: fence, metrics: metrics}
-	if err = c.assemble(assumer, newProvisioner(cfg, assumer), registry); err != nil {
+	if err = c.assemble(assumer, c.newProvisioner(assumer), registry); err != nil {
 		return nil, err
 	}
 	if err = c.openWebhook(ctx, own, registry); err != nil {
@@ -277,14 +277,20 @@ func sessionOptions(cfg config.Config, own string) session.Options {
 }
 
 // newProvisioner prepares what makes roles, whether or not it is to make any.
-func newProvisioner(cfg config.Config, assumer *session.Assumer) *iamprovision.Provisioner {
+func (c *controller) newProvisioner(assumer *session.Assumer) *iamprovision.Provisioner {
+	uid := clusterUID{client: c.clients.Metadata, logger: c.logger}
 	return iamprovision.New(assumer.Config(), iamprovision.Options{
-		ClusterName:          cfg.ClusterName,
-		Path:                 cfg.RolePath,
-		Boundary:             cfg.PermissionsBoundary,
-		AllowWithoutBoundary: cfg.AllowRolesWithoutBoundary,
-		Tags:                 cfg.RoleTags,
-		QPS:                  cfg.IAMQPS,
+		ClusterName:          c.config.ClusterName,
+		Path:                 c.config.RolePath,
+		Boundary:             c.config.PermissionsBoundary,
+		AllowWithoutBoundary: c.config.AllowRolesWithoutBoundary,
+		Tags:                 c.config.RoleTags,
+		QPS:                  c.config.IAMQPS,
+		MaxPerNamespace:      c.config.MaxRolesPerNamespace,
+		ClusterUID:           uid.get,
+		AdoptUID:             c.config.AdoptRolesOfClusterUID,
+		Owners:               func() iter.Seq[identity.Key] { return c.accounts.Owners() },
+		Logger:               c.logger,
 		Principal:            assumer.Principal,
 		Account:              assumer.Account,
 		SessionName:          session.AccountName,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -114,6 +115,7 @@ func (b *Broker) correct(ctx context.Context, source Source, want identity.Desir
 	if role.Created {
 		role.Changed = []string{"role"}
 	}
+	role.Changed = slices.DeleteFunc(role.Changed, func(kind string) bool { return kind == identity.ClusterUIDKind }) // by nobody else
 	for _, kind := range role.Changed {
 		b.Metrics.ObserveDrift(kind)
 		b.Reporter.Warn(ctx, want, false, identity.RoleDriftCorrected, fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role.ARN, kind))

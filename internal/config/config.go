@@ -58,6 +58,12 @@ type Config struct {
 	RolePath string
 	// RoleTags are put on them.
 	RoleTags map[string]string
+	// MaxRolesPerNamespace is how many are made for one namespace, 0 for any
+	// number.
+	MaxRolesPerNamespace int
+	// AdoptRolesOfClusterUID is the UID of the cluster that this one replaces, ""
+	// for none.
+	AdoptRolesOfClusterUID string
 	// DriftInterval is how often they are looked at, 0 for never.
 	DriftInterval time.Duration
 	// OrphanSweepInterval is how often roles are looked for that nobody asks

@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Controller, command)
 	assert.Equal(t, Config{
-		LogFormat: "logfmt", KubeAPIQPS: 800, STSQPS: 250, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute, RefreshLimit: 20 * time.Minute, Workers: 30,
+		LogFormat: "logfmt", KubeAPIQPS: 800, STSQPS: 250, IAMQPS: 20, MaxRolesPerNamespace: 100, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute, RefreshLimit: 20 * time.Minute, Workers: 30,
 		ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, LeaderElectName: "kube-aws-iam-controller", RequireExternalID: identity.CheckOtherAccounts, SidecarLimits: limits,
 	}, c)
 }
@@ -70,7 +70,7 @@ func TestEveryFlagIsAlsoAnEnvironmentVariable(t *testing.T) {
 	assert.Equal(t, Config{
 		Debug: true, ClusterName: "flag-wins", RefreshLimit: 10 * time.Minute, STSQPS: 1.5, Workers: 3, LeaderElect: true,
 		LeaderElectNamespace: "infra", LogFormat: "json", SessionTags: true, CredentialsFile: "/creds", Kubeconfig: "/kube",
-		KubeAPIQPS: 800, ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, LeaderElectName: "kube-aws-iam-controller", RequireExternalID: identity.CheckOtherAccounts, SidecarLimits: limits, IAMQPS: 20, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute,
+		KubeAPIQPS: 800, ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, LeaderElectName: "kube-aws-iam-controller", RequireExternalID: identity.CheckOtherAccounts, SidecarLimits: limits, IAMQPS: 20, MaxRolesPerNamespace: 100, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute,
 	}, c)
 }
 
@@ -243,16 +243,20 @@ func TestSettingsOfRolesThatAreMade(t *testing.T) {
 	for flag, says := range map[string]string{
 		"--permissions-boundary=b": `"b" is not the ARN of a managed policy`,
 		"--permissions-boundary=arn:aws:iam::aws:policy/a,arn:aws:iam::aws:policy/b": "the ARN of one managed policy",
-		"--role-path=teams":         `"teams" is not a path`,
-		"--role-path=/teams":        "begins and ends with a slash",
-		"--role-tags=cost":          `"cost" is not a tag`,
-		"--role-tags=a!=b":          `"a!" is not the key of a tag`,
-		"--role-tags=AWS:x=b":       "is not the key of a tag",
-		"--role-tags=a=b!":          `the value of the tag "a"`,
-		"--role-tags=Managed-By=me": `the tag "Managed-By" is the controller's own`,
-		"--role-tags=a=1,A=2":       `the tag "a" is given twice`,
-		"--iam-qps=0":               "out of bounds",
-		"--role-ready-timeout=2h":   "out of bounds",
+		"--role-path=teams":                     `"teams" is not a path`,
+		"--role-path=/teams":                    "begins and ends with a slash",
+		"--role-tags=cost":                      `"cost" is not a tag`,
+		"--role-tags=a!=b":                      `"a!" is not the key of a tag`,
+		"--role-tags=AWS:x=b":                   "is not the key of a tag",
+		"--role-tags=a=b!":                      `the value of the tag "a"`,
+		"--role-tags=Managed-By=me":             `the tag "Managed-By" is the controller's own`,
+		"--role-tags=Kubernetes-Cluster-UID=me": `the tag "Kubernetes-Cluster-UID" is the controller's own`,
+		"--max-roles-per-namespace=-1":          "-1 is out of bounds",
+		"--max-roles-per-namespace=all":         `"all": give a whole number`,
+		"--adopt-roles-of-cluster-uid=prod":     `"prod" is not the UID of a Namespace: give what kubectl get namespace kube-system`,
+		"--role-tags=a=1,A=2":                   `the tag "a" is given twice`,
+		"--iam-qps=0":                           "out of bounds",
+		"--role-ready-timeout=2h":               "out of bounds",
 	} {
 		_, _, err = parse(t, flag)
 		require.ErrorContains(t, err, says, flag)

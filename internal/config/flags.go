@@ -141,6 +141,10 @@ func roleFlags(app *kingpin.Application, c *Config) {
 	app.Flag("role-path", "Path of the roles that are made, such as /teams/. The default is /kube-aws-iam-controller/<cluster name>/.").StringVar(&c.RolePath)
 	app.Flag("role-tags", "Tags for the roles that are made, besides those that make them the controller's: key=value,key=value.").
 		SetValue((*tagsValue)(&c.RoleTags))
+	app.Flag("max-roles-per-namespace", "Most roles that are made for one namespace, retained ones among them; 0 for any number.").
+		Default("100").IntVar(&c.MaxRolesPerNamespace)
+	app.Flag("adopt-roles-of-cluster-uid", "UID of the Namespace kube-system of a cluster that this one replaces under the same name: the roles made for its ServiceAccounts become this cluster's.").
+		StringVar(&c.AdoptRolesOfClusterUID)
 	app.Flag("drift-interval", "How often a role that was made is looked at for what somebody else changed; 0 for never.").
 		Default("1h").DurationVar(&c.DriftInterval)
 	app.Flag("orphan-sweep-interval", "How often roles are looked for that were made and that nobody asks for any more; 0 for never.").

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -48,7 +50,7 @@ var (
 const maxTags = 40
 
 // taken are the keys that the controller itself sets.
-var taken = []string{"managed-by", "kubernetes-cluster", "kubernetes-namespace", "kubernetes-service-account", "retained"}
+var taken = []string{"managed-by", "kubernetes-cluster", "kubernetes-namespace", "kubernetes-service-account", "kubernetes-cluster-uid", "retained"}
 
 func checkTags(tags map[string]string) error {
 	if len(tags) > maxTags {
@@ -75,6 +77,13 @@ func checkTags(tags map[string]string) error {
 func checkPath(value string) error {
 	if !rolePath.MatchString(value) {
 		return fmt.Errorf("%s is not a path: give one that begins and ends with a slash, such as /teams/", identity.Quote(value))
+	}
+	return nil
+}
+
+func checkUID(value string) error {
+	if _, err := uuid.Parse(value); err != nil || len(value) != 36 {
+		return fmt.Errorf("%s is not the UID of a Namespace: give what kubectl get namespace kube-system -o jsonpath={.metadata.uid} said in that cluster", identity.Quote(value))
 	}
 	return nil
 }

@@ -21,6 +21,9 @@ const (
 	minRefreshLimit = time.Second
 
 	maxInterval = 30 * 24 * time.Hour
+
+	// maxRoles is the most that AWS grants to an account.
+	maxRoles = 10_000
 )
 
 // Validate returns all that is wrong with c, nil if nothing. Each error names
@@ -40,6 +43,8 @@ func (c *Config) Validate() error {
 		flagError("permissions-boundary", optional(c.PermissionsBoundary, checkPolicyARN)),
 		flagError("role-path", optional(c.RolePath, checkPath)),
 		flagError("role-tags", checkTags(c.RoleTags)),
+		flagError("max-roles-per-namespace", between(c.MaxRolesPerNamespace, 0, maxRoles)),
+		flagError("adopt-roles-of-cluster-uid", optional(c.AdoptRolesOfClusterUID, checkUID)),
 		flagError("drift-interval", between(c.DriftInterval, 0, maxInterval)),
 		flagError("orphan-sweep-interval", between(c.OrphanSweepInterval, 0, maxInterval)),
 		flagError("role-ready-timeout", between(c.RoleReadyTimeout, 0, time.Hour)),

@@ -20,6 +20,7 @@ const (
 	trustKind    = "trust"
 	sessionKind  = "session"
 	tagsKind     = "tags"
+	uidKind      = identity.ClusterUIDKind
 	managedKind  = "managed-policies"
 	inlineKind   = "inline-policy"
 )
@@ -43,6 +44,7 @@ func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]
 		{trustKind, p.correctTrust},
 		{sessionKind, p.lengthenSession},
 		{tagsKind, p.correctTags},
+		{uidKind, p.markCluster},
 	} {
 		differed, err := part.correct(ctx, s, have)
 		if err != nil {
@@ -139,6 +141,16 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 		return true, nil
 	}
 	_, err := p.iam.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &s.name, TagKeys: []string{retainedTag}})
+	return true, err
+}
+
+// markCluster gives a role that was made before, or that is adopted, the tag that
+// tells clusters of one name apart.
+func (p *Provisioner) markCluster(ctx context.Context, s spec, have *types.Role) (bool, error) {
+	if differs := s.uid != "" && toMap(have.Tags)[uidTag] != s.uid; !differs || s.look {
+		return differs, nil
+	}
+	_, err := p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &s.name, Tags: toTags(map[string]string{uidTag: s.uid})})
 	return true, err
 }
 

@@ -29,6 +29,7 @@ func (p *Provisioner) Delete(ctx context.Context, key identity.Key, id string) (
 		return false, failed(name, err)
 	}
 	p.deleted.note(aws.ToString(have.RoleId), time.Now())
+	p.census.gone(p.ClusterName, name)
 	return true, nil
 }
 
@@ -40,8 +41,15 @@ func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (
 	if err != nil || have == nil {
 		return false, err
 	}
-	_, err = p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &name, Tags: toTags(map[string]string{retainedTag: "true"})})
+	tags := map[string]string{retainedTag: "true"}
+	uid, err := p.uid(ctx)
 	if err != nil {
+		return false, failed(name, err)
+	}
+	if uid != "" {
+		tags[uidTag] = uid
+	}
+	if _, err = p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &name, Tags: toTags(tags)}); err != nil {
 		return false, failed(name, err)
 	}
 	return true, nil
@@ -61,7 +69,11 @@ func (p *Provisioner) find(ctx context.Context, key identity.Key, id string) (*t
 	case err != nil:
 		return nil, failed(name, err)
 	}
-	return have, p.owned(key, have, id)
+	uid, err := p.uid(ctx)
+	if err != nil {
+		return nil, failed(name, err)
+	}
+	return have, p.owned(key, have, id, uid)
 }
 
 // dismantle takes the policies first, so that a role which cannot be deleted can do

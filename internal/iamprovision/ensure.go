@@ -35,6 +35,9 @@ func (p *Provisioner) Ensure(ctx context.Context, want identity.Desired, id stri
 		return identity.Role{}, failed(roleName(p.ClusterName, want.Key), err)
 	}
 	role, err := p.ensure(ctx, s, id)
+	if role.ID != "" {
+		p.census.made(p.ClusterName, s.name)
+	}
 	if err != nil {
 		return role, failed(s.name, err)
 	}
@@ -66,11 +69,17 @@ func (p *Provisioner) ensure(ctx context.Context, s spec, id string) (identity.R
 // create makes the role and fills it: two writes and no read for a role with
 // an inline policy.
 func (p *Provisioner) create(ctx context.Context, s spec) (identity.Role, error) {
+	if err := p.admit(ctx, s); err != nil {
+		return identity.Role{}, err
+	}
 	out, err := p.iam.CreateRole(ctx, &iam.CreateRoleInput{
 		RoleName: &s.name, Path: &s.path, AssumeRolePolicyDocument: &s.trust, Description: &s.description,
-		MaxSessionDuration: &s.session, PermissionsBoundary: optional(s.boundary), Tags: toTags(s.tags),
+		MaxSessionDuration: &s.session, PermissionsBoundary: optional(s.boundary), Tags: toTags(s.allTags()),
 	})
 	if err != nil {
+		if _, _, answered := awserr.Answer(err); answered && !isTaken(err) {
+			p.census.gone(p.ClusterName, s.name) // it was counted for nothing
+		}
 		return identity.Role{}, err
 	}
 	if out.Role == nil {
@@ -103,7 +112,7 @@ func (p *Provisioner) match(ctx context.Context, s spec, have *types.Role, id st
 	if failure != nil {
 		return identity.Role{}, failure
 	}
-	if err := p.owned(s.key, have, id); err != nil {
+	if err := p.owned(s.key, have, id, s.uid); err != nil {
 		return identity.Role{}, err
 	}
 	if aws.ToString(have.Path) != s.path {
@@ -123,14 +132,22 @@ func (p *Provisioner) match(ctx context.Context, s spec, have *types.Role, id st
 }
 
 // owned returns an error unless a role is the identity's: by its tags, and by
-// its id where that is known, since somebody else may have recreated it.
-func (p *Provisioner) owned(key identity.Key, have *types.Role, id string) error {
+// its id where that is known, since somebody else may have recreated it. uid is the
+// cluster's: a role that has none was made before that was known.
+func (p *Provisioner) owned(key identity.Key, have *types.Role, id, uid string) error {
 	name := aws.ToString(have.RoleName)
+	other, tagged := toMap(have.Tags)[uidTag]
 	switch {
 	case name != roleName(p.ClusterName, key):
 		return notOwned(name, "its name differs in case from the one that is wanted, and IAM takes both for one")
 	case !carries(toMap(have.Tags), ownTags(p.ClusterName, key)):
 		return notOwned(name, "its tags do not say so")
+	case tagged && uid != "" && other != uid && other != p.AdoptUID:
+		return &identity.StepError{
+			Reason:  identity.RoleNotOwned,
+			Message: fmt.Sprintf("Role '%s' exists and is that of another cluster of this one's name; nothing in it was changed. %s", name, p.another(name, other, uid)),
+			Err:     errForeign,
+		}
 	case id != "" && id != aws.ToString(have.RoleId):
 		return notOwned(name, "it was deleted and created again by somebody else")
 	}

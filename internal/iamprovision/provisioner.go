@@ -6,15 +6,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/smithy-go/middleware"
+	"github.com/go-kit/log"
 
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/limit"
+	"kube-aws-iam-controller/internal/ratelimit"
 	"kube-aws-iam-controller/internal/trust"
 )
 
@@ -30,6 +32,16 @@ type Options struct {
 	AllowWithoutBoundary bool
 	// Tags are put on each role besides those that make it ours.
 	Tags map[string]string
+	// MaxPerNamespace is how many roles are made for one namespace, 0 for any number.
+	MaxPerNamespace int
+	// ClusterUID returns the UID of the cluster, "" where that is not known. nil is
+	// for one that is not.
+	ClusterUID func(context.Context) (string, error)
+	// AdoptUID is that of the cluster whose roles become this one's, "" for none.
+	AdoptUID string
+	// Owners yields what asks for a role of its own. nil is for not known.
+	Owners func() iter.Seq[identity.Key]
+	Logger log.Logger // nil for none
 	// QPS is how many requests a second are made at most, twice as many for
 	// a moment.
 	QPS float64
@@ -51,6 +63,7 @@ type Provisioner struct {
 	Options
 	iam     *iam.Client
 	deleted deleted
+	census  *census
 }
 
 // New returns a Provisioner with the controller's credentials in cfg. It makes
@@ -59,7 +72,12 @@ func New(cfg aws.Config, options Options) *Provisioner {
 	if options.Path == "" {
 		options.Path = DefaultPath(options.ClusterName)
 	}
-	return &Provisioner{Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(takingTurns(limit.NewTurns(options.QPS))))}
+	if options.Logger == nil {
+		options.Logger = log.NewNopLogger()
+	}
+	return &Provisioner{
+		Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(takingTurns(ratelimit.New(options.QPS)))), census: newCensus(),
+	}
 }
 
 // Disabled returns an *identity.InvalidError that says what has to be set before
@@ -93,6 +111,7 @@ type spec struct {
 	session     int32  // seconds
 	description string
 	tags        map[string]string
+	uid         string // of the cluster, "" if not known
 	// look says that nothing is to be written.
 	look bool
 }
@@ -120,6 +139,10 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 		tags = map[string]string{}
 	}
 	maps.Copy(tags, ownTags(p.ClusterName, want.Key))
+	uid, err := p.uid(ctx)
+	if err != nil {
+		return spec{}, err
+	}
 	return spec{
 		key: want.Key, want: want,
 		name: roleName(p.ClusterName, want.Key), path: p.Path,
@@ -128,11 +151,24 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 		session:     max(maxSessionFloor, int32(want.SessionDuration.Seconds())),
 		description: "ServiceAccount " + want.Namespace + "/" + want.Name + " of the cluster " + p.ClusterName,
 		tags:        tags,
+		uid:         uid,
 	}, nil
 }
 
+// uid returns the UID of the cluster, "" where that is not known.
+func (p *Provisioner) uid(ctx context.Context) (string, error) {
+	if p.ClusterUID == nil {
+		return "", nil
+	}
+	uid, err := p.ClusterUID(ctx)
+	if err != nil {
+		return "", awserr.Plain(err, "learn the UID of this cluster: %v", err)
+	}
+	return uid, nil
+}
+
 // takingTurns returns what makes each operation wait for its turn at IAM.
-func takingTurns(turns *limit.Turns) func(*middleware.Stack) error {
+func takingTurns(turns *ratelimit.Limiter) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("TakeTurn", func(
 			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,

@@ -6,11 +6,13 @@ import (
 	"iter"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/go-kit/log/level"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/trust"
 )
 
 // perPage is the most that IAM lists at once:
@@ -29,16 +31,20 @@ func (p *Provisioner) Sweep(ctx context.Context, owners iter.Seq[identity.Key], 
 	for key := range owners {
 		known[roleName(p.ClusterName, key)] = true
 	}
-	names, err := p.names(ctx)
+	uid, err := p.uid(ctx)
+	if err != nil {
+		return err
+	}
+	roles, err := p.list(ctx)
 	if err != nil {
 		return awserr.Describe(err)
 	}
 	var failures []error
-	for _, name := range names {
-		if known[name] {
+	for _, role := range roles {
+		if known[role.name] {
 			continue
 		}
-		if err = p.trace(ctx, name, found); err != nil {
+		if err = p.trace(ctx, role.name, uid, found); err != nil {
 			failures = append(failures, awserr.Describe(err))
 		}
 		if ctx.Err() != nil {
@@ -48,28 +54,45 @@ func (p *Provisioner) Sweep(ctx context.Context, owners iter.Seq[identity.Key], 
 	return errors.Join(failures...)
 }
 
-// names returns those of all roles under our path.
-func (p *Provisioner) names(ctx context.Context) ([]string, error) {
-	return collect(ctx, iam.NewListRolesPaginator(p.iam, &iam.ListRolesInput{PathPrefix: &p.Path, MaxItems: new(int32(perPage))}),
-		func(out *iam.ListRolesOutput) (names []string) {
-			for i := range out.Roles {
-				names = append(names, aws.ToString(out.Roles[i].RoleName))
-			}
-			return names
-		})
-}
-
 // trace calls found if the tags of a role tell that it was made for an identity
-// of this cluster, and not retained.
-func (p *Provisioner) trace(ctx context.Context, name string, found func(identity.Key, string)) error {
+// of this cluster, and not retained. Of a cluster whose roles are adopted, only those
+// that are asked for are: the others' ServiceAccounts may yet be restored.
+func (p *Provisioner) trace(ctx context.Context, name, uid string, found func(identity.Key, string)) error {
 	have, err := p.read(ctx, name)
 	if err != nil {
 		return gone(err)
 	}
 	tags := toMap(have.Tags)
 	key := identity.Key{Source: identity.ServiceAccount, Namespace: tags[namespaceTag], Name: tags[accountTag]}
-	if _, retained := tags[retainedTag]; !retained && canBe(key) && p.owned(key, have, "") == nil {
-		found(key, aws.ToString(have.RoleId))
+	if !canBe(key) || !carries(tags, ownTags(p.ClusterName, key)) {
+		return nil
+	}
+	if other, tagged := tags[uidTag]; tagged && uid != "" && other != uid {
+		level.Warn(p.Logger).Log("msg", "a role under the path of this cluster is that of another cluster of its name, and is left alone",
+			"role", name, "cluster_uid", other, "this_cluster_uid", uid)
+		return nil
+	}
+	if p.owned(key, have, "", uid) != nil {
+		return nil
+	}
+	if _, retained := tags[retainedTag]; retained {
+		return p.checkRetained(ctx, key, have)
+	}
+	found(key, aws.ToString(have.RoleId))
+	return nil
+}
+
+// checkRetained says in the log whether somebody else changed whom a retained role
+// trusts. It is not corrected: a role is retained for people to go on with. Once its
+// ServiceAccount is back, it is.
+func (p *Provisioner) checkRetained(ctx context.Context, key identity.Key, have *types.Role) error {
+	s, err := p.spec(ctx, identity.Desired{Key: key, ExternalID: trust.ExternalID(key.Namespace, p.ClusterName), Own: &identity.OwnRole{}})
+	if err != nil {
+		return err
+	}
+	if !samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), s.trust) {
+		level.Error(p.Logger).Log("msg", "a retained role does not have the trust policy that it was given: see who may assume it, and delete it if it is not needed",
+			"role", aws.ToString(have.Arn), "object", key)
 	}
 	return nil
 }

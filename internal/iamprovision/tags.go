@@ -17,6 +17,9 @@ const (
 	clusterTag   = "kubernetes-cluster"
 	namespaceTag = "kubernetes-namespace"
 	accountTag   = "kubernetes-service-account"
+	// uidTag tells clusters of one name apart. Roles that were made before there was
+	// this tag lack it, and are given it.
+	uidTag = "kubernetes-cluster-uid"
 	// retainedTag is on a role that is kept although nobody asks for it.
 	retainedTag = "retained"
 
@@ -28,6 +31,15 @@ func ownTags(cluster string, key identity.Key) map[string]string {
 	return map[string]string{
 		managedByTag: managedBy, clusterTag: cluster, namespaceTag: key.Namespace, accountTag: key.Name,
 	}
+}
+
+// allTags are the tags of a new role.
+func (s spec) allTags() map[string]string {
+	tags := maps.Clone(s.tags)
+	if s.uid != "" {
+		tags[uidTag] = s.uid
+	}
+	return tags
 }
 
 // carries says whether a role has all of some tags.

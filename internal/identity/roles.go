@@ -34,3 +34,8 @@ type Role struct {
 	// Kept is why it is left as it was, "" if it is not.
 	Kept string
 }
+
+// ClusterUIDKind is what of a role was changed when it was given the tag with the
+// UID of its cluster. Nobody else had changed that: it was made before there was the
+// tag, or was adopted.
+const ClusterUIDKind = "cluster-uid"

@@ -19,7 +19,7 @@ import (
 
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/limit"
+	"kube-aws-iam-controller/internal/ratelimit"
 )
 
 // Options say on whose behalf roles are assumed.
@@ -50,7 +50,7 @@ type Assumer struct {
 	own     *ownIdentity
 	sts     *sts.Client
 	iam     *iam.Client // with the credentials before AssumeRole
-	turns   *limit.Turns
+	turns   *ratelimit.Limiter
 	chained atomic.Pointer[chaining]
 	// principal is what trust policies have to name, once it is known.
 	principal once[string]
@@ -89,7 +89,7 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 		own:     own,
 		sts:     sts.NewFromConfig(cfg),
 		iam:     plain,
-		turns:   limit.NewTurns(options.QPS),
+		turns:   ratelimit.New(options.QPS),
 
 		podIdentity: podIdentity,
 	}, nil

@@ -1,5 +1,5 @@
-// Package limit shares out the requests that a service grants to the process.
-package limit
+// Package ratelimit shares out the requests that a service grants to the process.
+package ratelimit
 
 import (
 	"context"
@@ -10,11 +10,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Turns are those of requests to one service. What a namespace asks for over and
+// A Limiter gives turns to requests to one service. What a namespace asks for over and
 // over has half of them at the most, so that whoever asks for the first time, or has
-// credentials that run out, finds the other half free. They are for use by many at
+// credentials that run out, finds the other half free. It is for use by many at
 // once.
-type Turns struct {
+type Limiter struct {
 	all *rate.Limiter
 	// half and burst are for what one namespace repeats.
 	half  rate.Limit
@@ -25,9 +25,9 @@ type Turns struct {
 	swept   time.Time
 }
 
-// NewTurns returns so many turns a second, twice as many for a moment.
-func NewTurns(qps float64) *Turns {
-	return &Turns{
+// New returns so many turns a second, twice as many for a moment.
+func New(qps float64) *Limiter {
+	return &Limiter{
 		all:  rate.NewLimiter(rate.Limit(qps), max(1, int(2*qps))),
 		half: rate.Limit(qps / 2), burst: max(1, int(qps/2)),
 		repeats: map[string]*rate.Limiter{},
@@ -43,7 +43,7 @@ func Repeats(ctx context.Context, namespace string) context.Context {
 }
 
 // Wait waits for a turn.
-func (t *Turns) Wait(ctx context.Context) error {
+func (t *Limiter) Wait(ctx context.Context) error {
 	if namespace, repeats := ctx.Value(repeated{}).(string); repeats {
 		if err := t.of(namespace, time.Now()).Wait(ctx); err != nil {
 			return err
@@ -53,7 +53,7 @@ func (t *Turns) Wait(ctx context.Context) error {
 }
 
 // of returns what bounds the repeats of a namespace.
-func (t *Turns) of(namespace string, now time.Time) *rate.Limiter {
+func (t *Limiter) of(namespace string, now time.Time) *rate.Limiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if now.Sub(t.swept) > time.Minute {
@@ -66,4 +66,10 @@ func (t *Turns) of(namespace string, now time.Time) *rate.Limiter {
 		t.repeats[namespace] = limiter
 	}
 	return limiter
+}
+
+// ForAll marks what is done with a context as everybody's, whoever is the first to
+// need it.
+func ForAll(ctx context.Context) context.Context {
+	return context.WithValue(ctx, repeated{}, nil)
 }

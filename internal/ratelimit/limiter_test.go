@@ -1,4 +1,4 @@
-package limit
+package ratelimit
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 func TestWhatANamespaceRepeatsHasHalfOfTheTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := NewTurns(20)
+		turns := New(20)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var had atomic.Int64
@@ -41,7 +41,7 @@ func TestWhatANamespaceRepeatsHasHalfOfTheTurns(t *testing.T) {
 
 func TestRepeatsOfOneNamespaceKeepNoOtherWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := NewTurns(20)
+		turns := New(20)
 		for range 30 {
 			require.NoError(t, turns.Wait(Repeats(t.Context(), "attacker")))
 		}
@@ -53,7 +53,7 @@ func TestRepeatsOfOneNamespaceKeepNoOtherWaiting(t *testing.T) {
 
 func TestNamespacesThatRepeatNothingAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := NewTurns(1000)
+		turns := New(1000)
 		for i := range 100 {
 			require.NoError(t, turns.Wait(Repeats(t.Context(), fmt.Sprint(i))))
 		}
