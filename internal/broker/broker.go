@@ -49,6 +49,7 @@ type Broker struct {
 	troubles troubles
 	warned   warned
 	restores budgets
+	removals removals
 	relabels budgets
 	fresh    freshRoles
 	looks    looks
@@ -210,11 +211,12 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 		return wait, nil
 	}
 	start := time.Now()
-	creds, created, err := b.issue(ctx, &want, have, reason)
+	creds, created, err := b.issue(b.marked(ctx, want, have, reason), &want, have, reason)
 	if errors.Is(err, ErrSlow) {
 		b.restores.giveBack(want.Key, time.Now())
 		return 0, err
 	}
+	b.restores.tried(want.Key, time.Now())
 	if have.Unreadable != "" {
 		b.Reporter.Warn(ctx, want, false, identity.ReadSecretFailed, fmt.Sprintf(
 			"Failed to parse expirary time '%s' from secret %s/%s: not a time", have.Unreadable, want.Namespace, want.SecretName))
@@ -305,6 +307,9 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 	have := b.Secrets.Observe(key)
 	held := b.holds(key)
 	if !have.Exists && !held {
+		if b.restores.triedOfLate(key, time.Now()) {
+			b.removals.note(key.Namespace, time.Now()) // its Secret went with it
+		}
 		b.Secrets.Forget(key)
 		b.proofs.forget(key)
 		b.looks.forget(key)
@@ -322,6 +327,7 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 	if err != nil || !released {
 		return 0, err
 	}
+	b.removals.note(key.Namespace, time.Now())
 	id := have.RoleID
 	if have.Edited {
 		id = "" // whoever wrote it could keep the role

@@ -36,8 +36,11 @@ type budgets struct {
 }
 
 // spending says when the bucket of an identity is empty again, and when it was
-// last served.
-type spending struct{ emptyAt, servedAt time.Time }
+// last tried and served.
+type spending struct{ emptyAt, triedAt, servedAt time.Time }
+
+// triedWithin is how long it is remembered that an identity was tried.
+const triedWithin = budgetBurst * budgetRefill
 
 // spend takes one renewal from an identity's budget and returns 0, or how long
 // to wait for it.
@@ -109,6 +112,10 @@ func (s spending) repeats(now time.Time) bool {
 	return !s.servedAt.IsZero() && now.Sub(s.servedAt) < repeatWithin
 }
 
+func (s spending) wasTried(now time.Time) bool {
+	return !s.triedAt.IsZero() && now.Sub(s.triedAt) < triedWithin
+}
+
 // served remembers that an identity has been given credentials.
 func (b *budgets) served(key identity.Key, now time.Time) {
 	b.mu.Lock()
@@ -117,6 +124,23 @@ func (b *budgets) served(key identity.Key, now time.Time) {
 		own.servedAt = now
 		b.spent[key] = own
 	}
+}
+
+// tried remembers that credentials were asked for, whatever came of it.
+func (b *budgets) tried(key identity.Key, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if own, is := b.spent[key]; is {
+		own.triedAt = now
+		b.spent[key] = own
+	}
+}
+
+// triedOfLate says whether an identity was tried in the last minutes.
+func (b *budgets) triedOfLate(key identity.Key, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.spent[key].wasTried(now)
 }
 
 // servedOfLate says whether an identity was given credentials just now, so that
@@ -136,6 +160,6 @@ func (b *budgets) sweep(now time.Time) {
 		b.spent, b.repeats = map[identity.Key]spending{}, newTurnstile(repeatBurst, repeatRefill)
 	}
 	b.swept = now
-	maps.DeleteFunc(b.spent, func(_ identity.Key, s spending) bool { return !s.emptyAt.After(now) && !s.repeats(now) })
+	maps.DeleteFunc(b.spent, func(_ identity.Key, s spending) bool { return !s.emptyAt.After(now) && !s.wasTried(now) })
 	b.repeats.sweep(now)
 }

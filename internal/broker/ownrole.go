@@ -11,6 +11,7 @@ import (
 	"github.com/go-kit/log/level"
 
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/ratelimit"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
@@ -166,7 +167,8 @@ func (b *Broker) dispose(ctx context.Context, key identity.Key, id string) (time
 	if retain {
 		end, told = b.Roles.Retain, "The role that was made for this ServiceAccount is kept, with the tag retained=true"
 	}
-	there, err := end(ctx, key, cmp.Or(b.orphans.id(key), b.fresh.id(key, id)))
+	b.removals.note(key.Namespace, time.Now())
+	there, err := end(ratelimit.Repeats(ctx, key.Namespace), key, cmp.Or(b.orphans.id(key), b.fresh.id(key, id)))
 	var step *identity.StepError
 	switch {
 	case errors.As(err, &step) && step.Reason == identity.RoleNotOwned:
