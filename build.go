@@ -97,7 +97,7 @@ func (c *controller) assemble(sessions *session.Assumer, roles broker.Roles, reg
 	c.events.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: c.clients.Events.CoreV1().Events("")})
 	recorder := c.events.NewRecorder(runtime.NewScheme(), corev1.EventSource{Component: report.Component})
 	reporter := report.New(recorder, c.clients.Core.CoreV1(), c.logger)
-	if err = c.openRules(sessions, reporter, keys); err != nil {
+	if err = c.openRules(sessions, roles, reporter, keys); err != nil {
 		return err
 	}
 	b := broker.New(broker.Config{
@@ -181,7 +181,7 @@ func (c *controller) openSources() (map[identity.Source]broker.Source, []func() 
 
 // openRules makes what knows which roles namespaces may use.
 func (c *controller) openRules(
-	sessions *session.Assumer, reporter *report.Reporter, keys []func() iter.Seq[identity.Key],
+	sessions *session.Assumer, roles broker.Roles, reporter *report.Reporter, keys []func() iter.Seq[identity.Key],
 ) error {
 	informer, err := c.clients.NamespaceInformer(c.config.Namespace, namespaces.Transform)
 	if err != nil {
@@ -189,7 +189,7 @@ func (c *controller) openRules(
 	}
 	c.rules = &rules{
 		Source: namespaces.NewSource(c.clients.Metadata, informer, namespaces.Config{
-			Restrict: c.config.NamespaceRestrictions, Base: sessions.Base,
+			Restrict: c.config.NamespaceRestrictions, Base: sessions.Base, Managed: roles.Reference,
 		}),
 		runsOn: sessions.RunsOn, informer: informer, reporter: reporter, keys: keys,
 		changed: map[string]bool{}, wake: make(chan struct{}, 1),

@@ -127,7 +127,7 @@ func awsFlags(app *kingpin.Application, c *Config) {
 }
 
 func tenantFlags(app *kingpin.Application, c *Config) {
-	app.Flag("namespace-restrictions", "Let a namespace use no role unless its annotations iam.amazonaws.com/allowed-roles or iam.amazonaws.com/permitted say which.").
+	app.Flag("namespace-restrictions", "Let a namespace use no role unless its annotations iam.amazonaws.com/allowed-roles, iam.amazonaws.com/permitted or iam.amazonaws.com/managed-roles say which.").
 		BoolVar(&c.NamespaceRestrictions)
 	app.Flag(checkFlag, "Use an existing role only if STS refuses a wrong external ID for it, which is tried before its first use and daily: off, other-accounts (roles of ServiceAccounts in other accounts) or all.").
 		Default(string(identity.CheckOtherAccounts)).SetValue((*checkValue)(&c.RequireExternalID))

@@ -4,6 +4,7 @@ package namespaces
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,6 +25,9 @@ var Resource = corev1.SchemeGroupVersion.WithResource("namespaces")
 type Config struct {
 	// Restrict lets a namespace without rules use no role.
 	Restrict bool
+	// Managed returns the role that would be made for a ServiceAccount. nil is for
+	// none.
+	Managed func(context.Context, identity.Key) (identity.RoleReference, error)
 	// Base returns where role names in rules are looked up.
 	Base func(context.Context) (identity.BaseRole, error)
 }
@@ -47,11 +51,15 @@ type ruled struct {
 	// rules and what is malformed about them. written is what they were read
 	// from, as pairs.
 	rules     Rules
+	managed   managed
 	malformed string
 	written   [][2]string
 	// unknown are keys that look as if they were rules, and are not.
 	unknown []string
 }
+
+// says says whether anything is said of roles.
+func (r *ruled) says() bool { return r.hasRules() || r != nil && r.managed != unsaid }
 
 func (r *ruled) hasRules() bool { return r != nil && len(r.rules) > 0 }
 
@@ -77,7 +85,7 @@ func Transform(obj any) (any, error) {
 // read returns the rules of a namespace, nil if it has none.
 func read(meta *metav1.ObjectMeta) *ruled {
 	r := &ruled{name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion}
-	for _, key := range []string{AllowedRoles, Permitted} {
+	for _, key := range []string{AllowedRoles, Permitted, ManagedRoles} {
 		if value, has := meta.Annotations[key]; has {
 			r.written = append(r.written, [2]string{key, value})
 		}
@@ -89,8 +97,10 @@ func read(meta *metav1.ObjectMeta) *ruled {
 	if r.written == nil {
 		return nil
 	}
-	var err error
-	if r.rules, err = ParseRules(meta.Annotations); err != nil {
+	var err1, err2 error
+	r.rules, err1 = ParseRules(meta.Annotations)
+	r.managed, err2 = parseManaged(meta.Annotations)
+	if err := errors.Join(err1, err2); err != nil {
 		r.malformed = err.Error()
 	}
 	return r
@@ -104,15 +114,25 @@ func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context
 	switch {
 	case err != nil:
 		return err
-	case !r.hasRules() && s.Restrict:
-		return refusal(key, fmt.Sprintf("any role: it has neither %s nor %s, and this controller runs with --namespace-restrictions. "+
-			`Have whoever administers the namespace annotate it with those that it may, such as %s: ["app", "team-a/*"]`, AllowedRoles, Permitted, AllowedRoles))
-	case !r.hasRules():
+	case r.says():
+	case s.Restrict:
+		return noRules(key)
+	default:
 		return nil
 	}
 	asked, err := role(ctx)
 	if err != nil {
 		return err
+	}
+	if err, said := s.permitManaged(ctx, key, r, asked); said {
+		return err
+	}
+	switch {
+	case r.hasRules():
+	case s.Restrict:
+		return noRules(key)
+	default:
+		return nil
 	}
 	base, err := s.Base(ctx)
 	if err != nil {
@@ -122,6 +142,12 @@ func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context
 		return refusal(key, fmt.Sprintf("role '%s': %s", asked, refusing))
 	}
 	return nil
+}
+
+func noRules(key identity.Key) error {
+	return refusal(key, fmt.Sprintf("any role: it has neither %s nor %s, and this controller runs with --namespace-restrictions. "+
+		`Have whoever administers the namespace annotate it with those that it may, such as %s: ["app", "team-a/*"], or with %s: "true" for roles that are made for its ServiceAccounts`,
+		AllowedRoles, Permitted, AllowedRoles, ManagedRoles))
 }
 
 func refusal(key identity.Key, what string) error {

@@ -197,7 +197,7 @@ func TestWhatLooksLikeARuleAndIsNoneIsSaidAndRefusesNothing(t *testing.T) {
 	for _, part := range []string{
 		"iam.amazonaws.com/allowed-role is not known on a Namespace and restricts nothing: did you mean iam.amazonaws.com/allowed-roles?",
 		"did you mean iam.amazonaws.com/permitted?",
-		"iam.amazonaws.com/colour is not known on a Namespace and restricts nothing: those that are read are iam.amazonaws.com/allowed-roles and iam.amazonaws.com/permitted",
+		"iam.amazonaws.com/colour is not known on a Namespace and restricts nothing: those that are read are iam.amazonaws.com/allowed-roles, iam.amazonaws.com/permitted and iam.amazonaws.com/managed-roles",
 	} {
 		assert.Contains(t, told[0].Unknown, part)
 	}

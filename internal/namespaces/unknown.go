@@ -14,7 +14,7 @@ const maxUnknown = 3
 // unknownKeys returns keys with our prefix that are not read on Namespaces.
 func unknownKeys(annotations map[string]string) (keys []string) {
 	for key := range annotations {
-		if strings.HasPrefix(key, identity.Prefix) && key != AllowedRoles && key != Permitted {
+		if strings.HasPrefix(key, identity.Prefix) && key != AllowedRoles && key != Permitted && key != ManagedRoles {
 			keys = append(keys, strings.Clone(key))
 		}
 	}
@@ -27,9 +27,9 @@ func unknownKeys(annotations map[string]string) (keys []string) {
 func describeUnknown(keys []string) string {
 	var all []string
 	for _, key := range keys {
-		remedy := "those that are read are " + AllowedRoles + " and " + Permitted
+		remedy := "those that are read are " + AllowedRoles + ", " + Permitted + " and " + ManagedRoles
 		name := strings.TrimPrefix(key, identity.Prefix)
-		if nearest := identity.Nearest(name, []string{"allowed-roles", "permitted"}); nearest != "" {
+		if nearest := identity.Nearest(name, []string{"allowed-roles", "permitted", "managed-roles"}); nearest != "" {
 			remedy = "did you mean " + identity.Prefix + nearest + "?"
 		}
 		all = append(all, "the annotation "+identity.Cut(key)+" is not known on a Namespace and restricts nothing: "+remedy)
