@@ -2,6 +2,7 @@ package attacks
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -24,6 +25,8 @@ var grounds = []struct {
 		rules: true, components: []string{"namespace-rules"}, args: []string{"--namespace-restrictions", "--require-external-id", "--session-tags"},
 	}, [][]attack{strictAttacks, creatorAttacks}},
 	{"through an intermediate role", settings{through: "through"}, [][]attack{throughAttacks}},
+	{"with few roles", settings{args: []string{fmt.Sprintf("--max-roles-per-namespace=%d", fewRoles)}}, [][]attack{countAttacks}},
+	{"with few requests", settings{slow: true}, [][]attack{shareAttacks}},
 }
 
 func TestAttacks(t *testing.T) {
