@@ -327,7 +327,6 @@ func (b *Broker) retire(ctx context.Context, source Source, key identity.Key) (t
 	if err != nil || !released {
 		return 0, err
 	}
-	b.removals.note(key.Namespace, time.Now())
 	id := have.RoleID
 	if have.Edited {
 		id = "" // whoever wrote it could keep the role

@@ -167,7 +167,6 @@ func (b *Broker) dispose(ctx context.Context, key identity.Key, id string) (time
 	if retain {
 		end, told = b.Roles.Retain, "The role that was made for this ServiceAccount is kept, with the tag retained=true"
 	}
-	b.removals.note(key.Namespace, time.Now())
 	there, err := end(ratelimit.Repeats(ctx, key.Namespace), key, cmp.Or(b.orphans.id(key), b.fresh.id(key, id)))
 	var step *identity.StepError
 	switch {

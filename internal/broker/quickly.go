@@ -49,8 +49,10 @@ func (r unhurried) Differs(ctx context.Context, want identity.Desired, id string
 
 // mayRemove returns how long to wait, or ErrSlow, before anything of an identity is
 // taken away: each takes a call or two, and a Secret with our labels, or a
-// finalizer, is put on in a loop at no cost. asks says that IAM is asked, too.
+// finalizer, is put on in a loop at no cost. asks says that IAM is asked, too. What
+// the namespace asks for anew meanwhile is known to be in place of it.
 func (b *Broker) mayRemove(ctx context.Context, key identity.Key, asks bool) (time.Duration, error) {
+	b.removals.note(key.Namespace, time.Now())
 	if asks {
 		if err := mayWait(ctx); err != nil {
 			return 0, err

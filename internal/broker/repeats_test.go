@@ -140,9 +140,11 @@ func TestWhatANamespaceTakesAwayIsARepeat(t *testing.T) {
 		s.held, s.role = true, &identity.Role{ID: "AROA1"}
 		require.NoError(t, s.turns.Wait(ratelimit.Repeats(t.Context(), "ns")))
 		start := time.Now()
-		_, err := s.Broker.dispose(t.Context(), app, "AROA1")
+		_, err := s.mayRemove(context.WithValue(t.Context(), quickly{}, true), app, true)
+		require.ErrorIs(t, err, ErrSlow)
+		assert.True(t, s.removals.ofLate("ns", time.Now()), "what is made in its place goes with it, although it still waits for IAM")
+		_, err = s.Broker.dispose(t.Context(), app, "AROA1")
 		require.NoError(t, err)
 		assert.Positive(t, time.Since(start), "it waits for the namespace's share")
-		assert.True(t, s.removals.ofLate("ns", time.Now()), "and so does what is made in its place")
 	})
 }

@@ -231,11 +231,16 @@ func (a *arena) asks(from, to time.Time) (number int) {
 	return number
 }
 
+// holding is held by the attack whose share is measured: two together would keep each other below their half.
+var holding sync.Mutex
+
 // holds has the attacker do something over and over, and shows that this takes half of the requests to IAM, and that
 // somebody else's first role comes meanwhile.
 func (a *arena) holds(again func(ctx context.Context, worker, round int)) {
 	a.t.Helper()
 	const workers, measured = 20, 15 * time.Second
+	holding.Lock()
+	defer holding.Unlock()
 	ctx, cancel := context.WithCancel(a.t.Context())
 	var all sync.WaitGroup
 	for worker := range workers {
