@@ -46,7 +46,7 @@ func (b *bench) ownRoles(ctx context.Context, size sizes, r *report) error {
 		return err
 	}
 	before := b.aws.Counts()
-	took, err := b.served(ctx, "own-roles", size.roles, roleOfItsOwn, "--permissions-boundary="+b.aws.Boundary, "--iam-qps=10000")
+	took, err := b.served(ctx, "own-roles", size.roles, roleOfItsOwn, "--permissions-boundary="+b.aws.Boundary, "--iam-qps=10000", "--max-roles-per-namespace=0")
 	if err != nil {
 		return err
 	}

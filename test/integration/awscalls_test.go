@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/system"
@@ -87,6 +88,9 @@ func TestCallsOfAWSAreAsDocumented(t *testing.T) {
 	c := w.provisioning(flags...)
 	uses := outcome{Account: true, Uses: "existing"}
 	made := operation{before: own}.served()
+	y.count("the first new role of one's own in a process: what there is, for each 1,000 roles", func() { w.accountWith("zeroth", own) }, y.becomes("zeroth", made))
+	w.remove("zeroth")
+	w.settled("zeroth", outcome{})
 	y.count("a new role of one's own with a `role-policy`", func() { w.accountWith("first", own) }, y.becomes("first", made))
 	y.count("an existing role, or an AWSIAMRole", func() { w.accountWith("other", map[string]string{roleKey: "existing"}) }, y.becomes("other", uses))
 	w.accountWith("app", own)
@@ -185,7 +189,8 @@ func (y *tally) countRestart() {
 	y.t.Helper()
 	w := y.anyCall
 	require.NoError(y.t, w.Client().CoreV1().Secrets(w.namespace).Delete(y.t.Context(), "first.aws-iam", metav1.DeleteOptions{}))
-	c := w.provisioning(flags...)
+	w.aws.Set(awssim.Settings{RolesPerAccount: new(2000)})
+	c := w.provisioning(append([]string{"--max-roles-per-namespace=0"}, flags...)...)
 	w.thousand(c)
 	c.Kill()
 	y.count("a restart over 1,000 roles of one's own with fresh credentials", func() { c = w.provisioning(flags...) },

@@ -47,7 +47,7 @@ var losses = map[string]loss{
 	},
 	"get namespaces": {
 		steps:   []string{"a namespace that the watch does not show yet is asked about"},
-		without: "the first ServiceAccounts of a new namespace wait until its rules are known from the watch", everywhere: true,
+		without: "the first ServiceAccounts of a new namespace wait until its rules are known from the watch; another cluster of the same name is not told apart", everywhere: true,
 	},
 	"list namespaces": {
 		steps: []string{"a new rule of the namespace takes a Secret away"}, without: "changes of the rules of namespaces are not noticed", older: true, everywhere: true,
