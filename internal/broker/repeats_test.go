@@ -103,7 +103,7 @@ func TestANamespaceThatTogglesItsPoliciesHasHalfOfIAM(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests, qps, minutes = 5, 20, 2
 		s := shared{world: newWorld(t), turns: ratelimit.New(qps), requests: requests}
-		s.Broker.Roles = unhurried{s}
+		s.Roles = unhurried{s}
 		s.asked.Own = &identity.OwnRole{Policy: "{}"}
 		renew := func(key identity.Key, i int, have refresh.State, reason refresh.Reason) {
 			want := *s.asked
@@ -136,7 +136,7 @@ func (s shared) Delete(ctx context.Context, key identity.Key, id string) (bool, 
 func TestWhatANamespaceTakesAwayIsARepeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shared{world: newWorld(t), turns: ratelimit.New(2)}
-		s.Broker.Roles = unhurried{s}
+		s.Roles = unhurried{s}
 		s.held, s.role = true, &identity.Role{ID: "AROA1"}
 		require.NoError(t, s.turns.Wait(ratelimit.Repeats(t.Context(), "ns")))
 		start := time.Now()

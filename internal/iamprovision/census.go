@@ -64,15 +64,14 @@ func scope(cluster, role string) (string, bool) {
 	return namespace, whole && roleName(cluster, identity.Key{Namespace: namespace, Name: account}) == role
 }
 
-// add counts a role, and says whether it was not counted before.
-func (c *census) add(cluster, role string, now time.Time) bool {
+// add counts a role, if it was made for this cluster and is not counted.
+func (c *census) add(cluster, role string, now time.Time) {
 	of, ours := scope(cluster, role)
 	if _, known := c.names[role]; known || !ours {
-		return false
+		return
 	}
 	c.names[role] = now
 	c.scopes[of]++
-	return true
 }
 
 // made counts a role that is there.

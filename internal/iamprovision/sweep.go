@@ -73,7 +73,7 @@ func (p *Provisioner) trace(ctx context.Context, name, uid string, found func(id
 		return nil
 	}
 	if p.owned(key, have, "", uid) != nil {
-		return nil
+		return nil //nolint:nilerr // it is none of ours
 	}
 	if _, retained := tags[retainedTag]; retained {
 		return p.checkRetained(ctx, key, have)

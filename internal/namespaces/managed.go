@@ -42,20 +42,20 @@ func parseManaged(annotations map[string]string) (managed, error) {
 // object, and an *identity.InvalidError where it refuses it. said is false where the
 // other rules decide: the role is not one that is made for it, or nothing is said of
 // those.
-func (s *Source) permitManaged(ctx context.Context, key identity.Key, r *ruled, asked identity.RoleReference) (err error, said bool) {
+func (s *Source) permitManaged(ctx context.Context, key identity.Key, r *ruled, asked identity.RoleReference) (said bool, err error) {
 	if r == nil || r.managed == unsaid || s.Managed == nil || key.Source != identity.ServiceAccount {
-		return nil, false
+		return false, nil
 	}
 	made, err := s.Managed(ctx, key)
 	if err != nil {
-		return err, true
+		return true, err
 	}
 	if asked.Partition != made.Partition || asked.Account != made.Account || asked.Name != made.Name { // the path may be one of before
-		return nil, false
+		return false, nil
 	}
 	if r.managed == granted {
-		return nil, true
+		return true, nil
 	}
-	return refusal(key, fmt.Sprintf(`role '%s', nor any other that is made for its ServiceAccounts: its annotation %s does not permit them. `+
-		`Name an existing role in %srole, or have whoever administers the namespace set that to "true" or take it off`, asked, ManagedRoles, identity.Prefix)), true
+	return true, refusal(key, fmt.Sprintf(`role '%s', nor any other that is made for its ServiceAccounts: its annotation %s does not permit them. `+
+		`Name an existing role in %srole, or have whoever administers the namespace set that to "true" or take it off`, asked, ManagedRoles, identity.Prefix))
 }

@@ -124,8 +124,8 @@ func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context
 	if err != nil {
 		return err
 	}
-	if err, said := s.permitManaged(ctx, key, r, asked); said {
-		return err
+	if said, refused := s.permitManaged(ctx, key, r, asked); said {
+		return refused
 	}
 	switch {
 	case r.hasRules():
