@@ -18,7 +18,6 @@ var grounds = []struct {
 }{
 	{"as it is installed", settings{}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks, shippedAttacks, labelAttacks, thiefAttacks}},
 	{"with the guard", settings{guarded: true}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks, shippedAttacks, labelAttacks, thiefAttacks}},
-	{"under strict rules", settings{rules: true, args: []string{"--namespace-restrictions", "--require-external-id", "--session-tags"}}, [][]attack{strictAttacks}},
 	{"as it is installed, for what roles trust", settings{}, [][]attack{trustAttacks}},
 	{"under EKS Pod Identity with session tags", settings{podIdentity: true}, [][]attack{podIdentityAttacks}},
 	{"under strict rules", settings{
