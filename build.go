@@ -163,6 +163,8 @@ func (c *controller) openSources() (map[identity.Source]broker.Source, []func() 
 		MaxName:    secrets.MaxServiceAccountName,
 		IRSAServed: irsaServed(os.Getenv),
 		Lookup:     c.clients.Lookup,
+
+		LookupStrange: c.clients.LookupStrange,
 	})
 	c.accounts = fromAccounts
 	fromRoles := awsiamrole.NewSource(c.clients.Roles, roles, externalID)

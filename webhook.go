@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/cache"
 
 	"kube-aws-iam-controller/internal/admission"
 	"kube-aws-iam-controller/internal/certificates"
@@ -30,6 +31,14 @@ const (
 	// webhookLinger is how long a pod under way may go on being admitted at
 	// the end.
 	webhookLinger = 5 * time.Second
+	// maxConnections and maxConnectionsEach are how many those have who are not
+	// known to be the API server, in all and each address. One of them carries 64
+	// requests, and an API server has some hundred under way.
+	maxConnections, maxConnectionsEach = 128, 32
+	// outdatedReplicas are those of versions that answer at admission.Path alone.
+	outdatedReplicas = "app.kubernetes.io/name=" + name + ",iam.amazonaws.com/webhook-path!=secret"
+	// running leaves out pods that have ended, which may be there for days.
+	running = "status.phase!=Failed,status.phase!=Succeeded"
 )
 
 // certified is where the webhook's certificate comes from.
@@ -45,6 +54,11 @@ type webhook struct {
 	certificate certified
 	// accounts is the cache of ServiceAccounts.
 	accounts *kube.Informer
+	// keeper is nil where something else keeps the certificate.
+	keeper *certificates.Keeper
+	// clients are those whose certificates are accepted, nil where none are needed.
+	clients     *certificates.Clients
+	connections *httpserver.Connections
 	// keep renews the certificate, nil where something else does.
 	keep func(ctx context.Context) error
 }
@@ -54,8 +68,11 @@ func (c *controller) openWebhook(ctx context.Context, own string, registry *prom
 	if c.config.WebhookListenAddress == "" {
 		return nil
 	}
-	w := &webhook{accounts: c.sources[0].objects}
+	w := &webhook{accounts: c.sources[0].objects, connections: httpserver.NewConnections(maxConnectionsEach, maxConnections)}
 	if err := w.certify(c, own); err != nil {
+		return err
+	}
+	if err := w.restrict(c); err != nil {
 		return err
 	}
 	if err := telemetry.RegisterWebhookCertificate(registry, w.certificate.Expiration); err != nil {
@@ -64,25 +81,68 @@ func (c *controller) openWebhook(ctx context.Context, own string, registry *prom
 	if c.config.SidecarImage == "" {
 		level.Warn(c.logger).Log("msg", "pods with the delivery endpoint are refused until --credentials-server-image is given")
 	}
-	mux := http.NewServeMux()
-	mux.Handle("POST "+admission.Path, &admission.Webhook{
-		Settings: podSettings(&c.config),
-		Account:  c.injection,
-		Observe:  c.metrics.ObserveWebhook,
-		Logger:   c.logger,
-	})
 	var err error
 	w.server, err = httpserver.Listen(ctx, c.config.WebhookListenAddress, httpserver.Options{
-		Handler: mux,
-		TLS:     &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: w.certificate.Certificate},
-		Linger:  webhookLinger,
-		Logger:  c.logger,
+		Handler:     w.handler(c),
+		TLS:         w.tls(),
+		Linger:      webhookLinger,
+		Logger:      c.logger,
+		Connections: w.connections,
 	})
 	if err != nil {
 		return fmt.Errorf("listen for pods to mutate: %w", err)
 	}
 	c.webhook = w
 	return nil
+}
+
+// restrict decides whose certificates are asked for.
+func (w *webhook) restrict(c *controller) (err error) {
+	if c.config.WebhookClientCAFile != "" {
+		w.clients, err = certificates.OpenClients(c.config.WebhookClientCAFile, c.config.WebhookClientNames, c.logger)
+	}
+	return err
+}
+
+func (w *webhook) tls() *tls.Config {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: w.certificate.Certificate}
+	if w.clients != nil {
+		return w.clients.Require(config)
+	}
+	return config
+}
+
+// handler answers at the path and below it, and where the API server calls a
+// webhook whose configuration names no path.
+func (w *webhook) handler(c *controller) http.Handler {
+	answers := &admission.Webhook{
+		Settings: podSettings(&c.config),
+		Account:  c.injection,
+		Known:    w.known,
+		Open:     w.open,
+		Observe:  c.metrics.ObserveWebhook,
+		Logger:   c.logger,
+	}
+	mux := http.NewServeMux()
+	for _, path := range []string{"/{$}", admission.Path, admission.Path + "/{token}"} {
+		mux.Handle("POST "+path, answers)
+	}
+	return mux
+}
+
+// known says whether a request is the API server's: by its certificate, without
+// which nobody comes so far, or by the path that its configuration says.
+func (w *webhook) known(r *http.Request) bool {
+	if w.clients == nil && (w.keeper == nil || !w.keeper.Known(r.URL.Path)) {
+		return false
+	}
+	w.connections.Known(r.Context())
+	return true
+}
+
+// open says whether the API server may be among those who are not known.
+func (w *webhook) open(r *http.Request) bool {
+	return w.keeper == nil || w.keeper.Open(r.Context(), r.URL.Path)
 }
 
 // podSettings are what the installation says about pods.
@@ -98,11 +158,11 @@ func podSettings(c *config.Config) admission.Settings {
 
 // injection returns what the pods of a ServiceAccount are given: nothing in a
 // namespace that is not this controller's.
-func (c *controller) injection(ctx context.Context, namespace, account string) (*identity.Injection, error) {
+func (c *controller) injection(ctx context.Context, stranger, namespace, account string) (*identity.Injection, error) {
 	if c.config.Namespace != "" && c.config.Namespace != namespace {
 		return nil, nil //nolint:nilnil // as if it asked for nothing
 	}
-	return c.accounts.Injection(ctx, namespace, account)
+	return c.accounts.Injection(ctx, stranger, namespace, account)
 }
 
 // certify decides where the certificate comes from.
@@ -114,26 +174,37 @@ func (w *webhook) certify(c *controller, own string) (err error) {
 	if own == "" {
 		return errors.New("outside a cluster the webhook needs --webhook-cert-file and --webhook-key-file, or the variable POD_NAMESPACE")
 	}
-	keeper := certificates.NewKeeper(c.clients.Core, own, webhookName, c.logger)
+	keeper := certificates.NewKeeper(c.clients.Core, own, webhookName, admission.Path, c.logger)
 	secret, err1 := c.clients.NamedInformer(corev1.SchemeGroupVersion.WithResource("secrets"), own, webhookName)
 	configuration, err2 := c.clients.NamedInformer(
 		admissionregistrationv1.SchemeGroupVersion.WithResource("mutatingwebhookconfigurations"), "", webhookName)
-	if err = errors.Join(err1, err2); err != nil {
+	outdated, err3 := c.clients.SelectedInformer(corev1.SchemeGroupVersion.WithResource("pods"), own, outdatedReplicas, running)
+	if err = errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	w.certificate = keeper
-	w.keep = func(ctx context.Context) error {
-		var group errgroup.Group
-		for _, informer := range []*kube.Informer{secret, configuration} {
-			if err := keeper.Watch(informer); err != nil {
-				return err
-			}
-			group.Go(func() error { informer.RunWithContext(ctx); return nil })
-		}
-		keeper.Run(ctx)
-		return group.Wait()
-	}
+	keeper.Outdated = func() (int, error) { return len(outdated.GetStore().ListKeys()), outdated.Ready() }
+	w.certificate, w.keeper = keeper, keeper
+	w.keep = func(ctx context.Context) error { return keep(ctx, keeper, outdated, secret, configuration) }
 	return nil
+}
+
+// keep keeps a certificate until ctx is done, with what is watched meanwhile.
+func keep(ctx context.Context, keeper *certificates.Keeper, outdated *kube.Informer, others ...*kube.Informer) error {
+	var group errgroup.Group
+	for _, informer := range append(others, outdated) {
+		if err := keeper.Watch(informer); err != nil {
+			return err
+		}
+		group.Go(func() error { informer.RunWithContext(ctx); return nil })
+	}
+	group.Go(func() error { // an empty cache says nothing when it is filled
+		if cache.WaitFor(ctx, "replicas of versions before", outdated.HasSyncedChecker()) {
+			keeper.LookAgain()
+		}
+		return nil
+	})
+	keeper.Run(ctx)
+	return group.Wait()
 }
 
 // run serves until ctx is done.

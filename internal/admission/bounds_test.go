@@ -164,12 +164,12 @@ func TestATurnIsNotWaitedForOnceNobodyWaitsForTheAnswer(t *testing.T) {
 	var few turns
 	r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(strings.Repeat(" ", smallReview+1)))
 	for range maxTurns {
-		_, err := few.take(r)
+		_, err := few.take(r, caller{})
 		require.NoError(t, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := few.take(r.WithContext(ctx))
+	_, err := few.take(r.WithContext(ctx), caller{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -213,7 +213,7 @@ func TestAnAnswerMayTakeLongerThanTheBody(t *testing.T) {
 	var results []string
 	h := asked(&results, nil)
 	ended := make(chan error, 1)
-	h.Account = func(ctx context.Context, _, _ string) (*identity.Injection, error) {
+	h.Account = func(ctx context.Context, _, _, _ string) (*identity.Injection, error) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(readWithin + 200*time.Millisecond):

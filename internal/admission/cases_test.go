@@ -111,6 +111,7 @@ func newWebhook(t *testing.T, c *admissiontest.Case) *Webhook {
 	return &Webhook{
 		Settings: settings(t, c.Settings),
 		Account:  accounts.Injection,
+		Known:    func(*http.Request) bool { return true },
 		Observe:  func(string) {},
 		Logger:   log.NewNopLogger(),
 	}

@@ -47,12 +47,12 @@ type problem struct {
 // read returns what was posted, or what is wrong with it. The body is gone
 // by then: only so many are in memory at once, and looking up a ServiceAccount,
 // for which others may have to be waited for, keeps nobody from being read.
-func (h *Webhook) read(w http.ResponseWriter, r *http.Request) (*question, *problem) {
+func (h *Webhook) read(w http.ResponseWriter, r *http.Request, from caller) (*question, *problem) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
 		return nil, &problem{http.StatusBadRequest, "the Content-Type has to be application/json"}
 	}
-	done, err := h.turns.take(r)
+	done, err := h.turns.take(r, from)
 	if err != nil {
 		return nil, &problem{http.StatusServiceUnavailable, "too many large bodies at once, try again"}
 	}

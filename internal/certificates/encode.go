@@ -4,9 +4,11 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -15,6 +17,7 @@ import (
 const (
 	authoritiesKey  = "ca.crt"
 	authorityKeyKey = "ca.key"
+	tokenKey        = "path-token"
 )
 
 const (
@@ -29,6 +32,7 @@ func (b *Bundle) encode() (map[string][]byte, error) {
 	return map[string][]byte{
 		authoritiesKey:          b.AuthoritiesPEM(),
 		authorityKeyKey:         authorityKey,
+		tokenKey:                []byte(b.Token),
 		corev1.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: b.Serving.Leaf.Raw}),
 		corev1.TLSPrivateKeyKey: servingKey,
 	}, errors.Join(err1, err2)
@@ -57,7 +61,7 @@ func decode(data map[string][]byte) (*Bundle, error) {
 	if !ok {
 		return nil, errors.New("the authority's key cannot sign")
 	}
-	b := &Bundle{AuthorityKey: key, Serving: &serving}
+	b := &Bundle{AuthorityKey: key, Serving: &serving, Token: decodeToken(data[tokenKey])}
 	pool := x509.NewCertPool()
 	for _, der := range signer.Certificate {
 		c, err2 := x509.ParseCertificate(der)
@@ -73,4 +77,12 @@ func decode(data map[string][]byte) (*Bundle, error) {
 		return nil, errors.New("the serving certificate is not signed by an authority of the Secret")
 	}
 	return b, nil
+}
+
+// decodeToken returns a token, "" if it is none that could be a part of a path.
+func decodeToken(text []byte) string {
+	if raw, err := hex.DecodeString(string(text)); err != nil || len(raw) != tokenBytes {
+		return ""
+	}
+	return strings.ToLower(string(text))
 }

@@ -69,11 +69,18 @@ func (f *Files) current() *tls.Certificate {
 
 func (f *Files) versions() (found [2]version) {
 	for i, path := range []string{f.certificate, f.key} {
-		if info, err := os.Stat(path); err == nil {
-			found[i] = version{info.ModTime(), info.Size()}
-		}
+		found[i] = versionOf(path)
 	}
 	return found
+}
+
+// versionOf returns the zero version of a file that is not there.
+func versionOf(path string) version {
+	info, err := os.Stat(path)
+	if err != nil {
+		return version{}
+	}
+	return version{info.ModTime(), info.Size()}
 }
 
 func (f *Files) load() error {

@@ -2,6 +2,7 @@ package certificates
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -37,16 +38,25 @@ type Keeper struct {
 	// MutatingWebhookConfiguration's.
 	Namespace, Name string
 	// Names are what the API server calls the webhook by.
-	Names  []string
-	Logger log.Logger
+	Names []string
+	// Path is where the webhook answers. Below it is a name that only the
+	// configuration says.
+	Path string
+	// Outdated counts the replicas that answer at Path alone, because they are of
+	// a version before. While there are any, or that is not known, nobody is told
+	// of another path. nil is for when that is never known.
+	Outdated func() (int, error)
+	Logger   log.Logger
 
 	serving atomic.Pointer[tls.Certificate]
+	callers callers
 	changed chan struct{}
 }
 
 // NewKeeper returns a Keeper of the webhook behind a Service of the same name.
-func NewKeeper(client kubernetes.Interface, namespace, name string, logger log.Logger) *Keeper {
+func NewKeeper(client kubernetes.Interface, namespace, name, path string, logger log.Logger) *Keeper {
 	return &Keeper{
+		Path:   path,
 		Client: client, Namespace: namespace, Name: name, Logger: logger,
 		// localhost is for an API server beside it.
 		Names:   []string{name + "." + namespace + ".svc", "localhost"},
@@ -54,15 +64,10 @@ func NewKeeper(client kubernetes.Interface, namespace, name string, logger log.L
 	}
 }
 
-// Watch looks again whenever what the informer watches changes: the Secret, or
-// the MutatingWebhookConfiguration.
+// Watch looks again whenever what the informer watches changes: the Secret, the
+// MutatingWebhookConfiguration, or the replicas of a version before.
 func (k *Keeper) Watch(informer cache.SharedInformer) error {
-	poke := func(any) {
-		select {
-		case k.changed <- struct{}{}:
-		default: // it has been said
-		}
-	}
+	poke := func(any) { k.LookAgain() }
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: poke, UpdateFunc: func(_, cur any) { poke(cur) }, DeleteFunc: poke,
 	})
@@ -70,6 +75,14 @@ func (k *Keeper) Watch(informer cache.SharedInformer) error {
 		return fmt.Errorf("watch what the webhook's certificate is kept in: %w", err)
 	}
 	return nil
+}
+
+// LookAgain has everything looked at again.
+func (k *Keeper) LookAgain() {
+	select {
+	case k.changed <- struct{}{}:
+	default: // it has been said
+	}
 }
 
 // Certificate implements the GetCertificate of a tls.Config.
@@ -127,9 +140,14 @@ func (k *Keeper) sync(ctx context.Context) (again time.Duration, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the MutatingWebhookConfiguration: %w", err)
 	}
-	bundle, err := Renew(time.Now(), have, k.Names, have != nil && len(strangers(webhooks, have)) == 0)
+	bundle, err := Renew(time.Now(), have, k.Names, have != nil && trusted(webhooks, have))
 	if err != nil {
 		return 0, err
+	}
+	if bundle.Token == "" { // a replica of a version before wrote it
+		next := *bundle
+		next.Token = cmp.Or(k.callers.current(), newToken())
+		bundle = &next
 	}
 	if bundle != have {
 		if err := k.write(ctx, secret, bundle); err != nil {
@@ -187,44 +205,67 @@ func (k *Keeper) write(ctx context.Context, secret *corev1.Secret, bundle *Bundl
 	return nil
 }
 
-// announce has the API server trust a bundle's authorities.
+// announce has the API server trust a bundle's authorities, and call the path that
+// nobody else knows.
 func (k *Keeper) announce(ctx context.Context, webhooks *admissionregistrationv1.MutatingWebhookConfiguration, bundle *Bundle) error {
-	names := strangers(webhooks, bundle)
-	if len(names) == 0 {
+	changes, closed := k.changes(webhooks, bundle)
+	// Who calls the path from before is answered until all are told of the new one.
+	k.callers.set(bundle.Token, closed && len(changes) == 0)
+	if len(changes) == 0 {
 		return nil
 	}
-	type clientConfig struct {
-		CABundle []byte `json:"caBundle"`
-	}
-	type webhook struct {
-		Name         string       `json:"name"`
-		ClientConfig clientConfig `json:"clientConfig"`
-	}
-	patched := make([]webhook, len(names))
-	for i, name := range names {
-		patched[i] = webhook{Name: name, ClientConfig: clientConfig{CABundle: bundle.AuthoritiesPEM()}}
-	}
-	patch, err := json.Marshal(map[string]any{"webhooks": patched})
+	patch, err := json.Marshal(map[string]any{"webhooks": changes})
 	if err != nil {
 		return err
 	}
 	_, err = k.Client.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(ctx, k.Name,
 		types.StrategicMergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
-	if err != nil && !apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
 		return fmt.Errorf("patch the MutatingWebhookConfiguration: %w", err)
 	}
+	k.callers.set(bundle.Token, closed)
 	return nil
 }
 
-// strangers returns the webhooks that are not called with a bundle's
-// authorities.
-func strangers(webhooks *admissionregistrationv1.MutatingWebhookConfiguration, bundle *Bundle) (names []string) {
+// changes returns what is to be patched of the webhooks, and whether all of them are
+// called at the path with the token then.
+func (k *Keeper) changes(webhooks *admissionregistrationv1.MutatingWebhookConfiguration, bundle *Bundle) (changes []any, closed bool) {
+	path, known := k.path(bundle.Token)
+	secret := k.Path + "/" + bundle.Token
+	closed = len(webhooks.Webhooks) > 0
 	for i := range webhooks.Webhooks {
-		if !bytes.Equal(webhooks.Webhooks[i].ClientConfig.CABundle, bundle.AuthoritiesPEM()) {
-			names = append(names, webhooks.Webhooks[i].Name)
+		webhook := &webhooks.Webhooks[i]
+		patch := map[string]any{}
+		_, told := k.where(&webhook.ClientConfig, secret)
+		if known {
+			var there bool
+			if patch, there = k.where(&webhook.ClientConfig, path); patch == nil {
+				patch = map[string]any{}
+			}
+			told = path == secret && (there || len(patch) > 0)
+		}
+		closed = closed && told
+		if !bytes.Equal(webhook.ClientConfig.CABundle, bundle.AuthoritiesPEM()) {
+			patch["caBundle"] = bundle.AuthoritiesPEM()
+		}
+		if len(patch) > 0 {
+			changes = append(changes, map[string]any{"name": webhook.Name, "clientConfig": patch})
 		}
 	}
-	return names
+	return changes, closed
+}
+
+// trusted says whether all webhooks are called with a bundle's authorities.
+func trusted(webhooks *admissionregistrationv1.MutatingWebhookConfiguration, bundle *Bundle) bool {
+	for i := range webhooks.Webhooks {
+		if !bytes.Equal(webhooks.Webhooks[i].ClientConfig.CABundle, bundle.AuthoritiesPEM()) {
+			return false
+		}
+	}
+	return true
 }
 
 func valid(c *tls.Certificate) error {

@@ -37,6 +37,9 @@ type Bundle struct {
 	AuthorityKey crypto.Signer
 	// Serving is signed by one of them.
 	Serving *tls.Certificate
+	// Token is what the API server is known by: the name of the path that it is
+	// told to call. "" is for a bundle of a version before.
+	Token string
 }
 
 // Renew returns the bundle to use for names: have itself while nothing about it
@@ -46,13 +49,14 @@ type Bundle struct {
 func Renew(now time.Time, have *Bundle, names []string, announced bool) (*Bundle, error) {
 	switch {
 	case have == nil || now.After(have.Authorities[0].NotAfter):
-		fresh := &Bundle{}
+		fresh := &Bundle{Token: newToken()}
 		return fresh, errors.Join(fresh.addAuthority(now), fresh.sign(now, names))
 	case due(now, have.Authorities[0]):
 		next := *have
 		return &next, next.addAuthority(now)
 	case due(now, have.Serving.Leaf) && announced, now.After(have.Serving.Leaf.NotAfter), !covers(have.Serving.Leaf, names):
 		next := *have
+		next.Token = newToken() // it may have got about since: API servers repeat where they call to whom they cannot admit
 		return &next, next.sign(now, names)
 	default:
 		return have, nil

@@ -82,6 +82,10 @@ type Config struct {
 	// WebhookCertFile and WebhookKeyFile are kept by something else; without
 	// them the controller keeps a certificate of its own.
 	WebhookCertFile, WebhookKeyFile string
+	// WebhookClientCAFile says who signs certificates of API servers, "" if they
+	// need none; WebhookClientNames whose are accepted, all if there are no names.
+	WebhookClientCAFile string
+	WebhookClientNames  []string
 	// DefaultRegion is the AWS Region of pods whose ServiceAccount names none.
 	DefaultRegion string
 	// SidecarImage holds credentials-server, for the delivery endpoint.

@@ -158,6 +158,10 @@ func podFlags(app *kingpin.Application, c *Config) {
 	app.Flag("webhook-listen-address", "Address of the webhook that gives pods their credentials, such as :8443. Off by default.").StringVar(&c.WebhookListenAddress)
 	app.Flag("webhook-cert-file", "File with the webhook's certificate, where something else keeps one. By default the controller does.").StringVar(&c.WebhookCertFile)
 	app.Flag("webhook-key-file", "File with the key of that certificate.").StringVar(&c.WebhookKeyFile)
+	app.Flag("webhook-client-ca-file", "File with the authorities of the certificates that API servers show to the webhook. With it, nobody without one is answered.").
+		StringVar(&c.WebhookClientCAFile)
+	app.Flag("webhook-client-names", "Common names of those certificates, separated by commas, where the authorities sign others, too. By default all are accepted.").
+		SetValue((*namesValue)(&c.WebhookClientNames))
 	app.Flag("default-region", "AWS Region that the webhook gives to pods whose ServiceAccount names none.").StringVar(&c.DefaultRegion)
 	app.Flag("credentials-server-image", "Image with /credentials-server, which the webhook adds to pods for the delivery endpoint: the controller's own.").
 		StringVar(&c.SidecarImage)

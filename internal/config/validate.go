@@ -56,6 +56,7 @@ func (c *Config) Validate() error {
 		flagError("listen-address", checkAddress(c.ListenAddress)),
 		flagError("webhook-listen-address", optional(c.WebhookListenAddress, checkAddress)),
 		flagError("webhook-cert-file", together(c.WebhookCertFile, c.WebhookKeyFile, "webhook-key-file")),
+		flagError("webhook-client-names", checkClientNames(c)),
 		flagError("default-region", optional(c.DefaultRegion, checkRegion)),
 		flagError("credentials-server-image-pull-policy", optional(string(c.SidecarPullPolicy), checkPullPolicy)),
 		flagError("credentials-server-limits", checkSidecarLimits(c)),
@@ -147,6 +148,13 @@ func together(value, other, name string) error {
 		return nil
 	}
 	return fmt.Errorf("is of no use without --%s: give both or neither", name)
+}
+
+func checkClientNames(c *Config) error {
+	if len(c.WebhookClientNames) > 0 && c.WebhookClientCAFile == "" {
+		return errors.New("is of no use without --webhook-client-ca-file: give both or neither")
+	}
+	return nil
 }
 
 func checkAddress(value string) error {

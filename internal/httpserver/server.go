@@ -30,7 +30,17 @@ type Options struct {
 	Linger time.Duration
 	// Logger is told of connections that fail; nil for nobody.
 	Logger log.Logger
+	// Connections bound how many there are, nil for no bound.
+	Connections *Connections
 }
+
+// What a connection over HTTP/2 may have under way. A body that nobody reads yet
+// is in memory as far as its stream's buffer goes; all streams together have as
+// much, so that none waits for the body of another.
+const (
+	maxStreams   = 64
+	streamBuffer = 16 << 10
+)
 
 // Listen binds the address, so that one that is taken is an error at start-up.
 func Listen(ctx context.Context, address string, opts Options) (*Server, error) {
@@ -39,7 +49,7 @@ func Listen(ctx context.Context, address string, opts Options) (*Server, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Server{listener: listener, linger: opts.Linger, server: &http.Server{
+	server := &http.Server{
 		Handler:           opts.Handler,
 		TLSConfig:         opts.TLS,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -48,7 +58,17 @@ func Listen(ctx context.Context, address string, opts Options) (*Server, error) 
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          newErrorLog(opts.Logger),
-	}}, nil
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxReceiveBufferPerStream:     streamBuffer,
+			MaxReceiveBufferPerConnection: maxStreams * streamBuffer,
+		},
+	}
+	if opts.Connections != nil {
+		listener = opts.Connections.bound(listener)
+		server.ConnContext = remember
+	}
+	return &Server{listener: listener, linger: opts.Linger, server: server}, nil
 }
 
 // Addr returns the address that is listened on.

@@ -48,8 +48,9 @@ type Clients struct {
 	// the others.
 	Lease kubernetes.Interface
 	// Metadata writes ServiceAccounts. Lookup reads them while a pod waits to
-	// be admitted, and never behind a burst of writes.
-	Metadata, Lookup metadata.Interface
+	// be admitted, and never behind a burst of writes; LookupStrange does so for
+	// whoever may not be the API server, at a rate of its own.
+	Metadata, Lookup, LookupStrange metadata.Interface
 	// Roles reads and writes AWSIAMRoles.
 	Roles *awsiamrole.Client
 
@@ -71,18 +72,19 @@ func Connect(opts Options) (*Clients, error) {
 	brief.Timeout = requestTimeout
 	lease := forLease(brief)
 	brief = fence(brief, opts.Allowed)
-	work, events, admission := newShares(opts.QPS)
+	rates := newRates(opts.QPS)
 
 	c := Clients{logger: opts.Logger, host: cfg.Host}
-	var errs [8]error
-	c.Core, errs[0] = kubernetes.NewForConfig(protobuf(limited(brief, work)))
-	c.Events, errs[1] = kubernetes.NewForConfig(protobuf(limited(brief, events)))
+	var errs [9]error
+	c.Core, errs[0] = kubernetes.NewForConfig(protobuf(limited(brief, rates.work)))
+	c.Events, errs[1] = kubernetes.NewForConfig(protobuf(limited(brief, rates.events)))
 	c.Lease, errs[2] = kubernetes.NewForConfig(protobuf(lease))
-	c.Metadata, errs[3] = metadata.NewForConfig(limited(brief, work))
-	c.Lookup, errs[4] = metadata.NewForConfig(limited(brief, admission))
-	c.Roles, errs[5] = awsiamrole.NewClient(limited(brief, work))
-	c.watchingMetadata, errs[6] = metadata.NewForConfig(limited(cfg, work))
-	c.watchingRoles, errs[7] = awsiamrole.NewClient(limited(cfg, work))
+	c.Metadata, errs[3] = metadata.NewForConfig(limited(brief, rates.work))
+	c.Lookup, errs[4] = metadata.NewForConfig(limited(brief, rates.admission))
+	c.Roles, errs[5] = awsiamrole.NewClient(limited(brief, rates.work))
+	c.watchingMetadata, errs[6] = metadata.NewForConfig(limited(cfg, rates.work))
+	c.watchingRoles, errs[7] = awsiamrole.NewClient(limited(cfg, rates.work))
+	c.LookupStrange, errs[8] = metadata.NewForConfig(limited(brief, rates.strange))
 	if err = errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make clients: %w", err)
 	}

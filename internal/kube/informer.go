@@ -32,6 +32,14 @@ func (c *Clients) NamedInformer(resource schema.GroupVersionResource, namespace,
 	return c.metadataInformer(resource, namespace, func(opts *metav1.ListOptions) { opts.FieldSelector = selector }, onlyVersion)
 }
 
+// SelectedInformer returns an informer that says which objects of a namespace there
+// are, by labels and fields, and keeps nothing of them but their versions.
+func (c *Clients) SelectedInformer(resource schema.GroupVersionResource, namespace, labels, fields string) (*Informer, error) {
+	return c.metadataInformer(resource, namespace, func(opts *metav1.ListOptions) {
+		opts.LabelSelector, opts.FieldSelector = labels, fields
+	}, onlyVersion)
+}
+
 func onlyVersion(obj any) (any, error) {
 	meta, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {

@@ -21,14 +21,22 @@ type share struct {
 	ahead bool
 }
 
-// newShares returns the limits of the clients of one process: those without a
-// bound of their own, events, and what pods wait for. The last two have a quarter
-// at most.
-func newShares(qps float64) (work, events, admission *share) {
+// rates are the limits of the clients of one process: those without a bound of
+// their own, events, what pods wait for, and what whoever reaches the webhook can
+// ask for without being known as the API server.
+type rates struct{ work, events, admission, strange *share }
+
+// newRates gives events and pods a quarter at most, and strangers an eighth.
+func newRates(qps float64) rates {
 	burst := max(1, int(2*qps))
 	process := rate.NewLimiter(rate.Limit(qps), burst)
-	quarter := func() *rate.Limiter { return rate.NewLimiter(rate.Limit(qps/4), max(1, burst/4)) }
-	return &share{process: process}, &share{process: process, own: quarter()}, &share{process: process, own: quarter(), ahead: true}
+	part := func(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(qps/float64(n)), max(1, burst/n)) }
+	return rates{
+		work:      &share{process: process},
+		events:    &share{process: process, own: part(4)},
+		admission: &share{process: process, own: part(4), ahead: true},
+		strange:   &share{process: process, own: part(8), ahead: true},
+	}
 }
 
 // Wait implements flowcontrol.RateLimiter.

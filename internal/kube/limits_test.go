@@ -47,6 +47,7 @@ var requests = map[string]request{
 	},
 	"metadata": func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Metadata) },
 	"lookup":   func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Lookup) },
+	"strange":  func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.LookupStrange) },
 	"roles": func(ctx context.Context, c *Clients) error {
 		return c.Roles.Namespace("ns").Delete(ctx, "a", metav1.DeleteOptions{})
 	},
@@ -71,8 +72,8 @@ func TestAllClientsShareTheRateOfTheProcess(t *testing.T) {
 			_ = one(ctx, clients)
 		}
 	}
-	// A burst of eight, and two of what pods wait for, which never wait for others.
-	assert.LessOrEqual(t, asked.Load(), int64(8+2+1))
+	// A burst of eight, and three of what pods wait for, which never wait for others.
+	assert.LessOrEqual(t, asked.Load(), int64(8+3+1))
 	require.Error(t, requests["core"](ctx, clients), "nothing is left")
 
 	before := asked.Load()
@@ -82,7 +83,8 @@ func TestAllClientsShareTheRateOfTheProcess(t *testing.T) {
 
 func TestWhatPodsWaitForGoesFirstAndCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		work, events, admission := newShares(4)
+		rates := newRates(4)
+		work, events, admission := rates.work, rates.events, rates.admission
 		for range 8 {
 			require.True(t, work.TryAccept())
 		}
@@ -103,6 +105,25 @@ func TestWhatPodsWaitForGoesFirstAndCounts(t *testing.T) {
 			assert.InDelta(t, 1, s.QPS(), 0)
 			s.Stop()
 		}
+	})
+}
+
+func TestStrangersTakeNothingFromTheAPIServersPods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rates := newRates(8)
+		flood, end := context.WithCancel(t.Context())
+		defer end()
+		for range 1000 {
+			go func() { _ = rates.strange.Wait(flood) }()
+		}
+		time.Sleep(time.Second)
+		begin := time.Now()
+		require.NoError(t, rates.admission.Wait(t.Context()))
+		assert.Zero(t, time.Since(begin))
+		require.NoError(t, rates.work.Wait(t.Context()))
+		assert.LessOrEqual(t, time.Since(begin), time.Second)
+		end()
+		synctest.Wait()
 	})
 }
 

@@ -12,15 +12,17 @@ import (
 // *identity.InvalidError.
 //
 // The cache is believed where it says that something is asked for. Where it
-// says nothing of the kind it may only be late, and the API server is asked.
-func (s *Source) Injection(ctx context.Context, namespace, name string) (*identity.Injection, error) {
+// says nothing of the kind it may only be late, and the API server is asked: on
+// the share of the namespace, or of the address that asks where that may be
+// anybody's. It is "" where it is the API server's.
+func (s *Source) Injection(ctx context.Context, stranger, namespace, name string) (*identity.Injection, error) {
 	annotations := map[string]string{}
 	if a := s.cached(identity.Key{Namespace: namespace, Name: name}); a != nil {
 		annotations = a.asked()
 	}
 	if !asks(annotations) {
 		var err error
-		if annotations, err = s.lookups.read(ctx, s.config.Lookup, namespace, name); err != nil {
+		if annotations, err = s.lookUp(ctx, stranger, namespace, name); err != nil {
 			return nil, fmt.Errorf("read ServiceAccount %s/%s: %w", namespace, name, err)
 		}
 	}
@@ -29,4 +31,17 @@ func (s *Source) Injection(ctx context.Context, namespace, name string) (*identi
 	}
 	give := &identity.Injection{Account: name, SecretName: s.config.SecretName(name)}
 	return give, invalid(readInjection(annotations, give))
+}
+
+func (s *Source) lookUp(ctx context.Context, stranger, namespace, name string) (map[string]string, error) {
+	_, heard, _ := s.informer.GetStore().GetByKey(namespace + "/" + name)
+	q := question{share: namespace, namespace: namespace, name: name, heard: heard}
+	switch {
+	case stranger != "":
+		q.share = stranger
+		return s.strange.read(ctx, q)
+	case !heard:
+		q.share = "" // that of all that are too new, or not there at all
+	}
+	return s.lookups.read(ctx, q)
 }

@@ -6,111 +6,145 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/metadata"
+
+	"kube-aws-iam-controller/internal/shares"
 )
 
 const (
 	// maxLookups is how many ServiceAccounts of one namespace are read at once,
 	// so that its pods, created in a loop, do not keep those of others waiting.
 	maxLookups = 10
+	// maxStrange is how many are read at once for one address that may be
+	// anybody's, and maxUnheard how many that the cache does not know for all of
+	// those addresses together: whoever invents names waits for others who do.
+	maxStrange, maxUnheard = 4, 2
 	// lookupWithin is how long one may take, its turn included: the API server
 	// waits no longer for the pods that wait for it.
 	lookupWithin = 5 * time.Second
 )
 
-// lookups read ServiceAccounts while pods wait to be admitted. The zero value
-// is ready.
+// lookups read ServiceAccounts while pods wait to be admitted.
 type lookups struct {
-	shared singleflight.Group
-	mu     sync.Mutex
-	queues map[string]*queue
+	client metadata.Interface
+	// shares are by namespace, or by address. unheard is one queue besides, nil
+	// for none.
+	shares, unheard *shares.Shares
+
+	mu    sync.Mutex
+	reads map[question]*reading
 }
 
-// A queue is where lookups of one namespace wait their turn. It is there as
-// long as somebody is in it.
-type queue struct {
-	turns chan struct{}
-	users int
+func newLookups(client metadata.Interface, each, unheard int) *lookups {
+	l := &lookups{client: client, shares: shares.New(each), reads: map[question]*reading{}}
+	if unheard > 0 {
+		l.unheard = shares.New(unheard)
+	}
+	return l
 }
 
-// read returns the annotations of a ServiceAccount. All who ask for one and the
-// same share an answer.
+// A question is which ServiceAccount is asked for, and on whose share: nobody
+// waits for a read that stands in somebody else's queue.
+type question struct {
+	share, namespace, name string
+	// heard says that the cache knows of it.
+	heard bool
+}
+
+// A reading is under way as long as somebody waits for it.
+type reading struct {
+	done        chan struct{} // closed once what follows is there
+	annotations map[string]string
+	err         error
+
+	cancel  context.CancelFunc
+	waiting int
+}
+
+// read returns the annotations of a ServiceAccount. All who ask one and the same
+// question share an answer.
 //
 // Who joins a read that others began is told what may be older than its own
 // question. If something is asked for there that is as good as a cache that
 // says so. If not, the annotation may have been written in between, and it
 // asks once more: the read that was joined is over, so any that is under way by
 // then began after the question, and its answer holds, whoever began it.
-func (l *lookups) read(ctx context.Context, client metadata.Interface, namespace, name string) (map[string]string, error) {
-	annotations, own, err := l.join(ctx, client, namespace, name)
+func (l *lookups) read(ctx context.Context, q question) (map[string]string, error) {
+	annotations, own, err := l.join(ctx, q)
 	if !own && ctx.Err() == nil && (err != nil || !asks(annotations)) {
-		annotations, _, err = l.join(ctx, client, namespace, name)
+		annotations, _, err = l.join(ctx, q)
 	}
 	return annotations, err
 }
 
 // join waits for a read, and says whether it began it itself. A read outlives
-// whoever began it, for the others.
-func (l *lookups) join(ctx context.Context, client metadata.Interface, namespace, name string) (map[string]string, bool, error) {
-	own := false
-	done := l.shared.DoChan(namespace+"/"+name, func() (any, error) {
-		own = true
-		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupWithin)
+// whoever began it for the others, and ends with the last of them.
+func (l *lookups) join(ctx context.Context, q question) (map[string]string, bool, error) {
+	r, own := l.enter(ctx, q)
+	select {
+	case <-ctx.Done():
+		l.leave(q, r)
+		return nil, false, ctx.Err()
+	case <-r.done:
+		return r.annotations, own, r.err
+	}
+}
+
+func (l *lookups) enter(ctx context.Context, q question) (r *reading, own bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r = l.reads[q]; r != nil {
+		r.waiting++
+		return r, false
+	}
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupWithin)
+	r = &reading{done: make(chan struct{}), cancel: cancel, waiting: 1}
+	l.reads[q] = r
+	go func() {
 		defer cancel()
-		leave, err := l.enter(detached, namespace)
+		r.annotations, r.err = l.get(detached, q)
+		l.mu.Lock()
+		l.forget(q, r)
+		l.mu.Unlock()
+		close(r.done)
+	}()
+	return r, true
+}
+
+func (l *lookups) leave(q question, r *reading) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.waiting--; r.waiting == 0 {
+		l.forget(q, r)
+		r.cancel()
+	}
+}
+
+// forget has whoever asks from now on begin a read of its own. The lock is held.
+func (l *lookups) forget(q question, r *reading) {
+	if l.reads[q] == r {
+		delete(l.reads, q)
+	}
+}
+
+// get reads once it is the question's turn.
+func (l *lookups) get(ctx context.Context, q question) (map[string]string, error) {
+	leave, err := l.shares.Enter(ctx, q.share)
+	if err != nil {
+		return nil, fmt.Errorf("too many are being read at once, try again: %w", err)
+	}
+	defer leave()
+	if l.unheard != nil && !q.heard {
+		leave, err := l.unheard.Enter(ctx, "")
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("too many that are not known yet are being read at once, try again: %w", err)
 		}
 		defer leave()
-		meta, err := client.Resource(Resource).Namespace(namespace).Get(detached, name, metav1.GetOptions{})
-		if err != nil {
-			return nil, err
-		}
-		return meta.Annotations, nil
-	})
-	select {
-	case <-ctx.Done():
-		return nil, false, ctx.Err()
-	case result := <-done:
-		annotations, _ := result.Val.(map[string]string)
-		return annotations, own, result.Err
 	}
-}
-
-// enter waits until one more of a namespace may be read. What it returns has to
-// be called afterwards.
-func (l *lookups) enter(ctx context.Context, namespace string) (leave func(), err error) {
-	q := l.use(namespace)
-	select {
-	case q.turns <- struct{}{}:
-		return func() { <-q.turns; l.unuse(namespace, q) }, nil
-	case <-ctx.Done():
-		l.unuse(namespace, q)
-		return nil, fmt.Errorf("more than %d are being read in this namespace, try again: %w", maxLookups, ctx.Err())
+	meta, err := l.client.Resource(Resource).Namespace(q.namespace).Get(ctx, q.name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
 	}
-}
-
-func (l *lookups) use(namespace string) *queue {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	q := l.queues[namespace]
-	if q == nil {
-		q = &queue{turns: make(chan struct{}, maxLookups)}
-		if l.queues == nil {
-			l.queues = map[string]*queue{}
-		}
-		l.queues[namespace] = q
-	}
-	q.users++
-	return q
-}
-
-func (l *lookups) unuse(namespace string, q *queue) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if q.users--; q.users == 0 {
-		delete(l.queues, namespace)
-	}
+	return meta.Annotations, nil
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/tools/cache"
 )
 
 // slow is an API server that takes a second to tell what a ServiceAccount was
@@ -62,19 +63,39 @@ type seen struct {
 // pods returns a function that has a pod ask about a ServiceAccount, and where
 // to wait for what all were told.
 func pods(s *slow) (ask func(ctx context.Context, namespace, name string) *seen, wait func()) {
+	w := newWaiting(s)
+	return func(ctx context.Context, namespace, name string) *seen { return w.ask(ctx, "", namespace, name) }, w.all.Wait
+}
+
+// waiting are pods that wait for an answer.
+type waiting struct {
+	source *Source
+	start  time.Time
+	all    sync.WaitGroup
+}
+
+// newWaiting has some ServiceAccounts in its cache that ask for nothing.
+func newWaiting(s *slow) *waiting {
 	source, _, _ := newSource()
-	source.config.Lookup = s
-	start := time.Now()
-	var asking sync.WaitGroup
-	return func(ctx context.Context, namespace, name string) *seen {
-		told := &seen{}
-		asking.Go(func() {
-			give, err := source.Injection(ctx, namespace, name)
-			*told = seen{asks: give != nil, err: err, at: time.Since(start)}
-		})
-		synctest.Wait()
-		return told
-	}, asking.Wait
+	for i := range 4 * maxLookups {
+		_ = source.informer.GetStore().Add(cache.ExplicitKey(fmt.Sprintf("crowded/app-%d", i)))
+	}
+	for _, key := range []string{"ns/app", "crowded/gone"} {
+		_ = source.informer.GetStore().Add(cache.ExplicitKey(key))
+	}
+	source.lookups, source.strange = newLookups(s, maxLookups, 0), newLookups(s, maxStrange, maxUnheard)
+	return &waiting{source: source, start: time.Now()}
+}
+
+// ask has a pod ask, by way of the API server or of a stranger's address.
+func (w *waiting) ask(ctx context.Context, stranger, namespace, name string) *seen {
+	told := &seen{}
+	w.all.Go(func() {
+		give, err := w.source.Injection(ctx, stranger, namespace, name)
+		*told = seen{asks: give != nil, err: err, at: time.Since(w.start)}
+	})
+	synctest.Wait()
+	return told
 }
 
 func TestPodsOfOneServiceAccountShareARead(t *testing.T) {
@@ -151,15 +172,67 @@ func TestANamespaceFillsNoMoreThanItsPart(t *testing.T) {
 func TestNothingIsKeptOfLookupsThatAreOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{}
-		var l lookups
+		l := newLookups(s, maxLookups, 0)
 		for i := range 20 * maxLookups {
-			go func() { _, _ = l.read(t.Context(), s, "ns", fmt.Sprintf("app-%d", i)) }()
+			go func() {
+				_, _ = l.read(t.Context(), question{share: "ns", namespace: "ns", name: fmt.Sprintf("app-%d", i)})
+			}()
 		}
 		synctest.Wait()
-		assert.Len(t, l.queues, 1)
+		assert.Equal(t, 1, l.shares.Keys())
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Empty(t, l.queues)
+		assert.Zero(t, l.shares.Keys())
+		assert.Empty(t, l.reads)
 		assert.Less(t, s.reads, 10*maxLookups, "those that wait too long give up")
+	})
+}
+
+func TestAReadEndsWithTheLastWhoWaitsForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{role: "app"}
+		w := newWaiting(s)
+		ctx, leave := context.WithCancel(t.Context())
+		for range 3 {
+			w.ask(ctx, "", "ns", "app")
+		}
+		require.Equal(t, 1, s.underWay)
+		leave()
+		synctest.Wait()
+		assert.Zero(t, s.underWay)
+		told := w.ask(t.Context(), "", "ns", "app")
+		w.all.Wait()
+		assert.Equal(t, &seen{asks: true, at: time.Second}, told, "who comes later begins a read of its own")
+	})
+}
+
+func TestInventedNamesWaitForOneAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{role: "app"}
+		w := newWaiting(s)
+		for i := range 4 * maxLookups {
+			w.ask(t.Context(), "", fmt.Sprintf("invented-%d", i), "app")
+		}
+		assert.Equal(t, maxLookups, s.underWay)
+		other := w.ask(t.Context(), "", "ns", "app")
+		w.all.Wait()
+		assert.Equal(t, &seen{asks: true, at: time.Second}, other)
+	})
+}
+
+func TestStrangersKeepNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{role: "app"}
+		w := newWaiting(s)
+		for i := range 10 * maxLookups {
+			w.ask(t.Context(), "10.0.0.1", "ns", fmt.Sprintf("invented-%d", i))
+			w.ask(t.Context(), "10.0.0.2", fmt.Sprintf("invented-%d", i), "app")
+		}
+		assert.Equal(t, maxUnheard, s.underWay)
+		other := w.ask(t.Context(), "10.0.0.3", "ns", "app")
+		server := w.ask(t.Context(), "", "ns", "app")
+		w.all.Wait()
+		assert.Equal(t, &seen{asks: true, at: time.Second}, other, "another address")
+		assert.Equal(t, &seen{asks: true, at: time.Second}, server, "the API server")
 	})
 }

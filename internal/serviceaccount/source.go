@@ -34,8 +34,9 @@ type Config struct {
 	// eks.amazonaws.com/role-arn.
 	IRSAServed bool
 	// Lookup reads a ServiceAccount while a pod waits to be admitted. It is
-	// a client of its own, so that no burst of writes delays pods.
-	Lookup metadata.Interface
+	// a client of its own, so that no burst of writes delays pods. LookupStrange
+	// does so for whoever may not be the API server.
+	Lookup, LookupStrange metadata.Interface
 }
 
 // A Source reads what ServiceAccounts ask for and writes back which role they
@@ -44,13 +45,18 @@ type Source struct {
 	client   metadata.Interface
 	informer cache.SharedIndexInformer
 	config   Config
-	lookups  lookups
+	// lookups are for the API server, strange for whoever may not be it.
+	lookups, strange *lookups
 }
 
 // NewSource returns a Source. The informer is one of metadata, made with
 // Transform.
 func NewSource(client metadata.Interface, informer cache.SharedIndexInformer, config Config) *Source {
-	return &Source{client: client, informer: informer, config: config}
+	return &Source{
+		client: client, informer: informer, config: config,
+		lookups: newLookups(config.Lookup, maxLookups, 0),
+		strange: newLookups(config.LookupStrange, maxStrange, maxUnheard),
+	}
 }
 
 // Watch calls changed for every ServiceAccount that asks for something, and

@@ -45,9 +45,9 @@ func TestWhiteSpaceAroundAValueIsNoPartOfIt(t *testing.T) {
 			_, _, retain := s.Held(key)
 			assert.False(t, retain)
 
-			wantGive, err := plain.Injection(t.Context(), "ns", "app")
+			wantGive, err := plain.Injection(t.Context(), "", "ns", "app")
 			require.NoError(t, err)
-			give, err := s.Injection(t.Context(), "ns", "app")
+			give, err := s.Injection(t.Context(), "", "ns", "app")
 			require.NoError(t, err)
 			assert.Equal(t, wantGive, give)
 		})

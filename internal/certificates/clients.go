@@ -1,0 +1,84 @@
+package certificates
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+)
+
+// Clients are who may call the webhook: whoever has a certificate of an authority in
+// a file, for one of the names if there are any.
+type Clients struct {
+	file   string
+	names  []string
+	logger log.Logger
+
+	mu          sync.Mutex
+	authorities *x509.CertPool
+	read        version
+}
+
+// OpenClients reads the file, which has to be there.
+func OpenClients(file string, names []string, logger log.Logger) (*Clients, error) {
+	c := &Clients{file: file, names: names, logger: logger, read: versionOf(file)}
+	return c, c.load()
+}
+
+// Require returns a tls.Config that lets nobody else in. It reads the file again
+// once that has changed, and keeps what it has while it cannot be read.
+func (c *Clients) Require(server *tls.Config) *tls.Config {
+	server = server.Clone()
+	server.NextProtos = []string{"h2", "http/1.1"} // net/http adds them to its own copy alone
+	server.ClientAuth = tls.RequireAndVerifyClientCert
+	server.VerifyConnection = c.check
+	// A nil pool would be that of the system.
+	server.ClientCAs = c.current()
+	outer := server.Clone()
+	outer.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		inner := server.Clone()
+		inner.ClientCAs = c.current()
+		return inner, nil
+	}
+	return outer
+}
+
+// check refuses a certificate of the authorities that is somebody else's.
+func (c *Clients) check(state tls.ConnectionState) error {
+	if len(c.names) == 0 || len(state.PeerCertificates) > 0 && slices.Contains(c.names, state.PeerCertificates[0].Subject.CommonName) {
+		return nil
+	}
+	return errors.New("the client's certificate is for none of the names in --webhook-client-names")
+}
+
+func (c *Clients) current() *x509.CertPool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := versionOf(c.file); now != c.read {
+		if err := c.load(); err != nil {
+			level.Warn(c.logger).Log("msg", "the authorities of the webhook's clients cannot be read, those from before stay", "err", err)
+			return c.authorities
+		}
+		c.read = now
+	}
+	return c.authorities
+}
+
+func (c *Clients) load() error {
+	text, err := os.ReadFile(c.file)
+	if err != nil {
+		return fmt.Errorf("read the authorities of the webhook's clients: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return fmt.Errorf("read the authorities of the webhook's clients: there is no certificate in %s", c.file)
+	}
+	c.authorities = pool
+	return nil
+}

@@ -1,0 +1,28 @@
+package config
+
+import (
+	"errors"
+	"strings"
+)
+
+// namesValue are names, separated by commas. It implements kingpin.Value.
+type namesValue []string
+
+// Set implements kingpin.Value.
+func (v *namesValue) Set(text string) error {
+	*v = nil
+	if text == "" {
+		return nil
+	}
+	for name := range strings.SplitSeq(text, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			return errors.New("a name is empty: give name,name without a comma at the end")
+		}
+		*v = append(*v, name)
+	}
+	return nil
+}
+
+// String implements kingpin.Value.
+func (v *namesValue) String() string { return strings.Join(*v, ",") }
