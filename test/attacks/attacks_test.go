@@ -23,6 +23,8 @@ var grounds = []struct {
 	{"under strict rules", settings{
 		rules: true, components: []string{"namespace-rules"}, args: []string{"--namespace-restrictions", "--require-external-id", "--session-tags"},
 	}, [][]attack{strictAttacks, creatorAttacks}},
+	{"with the webhook", settings{webhook: true}, [][]attack{webhookSecrets, webhookAttacks}},
+	{"with the webhook, beside a version before", settings{webhook: true, outdated: true}, [][]attack{webhookAttacks}},
 	{"through an intermediate role", settings{through: "through"}, [][]attack{throughAttacks}},
 	{"with few roles", settings{args: []string{fmt.Sprintf("--max-roles-per-namespace=%d", fewRoles)}}, [][]attack{countAttacks}},
 	{"with few requests", settings{slow: true}, [][]attack{shareAttacks}},

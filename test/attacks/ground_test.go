@@ -49,6 +49,10 @@ type settings struct {
 	slow bool
 	// podIdentity has the controller run under EKS Pod Identity, whose session tags are on.
 	podIdentity bool
+	// webhook has pods mutated by the webhook, not the policy. Attacks come one after the other then.
+	webhook bool
+	// outdated has a pod of a version before beside it, so that the API server is told of no path.
+	outdated bool
 	// rules says that namespaces are told what they may use.
 	rules bool
 }
@@ -63,6 +67,8 @@ type ground struct {
 	iam        *iam.Client // an administrator's
 	controller *system.Controller
 	log        string
+	// webhookAddress is where the webhook listens, "" without one.
+	webhookAddress string
 	// principal is whom roles have to trust, victim the tenant's namespace.
 	principal, victim string
 	// roles are the victim's, by ServiceAccount or AWSIAMRole, and secrets what they got.
@@ -80,7 +86,7 @@ func newGround(t *testing.T, how settings) *ground {
 	}
 	kubeconfig, err := system.Install(t.Context(), g.Access)
 	require.NoError(t, err)
-	g.component(system.PolicyComponent("registry.example/kube-aws-iam-controller:v1", nil))
+	g.mutate()
 	if how.guarded {
 		g.component(system.GuardComponent())
 	}
@@ -93,6 +99,37 @@ func newGround(t *testing.T, how settings) *ground {
 	g.serveVictim()
 	g.awaitAdmission()
 	return g
+}
+
+// mutate installs what gives pods their credentials.
+func (g *ground) mutate() {
+	g.t.Helper()
+	if !g.webhook {
+		g.component(system.PolicyComponent("registry.example/kube-aws-iam-controller:v1", nil))
+		return
+	}
+	port, err := cluster.FreePort(g.t.Context())
+	require.NoError(g.t, err)
+	g.webhookAddress = fmt.Sprintf("127.0.0.1:%d", port)
+	g.args = append(slices.Clone(g.args), "--webhook-listen-address="+g.webhookAddress)
+	g.component(system.WebhookComponent(port))
+	if g.outdated {
+		g.addOutdated()
+	}
+}
+
+// addOutdated makes a pod of a version that answers at the path that everybody knows. It runs nowhere.
+func (g *ground) addOutdated() {
+	g.t.Helper()
+	pods := g.Client().CoreV1().Pods(system.Namespace)
+	made, err := pods.Create(g.t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "outdated-", Labels: map[string]string{"app.kubernetes.io/name": system.Account}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "controller", Image: "registry.example/c"}}},
+	}, metav1.CreateOptions{})
+	require.NoError(g.t, err)
+	g.t.Cleanup(func() {
+		assert.NoError(g.t, pods.Delete(context.Background(), made.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))
+	})
 }
 
 // awaitAdmission returns once what was installed is in force: the API server takes a moment for each policy.
