@@ -119,8 +119,10 @@ func (c *callers) open(ctx context.Context, given string) bool {
 
 // given returns the segment of a path below the webhook's, "" for none.
 func (k *Keeper) given(path string) string {
-	given, _ := strings.CutPrefix(path, k.Path+"/")
-	return given
+	if given, below := strings.CutPrefix(path, k.Path+"/"); below {
+		return given
+	}
+	return ""
 }
 
 // Known says whether whoever asked for a path is told of it by the configuration.
