@@ -61,6 +61,7 @@ var mutating = []step{
 	{"the API server trusts the webhook", "the webhook has a certificate", (*world).isTrusted},
 	{"a pod is given its credentials", "the API server trusts the webhook", (*world).injects},
 	{"the API server is told again whom to trust", "the API server trusts the webhook", (*world).seesWhoIsTrusted},
+	{"a replica of a version before is called where it answers", "a pod is given its credentials", (*world).makesWayForAVersionBefore},
 	{"a broken certificate is replaced", "the API server trusts the webhook", (*world).replacesWhatCannotBeRead},
 	{"a deleted certificate is made anew", "the API server trusts the webhook", (*world).makesItAnew},
 	{"another replica finds the certificate", "the API server trusts the webhook", (*world).isShared},

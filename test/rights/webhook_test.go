@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -105,6 +106,36 @@ func (w *world) injects(ctx context.Context) error {
 		admitted, err := w.Client().CoreV1().Pods(w.served).Create(ctx, pod("web", "web"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil && len(admitted.Spec.Containers[0].Env) == 0 {
 			err = errors.New("the pod is given nothing")
+		}
+		return err
+	})
+}
+
+// makesWayForAVersionBefore has a pod come and go that answers at the path that everybody knows, and at no other.
+func (w *world) makesWayForAVersionBefore(ctx context.Context) error {
+	if err := w.calledPlainly(ctx, false); err != nil {
+		return err
+	}
+	before := pod("before", "default")
+	before.Labels = map[string]string{"app.kubernetes.io/name": system.Account}
+	if _, err := w.Client().CoreV1().Pods(w.own).Create(ctx, before, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	if err := w.calledPlainly(ctx, true); err != nil {
+		return err
+	}
+	if err := w.Client().CoreV1().Pods(w.own).Delete(ctx, "before", metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}); err != nil {
+		return err
+	}
+	return w.calledPlainly(ctx, false)
+}
+
+// calledPlainly waits until the webhook is called at the path that everybody knows, or is not.
+func (w *world) calledPlainly(ctx context.Context, plainly bool) error {
+	return system.Eventually(ctx, within, func(ctx context.Context) error {
+		found, err := w.Client().AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, webhookName, metav1.GetOptions{})
+		if err == nil && strings.HasSuffix(*found.Webhooks[0].ClientConfig.URL, "/mutate-pods") != plainly {
+			err = errors.New("the webhook is called at the other path")
 		}
 		return err
 	})
