@@ -35,6 +35,8 @@ const (
 	// known to be the API server, in all and each address. One of them carries 64
 	// requests, and an API server has some hundred under way.
 	maxConnections, maxConnectionsEach = 128, 32
+	// maxWaiting is how many connections besides may wait to be served.
+	maxWaiting = 1024
 	// outdatedReplicas are those of versions that answer at admission.Path alone.
 	outdatedReplicas = "app.kubernetes.io/name=" + name + ",iam.amazonaws.com/webhook-path!=secret"
 	// running leaves out pods that have ended, which may be there for days.
@@ -68,7 +70,7 @@ func (c *controller) openWebhook(ctx context.Context, own string, registry *prom
 	if c.config.WebhookListenAddress == "" {
 		return nil
 	}
-	w := &webhook{accounts: c.sources[0].objects, connections: httpserver.NewConnections(maxConnectionsEach, maxConnections)}
+	w := &webhook{accounts: c.sources[0].objects, connections: httpserver.NewConnections(maxConnectionsEach, maxConnections, maxWaiting)}
 	if err := w.certify(c, own); err != nil {
 		return err
 	}
@@ -105,11 +107,11 @@ func (w *webhook) restrict(c *controller) (err error) {
 }
 
 func (w *webhook) tls() *tls.Config {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: w.certificate.Certificate}
+	server := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: w.certificate.Certificate}
 	if w.clients != nil {
-		return w.clients.Require(config)
+		return w.clients.Require(server)
 	}
-	return config
+	return server
 }
 
 // handler answers at the path and below it, and where the API server calls a

@@ -136,7 +136,9 @@ func TestRefusedPodsDoNotFloodTheLog(t *testing.T) {
 		c := newCrossing(t)
 		var logged bytes.Buffer
 		c.Logger = log.NewLogfmtLogger(&logged)
-		c.Account = func(context.Context, string, string, string) (*identity.Injection, error) { return nil, errors.New("away") }
+		c.Account = func(context.Context, string, string, string) (*identity.Injection, error) {
+			return nil, errors.New("away")
+		}
 		for range 1000 {
 			c.small("10.0.0.1:1")
 		}

@@ -33,7 +33,7 @@ func strange() *http.Client {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(strangerAddress)}}
 	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
 		DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // a stranger does not care
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}}
 }
 
@@ -139,9 +139,9 @@ func (a *arena) createsPod(plain string, i int) error {
 // memory is what the controller has, in bytes.
 func (a *arena) memory() float64 {
 	a.t.Helper()
-	bytes, err := a.controller.Metric(a.t.Context(), "process_resident_memory_bytes")
+	resident, err := a.controller.Metric(a.t.Context(), "process_resident_memory_bytes")
 	require.NoError(a.t, err)
-	return bytes
+	return resident
 }
 
 func (a *arena) logged() int64 {
