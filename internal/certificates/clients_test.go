@@ -51,7 +51,7 @@ func TestNobodyIsAnsweredWithoutACertificate(t *testing.T) {
 	defer server.Close()
 	ask := func(version uint16, certificates ...tls.Certificate) string {
 		client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{
-			InsecureSkipVerify: true, Certificates: certificates, MinVersion: tls.VersionTLS12, MaxVersion: version, //nolint:gosec // it is the client that is looked at
+			InsecureSkipVerify: true, Certificates: certificates, MinVersion: tls.VersionTLS12, MaxVersion: version,
 		}}}
 		defer client.CloseIdleConnections()
 		resp, err := client.Get(server.URL)

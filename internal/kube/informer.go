@@ -34,9 +34,9 @@ func (c *Clients) NamedInformer(resource schema.GroupVersionResource, namespace,
 
 // SelectedInformer returns an informer that says which objects of a namespace there
 // are, by labels and fields, and keeps nothing of them but their versions.
-func (c *Clients) SelectedInformer(resource schema.GroupVersionResource, namespace, labels, fields string) (*Informer, error) {
+func (c *Clients) SelectedInformer(resource schema.GroupVersionResource, namespace, labelled, having string) (*Informer, error) {
 	return c.metadataInformer(resource, namespace, func(opts *metav1.ListOptions) {
-		opts.LabelSelector, opts.FieldSelector = labels, fields
+		opts.LabelSelector, opts.FieldSelector = labelled, having
 	}, onlyVersion)
 }
 

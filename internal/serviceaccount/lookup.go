@@ -136,11 +136,11 @@ func (l *lookups) get(ctx context.Context, q question) (map[string]string, error
 	}
 	defer leave()
 	if l.unheard != nil && !q.heard {
-		leave, err := l.unheard.Enter(ctx, "")
-		if err != nil {
-			return nil, fmt.Errorf("too many that are not known yet are being read at once, try again: %w", err)
+		next, full := l.unheard.Enter(ctx, "")
+		if full != nil {
+			return nil, fmt.Errorf("too many that are not known yet are being read at once, try again: %w", full)
 		}
-		defer leave()
+		defer next()
 	}
 	meta, err := l.client.Resource(Resource).Namespace(q.namespace).Get(ctx, q.name, metav1.GetOptions{})
 	if err != nil {
