@@ -2,9 +2,7 @@ package admission
 
 import (
 	"context"
-	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -57,7 +55,7 @@ func (h *Webhook) enter(r *http.Request) (c caller, leave func(), failed *proble
 		return caller{}, func() {}, nil
 	}
 	h.turns.init()
-	c = caller{address: addressOf(r)}
+	c = caller{address: shares.Address(r.RemoteAddr)}
 	ctx, cancel := context.WithTimeout(r.Context(), turnWithin)
 	defer cancel()
 	leave, err := h.turns.requests.Enter(ctx, c.address)
@@ -69,19 +67,6 @@ func (h *Webhook) enter(r *http.Request) (c caller, leave func(), failed *proble
 		return c, nil, &problem{http.StatusNotFound, "there is no such page"}
 	}
 	return c, leave, nil
-}
-
-// addressOf returns who is at the other end, without the port, in one spelling.
-func addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return "unknown"
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return "unknown"
-	}
-	return address.Unmap().WithZone("").String()
 }
 
 // take waits until the body of a request may be read, and returns what is to be

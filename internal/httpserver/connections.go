@@ -6,6 +6,8 @@ import (
 	"net"
 	"slices"
 	"sync"
+
+	"kube-aws-iam-controller/internal/shares"
 )
 
 // Connections bound how many there are of one address, and in all. Those of who
@@ -73,7 +75,7 @@ func (b *bounded) run() {
 		case err != nil:
 			b.failed <- err
 		default:
-			b.connections.admit(&connection{Conn: conn, connections: b.connections, address: addressOf(conn)})
+			b.connections.admit(&connection{Conn: conn, connections: b.connections, address: shares.Address(conn.RemoteAddr().String())})
 		}
 	}
 }
@@ -118,13 +120,6 @@ func (b *bounded) Close() error {
 	}
 	b.connections.parked = newCrowd()
 	return err
-}
-
-func addressOf(c net.Conn) string {
-	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		return tcp.IP.String()
-	}
-	return c.RemoteAddr().String()
 }
 
 type connection struct {

@@ -3,6 +3,7 @@
 package httpserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -32,6 +33,9 @@ type Options struct {
 	Logger log.Logger
 	// Connections bound how many there are, nil for no bound.
 	Connections *Connections
+	// Idle is how long a connection may wait for its next request; 0 for two minutes,
+	// longer than API servers keep one that is not used.
+	Idle time.Duration
 }
 
 // What a connection over HTTP/2 may have under way. A body that nobody reads yet
@@ -55,7 +59,7 @@ func Listen(ctx context.Context, address string, opts Options) (*Server, error) 
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       cmp.Or(opts.Idle, 2*time.Minute),
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          newErrorLog(opts.Logger),
 		HTTP2: &http.HTTP2Config{
