@@ -280,7 +280,7 @@ func sessionOptions(cfg config.Config, own string) session.Options {
 
 // newProvisioner prepares what makes roles, whether or not it is to make any.
 func (c *controller) newProvisioner(assumer *session.Assumer) *iamprovision.Provisioner {
-	uid := clusterUID{client: c.clients.Metadata, logger: c.logger}
+	uid := clusterUID{client: c.clients.Metadata, reviews: c.clients.Core.AuthorizationV1().SelfSubjectAccessReviews(), logger: c.logger}
 	return iamprovision.New(assumer.Config(), iamprovision.Options{
 		ClusterName:          c.config.ClusterName,
 		Path:                 c.config.RolePath,

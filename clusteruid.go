@@ -6,8 +6,10 @@ import (
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/metadata"
 
 	"kube-aws-iam-controller/internal/namespaces"
@@ -17,7 +19,9 @@ import (
 // remembers it.
 type clusterUID struct {
 	client metadata.Interface
-	logger log.Logger
+	// reviews say whether the controller may ask at all.
+	reviews authorizationclient.SelfSubjectAccessReviewInterface
+	logger  log.Logger
 
 	mu    sync.Mutex
 	known bool
@@ -32,16 +36,38 @@ func (c *clusterUID) get(ctx context.Context) (string, error) {
 	if c.known {
 		return c.uid, nil
 	}
+	if c.mayNot(ctx) {
+		c.unknown("its rights do not reach that far")
+		return "", nil
+	}
 	namespace, err := c.client.Resource(namespaces.Resource).Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
-		level.Warn(c.logger).Log("msg", "the UID of this cluster is not known, so that roles of another cluster with the same --cluster-name are not told apart: "+
-			"allow the controller to get the Namespace "+metav1.NamespaceSystem, "err", err)
+		c.unknown(err)
+		return "", nil
 	case err != nil:
 		return "", err
-	default:
-		c.uid = string(namespace.UID)
 	}
-	c.known = true
+	c.known, c.uid = true, string(namespace.UID)
 	return c.uid, nil
+}
+
+// mayNot says whether the API server is known to refuse. An installation whose rights
+// are in one namespace asks for nothing that is refused. Where a review is not to be
+// had, the answer itself tells.
+func (c *clusterUID) mayNot(ctx context.Context) bool {
+	review, err := c.reviews.Create(ctx, &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Verb: "get", Version: namespaces.Resource.Version, Resource: namespaces.Resource.Resource,
+			Namespace: metav1.NamespaceSystem, Name: metav1.NamespaceSystem,
+		},
+	}}, metav1.CreateOptions{})
+	return err == nil && !review.Status.Allowed
+}
+
+// unknown says once that the UID is not to be known.
+func (c *clusterUID) unknown(why any) {
+	c.known = true
+	level.Warn(c.logger).Log("msg", "the UID of this cluster is not known, so that roles of another cluster with the same --cluster-name are not told apart: "+
+		"allow the controller to get the Namespace "+metav1.NamespaceSystem, "why", why)
 }
