@@ -13,6 +13,7 @@ import (
 
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/trust"
 )
 
 // of are the options of a controller in the cluster with a UID.
@@ -92,17 +93,17 @@ func TestRolesOfBeforeAreOursAndGetTheTag(t *testing.T) {
 	role := w.made(w.provisioner(), wanted(policyA), "")
 	assert.NotContains(t, w.look(roleName("prod", app)).tags, uidTag)
 	p := w.provisioner(of("uid-1"))
-	kinds, err := p.Differs(t.Context(), wanted(policyA), role.ID)
+	looked, err := p.Differs(t.Context(), wanted(policyA), role.ID)
 	require.NoError(t, err)
-	assert.Equal(t, []string{identity.ClusterUIDKind}, kinds)
+	assert.Equal(t, []string{identity.ClusterUIDKind}, looked.Changed)
 	seen := len(w.Calls())
 	got := w.made(p, wanted(policyA), role.ID)
-	assert.Equal(t, kinds, got.Changed)
+	assert.Equal(t, []string{identity.ClusterUIDKind}, got.Changed)
 	assert.Equal(t, []string{"GetRole", "TagRole", "ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy"}, w.calls(&seen))
 	assert.Equal(t, "uid-1", w.look(roleName("prod", app)).tags[uidTag])
-	kinds, err = p.Differs(t.Context(), wanted(policyA), role.ID)
+	looked, err = p.Differs(t.Context(), wanted(policyA), role.ID)
 	require.NoError(t, err)
-	assert.Empty(t, kinds)
+	assert.Empty(t, looked.Changed)
 	w.made(p, numbered(ns, 1), "")
 
 	found, err := w.sweep(w.provisioner(), app)
@@ -155,7 +156,11 @@ func TestARetainedRoleThatTrustsSomebodyElseIsReported(t *testing.T) {
 		_, err := p.Retain(t.Context(), numbered(ns, i).Key, "")
 		require.NoError(t, err)
 	}
-	_, err := w.sweep(p)
+	before, err := trust.Policy(w.controller, "team/prod", "") // as versions before gave it
+	require.NoError(t, err)
+	_, err = w.admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: new(roleName("prod", numbered(ns, 0).Key)), PolicyDocument: &before})
+	require.NoError(t, err)
+	_, err = w.sweep(p)
 	require.NoError(t, err)
 	assert.Empty(t, logged.String())
 	name := roleName("prod", numbered(ns, 1).Key)
@@ -163,12 +168,12 @@ func TestARetainedRoleThatTrustsSomebodyElseIsReported(t *testing.T) {
 		RoleName: &name, PolicyDocument: new(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`),
 	})
 	require.NoError(t, err)
-	before := w.look(name)
+	seen := w.look(name)
 	found, err := w.sweep(p)
 	require.NoError(t, err)
 	assert.Empty(t, found)
 	assert.Contains(t, logged.String(), "does not have the trust policy that it was given")
 	assert.Contains(t, logged.String(), name)
 	assert.NotContains(t, logged.String(), roleName("prod", numbered(ns, 0).Key))
-	assert.Equal(t, before, w.look(name), "it is only said")
+	assert.Equal(t, seen, w.look(name), "it is only said")
 }

@@ -90,7 +90,10 @@ func (p *Provisioner) checkRetained(ctx context.Context, key identity.Key, have 
 	if err != nil {
 		return err
 	}
-	if !samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), s.trust) {
+	given := func(trust string) bool {
+		return samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), trust)
+	}
+	if !given(s.trust) && !given(s.before) {
 		level.Error(p.Logger).Log("msg", "a retained role does not have the trust policy that it was given: see who may assume it, and delete it if it is not needed",
 			"role", aws.ToString(have.Arn), "object", key)
 	}
