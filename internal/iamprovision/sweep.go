@@ -90,8 +90,8 @@ func (p *Provisioner) checkRetained(ctx context.Context, key identity.Key, have 
 	if err != nil {
 		return err
 	}
-	given := func(trust string) bool {
-		return samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), trust)
+	given := func(policy string) bool {
+		return samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), policy)
 	}
 	if !given(s.trust) && !given(s.before) {
 		level.Error(p.Logger).Log("msg", "a retained role does not have the trust policy that it was given: see who may assume it, and delete it if it is not needed",
