@@ -16,9 +16,14 @@ import (
 // linger is how long a scrape under way may go on at the end.
 const linger = time.Second
 
-// maxScrapes is how many may ask for metrics at once. Any Pod of the cluster
-// can, and with tens of thousands of identities each answer takes megabytes.
-const maxScrapes = 4
+const (
+	// connections is room for the probes of one kubelet and several that scrape.
+	// Beyond it the address with the most loses its oldest.
+	connections = 256
+	// idle is a moment: kubelets keep no connection, and a scraper that comes by the
+	// half minute opens another.
+	idle = 35 * time.Second
+)
 
 // ServerOptions say what to serve, and where.
 type ServerOptions struct {
@@ -33,10 +38,12 @@ type ServerOptions struct {
 // bound at once.
 func Listen(ctx context.Context, opts ServerOptions) (*httpserver.Server, error) {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
+	mux.Handle("GET /metrics", newScrapes(promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{})))
 	mux.Handle("GET /healthz", checked(opts.Health))
 	mux.Handle("GET /readyz", checked(opts.Readiness))
-	server, err := httpserver.Listen(ctx, opts.Address, httpserver.Options{Handler: mux, Linger: linger, Logger: opts.Logger})
+	server, err := httpserver.Listen(ctx, opts.Address, httpserver.Options{
+		Handler: mux, Linger: linger, Connections: httpserver.NewConnections(connections, connections, 0), Idle: idle, Logger: opts.Logger,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("listen for metrics and probes: %w", err)
 	}

@@ -252,9 +252,9 @@ func TestServingAfterTheEndIsOver(t *testing.T) {
 	assert.NoError(t, err, "the port is free again")
 }
 
-func TestScrapesAreLimited(t *testing.T) {
+func TestScrapesOfOneAddressAreLimited(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	asked, finish := make(chan struct{}, maxScrapes), make(chan struct{})
+	asked, finish := make(chan struct{}, maxOfOne), make(chan struct{})
 	reg.MustRegister(NewIdentities(always, func() iter.Seq[Identity] {
 		asked <- struct{}{}
 		<-finish
@@ -262,17 +262,17 @@ func TestScrapesAreLimited(t *testing.T) {
 	}, nil, nil))
 	get := serve(t, reg, nil, nil)
 	var scrapes sync.WaitGroup
-	for range maxScrapes {
+	for range maxOfOne {
 		scrapes.Go(func() {
 			code, _ := get(http.MethodGet, "/metrics")
 			assert.Equal(t, http.StatusOK, code)
 		})
 	}
-	for range maxScrapes {
+	for range maxOfOne {
 		<-asked
 	}
 	code, _ := get(http.MethodGet, "/metrics")
-	assert.Equal(t, http.StatusServiceUnavailable, code)
+	assert.Equal(t, http.StatusTooManyRequests, code)
 	close(finish)
 	scrapes.Wait()
 }

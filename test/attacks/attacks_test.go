@@ -25,6 +25,7 @@ var grounds = []struct {
 	}, [][]attack{strictAttacks, creatorAttacks}},
 	{"with the webhook", settings{webhook: true}, [][]attack{webhookSecrets, webhookAttacks}},
 	{"with the webhook, beside a version before", settings{webhook: true, outdated: true}, [][]attack{webhookAttacks}},
+	{"from the network", settings{}, [][]attack{networkAttacks}},
 	{"through an intermediate role", settings{through: "through"}, [][]attack{throughAttacks}},
 	{"with few roles", settings{args: []string{fmt.Sprintf("--max-roles-per-namespace=%d", fewRoles)}}, [][]attack{countAttacks}},
 	{"with few requests", settings{slow: true}, [][]attack{shareAttacks}},
