@@ -63,6 +63,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	logging.RedirectKlog(logger, cfg.Debug)
 	level.Info(logger).Log("msg", "starting", "version", version, "cluster", cfg.ClusterName, "namespace", cfg.Namespace)
 	limitGarbage()
+	if limit := limitMemory(os.DirFS("/sys/fs/cgroup")); limit > 0 {
+		level.Debug(logger).Log("msg", "the memory of the container is limited", "used", limit)
+	}
 	c, err := build(ctx, cfg, logger)
 	if err == nil {
 		err = c.run(ctx)

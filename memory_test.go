@@ -4,8 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"runtime/debug"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/go-kit/log"
@@ -56,4 +58,32 @@ func TestMemoryIsGivenBackWithoutTheResourceOfAWSIAMRoles(t *testing.T) {
 			return false
 		}
 	}, 20*time.Second, 10*time.Millisecond)
+}
+
+func TestTheMemoryLimitIsThatOfTheContainerButForATenth(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	for name, tc := range map[string]struct {
+		file, text, variable string
+		want                 int64
+	}{
+		"cgroups of version 2":              {file: "memory.max", text: "536870912\n", want: 483183819},
+		"cgroups of version 1":              {file: "memory/memory.limit_in_bytes", text: "536870912\n", want: 483183819},
+		"no limit in version 2":             {file: "memory.max", text: "max\n"},
+		"no limit in version 1":             {file: "memory/memory.limit_in_bytes", text: "9223372036854771712\n"},
+		"no cgroups":                        {file: "other"},
+		"nonsense":                          {file: "memory.max", text: "-5\n"},
+		"GOMEMLIMIT, which counts for more": {file: "memory.max", text: "536870912\n", variable: "1GiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("GOMEMLIMIT", tc.variable)
+			debug.SetMemoryLimit(before)
+			assert.Equal(t, tc.want, limitMemory(fstest.MapFS{tc.file: {Data: []byte(tc.text)}}))
+			want := before
+			if tc.want > 0 {
+				want = tc.want
+			}
+			assert.Equal(t, want, debug.SetMemoryLimit(-1))
+		})
+	}
 }
