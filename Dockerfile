@@ -1,6 +1,11 @@
 # The image that "make image" makes without Docker: both programs, the
 # certificate authorities that the world trusts, and nothing else.
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+#
+# What builds is named by its digest, an index of all platforms, because a tag can
+# come to mean another image. This is 1.26.8. For another:
+# --build-arg GOLANG_IMAGE=golang:…@sha256:…
+ARG GOLANG_IMAGE=golang:1.26.8@sha256:3c3e25a4da13fd0478eed2df1eb35a0e667094a7124d3993a6a1d30f71c17e79
+FROM --platform=$BUILDPLATFORM $GOLANG_IMAGE AS build
 ARG TARGETOS TARGETARCH VERSION=unknown
 WORKDIR /src
 COPY go.mod go.sum ./

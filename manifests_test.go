@@ -3,6 +3,7 @@ package main
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,6 +41,37 @@ func reaches(t *testing.T, rules []networkingv1.NetworkPolicyEgressRule, address
 					return true
 				}
 			}
+		}
+	}
+	return false
+}
+
+func TestTheExampleKeepsPodsFromTheNodesMetadataAndFromNothingElse(t *testing.T) {
+	text, err := os.ReadFile("examples/node-metadata/networkpolicy.yaml")
+	require.NoError(t, err)
+	var policy networkingv1.NetworkPolicy
+	require.NoError(t, yaml.UnmarshalStrict(text, &policy))
+	assert.Equal(t, []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}, policy.Spec.PolicyTypes)
+	assert.Empty(t, policy.Spec.PodSelector, "all pods")
+	require.Len(t, policy.Spec.Egress, 1)
+	assert.Empty(t, policy.Spec.Egress[0].Ports, "on all ports")
+	for address, reached := range map[string]bool{
+		"169.254.169.254": false, "fd00:ec2::254": false,
+		"169.254.170.23": true, "fd00:ec2::23": true, "169.254.169.253": true, "10.0.0.1": true, "2001:db8::1": true,
+	} {
+		assert.Equal(t, reached, within(policy.Spec.Egress[0].To, netip.MustParseAddr(address)), address)
+	}
+}
+
+// within says whether an address is in one of the blocks and in none of their exceptions.
+func within(peers []networkingv1.NetworkPolicyPeer, address netip.Addr) bool {
+	for _, peer := range peers {
+		if peer.IPBlock == nil || !netip.MustParsePrefix(peer.IPBlock.CIDR).Contains(address) {
+			continue
+		}
+		excepted := slices.ContainsFunc(peer.IPBlock.Except, func(cidr string) bool { return netip.MustParsePrefix(cidr).Contains(address) })
+		if !excepted {
+			return true
 		}
 	}
 	return false
