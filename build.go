@@ -72,12 +72,7 @@ func build(ctx context.Context, cfg config.Config, logger log.Logger) (*controll
 	if err = c.openWebhook(ctx, own, registry); err != nil {
 		return nil, err
 	}
-	c.server, err = telemetry.Listen(ctx, telemetry.ServerOptions{
-		Address: cfg.ListenAddress, Metrics: registry, Logger: logger,
-		Health:    []telemetry.Check{{Name: "workers", Test: func() error { return c.loop.Alive(stuck) }}},
-		Readiness: c.readiness(),
-	})
-	return c, err
+	return c, c.openMetrics(ctx, registry)
 }
 
 // assemble makes the broker and what it needs.

@@ -67,6 +67,8 @@ type controller struct {
 	events   record.EventBroadcaster
 	metrics  *telemetry.Metrics
 	server   *httpserver.Server
+	// secureMetrics is nil where everybody may read metrics, beside the probes.
+	secureMetrics *httpserver.Server
 	// webhook is nil where pods are not mutated by this process.
 	webhook *webhook
 }
@@ -76,6 +78,9 @@ func (c *controller) run(ctx context.Context) error {
 	defer c.events.Shutdown()
 	all, ctx := newComponents(ctx, c.logger)
 	all.start("metrics and probes", func() error { return c.server.Serve(ctx) })
+	if c.secureMetrics != nil {
+		all.start("metrics", func() error { return c.secureMetrics.Serve(ctx) })
+	}
 	if c.webhook != nil {
 		all.start("webhook", func() error { return c.webhook.run(ctx) })
 	}

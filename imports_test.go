@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"internal/leader":         {},
 	"internal/telemetry":      {"internal/httpserver", "internal/shares"},
 	"internal/httpserver":     {"internal/shares"},
+	"internal/authorized":     {},
 	"internal/certificates":   {},
 	"internal/admission":      {"internal/identity", "internal/shares"},
 	"internal/logging":        {},

@@ -96,7 +96,14 @@ type Config struct {
 	SidecarRequests, SidecarLimits corev1.ResourceList
 	SidecarSecurityContext         corev1.SecurityContext
 
-	ListenAddress        string
+	ListenAddress string
+	// MetricsSecureListenAddress is where metrics are served over HTTPS, and only
+	// there, to those who may read them; "" for no such condition.
+	MetricsSecureListenAddress string
+	// MetricsCertFile and MetricsKeyFile are kept by something else; without them the
+	// certificate is nobody's.
+	MetricsCertFile, MetricsKeyFile string
+
 	LeaderElect          bool
 	LeaderElectNamespace string
 	LeaderElectName      string

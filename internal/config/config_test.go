@@ -117,6 +117,8 @@ func TestMalformedFlagsAreNamed(t *testing.T) {
 		"an address with an empty port":       {"--listen-address=:", "--listen-address"},
 		"a webhook without port":              {"--webhook-listen-address=webhook", "--webhook-listen-address"},
 		"a certificate without key":           {"--webhook-cert-file=tls.crt", "without --webhook-key-file"},
+		"metrics without port":                {"--metrics-secure-listen-address=metrics", "--metrics-secure-listen-address"},
+		"metrics' certificate without key":    {"--metrics-cert-file=tls.crt", "without --metrics-key-file"},
 		"a Region that is none":               {"--default-region=Frankfurt", "--default-region"},
 		"an unknown log format":               {"--log-format=xml", "--log-format (KUBE_AWS_IAM_LOG_FORMAT): enum value must be one of logfmt,json, got 'xml'"},
 	}

@@ -179,6 +179,10 @@ func processFlags(app *kingpin.Application, c *Config) {
 	app.Flag("debug", "Log debug lines.").BoolVar(&c.Debug)
 	app.Flag("log-format", "Format of the log: logfmt or json.").Default("logfmt").EnumVar(&c.LogFormat, "logfmt", "json")
 	app.Flag("listen-address", "Address of /healthz, /readyz and /metrics.").Default(":8080").StringVar(&c.ListenAddress)
+	app.Flag("metrics-secure-listen-address", "Address of /metrics over HTTPS, such as :8444, for those who may get /metrics by a ClusterRole, and for nobody else. Off by default.").
+		StringVar(&c.MetricsSecureListenAddress)
+	app.Flag("metrics-cert-file", "File with the certificate of that address. By default the process signs one by itself.").StringVar(&c.MetricsCertFile)
+	app.Flag("metrics-key-file", "File with the key of that certificate.").StringVar(&c.MetricsKeyFile)
 	app.Flag("workers", "How many identities are served at once, besides those that wait for IAM.").Default("30").IntVar(&c.Workers)
 	app.Flag("interval", "Without effect: nothing is polled.").Hidden().Default("10s").DurationVar(&c.Interval)
 	app.Flag("event-queue-size", "Without effect: events have no queue of their own.").Hidden().IntVar(&c.EventQueueSize)

@@ -57,6 +57,8 @@ func (c *Config) Validate() error {
 		flagError("webhook-listen-address", optional(c.WebhookListenAddress, checkAddress)),
 		flagError("webhook-cert-file", together(c.WebhookCertFile, c.WebhookKeyFile, "webhook-key-file")),
 		flagError("webhook-client-names", checkClientNames(c)),
+		flagError("metrics-secure-listen-address", optional(c.MetricsSecureListenAddress, checkAddress)),
+		flagError("metrics-cert-file", together(c.MetricsCertFile, c.MetricsKeyFile, "metrics-key-file")),
 		flagError("default-region", optional(c.DefaultRegion, checkRegion)),
 		flagError("credentials-server-image-pull-policy", optional(string(c.SidecarPullPolicy), checkPullPolicy)),
 		flagError("credentials-server-limits", checkSidecarLimits(c)),

@@ -47,6 +47,9 @@ type Clients struct {
 	// Lease reads and writes the Lease, and is neither limited nor fenced with
 	// the others.
 	Lease kubernetes.Interface
+	// Reviews looks up who asks for metrics, on standbys as well: it changes
+	// nothing.
+	Reviews kubernetes.Interface
 	// Metadata writes ServiceAccounts. Lookup reads them while a pod waits to
 	// be admitted, and never behind a burst of writes; LookupStrange does so for
 	// whoever may not be the API server, at a rate of its own.
@@ -70,12 +73,12 @@ func Connect(opts Options) (*Clients, error) {
 	cfg.UserAgent = opts.UserAgent
 	brief := rest.CopyConfig(cfg)
 	brief.Timeout = requestTimeout
-	lease := forLease(brief)
+	lease, unfenced := forLease(brief), brief
 	brief = fence(brief, opts.Allowed)
 	rates := newRates(opts.QPS)
 
 	c := Clients{logger: opts.Logger, host: cfg.Host}
-	var errs [9]error
+	var errs [10]error
 	c.Core, errs[0] = kubernetes.NewForConfig(protobuf(limited(brief, rates.work)))
 	c.Events, errs[1] = kubernetes.NewForConfig(protobuf(limited(brief, rates.events)))
 	c.Lease, errs[2] = kubernetes.NewForConfig(protobuf(lease))
@@ -85,6 +88,7 @@ func Connect(opts Options) (*Clients, error) {
 	c.watchingMetadata, errs[6] = metadata.NewForConfig(limited(cfg, rates.work))
 	c.watchingRoles, errs[7] = awsiamrole.NewClient(limited(cfg, rates.work))
 	c.LookupStrange, errs[8] = metadata.NewForConfig(limited(brief, rates.strange))
+	c.Reviews, errs[9] = kubernetes.NewForConfig(protobuf(limited(unfenced, newReviews(rates.work, opts.QPS))))
 	if err = errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make clients: %w", err)
 	}

@@ -39,6 +39,15 @@ func newRates(qps float64) rates {
 	}
 }
 
+// reviewsQPS is how often those who ask for metrics are looked up. Strangers can
+// have that done with tokens that they make up.
+const reviewsQPS = 20
+
+// newReviews returns the limits of a client for what strangers have looked up.
+func newReviews(work *share, qps float64) *share {
+	return &share{process: work.process, own: rate.NewLimiter(rate.Limit(min(reviewsQPS, qps/4)), 1)}
+}
+
 // Wait implements flowcontrol.RateLimiter.
 func (s *share) Wait(ctx context.Context) error {
 	if s.own != nil {

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"kube-aws-iam-controller/internal/shares"
 )
 
 const (
@@ -28,28 +26,17 @@ type scrapes struct {
 	slots chan struct{}
 
 	mu sync.Mutex
-	// of counts by address what is answered or waits.
-	of map[string]int
 	// answered is when each that is answered began.
 	answered map[*http.ResponseController]time.Time
 	waiting  int
 }
 
 func newScrapes(next http.Handler) *scrapes {
-	return &scrapes{
-		next: next, slots: make(chan struct{}, maxScrapes),
-		of: map[string]int{}, answered: map[*http.ResponseController]time.Time{},
-	}
+	return &scrapes{next: next, slots: make(chan struct{}, maxScrapes), answered: map[*http.ResponseController]time.Time{}}
 }
 
 // ServeHTTP implements http.Handler.
 func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	host := shares.Address(r.RemoteAddr)
-	if !s.arrive(host) {
-		http.Error(w, "metrics are being sent to this address already", http.StatusTooManyRequests)
-		return
-	}
-	defer s.leave(host)
 	if !s.await(r) {
 		http.Error(w, "too many others ask for metrics, try again later", http.StatusServiceUnavailable)
 		return
@@ -59,24 +46,6 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.begin(writes)
 	defer s.end(writes)
 	s.next.ServeHTTP(w, r)
-}
-
-func (s *scrapes) arrive(host string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.of[host] >= maxOfOne {
-		return false
-	}
-	s.of[host]++
-	return true
-}
-
-func (s *scrapes) leave(host string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.of[host]--; s.of[host] == 0 {
-		delete(s.of, host)
-	}
 }
 
 // await returns true once there is a slot, and false when there is none in time.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"time"
@@ -28,6 +29,7 @@ const (
 // ServerOptions say what to serve, and where.
 type ServerOptions struct {
 	Address string
+	// Metrics is nil where they are not to be had here.
 	Metrics prometheus.Gatherer
 	// Health and Readiness are what the probes ask.
 	Health, Readiness []Check
@@ -38,7 +40,9 @@ type ServerOptions struct {
 // bound at once.
 func Listen(ctx context.Context, opts ServerOptions) (*httpserver.Server, error) {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", newScrapes(promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{})))
+	if opts.Metrics != nil {
+		mux.Handle("GET "+MetricsPath, httpserver.Limit(maxOfOne, scraped(opts.Metrics)))
+	}
 	mux.Handle("GET /healthz", checked(opts.Health))
 	mux.Handle("GET /readyz", checked(opts.Readiness))
 	server, err := httpserver.Listen(ctx, opts.Address, httpserver.Options{
@@ -48,4 +52,34 @@ func Listen(ctx context.Context, opts ServerOptions) (*httpserver.Server, error)
 		return nil, fmt.Errorf("listen for metrics and probes: %w", err)
 	}
 	return server, nil
+}
+
+// MetricsPath is where metrics are.
+const MetricsPath = "/metrics"
+
+// SecureOptions say who may have metrics.
+type SecureOptions struct {
+	Address string
+	Metrics prometheus.Gatherer
+	TLS     *tls.Config
+	// Allowed lets those through who may have them.
+	Allowed func(http.Handler) http.Handler
+	Logger  log.Logger
+}
+
+// ListenSecure returns a server of /metrics alone, for those who may have them.
+func ListenSecure(ctx context.Context, opts SecureOptions) (*httpserver.Server, error) {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+MetricsPath, httpserver.Limit(maxOfOne, opts.Allowed(scraped(opts.Metrics))))
+	server, err := httpserver.Listen(ctx, opts.Address, httpserver.Options{
+		Handler: mux, TLS: opts.TLS, Linger: linger, Connections: httpserver.NewConnections(connections, connections, 0), Idle: idle, Logger: opts.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listen for metrics: %w", err)
+	}
+	return server, nil
+}
+
+func scraped(metrics prometheus.Gatherer) http.Handler {
+	return newScrapes(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 }

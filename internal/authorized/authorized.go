@@ -1,0 +1,136 @@
+// Package authorized lets those read who have a token that the API server knows,
+// and the right to.
+package authorized
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/cache"
+	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
+)
+
+const (
+	// believed is how long a verdict is used again: so long does a right that is
+	// taken away go on.
+	believed = time.Minute
+	// maxVerdicts is how many are kept of each kind. Strangers make up tokens, but
+	// theirs displace only each other's.
+	maxVerdicts = 256
+	// maxToken is more than tokens have.
+	maxToken = 8 << 10
+	// patience is how long an answer of the API server is waited for.
+	patience = 8 * time.Second
+)
+
+// A verdict is an HTTP status.
+type verdict = int
+
+// Reader is what somebody has to have the right to read.
+type Reader struct {
+	tokens authenticationclient.TokenReviewInterface
+	access authorizationclient.SubjectAccessReviewInterface
+	path   string
+	logger log.Logger
+	// allowed and refused are by the hashes of tokens.
+	allowed, refused *cache.LRUExpireCache
+}
+
+// NewReader returns a Reader of a path, as in the nonResourceURLs of a
+// ClusterRole.
+func NewReader(
+	tokens authenticationclient.TokenReviewInterface, access authorizationclient.SubjectAccessReviewInterface, path string, logger log.Logger,
+) *Reader {
+	return &Reader{
+		tokens: tokens, access: access, path: path, logger: logger,
+		allowed: cache.NewLRUExpireCache(maxVerdicts), refused: cache.NewLRUExpireCache(maxVerdicts),
+	}
+}
+
+// Allowed lets those through who may read. Others are told as little as there is.
+func (r *Reader) Allowed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		switch found := r.decide(req.Context(), bearer(req)); found {
+		case http.StatusOK:
+			next.ServeHTTP(w, req)
+		case http.StatusUnauthorized:
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			fallthrough
+		default:
+			http.Error(w, http.StatusText(found), found)
+		}
+	})
+}
+
+// bearer returns the token of a request, "" if it has none.
+func bearer(req *http.Request) string {
+	scheme, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || len(token) > maxToken {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+func (r *Reader) decide(ctx context.Context, token string) verdict {
+	if token == "" {
+		return http.StatusUnauthorized
+	}
+	key := sha256.Sum256([]byte(token))
+	for _, known := range []*cache.LRUExpireCache{r.allowed, r.refused} {
+		if found, ok := known.Get(key); ok {
+			return found.(verdict) //nolint:forcetypeassert // nothing else is put in
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	found, err := r.review(ctx, token)
+	switch {
+	case err != nil:
+		// The error may quote what was sent, which is a token.
+		level.Warn(r.logger).Log("msg", "whether metrics may be read could not be found out", "reason", apierrors.ReasonForError(err),
+			"canceled", ctx.Err() != nil)
+		return http.StatusServiceUnavailable
+	case found == http.StatusOK:
+		r.allowed.Add(key, found, believed)
+	default:
+		r.refused.Add(key, found, believed)
+	}
+	return found
+}
+
+// review asks the API server.
+func (r *Reader) review(ctx context.Context, token string) (verdict, error) {
+	who, err := r.tokens.Create(ctx, &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}, metav1.CreateOptions{})
+	switch {
+	case err != nil:
+		return 0, err
+	case !who.Status.Authenticated:
+		return http.StatusUnauthorized, nil
+	}
+	user := who.Status.User
+	extra := make(map[string]authorizationv1.ExtraValue, len(user.Extra))
+	for key, values := range user.Extra {
+		extra[key] = authorizationv1.ExtraValue(values)
+	}
+	may, err := r.access.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: user.Username, Groups: user.Groups, UID: user.UID, Extra: extra,
+		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: r.path, Verb: "get"},
+	}}, metav1.CreateOptions{})
+	switch {
+	case err != nil:
+		return 0, err
+	case !may.Status.Allowed:
+		return http.StatusForbidden, nil
+	}
+	return http.StatusOK, nil
+}

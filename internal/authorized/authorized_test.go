@@ -1,0 +1,110 @@
+package authorized
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/stretchr/testify/assert"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+// apiServer knows the tokens reader, who may read, and other, who may not.
+type apiServer struct {
+	*fake.Clientset
+
+	asked  []string
+	failed error
+	log    bytes.Buffer
+	reader *Reader
+}
+
+func newAPIServer() *apiServer {
+	s := &apiServer{Clientset: fake.NewClientset()}
+	s.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		review, _ := action.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview)
+		token := review.Spec.Token
+		s.asked = append(s.asked, token)
+		if s.failed != nil {
+			return true, nil, s.failed
+		}
+		return true, &authenticationv1.TokenReview{Status: authenticationv1.TokenReviewStatus{
+			Authenticated: token == "reader" || token == "other", User: authenticationv1.UserInfo{
+				Username: token, Groups: []string{"group"}, UID: "1", Extra: map[string]authenticationv1.ExtraValue{"key": {"value"}},
+			},
+		}}, nil
+	})
+	s.PrependReactor("create", "subjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		review, _ := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview)
+		want := authorizationv1.SubjectAccessReviewSpec{
+			User: "reader", Groups: []string{"group"}, UID: "1", Extra: map[string]authorizationv1.ExtraValue{"key": {"value"}},
+			NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: "/metrics", Verb: "get"},
+		}
+		return true, &authorizationv1.SubjectAccessReview{
+			Status: authorizationv1.SubjectAccessReviewStatus{Allowed: assert.ObjectsAreEqual(want, review.Spec)},
+		}, nil
+	})
+	s.reader = NewReader(s.AuthenticationV1().TokenReviews(), s.AuthorizationV1().SubjectAccessReviews(), "/metrics", log.NewLogfmtLogger(&s.log))
+	return s
+}
+
+func (s *apiServer) ask(token string) *httptest.ResponseRecorder {
+	w, req := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
+	req.Header.Set("Authorization", "Bearer "+token)
+	s.reader.Allowed(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })).ServeHTTP(w, req)
+	return w
+}
+
+func TestAVerdictIsUsedForAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer()
+		for range 2 {
+			for range 3 {
+				assert.Equal(t, "metrics", s.ask("reader").Body.String())
+				assert.Equal(t, http.StatusForbidden, s.ask("other").Code)
+				assert.Equal(t, http.StatusUnauthorized, s.ask("made up").Code)
+			}
+			time.Sleep(believed + time.Second)
+		}
+		assert.Equal(t, []string{"reader", "other", "made up", "reader", "other", "made up"}, s.asked)
+	})
+}
+
+func TestMadeUpTokensDisplaceNobodysVerdict(t *testing.T) {
+	s := newAPIServer()
+	s.ask("reader")
+	for i := range 3 * maxVerdicts {
+		s.ask(time.Duration(i).String())
+	}
+	s.ask("reader")
+	assert.Len(t, s.asked, 1+3*maxVerdicts)
+	assert.Len(t, s.reader.refused.Keys(), maxVerdicts)
+}
+
+func TestAnAPIServerThatFailsIsNoVerdictAndTellsNoToken(t *testing.T) {
+	s := newAPIServer()
+	s.failed = errors.New("cannot review token hunter2")
+	w := s.ask("hunter2")
+	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+	assert.NotContains(t, w.Body.String()+s.log.String(), "hunter2")
+	assert.Contains(t, s.log.String(), "could not be found out")
+	s.failed = nil
+	assert.Equal(t, http.StatusUnauthorized, s.ask("hunter2").Code)
+}
+
+func TestOnlyATokenOfUsualSizeIsLookedUp(t *testing.T) {
+	s := newAPIServer()
+	assert.Equal(t, http.StatusUnauthorized, s.ask("").Code)
+	assert.Equal(t, http.StatusUnauthorized, s.ask(string(bytes.Repeat([]byte("x"), maxToken+1))).Code)
+	assert.Empty(t, s.asked)
+	assert.Equal(t, "Bearer", s.ask("").Header().Get("WWW-Authenticate"))
+}
