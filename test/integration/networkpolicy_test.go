@@ -35,7 +35,7 @@ func TestTheMetricsArePatchedOntoThoseWhoReadThem(t *testing.T) {
 	control := shared.Get(t)
 	root, err := cluster.Root()
 	require.NoError(t, err)
-	for _, components := range []string{"", "webhook"} {
+	for _, components := range []string{"", "webhook", "metrics-authentication"} {
 		t.Run("component "+components, func(t *testing.T) {
 			namespace, dir := control.NewNamespace(t), t.TempDir()
 			text := fmt.Sprintf("namespace: %s\nresources: [%q]\n", namespace, relative(t, dir, root, "manifests/controller"))
@@ -56,7 +56,7 @@ func TestTheMetricsArePatchedOntoThoseWhoReadThem(t *testing.T) {
 			require.NoError(t, err)
 			for _, rule := range applied.Spec.Ingress {
 				for _, port := range rule.Ports {
-					assert.Equal(t, port.Port.String() == "http", len(rule.From) == 1, "port %s", port.Port)
+					assert.Equal(t, port.Port.String() != "webhook", len(rule.From) == 1, "port %s", port.Port)
 				}
 			}
 		})
