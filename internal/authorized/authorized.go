@@ -5,12 +5,14 @@ package authorized
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
+	"golang.org/x/time/rate"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -42,6 +44,9 @@ type Reader struct {
 	access authorizationclient.SubjectAccessReviewInterface
 	path   string
 	logger log.Logger
+	// sometimes is when a lookup that failed is worth a warning: strangers bring them
+	// about.
+	sometimes rate.Sometimes
 	// allowed and refused are by the hashes of tokens.
 	allowed, refused *cache.LRUExpireCache
 }
@@ -52,7 +57,7 @@ func NewReader(
 	tokens authenticationclient.TokenReviewInterface, access authorizationclient.SubjectAccessReviewInterface, path string, logger log.Logger,
 ) *Reader {
 	return &Reader{
-		tokens: tokens, access: access, path: path, logger: logger,
+		tokens: tokens, access: access, path: path, logger: logger, sometimes: rate.Sometimes{Interval: time.Minute},
 		allowed: cache.NewLRUExpireCache(maxVerdicts), refused: cache.NewLRUExpireCache(maxVerdicts),
 	}
 }
@@ -96,9 +101,9 @@ func (r *Reader) decide(ctx context.Context, token string) verdict {
 	found, err := r.review(ctx, token)
 	switch {
 	case err != nil:
-		// The error may quote what was sent, which is a token.
-		level.Warn(r.logger).Log("msg", "whether metrics may be read could not be found out", "reason", apierrors.ReasonForError(err),
-			"canceled", ctx.Err() != nil)
+		r.sometimes.Do(func() {
+			level.Warn(r.logger).Log("msg", "whether metrics may be read could not be found out", "err", told(err, token))
+		})
 		return http.StatusServiceUnavailable
 	case found == http.StatusOK:
 		r.allowed.Add(key, found, believed)
@@ -106,6 +111,19 @@ func (r *Reader) decide(ctx context.Context, token string) verdict {
 		r.refused.Add(key, found, believed)
 	}
 	return found
+}
+
+// told returns what may be logged of an error: those that are not refusals may
+// quote what was sent, which is a token.
+func told(err error, token string) string {
+	switch {
+	case apierrors.IsForbidden(err):
+		return strings.ReplaceAll(err.Error(), token, "REDACTED")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "it took too long"
+	default:
+		return "the API server answers " + string(apierrors.ReasonForError(err))
+	}
 }
 
 // review asks the API server.

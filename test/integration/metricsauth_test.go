@@ -170,29 +170,3 @@ func (g *guarded) floodWithTokens() {
 	g.t.Logf("the API server was asked %v times for 301 tokens", asked()-before)
 	assert.Less(g.t, asked()-before, 200.0)
 }
-
-func TestTheRightsToLookUpTokensAreBothNeeded(t *testing.T) {
-	g := newGuarded(t)
-	c := g.launch("--namespace="+g.namespace, "--metrics-secure-listen-address=127.0.0.1:"+strconv.Itoa(g.port))
-	defer c.Kill()
-	require.NoError(t, c.WaitReady(t.Context(), within))
-	roles := g.Client().RbacV1().ClusterRoles()
-	const name = "kube-aws-iam-controller-metrics-authentication"
-	whole, err := roles.Get(t.Context(), name, metav1.GetOptions{})
-	require.NoError(t, err)
-	require.Len(t, whole.Rules, 2)
-	for i := range whole.Rules {
-		lacking, err := roles.Get(t.Context(), name, metav1.GetOptions{})
-		require.NoError(t, err)
-		lacking.Rules = []rbacv1.PolicyRule{whole.Rules[1-i]}
-		_, err = roles.Update(t.Context(), lacking, metav1.UpdateOptions{})
-		require.NoError(t, err)
-		g.eventually(func(ctx context.Context) error {
-			code, body, err := g.scrape(ctx, "127.0.0.1", "Bearer "+g.token("without"+strconv.Itoa(i)+strconv.FormatInt(metav1.Now().UnixNano(), 36)))
-			if err == nil && code != http.StatusServiceUnavailable {
-				err = fmt.Errorf("%d: %s", code, body)
-			}
-			return err
-		})
-	}
-}

@@ -34,9 +34,9 @@ type set struct {
 
 // sets are all that are shipped.
 var sets = []set{{
-	name:      "manifests/prerequisites and manifests/components/webhook",
-	resources: []string{"prerequisites"}, components: []string{"components/webhook"},
-	life: slices.Concat(serving, meeting, electing, mutating), losses: losses,
+	name:      "manifests/prerequisites and the components webhook and metrics-authentication",
+	resources: []string{"prerequisites"}, components: []string{"components/webhook", "components/metrics-authentication"},
+	life: slices.Concat(serving, meeting, electing, mutating, measuring), losses: losses,
 }, {
 	name:      "manifests/namespaced",
 	resources: []string{"namespaced"}, alone: true,

@@ -58,6 +58,8 @@ type world struct {
 	denied float64
 	// webhook is the port of the webhook.
 	webhook int
+	// metrics is the port of metrics for those who may read them.
+	metrics int
 }
 
 func newWorld(t *testing.T, s set, rights []right) *world {
