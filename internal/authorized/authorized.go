@@ -92,8 +92,9 @@ func (r *Reader) decide(ctx context.Context, token string) verdict {
 	}
 	key := sha256.Sum256([]byte(token))
 	for _, known := range []*cache.LRUExpireCache{r.allowed, r.refused} {
-		if found, ok := known.Get(key); ok {
-			return found.(verdict) //nolint:forcetypeassert // nothing else is put in
+		found, _ := known.Get(key)
+		if reviewed, is := found.(verdict); is {
+			return reviewed
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
