@@ -172,6 +172,8 @@ func TestTheGuardBindsWhatElseTheControllerWrites(t *testing.T) {
 		require.True(t, apierrors.IsForbidden(err), patch)
 	}
 
+	err = g.Client().CoreV1().Secrets(system.Namespace).Delete(t.Context(), name, metav1.DeleteOptions{}) // of another test's webhook
+	require.True(t, err == nil || apierrors.IsNotFound(err), "%v", err)
 	tls := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, Type: corev1.SecretTypeTLS, StringData: map[string]string{"tls.crt": "x", "tls.key": "x"}}
 	_, err = own.CoreV1().Secrets(system.Namespace).Create(t.Context(), tls, dry)
 	require.NoError(t, err)
