@@ -38,7 +38,7 @@ race: ## Run the unit tests under the race detector (needs a C compiler).
 
 .PHONY: integration
 integration: ## Run the controller against a real API server and simulated AWS.
-	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -p 1 -parallel 6 ./iam/ ./image/ ./cluster/ ./upgrade/ ./rights/ ./attacks/ ./admission/ ./integration/
+	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 45m -p 1 -parallel 6 ./iam/ ./image/ ./cluster/ ./upgrade/ ./rights/ ./attacks/ ./admission/ ./integration/
 
 .PHONY: e2e
 e2e: ## Run what is shipped on a real node: image, manifests, pods. Needs root on Linux; installs Debian packages.
