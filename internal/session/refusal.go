@@ -73,8 +73,9 @@ func (a *Assumer) denial(want identity.Desired, role identity.RoleReference, sai
 
 // distrust says why a trust policy, or the lack of a role, may have denied it.
 func (a *Assumer) distrust(want identity.Desired, role identity.RoleReference) string {
-	presented := "under the external ID " + identity.Quote(want.ExternalID) + " and the session name " + identity.Quote(Name(want, role))
+	presented := "under the external ID " + identity.Quote(want.ExternalID)
 	if want.Own != nil {
+		presented += " and the session name " + identity.Quote(Name(want, role)) // which those roles demand
 		return fmt.Sprintf("the role that the controller made cannot be assumed by %s %s: it is not ready yet, or its trust policy was changed, which will be corrected; it is retried%s",
 			a.self(), presented, a.suspicion())
 	}

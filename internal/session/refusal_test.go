@@ -17,7 +17,7 @@ import (
 func TestADeniedRoleIsExplained(t *testing.T) {
 	const (
 		missing = "arn:aws:iam::" + home + ":role/no-such-role"
-		under   = `under the external ID "ns/cluster" and the session name "ns.app": `
+		under   = `under the external ID "ns/cluster": `
 	)
 	compare := func(principal string) string {
 		return "check its path and name, letter case included, and compare its trust policy with what " +

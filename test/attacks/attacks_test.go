@@ -17,7 +17,7 @@ var grounds = []struct {
 	attacks  [][]attack
 }{
 	{"as it is installed", settings{}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks, shippedAttacks, labelAttacks, thiefAttacks}},
-	{"with the guard", settings{guarded: true}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks, shippedAttacks, thiefAttacks}},
+	{"with the guard", settings{guarded: true}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks, shippedAttacks, labelAttacks, thiefAttacks}},
 	{"as it is installed, for what roles trust", settings{}, [][]attack{trustAttacks}},
 	{"under EKS Pod Identity with session tags", settings{podIdentity: true}, [][]attack{podIdentityAttacks}},
 	{"under strict rules", settings{

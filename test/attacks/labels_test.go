@@ -41,11 +41,21 @@ var labelAttacks = append(hidden(map[string]func(a *arena, annotations string) e
 		return a.kubectl(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"app",`+annotations+`,`+hide+`}}`,
 			"apply", "--server-side", "--force-conflicts", "-f", "-")
 	},
-	"by a replacement": func(a *arena, annotations string) error {
-		return a.kubectl(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"app",`+annotations+`,`+hide+`}}`, "replace", "-f", "-")
+	// What the controller wrote stays, or the guard would refuse it.
+	"by a replacement": func(a *arena, _ string) error {
+		a.eventually(func(ctx context.Context) error {
+			have, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Get(ctx, "app", metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			have.Labels = map[string]string{"iam.amazonaws.com/requests": "none"}
+			_, err = a.tenant.CoreV1().ServiceAccounts(a.namespace).Update(ctx, have, metav1.UpdateOptions{})
+			return err
+		})
+		return nil
 	},
 	"by asking for nothing first": func(a *arena, annotations string) error {
-		require.NoError(a.t, a.patch("serviceaccounts", "app", `{"metadata":{"annotations":null,`+hide+`}}`, manager))
+		require.NoError(a.t, a.patch("serviceaccounts", "app", `{"metadata":{"annotations":{"iam.amazonaws.com/role":null},`+hide+`}}`, manager))
 		return a.patch("serviceaccounts", "app", `{"metadata":{`+annotations+`}}`, manager)
 	},
 }), attack{

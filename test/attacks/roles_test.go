@@ -42,7 +42,7 @@ func theVictims(a *arena) string { return a.roles["app"] }
 // text is a role that needs no looking up.
 func text(role string) func(*arena) string { return func(*arena) string { return role } }
 
-const notAuthorized = "is not authorized to perform: " // what follows may be cut off
+const notAuthorized = "is not authorized to perform: sts:AssumeRole"
 
 var roleAttacks = []attack{
 	{
