@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,8 +29,10 @@ type crossing struct {
 	*Webhook
 
 	t     *testing.T
-	asked []string
 	block chan struct{}
+
+	mu    sync.Mutex
+	asked []string
 }
 
 func newCrossing(t *testing.T) *crossing {
@@ -44,6 +47,8 @@ func newCrossing(t *testing.T) *crossing {
 				case <-ctx.Done():
 				}
 			}
+			c.mu.Lock()
+			defer c.mu.Unlock()
 			c.asked = append(c.asked, stranger)
 			return nil, nil //nolint:nilnil // nothing is asked for
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +16,22 @@ import (
 type answer struct {
 	*httptest.ResponseRecorder
 
+	mu       sync.Mutex
 	deadline time.Time
 }
 
-func (a *answer) SetWriteDeadline(deadline time.Time) error { a.deadline = deadline; return nil }
+func (a *answer) SetWriteDeadline(deadline time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.deadline = deadline
+	return nil
+}
+
+func (a *answer) writeDeadline() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.deadline
+}
 
 // scrape asks for metrics from an address, and returns at once.
 func scrape(s *scrapes, from string) *answer {
@@ -41,7 +54,7 @@ func TestWhoDoesNotReadTheMetricsKeepsNobodyFromThem(t *testing.T) {
 				return
 			}
 			a, _ := w.(*answer)
-			for ctx.Err() == nil && (a.deadline.IsZero() || time.Now().Before(a.deadline)) {
+			for ctx.Err() == nil && (a.writeDeadline().IsZero() || time.Now().Before(a.writeDeadline())) {
 				time.Sleep(100 * time.Millisecond)
 			}
 		}))
@@ -49,7 +62,7 @@ func TestWhoDoesNotReadTheMetricsKeepsNobodyFromThem(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for _, each := range slow {
-			assert.True(t, each.deadline.IsZero(), "as long as nobody waits")
+			assert.True(t, each.writeDeadline().IsZero(), "as long as nobody waits")
 		}
 		start := time.Now()
 		done := &answer{ResponseRecorder: httptest.NewRecorder()}
