@@ -4,76 +4,19 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/go-kit/log/level"
-
-	"kube-aws-iam-controller/internal/config"
-	"kube-aws-iam-controller/internal/logging"
+	"kube-aws-iam-controller/internal/app"
 )
 
 // version is set at link time.
 var version = "unknown"
 
-// Exit codes. A malformed command line is told apart because a restart cannot
-// mend it.
-const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
-)
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := app.Run(ctx, version, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code) //nolint:forbidigo // this is main
-}
-
-// run chooses the command and maps its error to an exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	command, cfg, err := config.Parse(args, stdout)
-	switch {
-	case errors.Is(err, config.ErrHelp):
-		return exitOK
-	case err != nil:
-		fmt.Fprintln(stderr, err)
-		return exitUsage
-	case command == config.Version:
-		fmt.Fprintln(stdout, version)
-		return exitOK
-	case command == config.TrustPolicy:
-		if err = printTrustPolicy(ctx, cfg, stdout, stderr); err != nil {
-			fmt.Fprintln(stderr, err)
-			return exitError
-		}
-		return exitOK
-	}
-
-	logger, err := logging.New(stderr, cfg.LogFormat, cfg.Debug)
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitUsage
-	}
-	logging.RedirectKlog(logger, cfg.Debug)
-	level.Info(logger).Log("msg", "starting", "version", version, "cluster", cfg.ClusterName, "namespace", cfg.Namespace)
-	limitGarbage()
-	if limit := limitMemory(os.DirFS("/sys/fs/cgroup")); limit > 0 {
-		level.Debug(logger).Log("msg", "the memory of the container is limited", "used", limit)
-	}
-	c, err := build(ctx, cfg, logger)
-	if err == nil {
-		err = c.run(ctx)
-	}
-	if err != nil {
-		level.Error(logger).Log("msg", "exiting", "err", err)
-		return exitError
-	}
-	level.Info(logger).Log("msg", "exiting")
-	return exitOK
 }

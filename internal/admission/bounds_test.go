@@ -20,6 +20,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -34,7 +35,7 @@ func crowd(n int) *corev1.Pod {
 
 func TestNamesToSkipCostNoMoreForManyContainers(t *testing.T) {
 	took := func(pod *corev1.Pod) time.Duration {
-		pod.Annotations = map[string]string{skipAnnotation: strings.Repeat("x-12,", 200_000)}
+		pod.Annotations = map[string]string{api.SkipContainersAnnotation: strings.Repeat("x-12,", 200_000)}
 		text, err := json.Marshal(pod)
 		require.NoError(t, err)
 		start := time.Now()
@@ -69,7 +70,7 @@ func TestAPodOfTooManyContainersIsRefused(t *testing.T) {
 		require.ErrorAs(t, err, &refused)
 		assert.Equal(t, "ServiceAccount app: the pod has 501 containers and init containers, and credentials are given to pods with 500 at most; "+
 			`give it fewer, or leave it alone with the label iam.amazonaws.com/inject: "false"`, refused.Message)
-		pod.Labels = map[string]string{identity.InjectLabel: "false"}
+		pod.Labels = map[string]string{api.InjectLabel: "false"}
 		patch, err = inject(pod, delivery)
 		require.NoError(t, err)
 		assert.Empty(t, patch)

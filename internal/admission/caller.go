@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"kube-aws-iam-controller/internal/shares"
+	"kube-aws-iam-controller/internal/limit"
 )
 
 const (
@@ -38,13 +38,13 @@ type turns struct {
 	// bodies are the large ones of the API server, strange those of others.
 	bodies, strange chan struct{}
 	// requests and large are those of others, by their addresses.
-	requests, large *shares.Shares
+	requests, large *limit.Concurrency
 }
 
 func (t *turns) init() {
 	t.once.Do(func() {
 		t.bodies, t.strange = make(chan struct{}, maxTurns), make(chan struct{}, maxStrangeTurns)
-		t.requests, t.large = shares.New(maxRequests), shares.New(maxLarge)
+		t.requests, t.large = limit.NewConcurrency(maxRequests), limit.NewConcurrency(maxLarge)
 	})
 }
 
@@ -55,10 +55,10 @@ func (h *Webhook) enter(r *http.Request) (c caller, leave func(), failed *proble
 		return caller{}, func() {}, nil
 	}
 	h.turns.init()
-	c = caller{address: shares.Address(r.RemoteAddr)}
+	c = caller{address: limit.Address(r.RemoteAddr)}
 	ctx, cancel := context.WithTimeout(r.Context(), turnWithin)
 	defer cancel()
-	leave, err := h.turns.requests.Enter(ctx, c.address)
+	leave, err := h.turns.requests.Acquire(ctx, c.address)
 	switch {
 	case err != nil:
 		return c, nil, &problem{http.StatusServiceUnavailable, "too many requests at once, try again"}
@@ -81,7 +81,7 @@ func (t *turns) take(r *http.Request, c caller) (done func(), err error) {
 	if c.known() {
 		return turn(ctx, t.bodies)
 	}
-	leave, err := t.large.Enter(ctx, c.address)
+	leave, err := t.large.Acquire(ctx, c.address)
 	if err != nil {
 		return nil, err
 	}

@@ -11,13 +11,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
 const (
-	// skipAnnotation on a Pod names containers that are given nothing.
-	skipAnnotation = identity.Prefix + "skip-containers"
-
 	volumeName = "aws-iam-credentials"
 	mountPath  = "/meta/aws-iam"
 )
@@ -84,7 +82,7 @@ func Inject(pod *Pod, give identity.Injection, settings Settings) (Patch, error)
 
 // forWindows is why a pod for Windows nodes is refused.
 const forWindows = "the pod is for Windows nodes, and every delivery works on Linux only: " +
-	"set " + identity.Prefix + "delivery to none on the ServiceAccount, or exclude the pod with the label " + identity.InjectLabel + `: "false"`
+	"set " + api.Prefix + "delivery to none on the ServiceAccount, or exclude the pod with the label " + api.InjectLabel + `: "false"`
 
 // tooMany returns why a pod has too many containers, "" if it has not. The
 // sidecar does not count, lest a pod with it be refused when it comes again.
@@ -94,7 +92,7 @@ func tooMany(pod *Pod) string {
 		return ""
 	}
 	return fmt.Sprintf("the pod has %d containers and init containers, and credentials are given to pods with %d at most; "+
-		"give it fewer, or leave it alone with the label %s: \"false\"", n, maxContainers, identity.InjectLabel)
+		"give it fewer, or leave it alone with the label %s: \"false\"", n, maxContainers, api.InjectLabel)
 }
 
 // A receiver is a container that is given credentials, and where it is.

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
+	"kube-aws-iam-controller/internal/api"
 
-	"kube-aws-iam-controller/internal/identity"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // A list is a JSON array of T, of whose items only that is kept which decides
@@ -54,7 +54,7 @@ func (n *notes) UnmarshalJSON(text []byte) error {
 	*n = notes{}
 	return eachEntry(text, func(key, value string) {
 		switch key {
-		case identity.InjectLabel, skipAnnotation, corev1.MirrorPodAnnotationKey, corev1.LabelOSStable:
+		case api.InjectLabel, api.SkipContainersAnnotation, corev1.MirrorPodAnnotationKey, corev1.LabelOSStable:
 			(*n)[key] = value
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -64,7 +65,7 @@ func Read(text []byte) (*Pod, error) {
 		Name:    short(cmp.Or(meta.Name, meta.GenerateName)),
 		Account: short(cmp.Or(spec.ServiceAccountName, "default")),
 		// The pod says so, or is the mirror of what a node runs anyway.
-		leftAlone:      mirror || meta.Labels[identity.InjectLabel] == "false",
+		leftAlone:      mirror || meta.Labels[api.InjectLabel] == "false",
 		hostNetwork:    spec.HostNetwork,
 		windows:        spec.OS.Name == corev1.Windows || spec.NodeSelector[corev1.LabelOSStable] == string(corev1.Windows),
 		asRoot:         spec.SecurityContext.RunAsUser != nil && *spec.SecurityContext.RunAsUser == 0,
@@ -73,7 +74,7 @@ func Read(text []byte) (*Pod, error) {
 		containers:     spec.Containers,
 		initContainers: spec.InitContainers,
 	}
-	pod.skip(meta.Annotations[skipAnnotation])
+	pod.skip(meta.Annotations[api.SkipContainersAnnotation])
 	return pod, nil
 }
 

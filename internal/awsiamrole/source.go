@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -80,16 +81,16 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 		KeepLabels: role.lacks() != (tally{}),
 		Notice:     role.lacks().notice(),
 	}
-	if account, reserved := strings.CutSuffix(role.Name, identity.SecretSuffix); reserved {
+	if account, reserved := strings.CutSuffix(role.Name, api.SecretSuffix); reserved {
 		return want, &identity.InvalidError{
-			Reason: identity.SecretConflict,
+			Reason: api.SecretConflict,
 			Message: fmt.Sprintf("the name %s is reserved for the Secret of a ServiceAccount %s: give the AWSIAMRole one that does not end in %s",
-				role.Name, account, identity.SecretSuffix),
+				role.Name, account, api.SecretSuffix),
 		}
 	}
 	if err := readSpec(&role.Spec, want); err != nil {
 		return want, &identity.InvalidError{
-			Reason:  identity.GetCredentialsFailed,
+			Reason:  api.GetCredentialsFailed,
 			Message: fmt.Sprintf("Failed to get credentials for role '%s': %s", identity.Cut(role.Spec.RoleReference), err),
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -80,9 +81,9 @@ func newRole(spec Spec) *AWSIAMRole {
 func newSource(t *testing.T) (*Source, *informer, *server) {
 	t.Helper()
 	s := &server{status: http.StatusOK}
-	api := httptest.NewServer(s)
-	t.Cleanup(api.Close)
-	client, err := NewClient(&rest.Config{Host: api.URL})
+	apiServer := httptest.NewServer(s)
+	t.Cleanup(apiServer.Close)
+	client, err := NewClient(&rest.Config{Host: apiServer.URL})
 	require.NoError(t, err)
 	i := &informer{store: cache.NewStore(cache.DeletionHandlingMetaNamespaceKeyFunc)}
 	return NewSource(client, i, func(namespace string) string { return namespace + "/cluster" }), i, s
@@ -153,7 +154,7 @@ func TestSpecsAreRefusedInThePredecessorsWords(t *testing.T) {
 			want, err := s.Desired(key)
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
-			assert.Equal(t, identity.GetCredentialsFailed, invalid.Reason)
+			assert.Equal(t, api.GetCredentialsFailed, invalid.Reason)
 			assert.Contains(t, invalid.Message, test.says)
 			assert.Less(t, len(invalid.Message), 1024)
 			require.NotNil(t, want)
@@ -198,58 +199,58 @@ func TestHandlersSurviveWhatTheyWereNotToldOf(t *testing.T) {
 }
 
 func TestNothingIsReleasedOnAGuess(t *testing.T) {
-	s, _, api := newSource(t)
-	api.answer(http.StatusNotFound, failure(http.StatusNotFound, metav1.StatusReasonNotFound))
+	s, _, apiServer := newSource(t)
+	apiServer.answer(http.StatusNotFound, failure(http.StatusNotFound, metav1.StatusReasonNotFound))
 	released, err := s.Release(t.Context(), key)
 	require.NoError(t, err)
 	assert.True(t, released)
-	api.answer(http.StatusOK, newRole(Spec{RoleReference: "app"}))
+	apiServer.answer(http.StatusOK, newRole(Spec{RoleReference: "app"}))
 	released, err = s.Release(t.Context(), key)
 	require.NoError(t, err)
 	assert.False(t, released)
-	api.answer(http.StatusForbidden, failure(http.StatusForbidden, metav1.StatusReasonForbidden))
+	apiServer.answer(http.StatusForbidden, failure(http.StatusForbidden, metav1.StatusReasonForbidden))
 	released, err = s.Release(t.Context(), key)
 	require.ErrorContains(t, err, "read AWSIAMRole ns/app: ")
 	assert.False(t, released)
 }
 
 func TestStatusIsWrittenWhenItSaysSomethingElse(t *testing.T) {
-	s, i, api := newSource(t)
+	s, i, apiServer := newSource(t)
 	role := newRole(Spec{RoleReference: "app"})
 	require.NoError(t, i.store.Add(role))
 	want := identity.Desired{Key: key, UID: "u1", Generation: 3}
 	expiration := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	status := identity.Status{
-		RoleARN: "arn:x", Expiration: expiration, Generation: 3, Ready: true, Reason: identity.CredentialsIssued, Message: "fine",
+		RoleARN: "arn:x", Expiration: expiration, Generation: 3, Ready: true, Reason: api.CredentialsIssued, Message: "fine",
 	}
 	written := newRole(Spec{})
 	written.Status.Conditions = []metav1.Condition{{Type: Ready}}
-	api.answer(http.StatusOK, written)
+	apiServer.answer(http.StatusOK, written)
 	require.NoError(t, s.Report(t.Context(), want, status))
-	require.Len(t, api.bodies, 1)
-	assert.Equal(t, "PATCH /apis/zalando.org/v1/namespaces/ns/awsiamroles/app/status", api.paths[0])
+	require.Len(t, apiServer.bodies, 1)
+	assert.Equal(t, "PATCH /apis/zalando.org/v1/namespaces/ns/awsiamroles/app/status", apiServer.paths[0])
 	assert.Regexp(t, `^\{"metadata":\{"uid":"u1"\},"status":\{"conditions":\[\{"type":"Ready","status":"True","observedGeneration":3,"lastTransitionTime":"[^"]+",`+
-		`"reason":"CredentialsIssued","message":"fine"\}\],"expiration":"2030-01-02T03:04:05Z","observedGeneration":3,"roleARN":"arn:x"\}\}$`, api.bodies[0])
+		`"reason":"CredentialsIssued","message":"fine"\}\],"expiration":"2030-01-02T03:04:05Z","observedGeneration":3,"roleARN":"arn:x"\}\}$`, apiServer.bodies[0])
 
 	role.Status = nextStatus(&role.Status, status)
 	require.NoError(t, s.Report(t.Context(), want, status))
-	assert.Len(t, api.bodies, 1, "it says so already")
+	assert.Len(t, apiServer.bodies, 1, "it says so already")
 
-	status.Ready, status.RoleARN, status.Expiration, status.Reason = false, "", time.Time{}, identity.GetCredentialsFailed
+	status.Ready, status.RoleARN, status.Expiration, status.Reason = false, "", time.Time{}, api.GetCredentialsFailed
 	require.NoError(t, s.Report(t.Context(), want, status))
-	require.Len(t, api.bodies, 2)
-	assert.Contains(t, api.bodies[1], `"status":"False"`)
-	assert.Contains(t, api.bodies[1], `"expiration":null`)
-	assert.Contains(t, api.bodies[1], `"roleARN":null`)
+	require.Len(t, apiServer.bodies, 2)
+	assert.Contains(t, apiServer.bodies[1], `"status":"False"`)
+	assert.Contains(t, apiServer.bodies[1], `"expiration":null`)
+	assert.Contains(t, apiServer.bodies[1], `"roleARN":null`)
 
 	require.NoError(t, s.Report(t.Context(), identity.Desired{Key: key, UID: "u0"}, status), "another one")
-	assert.Len(t, api.bodies, 2)
+	assert.Len(t, apiServer.bodies, 2)
 	for _, gone := range []int{http.StatusNotFound, http.StatusConflict} {
 		reason := map[int]metav1.StatusReason{http.StatusNotFound: metav1.StatusReasonNotFound, http.StatusConflict: metav1.StatusReasonConflict}[gone]
-		api.answer(gone, failure(gone, reason))
+		apiServer.answer(gone, failure(gone, reason))
 		require.NoError(t, s.Report(t.Context(), want, status))
 	}
-	api.answer(http.StatusInternalServerError, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError))
+	apiServer.answer(http.StatusInternalServerError, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError))
 	require.ErrorContains(t, s.Report(t.Context(), want, status), "write status of AWSIAMRole ns/app: ")
 }
 
@@ -262,32 +263,32 @@ func TestANameThatIsAServiceAccountsSecretsIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "the name app.aws-iam is reserved for the Secret of a ServiceAccount app")
 	invalid, is := errors.AsType[*identity.InvalidError](err)
 	require.True(t, is)
-	assert.Equal(t, identity.SecretConflict, invalid.Reason)
+	assert.Equal(t, api.SecretConflict, invalid.Reason)
 	assert.Equal(t, "u1", want.UID)
 }
 
 func TestAClusterWithoutConditionsIsNotWrittenToForEver(t *testing.T) {
-	s, i, api := newSource(t)
+	s, i, apiServer := newSource(t)
 	role := newRole(Spec{RoleReference: "app"})
 	require.NoError(t, i.store.Add(role))
 	want := identity.Desired{Key: key, UID: "u1", Generation: 3}
-	status := identity.Status{Generation: 3, Reason: identity.GetCredentialsFailed, Message: "no"}
-	api.answer(http.StatusOK, newRole(Spec{})) // the predecessor's resource definition drops conditions
+	status := identity.Status{Generation: 3, Reason: api.GetCredentialsFailed, Message: "no"}
+	apiServer.answer(http.StatusOK, newRole(Spec{})) // the predecessor's resource definition drops conditions
 	require.NoError(t, s.Report(t.Context(), want, status))
 	role.Status = Status{ObservedGeneration: new(int64(3))}
 	require.NoError(t, s.Report(t.Context(), want, status))
-	assert.Len(t, api.bodies, 1)
+	assert.Len(t, apiServer.bodies, 1)
 
 	// The resource definition is replaced under a controller that runs.
 	upgraded := newRole(Spec{})
 	upgraded.Status.Conditions = []metav1.Condition{{Type: Ready}}
-	api.answer(http.StatusOK, upgraded)
+	apiServer.answer(http.StatusOK, upgraded)
 	status.RoleARN = "arn:x"
 	require.NoError(t, s.Report(t.Context(), want, status))
-	require.Len(t, api.bodies, 2)
-	assert.Contains(t, api.bodies[1], `"type":"Ready"`)
+	require.Len(t, apiServer.bodies, 2)
+	assert.Contains(t, apiServer.bodies[1], `"type":"Ready"`)
 	require.NoError(t, s.Report(t.Context(), want, status))
-	assert.Len(t, api.bodies, 3, "conditions count again")
+	assert.Len(t, apiServer.bodies, 3, "conditions count again")
 }
 
 func TestAStatusThatCannotBeReadFailsNobody(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -169,7 +170,7 @@ func (b *Broker) keep(ctx context.Context, source Source, want identity.Desired,
 			return sooner(sooner(again, unsaid), repeatAfter), err
 		}
 	}
-	if have.Exists && invalid.Reason == identity.RoleNotPermitted {
+	if have.Exists && invalid.Reason == api.RoleNotPermitted {
 		return b.withdrawInTurn(ctx, source, want, have, invalid) // whosever these are
 	}
 	return sooner(unsaid, repeatAfter), b.report(ctx, source, want, have)
@@ -218,7 +219,7 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 	}
 	b.restores.tried(want.Key, time.Now())
 	if have.Unreadable != "" {
-		b.Reporter.Warn(ctx, want, false, identity.ReadSecretFailed, fmt.Sprintf(
+		b.Reporter.Warn(ctx, want, false, api.ReadSecretFailed, fmt.Sprintf(
 			"Failed to parse expirary time '%s' from secret %s/%s: not a time", have.Unreadable, want.Namespace, want.SecretName))
 	}
 	if err != nil && b.fresh.within(want.Key, time.Now(), b.RoleReady) && isSoon(want, err) {
@@ -231,7 +232,7 @@ func (b *Broker) renew(ctx context.Context, r renewal) (time.Duration, error) {
 	}
 	if err != nil {
 		b.complain(ctx, want, have, reasonOf(err), err)
-		if reasonOf(err) == identity.ExternalIDNotEnforced && b.withdraws(want, have) {
+		if reasonOf(err) == api.ExternalIDNotEnforced && b.withdraws(want, have) {
 			err = errors.Join(err, b.Secrets.Remove(ctx, want.Key))
 			have = refresh.State{}
 		}
@@ -294,7 +295,7 @@ func notAssumed(want identity.Desired, err error) error {
 		return err
 	}
 	return &identity.StepError{
-		Reason:  identity.GetCredentialsFailed,
+		Reason:  api.GetCredentialsFailed,
 		Message: fmt.Sprintf("Failed to get credentials for role '%s': %v", want.Role, err),
 		Err:     err,
 	}

@@ -9,13 +9,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
 var (
 	errSTS     = errors.New("AccessDenied: not authorized to perform sts:AssumeRole")
-	errInvalid = &identity.InvalidError{Reason: identity.InvalidAnnotation, Message: `"a b" does not name a role`}
+	errInvalid = &identity.InvalidError{Reason: api.InvalidAnnotation, Message: `"a b" does not name a role`}
 )
 
 func TestMissingCredentialsAreIssued(t *testing.T) {
@@ -42,7 +43,7 @@ func TestFreshCredentialsAreLeftAloneAndReported(t *testing.T) {
 		w.did()
 		w.told()
 		again := w.serve()
-		assert.Equal(t, refresh.Next(time.Now(), w.have[app], limit), again)
+		assert.Equal(t, refresh.Next(time.Now(), w.have[app], refreshLimit), again)
 		assert.Greater(t, again, 30*time.Minute)
 		assert.Empty(t, w.did())
 		assert.Empty(t, w.told())

@@ -148,7 +148,7 @@ func TestWhoWasServedJustNowGoesBehindOthers(t *testing.T) {
 			func(s *refresh.State) { s.Exists, s.Expiration = true, time.Now().Add(time.Second) },
 		} {
 			w.change(harm)
-			assert.Equal(t, time.Now().Add(limit), w.Deadline(app))
+			assert.Equal(t, time.Now().Add(refreshLimit), w.Deadline(app))
 		}
 		time.Sleep(repeatWithin)
 		w.change(func(s *refresh.State) { *s = refresh.State{} })

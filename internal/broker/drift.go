@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-kit/log/level"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -118,7 +119,7 @@ func (b *Broker) correct(ctx context.Context, source Source, want identity.Desir
 	role.Changed = slices.DeleteFunc(role.Changed, func(kind string) bool { return kind == identity.ClusterUIDKind }) // by nobody else
 	for _, kind := range role.Changed {
 		b.Metrics.ObserveDrift(kind)
-		b.Reporter.Warn(ctx, want, false, identity.RoleDriftCorrected, fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role.ARN, kind))
+		b.Reporter.Warn(ctx, want, false, api.RoleDriftCorrected, fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role.ARN, kind))
 	}
 	b.tellRenewed(want, role)
 	if len(role.Changed) > 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -67,7 +68,7 @@ func TestDriftIsCorrectedWhenItIsSeenTwice(t *testing.T) {
 		assert.Equal(t, []string{"drift trust", "drift tags"}, w.metrics)
 		told := w.told()
 		require.Len(t, told, 2)
-		assert.Equal(t, identity.RoleDriftCorrected, told[0].reason)
+		assert.Equal(t, api.RoleDriftCorrected, told[0].reason)
 		assert.Contains(t, told[0].message, "trust is as asked for again")
 	})
 }
@@ -101,7 +102,7 @@ func TestARoleThatIsGoneIsMadeAnewWithItsCredentials(t *testing.T) {
 func TestALookThatFailsIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
-		w.differsErr = &identity.StepError{Reason: identity.ProvisionFailed, Message: "throttled", Err: errDenied}
+		w.differsErr = &identity.StepError{Reason: api.ProvisionFailed, Message: "throttled", Err: errDenied}
 		w.serve() // plans the first look
 		time.Sleep(time.Hour)
 		_, err := w.sync()

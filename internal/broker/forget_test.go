@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -59,7 +60,7 @@ func TestASuspicionGoesWithItsObject(t *testing.T) {
 		w.told()
 		look()
 		for _, e := range w.told() {
-			assert.NotEqual(t, identity.RoleDriftCorrected, e.reason, "what is seen once may only not be seen everywhere yet")
+			assert.NotEqual(t, api.RoleDriftCorrected, e.reason, "what is seen once may only not be seen everywhere yet")
 		}
 	})
 }

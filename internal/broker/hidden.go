@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-kit/log/level"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -41,6 +42,6 @@ func (b *Broker) show(ctx context.Context, key identity.Key) (time.Duration, err
 	}
 	b.relabels.served(key, time.Now())
 	level.Warn(b.Logger).Log("msg", "admission passed over the pods of a ServiceAccount that asks for a role", "object", key)
-	b.Reporter.Warn(ctx, identity.Desired{Key: key, UID: uid}, false, identity.AdmissionSkipped, wasHidden)
+	b.Reporter.Warn(ctx, identity.Desired{Key: key, UID: uid}, false, api.AdmissionSkipped, wasHidden)
 	return 0, nil
 }

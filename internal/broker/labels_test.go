@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -41,7 +42,7 @@ func TestAChangedLabelIsWrittenWithoutSTS(t *testing.T) {
 		w := labelled(t)
 		for _, labels := range []map[string]string{{"team": "b"}, nil} {
 			w.asked.Labels = labels
-			assert.Equal(t, refresh.Next(time.Now(), w.have[legacy], limit), w.look(t), "renewals come when they would have come")
+			assert.Equal(t, refresh.Next(time.Now(), w.have[legacy], refreshLimit), w.look(t), "renewals come when they would have come")
 			assert.Equal(t, "Relabel", w.did())
 			assert.Equal(t, labels, w.labels)
 			w.look(t)
@@ -113,11 +114,11 @@ func TestLabelsOfManyAreBoundedTogether(t *testing.T) {
 func TestALabelThatCannotBeWrittenIsToldAndTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := labelled(t)
-		w.relabelErr = &identity.StepError{Reason: identity.UpdateSecretFailed, Message: "Failed to update secret", Err: errors.New("no")}
+		w.relabelErr = &identity.StepError{Reason: api.UpdateSecretFailed, Message: "Failed to update secret", Err: errors.New("no")}
 		w.asked.Labels = nil
 		again, err := w.Sync(t.Context(), legacy)
 		require.ErrorIs(t, err, w.relabelErr)
-		assert.Equal(t, refresh.Next(time.Now(), w.have[legacy], limit), again, "at the latest with the renewal")
+		assert.Equal(t, refresh.Next(time.Now(), w.have[legacy], refreshLimit), again, "at the latest with the renewal")
 		assert.Equal(t, []event{{warning: true, reason: "UpdateSecretFailed", message: "Failed to update secret"}}, w.told())
 	})
 }

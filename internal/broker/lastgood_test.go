@@ -9,13 +9,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
 var (
 	errTooLong = errors.New("ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role")
-	errIAM     = &identity.StepError{Reason: identity.ProvisionFailed, Message: "Failed to provision role 'x': ServiceFailure"}
+	errIAM     = &identity.StepError{Reason: api.ProvisionFailed, Message: "Failed to provision role 'x': ServiceFailure"}
 )
 
 // refusals are changes that AWS refuses, and how their cause is mended.
@@ -245,7 +246,7 @@ func TestARoleThatDeniesIsNoNewManagedRole(t *testing.T) {
 		w.refuses = func(identity.Desired) error { return errDenied }
 		_, err := w.sync()
 		require.ErrorIs(t, err, errDenied)
-		assert.Equal(t, []string{identity.GetCredentialsFailed}, w.complaints(), "at once, although a managed role was made just before")
+		assert.Equal(t, []string{api.GetCredentialsFailed}, w.complaints(), "at once, although a managed role was made just before")
 	})
 }
 
@@ -256,7 +257,7 @@ func TestOnlyWhatANewRoleBringsAboutIsWaitedForInSilence(t *testing.T) {
 	}{
 		"STS does not know the role yet": {func(w *world) { w.assumeErr = errDenied }, true},
 		"IAM does not show it yet": {func(w *world) {
-			w.ensureErr, w.half = &identity.StepError{Reason: identity.ProvisionFailed, Message: "m", Soon: true}, &identity.Role{ARN: own, ID: "AROA1", Created: true, Since: time.Now()}
+			w.ensureErr, w.half = &identity.StepError{Reason: api.ProvisionFailed, Message: "m", Soon: true}, &identity.Role{ARN: own, ID: "AROA1", Created: true, Since: time.Now()}
 		}, true},
 		"a policy does not exist": {func(w *world) {
 			w.ensureErr, w.half = errIAM, &identity.Role{ARN: own, ID: "AROA1", Created: true, Since: time.Now()}
@@ -285,7 +286,7 @@ func TestAManagedRoleThatWasLastGoodNeedsNoProof(t *testing.T) {
 		w.serve()
 		w.did()
 		w.open = true // its trust policy was changed, which is drift, and none of a tenant's
-		w.desiredErr = &identity.InvalidError{Reason: identity.InvalidAnnotation, Message: "no"}
+		w.desiredErr = &identity.InvalidError{Reason: api.InvalidAnnotation, Message: "no"}
 		w.serve()
 		assert.Empty(t, w.did(), "the credentials are fresh")
 		time.Sleep(45 * time.Minute)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -78,7 +79,7 @@ func TestAnOrphanOfOneWhoUsesAnotherRoleGoes(t *testing.T) {
 		w.sweepOnce()
 		w.serve()
 		assert.Equal(t, "Delete AROA1 LetGo", w.did())
-		assert.Equal(t, identity.RoleDeleted, w.told()[0].reason)
+		assert.Equal(t, api.RoleDeleted, w.told()[0].reason)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-kit/log/level"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -34,14 +35,14 @@ func (b *Broker) complain(ctx context.Context, want identity.Desired, have refre
 
 // celebrate records that credentials were written, in the predecessor's words.
 func (b *Broker) celebrate(ctx context.Context, want identity.Desired, creds identity.Credentials, created bool) {
-	reason, verb := identity.UpdateCredentials, "Updated"
+	reason, verb := api.UpdateCredentials, "Updated"
 	if created {
-		reason, verb = identity.CreateCredentials, "Created"
+		reason, verb = api.CreateCredentials, "Created"
 	}
 	b.Reporter.Normal(want, reason, fmt.Sprintf("%s credentials for role '%s', expiry time: %s", verb, creds.RoleARN, creds.Expiration))
 	for _, notice := range []string{creds.Notice, want.Notice} {
 		if notice != "" {
-			b.Reporter.Warn(ctx, want, false, identity.GetCredentialsFailed, notice)
+			b.Reporter.Warn(ctx, want, false, api.GetCredentialsFailed, notice)
 		}
 	}
 }
@@ -51,7 +52,7 @@ func (b *Broker) report(ctx context.Context, source Source, want identity.Desire
 	status := identity.Status{
 		Generation: want.Generation,
 		Ready:      have.Valid(time.Now()) && have.SpecHash == want.SpecHash(),
-		Reason:     identity.CredentialsIssued,
+		Reason:     api.CredentialsIssued,
 		Message:    "the Secret holds valid credentials and they are kept fresh",
 	}
 	if !have.Edited {
@@ -69,7 +70,7 @@ func reasonOf(err error) string {
 	if step, ok := errors.AsType[*identity.StepError](err); ok {
 		return step.Reason
 	}
-	return identity.GetCredentialsFailed
+	return api.GetCredentialsFailed
 }
 
 // result is the metric label of an outcome.

@@ -10,8 +10,9 @@ import (
 
 	"github.com/go-kit/log/level"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/ratelimit"
+	"kube-aws-iam-controller/internal/limit"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
@@ -42,10 +43,10 @@ func (b *Broker) provide(ctx context.Context, want *identity.Desired, have refre
 	}
 	// The object first: a role may never be left that nobody knows of.
 	if err = b.Holder.Hold(ctx, *want); err != nil {
-		return &identity.StepError{Reason: identity.ProvisionFailed, Message: fmt.Sprintf("Failed to hold the ServiceAccount: %v", err), Err: err}
+		return &identity.StepError{Reason: api.ProvisionFailed, Message: fmt.Sprintf("Failed to hold the ServiceAccount: %v", err), Err: err}
 	}
 	role, err := b.ensure(ctx, *want, have)
-	if err != nil && renews && reasonOf(err) == identity.ProvisionFailed {
+	if err != nil && renews && reasonOf(err) == api.ProvisionFailed {
 		want.Role, want.RoleID = known, have.RoleID
 		return nil // the role may be well although IAM is not
 	}
@@ -92,10 +93,10 @@ func (b *Broker) welcome(want identity.Desired, role identity.Role) {
 	b.tellRenewed(want, role)
 	switch changed := strings.Join(role.Changed, ", "); {
 	case role.Created:
-		b.Reporter.Normal(want, identity.RoleCreated, fmt.Sprintf("Created role '%s'", role.ARN))
+		b.Reporter.Normal(want, api.RoleCreated, fmt.Sprintf("Created role '%s'", role.ARN))
 		level.Info(b.Logger).Log("msg", "role created", "object", want.Key, "role", role.ARN)
 	case changed != "" && !b.fresh.unfinished(want.Key):
-		b.Reporter.Normal(want, identity.RoleUpdated, fmt.Sprintf("Updated role '%s': %s", role.ARN, changed))
+		b.Reporter.Normal(want, api.RoleUpdated, fmt.Sprintf("Updated role '%s': %s", role.ARN, changed))
 		level.Info(b.Logger).Log("msg", "role updated", "object", want.Key, "role", role.ARN, "changed", changed)
 	}
 }
@@ -167,16 +168,16 @@ func (b *Broker) dispose(ctx context.Context, key identity.Key, id string) (time
 	if retain {
 		end, told = b.Roles.Retain, "The role that was made for this ServiceAccount is kept, with the tag retained=true"
 	}
-	there, err := end(ratelimit.Repeats(ctx, key.Namespace), key, cmp.Or(b.orphans.id(key), b.fresh.id(key, id)))
+	there, err := end(limit.Repeats(ctx, key.Namespace), key, cmp.Or(b.orphans.id(key), b.fresh.id(key, id)))
 	var step *identity.StepError
 	switch {
-	case errors.As(err, &step) && step.Reason == identity.RoleNotOwned:
+	case errors.As(err, &step) && step.Reason == api.RoleNotOwned:
 		tell.Warn(ctx, want, false, step.Reason, step.Message)
 	case err != nil:
 		tell.Warn(ctx, want, false, reasonOf(err), err.Error())
 		return 0, err
 	case there:
-		tell.Normal(want, identity.RoleDeleted, told)
+		tell.Normal(want, api.RoleDeleted, told)
 		level.Info(b.Logger).Log("msg", "role disposed of", "object", want.Key, "retained", retain)
 	default:
 		// IAM shows a new role only after a while.

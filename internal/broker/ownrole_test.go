@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -33,7 +34,7 @@ func TestTheObjectIsHeldBeforeItsRoleIsMade(t *testing.T) {
 		assert.Equal(t, "Free Hold Ensure  Assume Apply", w.did())
 		assert.Equal(t, own, w.assumed[0].Role)
 		assert.Equal(t, "AROA1", w.have[app].RoleID)
-		assert.Equal(t, event{reason: identity.RoleCreated, message: "Created role '" + own.String() + "'"}, w.told()[0])
+		assert.Equal(t, event{reason: api.RoleCreated, message: "Created role '" + own.String() + "'"}, w.told()[0])
 	})
 }
 
@@ -54,7 +55,7 @@ func TestAnOutageOfIAMEndsNoCredentials(t *testing.T) {
 		w := asking(t)
 		w.DriftInterval = 10 * time.Minute
 		w.serve()
-		away := &identity.StepError{Reason: identity.ProvisionFailed, Message: "IAM is away", Err: errDenied}
+		away := &identity.StepError{Reason: api.ProvisionFailed, Message: "IAM is away", Err: errDenied}
 		w.differsErr, w.ensureErr = away, away
 		for range 360 {
 			time.Sleep(time.Minute)
@@ -73,7 +74,7 @@ func TestARenewalThatSTSRefusesGoesOnWithoutIAM(t *testing.T) {
 		_, err := w.sync()
 		require.ErrorIs(t, err, errDenied)
 		w.did()
-		w.assumeErr, w.ensureErr = nil, &identity.StepError{Reason: identity.ProvisionFailed, Message: "IAM is away", Err: errDenied}
+		w.assumeErr, w.ensureErr = nil, &identity.StepError{Reason: api.ProvisionFailed, Message: "IAM is away", Err: errDenied}
 		w.serve()
 		assert.Equal(t, "Free Hold Ensure AROA1 Assume Apply", w.did())
 		assert.Equal(t, "AROA1", w.have[app].RoleID)
@@ -145,7 +146,7 @@ func TestARoleThatIsNotAssumableYetIsWaitedForInSilence(t *testing.T) {
 		_, err := w.sync()
 		require.ErrorIs(t, err, errDenied)
 		assert.Equal(t, "Free Hold Ensure AROA1 Assume", w.did())
-		assert.Equal(t, identity.GetCredentialsFailed, w.told()[0].reason)
+		assert.Equal(t, api.GetCredentialsFailed, w.told()[0].reason)
 		w.assumeErr = nil
 		w.serve()
 		assert.Equal(t, Ready, w.state())
@@ -155,10 +156,10 @@ func TestARoleThatIsNotAssumableYetIsWaitedForInSilence(t *testing.T) {
 func TestNoRoleIsMadeWhereThatIsForbidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
-		w.disabledErr = &identity.InvalidError{Reason: identity.ProvisioningDisabled, Message: "set a flag"}
+		w.disabledErr = &identity.InvalidError{Reason: api.ProvisioningDisabled, Message: "set a flag"}
 		assert.Equal(t, repeatAfter, w.serve(), "no try mends it")
 		assert.Equal(t, "Free", w.did())
-		assert.Equal(t, identity.ProvisioningDisabled, w.told()[0].reason)
+		assert.Equal(t, api.ProvisioningDisabled, w.told()[0].reason)
 		assert.False(t, w.held)
 	})
 }
@@ -167,7 +168,7 @@ func TestARoleThatIsThereIsUsedWhenNoMoreAreMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
-		w.disabledErr = &identity.InvalidError{Reason: identity.ProvisioningDisabled, Message: "set a flag"}
+		w.disabledErr = &identity.InvalidError{Reason: api.ProvisioningDisabled, Message: "set a flag"}
 		time.Sleep(45 * time.Minute)
 		w.assumeErr = errDenied
 		_, err := w.sync()
@@ -184,7 +185,7 @@ func TestFailuresOfProvisioningAreSaidAndRetried(t *testing.T) {
 	for name, fail := range map[string]func(*world){
 		"hold": func(w *world) { w.holdErr = errDenied },
 		"ensure": func(w *world) {
-			w.ensureErr = &identity.StepError{Reason: identity.ProvisionFailed, Message: "no", Err: errDenied}
+			w.ensureErr = &identity.StepError{Reason: api.ProvisionFailed, Message: "no", Err: errDenied}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +194,7 @@ func TestFailuresOfProvisioningAreSaidAndRetried(t *testing.T) {
 				fail(w)
 				_, err := w.sync()
 				require.ErrorIs(t, err, errDenied)
-				assert.Equal(t, identity.ProvisionFailed, w.told()[0].reason)
+				assert.Equal(t, api.ProvisionFailed, w.told()[0].reason)
 				assert.Empty(t, w.assumed)
 			})
 		})
@@ -232,7 +233,7 @@ func TestAnObjectIsHeldForAsLongAsItsRoleIsThere(t *testing.T) {
 		w.serve()
 		w.did()
 		w.asked = nil
-		w.deleteErr = &identity.StepError{Reason: identity.ProvisionFailed, Message: "throttled", Err: errDenied}
+		w.deleteErr = &identity.StepError{Reason: api.ProvisionFailed, Message: "throttled", Err: errDenied}
 		_, err := w.sync()
 		require.ErrorIs(t, err, errDenied)
 		assert.Equal(t, "Release Delete AROA1", w.did())
@@ -249,10 +250,10 @@ func TestARoleThatIsNotOursHoldsNobody(t *testing.T) {
 		w.serve()
 		w.told()
 		w.asked = nil
-		w.deleteErr = &identity.StepError{Reason: identity.RoleNotOwned, Message: "theirs", Err: errDenied}
+		w.deleteErr = &identity.StepError{Reason: api.RoleNotOwned, Message: "theirs", Err: errDenied}
 		w.serve()
 		assert.False(t, w.held)
-		assert.Equal(t, identity.RoleNotOwned, w.told()[0].reason)
+		assert.Equal(t, api.RoleNotOwned, w.told()[0].reason)
 	})
 }
 
@@ -303,10 +304,10 @@ func TestAMalformedAnnotationCostsNobodyTheirRole(t *testing.T) {
 func TestARoleThatCannotBeFilledYetIsWaitedForInSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
-		w.ensureErr = &identity.StepError{Reason: identity.ProvisionFailed, Message: "not yet", Err: errDenied, Soon: true}
+		w.ensureErr = &identity.StepError{Reason: api.ProvisionFailed, Message: "not yet", Err: errDenied, Soon: true}
 		w.half = &identity.Role{ARN: own, ID: "AROA1", Created: true}
 		assert.Equal(t, time.Second, w.serve())
-		assert.Equal(t, identity.RoleCreated, w.told()[0].reason)
+		assert.Equal(t, api.RoleCreated, w.told()[0].reason)
 		w.half = nil
 		time.Sleep(time.Second)
 		w.serve()
@@ -315,7 +316,7 @@ func TestARoleThatCannotBeFilledYetIsWaitedForInSilence(t *testing.T) {
 		w.ensureErr, w.role = nil, &identity.Role{ARN: own, ID: "AROA1", Since: time.Now(), Changed: []string{"inline-policy"}}
 		w.serve()
 		assert.Equal(t, Ready, w.state())
-		assert.Equal(t, identity.CreateCredentials, w.told()[0].reason, "to finish it is no update")
+		assert.Equal(t, api.CreateCredentials, w.told()[0].reason, "to finish it is no update")
 	})
 }
 
@@ -339,7 +340,7 @@ func TestARoleThatASecretNamesIsUsedOnlyIfItWasMade(t *testing.T) {
 		"edited for all to see": {func(w *world) { forged(w); w.change(func(s *refresh.State) { s.Edited = true }) }, true},
 		"where none are made": {func(w *world) {
 			forged(w)
-			w.disabledErr = &identity.InvalidError{Reason: identity.ProvisioningDisabled}
+			w.disabledErr = &identity.InvalidError{Reason: api.ProvisioningDisabled}
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -373,7 +374,7 @@ func TestAMalformedAnnotationForgetsNoRole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
-		w.desiredErr = &identity.InvalidError{Reason: identity.InvalidAnnotation, Message: "no"}
+		w.desiredErr = &identity.InvalidError{Reason: api.InvalidAnnotation, Message: "no"}
 		time.Sleep(45 * time.Minute)
 		w.serve()
 		assert.Equal(t, "AROA1", w.have[app].RoleID)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-kit/log/level"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -42,7 +43,7 @@ func (b *Broker) prove(ctx context.Context, want identity.Desired) (time.Time, e
 		return proven, nil
 	}
 	err = b.refusesOthers(ctx, want, role.String())
-	if err != nil && !proven.IsZero() && reasonOf(err) != identity.ExternalIDNotEnforced {
+	if err != nil && !proven.IsZero() && reasonOf(err) != api.ExternalIDNotEnforced {
 		level.Warn(b.Logger).Log("msg", "cannot see whether the role still asks for its external ID", "object", want.Key, "role", role, "err", err)
 		return proven, nil
 	}
@@ -119,7 +120,7 @@ func (b *Broker) refusesOthers(ctx context.Context, want identity.Desired, role 
 	}
 	b.proofs.forget(want.Key)
 	return &identity.StepError{
-		Reason: identity.ExternalIDNotEnforced,
+		Reason: api.ExternalIDNotEnforced,
 		Message: fmt.Sprintf("role '%s' can be assumed under any external ID, so every namespace could use it: have its trust policy ask for sts:ExternalId %s, as the one that the command trust-policy prints",
 			role, identity.Quote(want.ExternalID)),
 	}

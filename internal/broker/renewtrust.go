@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-kit/log/level"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -30,7 +31,7 @@ func (b *Broker) tellRenewed(want identity.Desired, role identity.Role) {
 	if !role.Renewed {
 		return
 	}
-	b.Reporter.Normal(want, identity.RoleUpdated,
+	b.Reporter.Normal(want, api.RoleUpdated,
 		fmt.Sprintf("Updated role '%s': its trust policy demands this ServiceAccount's session name, and refuses the tags of EKS Pod Identity", role.ARN))
 	level.Info(b.Logger).Log("msg", "trust policy renewed", "object", want.Key, "role", role.ARN)
 }
@@ -42,7 +43,7 @@ func (b *Broker) tellKept(ctx context.Context, want identity.Desired, role ident
 		return
 	}
 	level.Warn(b.Logger).Log("msg", "trust policy not renewed", "object", want.Key, "role", role.ARN, "reason", role.Kept)
-	b.Reporter.Warn(ctx, want, false, identity.TrustPolicyOutdated, role.Kept)
+	b.Reporter.Warn(ctx, want, false, api.TrustPolicyOutdated, role.Kept)
 }
 
 // repeats remembers when something that lasts was last told of each identity.

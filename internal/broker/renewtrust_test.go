@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -20,7 +21,7 @@ func TestATrustPolicyOfAVersionBeforeIsRenewedAtTheNextLook(t *testing.T) {
 		assert.Empty(t, w.metrics, "it is no drift")
 		told := w.told()
 		require.Len(t, told, 1)
-		assert.Equal(t, identity.RoleUpdated, told[0].reason)
+		assert.Equal(t, api.RoleUpdated, told[0].reason)
 		assert.False(t, told[0].warning)
 		assert.Equal(t, Ready, w.state())
 
@@ -39,7 +40,7 @@ func TestATrustPolicyThatIsKeptIsToldOfHourlyAndTheIdentityServed(t *testing.T) 
 		for time.Since(start) < 5*time.Hour {
 			time.Sleep(w.serve())
 			for _, event := range w.told() {
-				assert.Equal(t, identity.TrustPolicyOutdated, event.reason)
+				assert.Equal(t, api.TrustPolicyOutdated, event.reason)
 				assert.Equal(t, "it carries tags", event.message)
 				warnings++
 			}
@@ -65,14 +66,14 @@ func TestAKeptTrustPolicyIsToldOfWhereNobodyLooks(t *testing.T) {
 		for _, event := range w.told() {
 			reasons = append(reasons, event.reason)
 		}
-		assert.Contains(t, reasons, identity.TrustPolicyOutdated)
+		assert.Contains(t, reasons, api.TrustPolicyOutdated)
 	})
 }
 
 func TestARenewalThatFailsIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
-		w.outdated, w.ensureErr = true, &identity.StepError{Reason: identity.ProvisionFailed, Message: "throttled", Err: errDenied}
+		w.outdated, w.ensureErr = true, &identity.StepError{Reason: api.ProvisionFailed, Message: "throttled", Err: errDenied}
 		w.serve()
 		time.Sleep(time.Hour)
 		_, err := w.sync()

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/ratelimit"
+	"kube-aws-iam-controller/internal/limit"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
@@ -16,7 +16,7 @@ import (
 // it takes none from first-time work and renewals that are due.
 func (b *Broker) marked(ctx context.Context, want identity.Desired, have refresh.State, reason refresh.Reason) context.Context {
 	if b.repeats(want.Key, have, reason, time.Now()) {
-		return ratelimit.Repeats(ctx, want.Namespace)
+		return limit.Repeats(ctx, want.Namespace)
 	}
 	return ctx
 }

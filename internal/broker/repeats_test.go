@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/ratelimit"
+	"kube-aws-iam-controller/internal/limit"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
@@ -19,7 +19,7 @@ import (
 type shared struct {
 	*world
 
-	turns    *ratelimit.Limiter
+	turns    *limit.Requests
 	requests int // that one ensured role, or one that is deleted, costs
 }
 
@@ -34,8 +34,8 @@ func (s shared) Ensure(ctx context.Context, want identity.Desired, id string) (i
 
 // marks says whether a request under a context is held back as a repeat of a namespace that has spent its share.
 func marks(ctx context.Context, namespace string) bool {
-	turns := ratelimit.New(2) // one a second for repeats
-	_ = turns.Wait(ratelimit.Repeats(context.Background(), namespace))
+	turns := limit.NewRequests(2) // one a second for repeats
+	_ = turns.Wait(limit.Repeats(context.Background(), namespace))
 	start := time.Now()
 	_ = turns.Wait(ctx)
 	return time.Since(start) > 0
@@ -102,7 +102,7 @@ func TestRemovalsAreRememberedForAWhile(t *testing.T) {
 func TestANamespaceThatTogglesItsPoliciesHasHalfOfIAM(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests, qps, minutes = 5, 20, 2
-		s := shared{world: newWorld(t), turns: ratelimit.New(qps), requests: requests}
+		s := shared{world: newWorld(t), turns: limit.NewRequests(qps), requests: requests}
 		s.Roles = unhurried{s}
 		s.asked.Own = &identity.OwnRole{Policy: "{}"}
 		renew := func(key identity.Key, i int, have refresh.State, reason refresh.Reason) {
@@ -135,10 +135,10 @@ func (s shared) Delete(ctx context.Context, key identity.Key, id string) (bool, 
 
 func TestWhatANamespaceTakesAwayIsARepeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := shared{world: newWorld(t), turns: ratelimit.New(2)}
+		s := shared{world: newWorld(t), turns: limit.NewRequests(2)}
 		s.Roles = unhurried{s}
 		s.held, s.role = true, &identity.Role{ID: "AROA1"}
-		require.NoError(t, s.turns.Wait(ratelimit.Repeats(t.Context(), "ns")))
+		require.NoError(t, s.turns.Wait(limit.Repeats(t.Context(), "ns")))
 		start := time.Now()
 		_, err := s.mayRemove(context.WithValue(t.Context(), quickly{}, true), app, true)
 		require.ErrorIs(t, err, ErrSlow)

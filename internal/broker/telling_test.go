@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -17,7 +18,7 @@ func TestAThousandMalformedValuesAreAFewEvents(t *testing.T) {
 		w := newWorld(t)
 		var again time.Duration
 		for i := range 1000 {
-			w.desiredErr = &identity.InvalidError{Reason: identity.InvalidAnnotation, Message: fmt.Sprintf("%d does not name a role", i)}
+			w.desiredErr = &identity.InvalidError{Reason: api.InvalidAnnotation, Message: fmt.Sprintf("%d does not name a role", i)}
 			again = w.serve()
 		}
 		assert.Len(t, w.told(), tellBurst)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -23,8 +24,8 @@ import (
 const (
 	account = "arn:aws:iam::123456789012:role/"
 	// sentinel is in everything secret, to be looked for where it should not be.
-	sentinel = "hunter2"
-	limit    = 20 * time.Minute
+	sentinel     = "hunter2"
+	refreshLimit = 20 * time.Minute
 )
 
 // own is the role that is made for app.
@@ -112,7 +113,7 @@ func newWorld(t *testing.T) *world {
 		Rules:   w, Sessions: w, Secrets: w, Reporter: w, Metrics: w, Roles: w, Holder: w,
 		RoleReady:    2 * time.Minute,
 		Logger:       log.NewLogfmtLogger(&w.logged),
-		RefreshLimit: limit,
+		RefreshLimit: refreshLimit,
 	})
 	w.Begin()
 	t.Cleanup(func() {
@@ -184,7 +185,7 @@ func (w *world) Desired(key identity.Key) (*identity.Desired, error) {
 }
 
 func (w *world) Warning(identity.Key) identity.Warning {
-	return identity.Warning{UID: "u1", Reason: identity.UnknownAnnotation, Message: w.warning, Asks: w.asked != nil}
+	return identity.Warning{UID: "u1", Reason: api.UnknownAnnotation, Message: w.warning, Asks: w.asked != nil}
 }
 
 func (w *world) Report(_ context.Context, _ identity.Desired, status identity.Status) error {
@@ -249,7 +250,7 @@ func (w *world) Permit(ctx context.Context, _ identity.Key, asked func(context.C
 		return err
 	}
 	if slices.Contains(w.refused, role.String()) {
-		return &identity.InvalidError{Reason: identity.RoleNotPermitted, Message: "the namespace may not use " + role.String()}
+		return &identity.InvalidError{Reason: api.RoleNotPermitted, Message: "the namespace may not use " + role.String()}
 	}
 	return nil
 }
@@ -373,7 +374,7 @@ func (w *world) Ensure(_ context.Context, want identity.Desired, id string) (ide
 	case created && w.lostErr != nil:
 		return identity.Role{}, w.lostErr
 	case !created && id != "" && id != w.role.ID:
-		return identity.Role{}, &identity.StepError{Reason: identity.RoleNotOwned, Message: "it was deleted and created again by somebody else"}
+		return identity.Role{}, &identity.StepError{Reason: api.RoleNotOwned, Message: "it was deleted and created again by somebody else"}
 	}
 	role := *w.role
 	role.Created = created

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -50,7 +51,7 @@ var (
 const maxTags = 40
 
 // taken are the keys that the controller itself sets.
-var taken = []string{"managed-by", "kubernetes-cluster", "kubernetes-namespace", "kubernetes-service-account", "kubernetes-cluster-uid", "retained"}
+var taken = []string{api.ManagedByTag, api.ClusterTag, api.NamespaceTag, api.ServiceAccountTag, api.ClusterUIDTag, api.RetainedTag}
 
 func checkTags(tags map[string]string) error {
 	if len(tags) > maxTags {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"kube-aws-iam-controller/internal/shares"
+	"kube-aws-iam-controller/internal/limit"
 )
 
 // Connections bound how many there are of one address, and in all. Those of who
@@ -75,7 +75,7 @@ func (b *bounded) run() {
 		case err != nil:
 			b.failed <- err
 		default:
-			b.connections.admit(&connection{Conn: conn, connections: b.connections, address: shares.Address(conn.RemoteAddr().String())})
+			b.connections.admit(&connection{Conn: conn, connections: b.connections, address: limit.Address(conn.RemoteAddr().String())})
 		}
 	}
 }

@@ -2,47 +2,21 @@ package httpserver
 
 import (
 	"net/http"
-	"sync"
 
-	"kube-aws-iam-controller/internal/shares"
+	"kube-aws-iam-controller/internal/limit"
 )
 
-// Limit answers at most that many requests of one address at once. Others of that
-// address are told to come back.
+// Limit answers at most that many requests of one client address at once, and
+// refuses the others with 429.
 func Limit(most int, next http.Handler) http.Handler {
-	l := &limit{most: most, of: map[string]int{}}
+	requests := limit.NewConcurrency(most)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := shares.Address(r.RemoteAddr)
-		if !l.arrive(host) {
+		release, ok := requests.TryAcquire(limit.Address(r.RemoteAddr))
+		if !ok {
 			http.Error(w, "this address has other requests under way", http.StatusTooManyRequests)
 			return
 		}
-		defer l.leave(host)
+		defer release()
 		next.ServeHTTP(w, r)
 	})
-}
-
-type limit struct {
-	most int
-
-	mu sync.Mutex
-	of map[string]int
-}
-
-func (l *limit) arrive(host string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.of[host] >= l.most {
-		return false
-	}
-	l.of[host]++
-	return true
-}
-
-func (l *limit) leave(host string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.of[host]--; l.of[host] == 0 {
-		delete(l.of, host)
-	}
 }

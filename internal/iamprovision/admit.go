@@ -8,9 +8,10 @@ import (
 
 	"github.com/go-kit/log/level"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/ratelimit"
+	"kube-aws-iam-controller/internal/limit"
 )
 
 // looked is how many roles are read to learn whose a path is. Those that were made
@@ -37,7 +38,7 @@ func (p *Provisioner) admit(ctx context.Context, s spec) error {
 	if refused, known := p.refusal(s, time.Now()); known { // by who had the turn before
 		return refused
 	}
-	if err := p.count(ratelimit.ForAll(ctx), s.uid); err != nil {
+	if err := p.count(limit.ForAll(ctx), s.uid); err != nil {
 		return err
 	}
 	refused, _ := p.refusal(s, time.Now())
@@ -61,7 +62,7 @@ func (p *Provisioner) refusal(s spec, now time.Time) (refused error, known bool)
 	case there || !known:
 		return nil, known
 	case foreign != "":
-		return &identity.StepError{Reason: identity.RoleNotOwned, Message: fmt.Sprintf("Role '%s' was not made: %s", s.name, foreign), Err: errForeign}, age < countAgain
+		return &identity.StepError{Reason: api.RoleNotOwned, Message: fmt.Sprintf("Role '%s' was not made: %s", s.name, foreign), Err: errForeign}, age < countAgain
 	case full:
 		return p.overLimit(s), age < countAgain
 	}
@@ -89,7 +90,7 @@ func (p *Provisioner) overLimit(s spec) error {
 		}
 	}
 	return &identity.StepError{
-		Reason: identity.ProvisionFailed,
+		Reason: api.ProvisionFailed,
 		Message: fmt.Sprintf("Role '%s' was not made: the controller has made %d roles for the namespace %s, %d of them retained or otherwise without a ServiceAccount that asks for them, "+
 			"and --max-roles-per-namespace=%d allows no more. Delete roles under %s that are not needed, or have whoever runs the controller raise the flag",
 			s.name, all, s.key.Namespace, len(left), p.MaxPerNamespace, p.Path),
@@ -153,9 +154,9 @@ func (p *Provisioner) foreign(ctx context.Context, uid string, roles []listed) (
 			return "", err
 		}
 		tags := toMap(have.Tags)
-		other, tagged := tags[uidTag]
+		other, tagged := tags[api.ClusterUIDTag]
 		switch {
-		case !tagged || tags[managedByTag] != managedBy || tags[clusterTag] != p.ClusterName:
+		case !tagged || tags[api.ManagedByTag] != managedBy || tags[api.ClusterTag] != p.ClusterName:
 		case other == uid || other == p.AdoptUID:
 			return "", nil
 		case found == "":
@@ -169,5 +170,5 @@ func (p *Provisioner) foreign(ctx context.Context, uid string, roles []listed) (
 func (p *Provisioner) another(role, other, uid string) string {
 	return fmt.Sprintf("Role %s has the tag %s=%s, and this cluster's UID, that of its Namespace kube-system, is %s: "+
 		"give one of the clusters another --cluster-name, or, if this one replaces the other, start its controller with --adopt-roles-of-cluster-uid=%s",
-		role, uidTag, identity.Cut(other), uid, identity.Cut(other))
+		role, api.ClusterUIDTag, identity.Cut(other), uid, identity.Cut(other))
 }

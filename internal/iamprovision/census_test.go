@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -29,7 +30,7 @@ func atMost(n int) func(*Options) { return func(o *Options) { o.MaxPerNamespace 
 // full asserts that a role was refused for how many there are.
 func full(t *testing.T, err error, says ...string) {
 	t.Helper()
-	refused(t, err, identity.ProvisionFailed, "--max-roles-per-namespace")
+	refused(t, err, api.ProvisionFailed, "--max-roles-per-namespace")
 	for _, each := range says {
 		require.ErrorContains(t, err, each)
 	}
@@ -80,7 +81,7 @@ func TestRetainedRolesCountAlsoAfterARestart(t *testing.T) {
 
 	back := w.provisioner(atMost(3))
 	w.made(back, numbered(ns, 1), "")
-	assert.NotContains(t, w.look(roleName("prod", numbered(ns, 1).Key)).tags, retainedTag, "whose ServiceAccount is back has its role")
+	assert.NotContains(t, w.look(roleName("prod", numbered(ns, 1).Key)).tags, api.RetainedTag, "whose ServiceAccount is back has its role")
 }
 
 func TestANamespaceThatHasMoreRolesKeepsThem(t *testing.T) {
@@ -150,7 +151,7 @@ func TestACountThatFailsMakesNoRole(t *testing.T) {
 	p := w.provisioner(atMost(1))
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "ListRoles", Code: "ServiceFailure", Times: 1}}})
 	_, err := p.Ensure(t.Context(), numbered(ns, 0), "")
-	refused(t, err, identity.ProvisionFailed, "the list of the roles under")
+	refused(t, err, api.ProvisionFailed, "the list of the roles under")
 	w.missing(roleName("prod", numbered(ns, 0).Key))
 	w.made(p, numbered(ns, 0), "")
 }
@@ -177,7 +178,7 @@ func TestRolesThatCouldNotBeMadeDoNotCount(t *testing.T) {
 	for range 3 {
 		w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "CreateRole", Code: "LimitExceeded", Status: 409, Times: 1}}})
 		_, err := p.Ensure(t.Context(), numbered(ns, 0), "")
-		refused(t, err, identity.ProvisionFailed, "LimitExceeded")
+		refused(t, err, api.ProvisionFailed, "LimitExceeded")
 	}
 	w.made(p, numbered(ns, 1), "")
 }

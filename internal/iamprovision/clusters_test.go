@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/trust"
@@ -30,7 +31,7 @@ func TestASecondClusterOfTheNameMakesNothing(t *testing.T) {
 	first := w.provisioner(of("uid-1"))
 	w.made(first, wanted(policyA), "")
 	before := w.look(roleName("prod", app))
-	assert.Equal(t, "uid-1", before.tags[uidTag])
+	assert.Equal(t, "uid-1", before.tags[api.ClusterUIDTag])
 
 	var logged bytes.Buffer
 	second := w.provisioner(of("uid-2"), logging(&logged))
@@ -38,7 +39,7 @@ func TestASecondClusterOfTheNameMakesNothing(t *testing.T) {
 	for range 3 {
 		_, err := second.Ensure(t.Context(), numbered(ns, 1), "")
 		for _, says := range []string{"another cluster of the name prod", "uid-1", "uid-2", "--cluster-name", "--adopt-roles-of-cluster-uid=uid-1"} {
-			refused(t, err, identity.RoleNotOwned, says)
+			refused(t, err, api.RoleNotOwned, says)
 		}
 	}
 	assert.Equal(t, []string{"ListRoles", "GetRole"}, w.calls(&seen), "it is asked once")
@@ -46,13 +47,13 @@ func TestASecondClusterOfTheNameMakesNothing(t *testing.T) {
 
 	// Of the same ServiceAccount, in whichever way.
 	_, err := second.Ensure(t.Context(), wanted(policyB), "")
-	refused(t, err, identity.RoleNotOwned, "another cluster of this one's name")
+	refused(t, err, api.RoleNotOwned, "another cluster of this one's name")
 	_, err = second.Differs(t.Context(), wanted(policyB), "")
-	refused(t, err, identity.RoleNotOwned, "uid-1")
+	refused(t, err, api.RoleNotOwned, "uid-1")
 	_, err = second.Delete(t.Context(), app, "")
-	refused(t, err, identity.RoleNotOwned, "uid-1")
+	refused(t, err, api.RoleNotOwned, "uid-1")
 	_, err = second.Retain(t.Context(), app, "")
-	refused(t, err, identity.RoleNotOwned, "uid-1")
+	refused(t, err, api.RoleNotOwned, "uid-1")
 	found, err := w.sweep(second)
 	require.NoError(t, err)
 	assert.Empty(t, found, "another cluster's are no orphans")
@@ -79,19 +80,19 @@ func TestARebuiltClusterAdoptsDeliberately(t *testing.T) {
 	got := w.made(second, wanted(policyA), "")
 	assert.Equal(t, role.ID, got.ID)
 	assert.Equal(t, []string{identity.ClusterUIDKind}, got.Changed)
-	assert.Equal(t, "uid-2", w.look(roleName("prod", app)).tags[uidTag])
+	assert.Equal(t, "uid-2", w.look(roleName("prod", app)).tags[api.ClusterUIDTag])
 	w.made(second, numbered(ns, 2), "")
 
 	// Without the flag from then on, and the cluster before is the other one.
 	w.made(w.provisioner(of("uid-2")), numbered(ns, 3), "")
 	_, err = first.Delete(t.Context(), app, "")
-	refused(t, err, identity.RoleNotOwned, "uid-2")
+	refused(t, err, api.RoleNotOwned, "uid-2")
 }
 
 func TestRolesOfBeforeAreOursAndGetTheTag(t *testing.T) {
 	w := newWorld(t)
 	role := w.made(w.provisioner(), wanted(policyA), "")
-	assert.NotContains(t, w.look(roleName("prod", app)).tags, uidTag)
+	assert.NotContains(t, w.look(roleName("prod", app)).tags, api.ClusterUIDTag)
 	p := w.provisioner(of("uid-1"))
 	looked, err := p.Differs(t.Context(), wanted(policyA), role.ID)
 	require.NoError(t, err)
@@ -100,7 +101,7 @@ func TestRolesOfBeforeAreOursAndGetTheTag(t *testing.T) {
 	got := w.made(p, wanted(policyA), role.ID)
 	assert.Equal(t, []string{identity.ClusterUIDKind}, got.Changed)
 	assert.Equal(t, []string{"GetRole", "TagRole", "ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy"}, w.calls(&seen))
-	assert.Equal(t, "uid-1", w.look(roleName("prod", app)).tags[uidTag])
+	assert.Equal(t, "uid-1", w.look(roleName("prod", app)).tags[api.ClusterUIDTag])
 	looked, err = p.Differs(t.Context(), wanted(policyA), role.ID)
 	require.NoError(t, err)
 	assert.Empty(t, looked.Changed)
@@ -117,10 +118,10 @@ func TestARetainedRoleKeepsToItsCluster(t *testing.T) {
 	_, err := w.provisioner(of("uid-1")).Retain(t.Context(), app, "")
 	require.NoError(t, err)
 	tags := w.look(roleName("prod", app)).tags
-	assert.Equal(t, "uid-1", tags[uidTag])
-	assert.Equal(t, "true", tags[retainedTag])
+	assert.Equal(t, "uid-1", tags[api.ClusterUIDTag])
+	assert.Equal(t, "true", tags[api.RetainedTag])
 	_, err = w.provisioner(of("uid-2")).Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, identity.RoleNotOwned, "uid-1")
+	refused(t, err, api.RoleNotOwned, "uid-1")
 }
 
 func TestNothingIsMadeWhileItIsNotKnownForWhom(t *testing.T) {
@@ -129,7 +130,7 @@ func TestNothingIsMadeWhileItIsNotKnownForWhom(t *testing.T) {
 	p := w.provisioner(func(o *Options) { o.ClusterUID = func(context.Context) (string, error) { return "", lost } })
 	seen := len(w.Calls())
 	_, err := p.Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, identity.ProvisionFailed, "the API server is away")
+	refused(t, err, api.ProvisionFailed, "the API server is away")
 	_, err = p.Delete(t.Context(), app, "")
 	require.NoError(t, err, "there is none")
 	_, err = w.sweep(p)
@@ -137,12 +138,12 @@ func TestNothingIsMadeWhileItIsNotKnownForWhom(t *testing.T) {
 	assert.Equal(t, []string{"GetRole"}, w.calls(&seen))
 	w.made(w.provisioner(of("uid-1")), wanted(policyA), "")
 	_, err = p.Delete(t.Context(), app, "")
-	refused(t, err, identity.ProvisionFailed, "the API server is away")
+	refused(t, err, api.ProvisionFailed, "the API server is away")
 
 	other := w.provisioner(of("uid-1"))
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "ServiceFailure", Times: 1}}})
 	_, err = other.Ensure(t.Context(), numbered(ns, 1), "")
-	refused(t, err, identity.ProvisionFailed, "a role under /kube-aws-iam-controller/prod/")
+	refused(t, err, api.ProvisionFailed, "a role under /kube-aws-iam-controller/prod/")
 	w.missing(roleName("prod", numbered(ns, 1).Key))
 	w.made(other, numbered(ns, 1), "")
 }

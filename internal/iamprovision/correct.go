@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/trust"
@@ -128,7 +129,7 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 			missing[key] = value
 		}
 	}
-	_, retained := current[retainedTag]
+	_, retained := current[api.RetainedTag]
 	if differs := len(missing) > 0 || retained; !differs || s.look {
 		return differs, nil
 	}
@@ -140,17 +141,17 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 	if !retained {
 		return true, nil
 	}
-	_, err := p.iam.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &s.name, TagKeys: []string{retainedTag}})
+	_, err := p.iam.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &s.name, TagKeys: []string{api.RetainedTag}})
 	return true, err
 }
 
 // markCluster gives a role that was made before, or that is adopted, the tag that
 // tells clusters of one name apart.
 func (p *Provisioner) markCluster(ctx context.Context, s spec, have *types.Role) (bool, error) {
-	if differs := s.uid != "" && toMap(have.Tags)[uidTag] != s.uid; !differs || s.look {
+	if differs := s.uid != "" && toMap(have.Tags)[api.ClusterUIDTag] != s.uid; !differs || s.look {
 		return differs, nil
 	}
-	_, err := p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &s.name, Tags: toTags(map[string]string{uidTag: s.uid})})
+	_, err := p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &s.name, Tags: toTags(map[string]string{api.ClusterUIDTag: s.uid})})
 	return true, err
 }
 

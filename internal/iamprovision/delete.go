@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -41,13 +42,13 @@ func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (
 	if err != nil || have == nil {
 		return false, err
 	}
-	tags := map[string]string{retainedTag: "true"}
+	tags := map[string]string{api.RetainedTag: "true"}
 	uid, err := p.uid(ctx)
 	if err != nil {
 		return false, failed(name, err)
 	}
 	if uid != "" {
-		tags[uidTag] = uid
+		tags[api.ClusterUIDTag] = uid
 	}
 	if _, err = p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &name, Tags: toTags(tags)}); err != nil {
 		return false, failed(name, err)

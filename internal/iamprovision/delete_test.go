@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -54,7 +55,7 @@ func TestADeletionThatWasInterruptedGoesOn(t *testing.T) {
 				}
 				w.Set(awssim.Settings{Faults: &[]awssim.Fault{fault}})
 				_, err := p.Delete(t.Context(), app, role.ID)
-				refused(t, err, identity.ProvisionFailed, role.ARN.Name)
+				refused(t, err, api.ProvisionFailed, role.ARN.Name)
 				_, err = p.Delete(t.Context(), app, role.ID)
 				require.NoError(t, err)
 				w.missing(role.ARN.Name)
@@ -70,8 +71,8 @@ func TestARoleInAnInstanceProfileThatIsNotItsToLeaveCanDoNothingMore(t *testing.
 	role := w.made(p, wanted(policyA, w.managed), "")
 	w.AddInstanceProfile(home, "foreign", role.ARN.Name)
 	_, err := p.Delete(t.Context(), app, role.ID)
-	refused(t, err, identity.ProvisionFailed, "instance-profile/foreign because")
-	refused(t, err, identity.ProvisionFailed, "take it out, or have the administrator of the controller allow it to, by the statement LeaveInstanceProfiles")
+	refused(t, err, api.ProvisionFailed, "instance-profile/foreign because")
+	refused(t, err, api.ProvisionFailed, "take it out, or have the administrator of the controller allow it to, by the statement LeaveInstanceProfiles")
 	var step *identity.StepError
 	require.ErrorAs(t, err, &step)
 	assert.False(t, step.Soon, "it does not mend itself")
@@ -129,9 +130,9 @@ func TestADeletedRoleThatIAMStillShowsIsNotTakenForAnother(t *testing.T) {
 	assert.False(t, there, "it is deleted")
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "CreateRole", Drop: true, Times: 1}}})
 	_, err = p.Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, identity.ProvisionFailed, "did not answer CreateRole")
+	refused(t, err, api.ProvisionFailed, "did not answer CreateRole")
 	_, err = p.Ensure(t.Context(), wanted(policyA), "") // that it exists is known, and the one before is shown
-	refused(t, err, identity.ProvisionFailed, "cannot be seen yet")
+	refused(t, err, api.ProvisionFailed, "cannot be seen yet")
 	w.late += 9 * time.Second
 	second := w.made(p, wanted(policyA), "")
 	assert.NotEqual(t, first.ID, second.ID)
@@ -181,11 +182,11 @@ func TestACollisionOfNamesTakesNothingFromWhoWasFirst(t *testing.T) {
 	before := w.look(first.ARN.Name)
 	for _, id := range []string{"", first.ID} {
 		_, err := p.Ensure(t.Context(), thief, id)
-		refused(t, err, identity.RoleNotOwned, "its tags do not say so")
+		refused(t, err, api.RoleNotOwned, "its tags do not say so")
 		_, err = p.Delete(t.Context(), thief.Key, id)
-		refused(t, err, identity.RoleNotOwned, "its tags do not say so")
+		refused(t, err, api.RoleNotOwned, "its tags do not say so")
 		_, err = p.Retain(t.Context(), thief.Key, id)
-		refused(t, err, identity.RoleNotOwned, "its tags do not say so")
+		refused(t, err, api.RoleNotOwned, "its tags do not say so")
 	}
 	assert.Equal(t, before, w.look(first.ARN.Name))
 	assert.Empty(t, w.made(p, victim, first.ID).Changed)

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -136,7 +137,7 @@ func (p *Provisioner) match(ctx context.Context, s spec, have *types.Role, id st
 // cluster's: a role that has none was made before that was known.
 func (p *Provisioner) owned(key identity.Key, have *types.Role, id, uid string) error {
 	name := aws.ToString(have.RoleName)
-	other, tagged := toMap(have.Tags)[uidTag]
+	other, tagged := toMap(have.Tags)[api.ClusterUIDTag]
 	switch {
 	case name != roleName(p.ClusterName, key):
 		return notOwned(name, "its name differs in case from the one that is wanted, and IAM takes both for one")
@@ -144,7 +145,7 @@ func (p *Provisioner) owned(key identity.Key, have *types.Role, id, uid string) 
 		return notOwned(name, "its tags do not say so")
 	case tagged && uid != "" && other != uid && other != p.AdoptUID:
 		return &identity.StepError{
-			Reason:  identity.RoleNotOwned,
+			Reason:  api.RoleNotOwned,
 			Message: fmt.Sprintf("Role '%s' exists and is that of another cluster of this one's name; nothing in it was changed. %s", name, p.another(name, other, uid)),
 			Err:     errForeign,
 		}

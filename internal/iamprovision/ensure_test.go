@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/identity"
@@ -197,7 +198,7 @@ func TestAnInterruptedCreationIsFinished(t *testing.T) {
 			p := w.provisioner()
 			w.Set(awssim.Settings{Faults: &[]awssim.Fault{fault}})
 			half, err := p.Ensure(t.Context(), wanted(policyA, w.managed), "")
-			refused(t, err, identity.ProvisionFailed, "Failed to provision role 'team.app-")
+			refused(t, err, api.ProvisionFailed, "Failed to provision role 'team.app-")
 			assert.Equal(t, fault.Action != "CreateRole", half.Created, "what is known of it is told")
 			role := w.made(p, wanted(policyA, w.managed), "")
 			assert.False(t, role.Created)
@@ -245,12 +246,12 @@ func TestForeignRolesAreNeverChanged(t *testing.T) {
 			require.NoError(t, err)
 			before := w.look(own)
 			_, err = p.Ensure(t.Context(), wanted(policyA), "")
-			refused(t, err, identity.RoleNotOwned, tc.says)
+			refused(t, err, api.RoleNotOwned, tc.says)
 			deleted, err := p.Delete(t.Context(), app, "")
-			refused(t, err, identity.RoleNotOwned, tc.says)
+			refused(t, err, api.RoleNotOwned, tc.says)
 			assert.False(t, deleted)
 			_, err = p.Retain(t.Context(), app, "")
-			refused(t, err, identity.RoleNotOwned, tc.says)
+			refused(t, err, api.RoleNotOwned, tc.says)
 			assert.Equal(t, before, w.look(own))
 		})
 	}
@@ -264,11 +265,11 @@ func TestARoleRecreatedBySomebodyElseIsNotOurs(t *testing.T) {
 	_, err := w.AddRole(awssim.RoleSpec{Account: home, Path: DefaultPath("prod"), Name: role.ARN.Name, Trust: trustOfApp, Tags: ownTags("prod", app)})
 	require.NoError(t, err)
 	_, err = p.Ensure(t.Context(), wanted(policyA), role.ID)
-	refused(t, err, identity.RoleNotOwned, "created again by somebody else")
+	refused(t, err, api.RoleNotOwned, "created again by somebody else")
 	_, err = p.Differs(t.Context(), wanted(policyA), role.ID)
-	refused(t, err, identity.RoleNotOwned, "created again by somebody else")
+	refused(t, err, api.RoleNotOwned, "created again by somebody else")
 	_, err = p.Delete(t.Context(), app, role.ID)
-	refused(t, err, identity.RoleNotOwned, "created again by somebody else")
+	refused(t, err, api.RoleNotOwned, "created again by somebody else")
 	w.look(role.ARN.Name)
 }
 
@@ -277,7 +278,7 @@ func TestARoleAtAnotherPathIsSaidToBe(t *testing.T) {
 	role := w.made(w.provisioner(), wanted(policyA), "")
 	p := w.provisioner(func(o *Options) { o.Path = "/elsewhere/" })
 	_, err := p.Ensure(t.Context(), wanted(policyA), role.ID)
-	refused(t, err, identity.ProvisionFailed, "it is at the path /kube-aws-iam-controller/prod/, not /elsewhere/")
+	refused(t, err, api.ProvisionFailed, "it is at the path /kube-aws-iam-controller/prod/, not /elsewhere/")
 }
 
 func TestARoleThatCannotBeSeenYetIsTriedAgain(t *testing.T) {
@@ -285,10 +286,10 @@ func TestARoleThatCannotBeSeenYetIsTriedAgain(t *testing.T) {
 	p := w.provisioner()
 	w.Set(awssim.Settings{Propagation: new(awssim.Duration(8 * time.Second))})
 	half, err := p.Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, identity.ProvisionFailed, "not authorized to perform: iam:PutRolePolicy") // its tags are not seen yet
+	refused(t, err, api.ProvisionFailed, "not authorized to perform: iam:PutRolePolicy") // its tags are not seen yet
 	assert.True(t, half.Created)
 	_, err = p.Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, identity.ProvisionFailed, "cannot be seen yet")
+	refused(t, err, api.ProvisionFailed, "cannot be seen yet")
 	w.late = 9 * time.Second
 	w.made(p, wanted(policyA), "")
 }
@@ -306,7 +307,7 @@ func TestNothingIsMadeUnlessAskedFor(t *testing.T) {
 			_, err := w.provisioner(tc.change).Ensure(t.Context(), wanted(policyA), "")
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
-			assert.Equal(t, identity.ProvisioningDisabled, invalid.Reason)
+			assert.Equal(t, api.ProvisioningDisabled, invalid.Reason)
 			assert.Contains(t, invalid.Message, tc.says)
 			assert.Empty(t, w.calls(&seen))
 		})
@@ -319,12 +320,12 @@ func TestNothingIsMadeUnlessAskedFor(t *testing.T) {
 func TestWhatIAMRefusesIsSaidInItsWords(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.provisioner().Ensure(t.Context(), wanted(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Extra":1}]}`), "")
-	refused(t, err, identity.ProvisionFailed, "MalformedPolicyDocument: Syntax errors in policy; correct iam.amazonaws.com/role-policy")
+	refused(t, err, api.ProvisionFailed, "MalformedPolicyDocument: Syntax errors in policy; correct iam.amazonaws.com/role-policy")
 	w.grant("arn:aws:iam::123456789012:policy/none")
 	_, err = w.provisioner(func(o *Options) { o.Boundary = "arn:aws:iam::123456789012:policy/none" }).Ensure(t.Context(), identity.Desired{
 		Key: identity.Key{Namespace: "n", Name: "m"}, Own: &identity.OwnRole{Policy: policyA}, SessionDuration: time.Hour,
 	}, "")
-	refused(t, err, identity.ProvisionFailed, "NoSuchEntity: Scope ARN: arn:aws:iam::123456789012:policy/none does not exist or is not attachable; this is the controller's --permissions-boundary")
+	refused(t, err, api.ProvisionFailed, "NoSuchEntity: Scope ARN: arn:aws:iam::123456789012:policy/none does not exist or is not attachable; this is the controller's --permissions-boundary")
 }
 
 func TestAPrincipalThatIsNotKnownIsSaidWithItsRemedy(t *testing.T) {
@@ -335,9 +336,9 @@ func TestAPrincipalThatIsNotKnownIsSaidWithItsRemedy(t *testing.T) {
 		}
 	})
 	_, err := p.Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, identity.ProvisionFailed, "AccessDenied: no: give --controller-role-arn")
+	refused(t, err, api.ProvisionFailed, "AccessDenied: no: give --controller-role-arn")
 	_, err = p.Differs(t.Context(), wanted(policyA), "AROA")
-	refused(t, err, identity.ProvisionFailed, "give --controller-role-arn")
+	refused(t, err, api.ProvisionFailed, "give --controller-role-arn")
 	assert.Empty(t, w.calls(&seen))
 }
 
@@ -347,9 +348,9 @@ func TestEveryCallTakesItsTurn(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err := p.Ensure(ctx, wanted(policyA), "")
-	refused(t, err, identity.ProvisionFailed, "wait for a turn at IAM: ")
+	refused(t, err, api.ProvisionFailed, "wait for a turn at IAM: ")
 	assert.Equal(t, []string{"CreateRole"}, w.calls(&seen))
 	_, err = p.Delete(ctx, app, "")
-	refused(t, err, identity.ProvisionFailed, "wait for a turn at IAM: ")
+	refused(t, err, api.ProvisionFailed, "wait for a turn at IAM: ")
 	assert.Empty(t, w.calls(&seen))
 }

@@ -14,9 +14,10 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"github.com/go-kit/log"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/ratelimit"
+	"kube-aws-iam-controller/internal/limit"
 	"kube-aws-iam-controller/internal/trust"
 )
 
@@ -76,7 +77,7 @@ func New(cfg aws.Config, options Options) *Provisioner {
 		options.Logger = log.NewNopLogger()
 	}
 	return &Provisioner{
-		Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(takingTurns(ratelimit.New(options.QPS)))), census: newCensus(),
+		Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(takingTurns(limit.NewRequests(options.QPS)))), census: newCensus(),
 	}
 }
 
@@ -93,8 +94,8 @@ func (p *Provisioner) Disabled() error {
 		return nil
 	}
 	return &identity.InvalidError{
-		Reason:  identity.ProvisioningDisabled,
-		Message: "this controller makes no roles: set " + flag + " on it, or name an existing role in " + identity.Prefix + "role",
+		Reason:  api.ProvisioningDisabled,
+		Message: "this controller makes no roles: set " + flag + " on it, or name an existing role in " + api.Prefix + "role",
 	}
 }
 
@@ -124,7 +125,7 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 	if err != nil {
 		// Its own words name the remedy, which AWS's alone do not.
 		return spec{}, &identity.StepError{
-			Reason:  identity.ProvisionFailed,
+			Reason:  api.ProvisionFailed,
 			Message: fmt.Sprintf("Failed to provision role '%s': %v", roleName(p.ClusterName, want.Key), err),
 			Err:     err,
 		}
@@ -168,7 +169,7 @@ func (p *Provisioner) uid(ctx context.Context) (string, error) {
 }
 
 // takingTurns returns what makes each operation wait for its turn at IAM.
-func takingTurns(turns *ratelimit.Limiter) func(*middleware.Stack) error {
+func takingTurns(turns *limit.Requests) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("TakeTurn", func(
 			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
@@ -189,7 +190,7 @@ func failed(role string, err error) error {
 		return err
 	}
 	return &identity.StepError{
-		Reason:  identity.ProvisionFailed,
+		Reason:  api.ProvisionFailed,
 		Message: fmt.Sprintf("Failed to provision role '%s': %v", role, awserr.Describe(err)),
 		Err:     err,
 		Soon:    soon(role, err),
@@ -198,7 +199,7 @@ func failed(role string, err error) error {
 
 func notOwned(role, why string) error {
 	return &identity.StepError{
-		Reason:  identity.RoleNotOwned,
+		Reason:  api.RoleNotOwned,
 		Message: fmt.Sprintf("Role '%s' exists and is not this ServiceAccount's: %s; nothing in it was changed, delete or rename it", role, why),
 		Err:     errors.New(why),
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -122,5 +123,5 @@ func TestAsManyManagedPoliciesAsAnAccountMayHaveAreAttached(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, err := w.provisioner().Ensure(t.Context(), wanted("", arns[:11]...), "")
-	refused(t, err, identity.ProvisionFailed, "Cannot exceed quota for PoliciesPerRole: 10")
+	refused(t, err, api.ProvisionFailed, "Cannot exceed quota for PoliciesPerRole: 10")
 }

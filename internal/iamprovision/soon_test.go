@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/identity"
@@ -24,7 +25,7 @@ func waitedFor(t *testing.T, err error) (soon bool, says string) {
 	t.Helper()
 	var step *identity.StepError
 	require.ErrorAs(t, err, &step)
-	assert.Equal(t, identity.ProvisionFailed, step.Reason)
+	assert.Equal(t, api.ProvisionFailed, step.Reason)
 	assert.LessOrEqual(t, len(step.Message), 1024)
 	return step.Soon, step.Message
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-kit/log/level"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/trust"
@@ -63,11 +64,11 @@ func (p *Provisioner) trace(ctx context.Context, name, uid string, found func(id
 		return gone(err)
 	}
 	tags := toMap(have.Tags)
-	key := identity.Key{Source: identity.ServiceAccount, Namespace: tags[namespaceTag], Name: tags[accountTag]}
+	key := identity.Key{Source: identity.ServiceAccount, Namespace: tags[api.NamespaceTag], Name: tags[api.ServiceAccountTag]}
 	if !canBe(key) || !carries(tags, ownTags(p.ClusterName, key)) {
 		return nil
 	}
-	if other, tagged := tags[uidTag]; tagged && uid != "" && other != uid {
+	if other, tagged := tags[api.ClusterUIDTag]; tagged && uid != "" && other != uid {
 		level.Warn(p.Logger).Log("msg", "a role under the path of this cluster is that of another cluster of its name, and is left alone",
 			"role", name, "cluster_uid", other, "this_cluster_uid", uid)
 		return nil
@@ -75,7 +76,7 @@ func (p *Provisioner) trace(ctx context.Context, name, uid string, found func(id
 	if p.owned(key, have, "", uid) != nil {
 		return nil //nolint:nilerr // it is none of ours
 	}
-	if _, retained := tags[retainedTag]; retained {
+	if _, retained := tags[api.RetainedTag]; retained {
 		return p.checkRetained(ctx, key, have)
 	}
 	found(key, aws.ToString(have.RoleId))

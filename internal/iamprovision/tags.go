@@ -7,29 +7,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
 // The tags that make a role ours. The last three are also the keys of session
 // tags.
 const (
-	managedByTag = "managed-by"
-	clusterTag   = "kubernetes-cluster"
-	namespaceTag = "kubernetes-namespace"
-	accountTag   = "kubernetes-service-account"
-	// uidTag tells clusters of one name apart. Roles that were made before there was
-	// this tag lack it, and are given it.
-	uidTag = "kubernetes-cluster-uid"
-	// retainedTag is on a role that is kept although nobody asks for it.
-	retainedTag = "retained"
-
 	managedBy = "kube-aws-iam-controller"
 )
 
 // ownTags returns the tags by which a role is an identity's.
 func ownTags(cluster string, key identity.Key) map[string]string {
 	return map[string]string{
-		managedByTag: managedBy, clusterTag: cluster, namespaceTag: key.Namespace, accountTag: key.Name,
+		api.ManagedByTag: managedBy, api.ClusterTag: cluster, api.NamespaceTag: key.Namespace, api.ServiceAccountTag: key.Name,
 	}
 }
 
@@ -37,7 +28,7 @@ func ownTags(cluster string, key identity.Key) map[string]string {
 func (s spec) allTags() map[string]string {
 	tags := maps.Clone(s.tags)
 	if s.uid != "" {
-		tags[uidTag] = s.uid
+		tags[api.ClusterUIDTag] = s.uid
 	}
 	return tags
 }

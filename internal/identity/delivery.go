@@ -61,9 +61,6 @@ func ParseRegion(value string) (string, error) {
 	return value, nil
 }
 
-// InjectLabel on a Pod, with the value "false", leaves it alone.
-const InjectLabel = Prefix + "inject"
-
 // Injection is what the pods of one ServiceAccount are given.
 type Injection struct {
 	// Account is the ServiceAccount's name, SecretName its Secret's.

@@ -10,13 +10,6 @@ import (
 	"time"
 )
 
-// Prefix starts every annotation and label key of ours.
-const Prefix = "iam.amazonaws.com/"
-
-// SecretSuffix follows a ServiceAccount's name in its Secret's. No AWSIAMRole may
-// have such a name, which its Secret would have, too.
-const SecretSuffix = ".aws-iam"
-
 // A Source is the kind of object that asks for an identity.
 type Source string
 
@@ -129,29 +122,3 @@ type Warning struct {
 	// Asks says that the object asks for an identity.
 	Asks bool
 }
-
-// Reasons of events and conditions. The predecessor's six keep their words.
-const (
-	CreateCredentials    = "CreateCredentials"
-	UpdateCredentials    = "UpdateCredentials"
-	GetCredentialsFailed = "GetCredentialsFailed"
-	CreateSecretFailed   = "CreateSecretFailed"
-	UpdateSecretFailed   = "UpdateSecretFailed"
-	ReadSecretFailed     = "ReadSecretFailed"
-	SecretConflict       = "SecretConflict"
-	InvalidAnnotation    = "InvalidAnnotation"
-	UnknownAnnotation    = "UnknownAnnotation"
-	ProvisioningDisabled = "ProvisioningDisabled"
-	CredentialsIssued    = "CredentialsIssued"
-	RoleCreated          = "RoleCreated"
-	RoleUpdated          = "RoleUpdated"
-	RoleDriftCorrected   = "RoleDriftCorrected"
-	RoleDeleted          = "RoleDeleted"
-	RoleNotOwned         = "RoleNotOwned"
-	ProvisionFailed      = "ProvisionFailed"
-	RoleNotPermitted     = "RoleNotPermitted"
-
-	ExternalIDNotEnforced = "ExternalIDNotEnforced"
-	TrustPolicyOutdated   = "TrustPolicyOutdated"
-	AdmissionSkipped      = "AdmissionSkipped"
-)

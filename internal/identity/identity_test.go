@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"kube-aws-iam-controller/internal/api"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -208,7 +210,7 @@ func TestQuoteCutsBetweenCharacters(t *testing.T) {
 
 func TestInvalidErrorIsFoundThroughWraps(t *testing.T) {
 	var invalid *InvalidError
-	require.ErrorAs(t, fmt.Errorf("x: %w", &InvalidError{Reason: InvalidAnnotation, Message: "m"}), &invalid)
+	require.ErrorAs(t, fmt.Errorf("x: %w", &InvalidError{Reason: api.InvalidAnnotation, Message: "m"}), &invalid)
 	assert.Equal(t, "m", invalid.Error())
 	assert.Equal(t, "serviceaccount/ns/app", Key{Source: ServiceAccount, Namespace: "ns", Name: "app"}.String())
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
-
-// ManagedRoles says whether the controller makes roles for ServiceAccounts of the
-// namespace.
-const ManagedRoles = identity.Prefix + "managed-roles"
 
 // managed is what a namespace's annotation says of roles that the controller makes.
 type managed int
@@ -25,7 +22,7 @@ const (
 
 // parseManaged reads the annotation. Beside an error it returns denied.
 func parseManaged(annotations map[string]string) (managed, error) {
-	value, has := annotations[ManagedRoles]
+	value, has := annotations[api.ManagedRolesAnnotation]
 	switch {
 	case !has:
 		return unsaid, nil
@@ -34,7 +31,7 @@ func parseManaged(annotations map[string]string) (managed, error) {
 	case value == "false":
 		return denied, nil
 	default:
-		return denied, fmt.Errorf(`%s: %s is neither "true" nor "false". Until it is corrected, this namespace may have no roles made`, ManagedRoles, identity.Quote(value))
+		return denied, fmt.Errorf(`%s: %s is neither "true" nor "false". Until it is corrected, this namespace may have no roles made`, api.ManagedRolesAnnotation, identity.Quote(value))
 	}
 }
 
@@ -57,5 +54,5 @@ func (s *Source) permitManaged(ctx context.Context, key identity.Key, r *ruled, 
 		return true, nil
 	}
 	return true, refusal(key, fmt.Sprintf(`role '%s', nor any other that is made for its ServiceAccounts: its annotation %s does not permit them. `+
-		`Name an existing role in %srole, or have whoever administers the namespace set that to "true" or take it off`, asked, ManagedRoles, identity.Prefix))
+		`Name an existing role in %srole, or have whoever administers the namespace set that to "true" or take it off`, asked, api.ManagedRolesAnnotation, api.Prefix))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -38,16 +39,16 @@ func TestANamespaceSaysWhetherRolesAreMadeForIt(t *testing.T) {
 	}{
 		"nothing":                         {false, nil, "", ""},
 		"nothing, under restrictions":     {true, nil, "neither", "neither"},
-		"true":                            {false, map[string]string{ManagedRoles: "true"}, "", ""},
-		"true, under restrictions":        {true, map[string]string{ManagedRoles: "true"}, "", "neither"},
-		"true, beside others":             {true, map[string]string{ManagedRoles: "true", AllowedRoles: `["app"]`}, "", ""},
-		"true, beside none":               {false, map[string]string{ManagedRoles: "true", AllowedRoles: `[]`}, "", "does not include it"},
-		"true, beside a malformed one":    {false, map[string]string{ManagedRoles: "true", Permitted: `(`}, "", "not a regular expression"},
-		"false":                           {false, map[string]string{ManagedRoles: "false"}, "does not permit them", ""},
-		"false, although others would do": {true, map[string]string{ManagedRoles: "false", AllowedRoles: `["*"]`}, "does not permit them", ""},
-		"false, under restrictions":       {true, map[string]string{ManagedRoles: "false"}, "does not permit them", "neither"},
-		"neither":                         {false, map[string]string{ManagedRoles: "True"}, "does not permit them", ""},
-		"nothing at all":                  {false, map[string]string{ManagedRoles: ""}, "does not permit them", ""},
+		"true":                            {false, map[string]string{api.ManagedRolesAnnotation: "true"}, "", ""},
+		"true, under restrictions":        {true, map[string]string{api.ManagedRolesAnnotation: "true"}, "", "neither"},
+		"true, beside others":             {true, map[string]string{api.ManagedRolesAnnotation: "true", api.AllowedRolesAnnotation: `["app"]`}, "", ""},
+		"true, beside none":               {false, map[string]string{api.ManagedRolesAnnotation: "true", api.AllowedRolesAnnotation: `[]`}, "", "does not include it"},
+		"true, beside a malformed one":    {false, map[string]string{api.ManagedRolesAnnotation: "true", api.PermittedAnnotation: `(`}, "", "not a regular expression"},
+		"false":                           {false, map[string]string{api.ManagedRolesAnnotation: "false"}, "does not permit them", ""},
+		"false, although others would do": {true, map[string]string{api.ManagedRolesAnnotation: "false", api.AllowedRolesAnnotation: `["*"]`}, "does not permit them", ""},
+		"false, under restrictions":       {true, map[string]string{api.ManagedRolesAnnotation: "false"}, "does not permit them", "neither"},
+		"neither":                         {false, map[string]string{api.ManagedRolesAnnotation: "True"}, "does not permit them", ""},
+		"nothing at all":                  {false, map[string]string{api.ManagedRolesAnnotation: ""}, "does not permit them", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := managing(t, tc.restrict, tc.annotations)
@@ -59,7 +60,7 @@ func TestANamespaceSaysWhetherRolesAreMadeForIt(t *testing.T) {
 				}
 				var invalid *identity.InvalidError
 				require.ErrorAs(t, err, &invalid, role)
-				assert.Equal(t, identity.RoleNotPermitted, invalid.Reason)
+				assert.Equal(t, api.RoleNotPermitted, invalid.Reason)
 				assert.Contains(t, invalid.Message, says)
 			}
 		})
@@ -67,7 +68,7 @@ func TestANamespaceSaysWhetherRolesAreMadeForIt(t *testing.T) {
 }
 
 func TestOnlyARoleThatIsMadeForOneIsOnesOwn(t *testing.T) {
-	s := managing(t, true, map[string]string{ManagedRoles: "true"})
+	s := managing(t, true, map[string]string{api.ManagedRolesAnnotation: "true"})
 	require.Error(t, asks(t, s, ofAccount, "made-other"), "another ServiceAccount's")
 	require.Error(t, asks(t, s, ofRole, "made-app"), "an AWSIAMRole has none made")
 	other := at(t, "made-app")
@@ -82,11 +83,11 @@ func TestOnlyARoleThatIsMadeForOneIsOnesOwn(t *testing.T) {
 }
 
 func TestAMalformedPermissionForRolesThatAreMadeIsSaid(t *testing.T) {
-	r := read(&namespace(map[string]string{ManagedRoles: "yes" + strings.Repeat("!", 100_000)}).ObjectMeta)
+	r := read(&namespace(map[string]string{api.ManagedRolesAnnotation: "yes" + strings.Repeat("!", 100_000)}).ObjectMeta)
 	assert.Contains(t, r.malformed, `neither "true" nor "false"`)
-	assert.Contains(t, r.malformed, ManagedRoles)
+	assert.Contains(t, r.malformed, api.ManagedRolesAnnotation)
 	assert.Less(t, len(r.malformed), 1000)
-	assert.Empty(t, read(&namespace(map[string]string{ManagedRoles: "false"}).ObjectMeta).malformed)
-	unknown := read(&namespace(map[string]string{ManagedRoles[:len(ManagedRoles)-1]: "false"}).ObjectMeta)
-	assert.Contains(t, describeUnknown(unknown.unknown), "did you mean "+ManagedRoles+"?")
+	assert.Empty(t, read(&namespace(map[string]string{api.ManagedRolesAnnotation: "false"}).ObjectMeta).malformed)
+	unknown := read(&namespace(map[string]string{api.ManagedRolesAnnotation[:len(api.ManagedRolesAnnotation)-1]: "false"}).ObjectMeta)
+	assert.Contains(t, describeUnknown(unknown.unknown), "did you mean "+api.ManagedRolesAnnotation+"?")
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -46,7 +47,7 @@ func refuseByPattern(value string, role identity.RoleReference) string {
 	var list []any
 	if json.Unmarshal([]byte(value), &list) == nil {
 		return fmt.Sprintf("%s is one regular expression, not a list, and does not match the ARN. %sput the list into %s",
-			shown(value), administrator, AllowedRoles)
+			shown(value), administrator, api.AllowedRolesAnnotation)
 	}
 	if part, wider := widened(value, arn); wider != "" {
 		return fmt.Sprintf("%s has to match the whole ARN, and matches only %s of it. %swrite %s",

@@ -8,15 +8,8 @@ import (
 	"regexp/syntax"
 	"strings"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
-)
-
-// Annotations read on Namespaces.
-const (
-	// AllowedRoles is kube2iam's: a JSON array of globs.
-	AllowedRoles = identity.Prefix + "allowed-roles"
-	// Permitted is kiam's: a regular expression.
-	Permitted = identity.Prefix + "permitted"
 )
 
 // Lengths of rules that are taken, in bytes. What is longer is refused rather
@@ -45,8 +38,8 @@ func ParseRules(annotations map[string]string) (Rules, error) {
 		annotation string
 		parse      func(string) (func(identity.RoleReference, identity.BaseRole) string, error)
 	}{
-		{AllowedRoles, parseGlobs},
-		{Permitted, parsePattern},
+		{api.AllowedRolesAnnotation, parseGlobs},
+		{api.PermittedAnnotation, parsePattern},
 	} {
 		value, has := annotations[kind.annotation]
 		if !has {
@@ -158,7 +151,7 @@ func notPattern(value string, err error) error {
 	}
 	remedy := "write one that matches whole role ARNs, such as .*/app, see https://github.com/google/re2/wiki/Syntax"
 	if strings.HasPrefix(value, "[") && strings.HasSuffix(value, "]") {
-		remedy = "write one expression, or put the list into " + AllowedRoles
+		remedy = "write one expression, or put the list into " + api.AllowedRolesAnnotation
 	}
 	if strings.HasPrefix(value, "*") {
 		if _, wrong := anchored("." + value); wrong == nil {

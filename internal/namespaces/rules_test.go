@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -73,7 +74,7 @@ func TestRules(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			annotations := map[string]string{}
-			for key, value := range map[string]string{AllowedRoles: tc.globs, Permitted: tc.pattern} {
+			for key, value := range map[string]string{api.AllowedRolesAnnotation: tc.globs, api.PermittedAnnotation: tc.pattern} {
 				if value != "-" {
 					annotations[key] = value
 				}
@@ -111,7 +112,7 @@ func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
 		`["` + strings.Repeat("a", 70_000) + `"]`: "is too long, so it permits nothing: write at most 65536 bytes",
 		`[` + strings.Repeat("a", 7_000) + `]`:    generic,
 	} {
-		_, err := ParseRules(map[string]string{AllowedRoles: value})
+		_, err := ParseRules(map[string]string{api.AllowedRolesAnnotation: value})
 		require.ErrorContains(t, err, says)
 		require.ErrorContains(t, err, "may use no role")
 		assert.Less(t, len(err.Error()), 500)
@@ -126,7 +127,7 @@ func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
 		"\xff":                    "invalid UTF-8",
 		strings.Repeat("a", 5000): "is too long, so it permits nothing: write at most 4096 bytes",
 	} {
-		_, err := ParseRules(map[string]string{Permitted: value})
+		_, err := ParseRules(map[string]string{api.PermittedAnnotation: value})
 		require.ErrorContains(t, err, says)
 		assert.Less(t, len(err.Error()), 500)
 	}
@@ -135,25 +136,25 @@ func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
 func TestARefusalSaysWhichRuleWhyAndWhatToDo(t *testing.T) {
 	const do = "Use a role that is permitted, or have whoever administers the namespace "
 	tests := map[string]struct{ annotation, value, role, want string }{
-		"a list without the role": {AllowedRoles, `["a"]`, "team/app", `["a"] does not include it. ` + do + `add "team/app"`},
+		"a list without the role": {api.AllowedRolesAnnotation, `["a"]`, "team/app", `["a"] does not include it. ` + do + `add "team/app"`},
 		"a list of names, and a role of another account": {
-			AllowedRoles, `["app"]`, "arn:aws:iam::210987654321:role/app",
+			api.AllowedRolesAnnotation, `["app"]`, "arn:aws:iam::210987654321:role/app",
 			`["app"] does not include it: entries that do not begin with arn: refer to roles below arn:aws:iam::123456789012:role/. ` + do + `add "arn:aws:iam::210987654321:role/app"`,
 		},
-		"a malformed list": {AllowedRoles, `[app]`, "app", `"[app]" is not JSON, so it permits nothing: write ["app"]`},
+		"a malformed list": {api.AllowedRolesAnnotation, `[app]`, "app", `"[app]" is not JSON, so it permits nothing: write ["app"]`},
 		"a name for an expression": {
-			Permitted, "demo-app", "demo-app", `demo-app has to match the whole ARN, and matches only "demo-app" of it. ` + do + `write .*/demo-app`,
+			api.PermittedAnnotation, "demo-app", "demo-app", `demo-app has to match the whole ARN, and matches only "demo-app" of it. ` + do + `write .*/demo-app`,
 		},
-		"the end of a name": {Permitted, "-app", "demo-app", `-app has to match the whole ARN, and matches only "-app" of it. ` + do + `write .*-app`},
+		"the end of a name": {api.PermittedAnnotation, "-app", "demo-app", `-app has to match the whole ARN, and matches only "-app" of it. ` + do + `write .*-app`},
 		"the begin of an ARN": {
-			Permitted, "arn:aws:iam::123456789012:role/de", "demo-app",
+			api.PermittedAnnotation, "arn:aws:iam::123456789012:role/de", "demo-app",
 			`arn:aws:iam::123456789012:role/de has to match the whole ARN, and matches only "arn:aws:iam::123456789012:role/de" of it. ` + do + `write arn:aws:iam::123456789012:role/de.*`,
 		},
-		"the middle":           {Permitted, "demo|test", "demo-app", `demo|test has to match the whole ARN, and matches only "demo" of it. ` + do + `write .*/(?:demo|test).*`},
-		"another role":         {Permitted, ".*/other", "app", `.*/other does not match the ARN. ` + do + `make it match, such as .*/other|arn:aws:iam::123456789012:role/app`},
-		"one that is anchored": {Permitted, "^app$", "app", `^app$ does not match the ARN. ` + do + `make it match, such as ^app$|arn:aws:iam::123456789012:role/app`},
-		"nothing":              {Permitted, "", "app", `"" does not match the ARN. ` + do + `make it match, such as arn:aws:iam::123456789012:role/app`},
-		"a list":               {Permitted, `["app"]`, "app", `["app"] is one regular expression, not a list, and does not match the ARN. ` + do + `put the list into iam.amazonaws.com/allowed-roles`},
+		"the middle":           {api.PermittedAnnotation, "demo|test", "demo-app", `demo|test has to match the whole ARN, and matches only "demo" of it. ` + do + `write .*/(?:demo|test).*`},
+		"another role":         {api.PermittedAnnotation, ".*/other", "app", `.*/other does not match the ARN. ` + do + `make it match, such as .*/other|arn:aws:iam::123456789012:role/app`},
+		"one that is anchored": {api.PermittedAnnotation, "^app$", "app", `^app$ does not match the ARN. ` + do + `make it match, such as ^app$|arn:aws:iam::123456789012:role/app`},
+		"nothing":              {api.PermittedAnnotation, "", "app", `"" does not match the ARN. ` + do + `make it match, such as arn:aws:iam::123456789012:role/app`},
+		"a list":               {api.PermittedAnnotation, `["app"]`, "app", `["app"] is one regular expression, not a list, and does not match the ARN. ` + do + `put the list into iam.amazonaws.com/allowed-roles`},
 	}
 	base, err := identity.ParseBaseRole(account)
 	require.NoError(t, err)
@@ -163,10 +164,10 @@ func TestARefusalSaysWhichRuleWhyAndWhatToDo(t *testing.T) {
 			assert.Equal(t, tc.annotation+": "+tc.want, rules.Refusing(at(t, tc.role), base))
 		})
 	}
-	rules, err := ParseRules(map[string]string{AllowedRoles: `["a"]`, Permitted: ".*b"})
+	rules, err := ParseRules(map[string]string{api.AllowedRolesAnnotation: `["a"]`, api.PermittedAnnotation: ".*b"})
 	require.NoError(t, err)
-	assert.Contains(t, rules.Refusing(at(t, "a"), base), Permitted)
-	assert.Contains(t, rules.Refusing(at(t, "b"), base), AllowedRoles)
+	assert.Contains(t, rules.Refusing(at(t, "a"), base), api.PermittedAnnotation)
+	assert.Contains(t, rules.Refusing(at(t, "b"), base), api.AllowedRolesAnnotation)
 }
 
 // What a refusal proposes permits the role.
@@ -175,14 +176,14 @@ func TestWhatIsProposedForAnExpressionPermitsTheRole(t *testing.T) {
 	require.NoError(t, err)
 	role := at(t, "team/demo-app")
 	for _, value := range []string{"demo-app", "demo|team", "app", "team/demo-app", "(?i)DEMO", "role/.*", "arn:aws", "", "x", ".*b", "e.+a"} {
-		rules, err := ParseRules(map[string]string{Permitted: value})
+		rules, err := ParseRules(map[string]string{api.PermittedAnnotation: value})
 		require.NoError(t, err)
 		_, proposed, said := strings.Cut(rules.Refusing(role, base), "write ")
 		if !said {
 			_, proposed, said = strings.Cut(rules.Refusing(role, base), "such as ")
 		}
 		require.True(t, said, value)
-		rules, err = ParseRules(map[string]string{Permitted: proposed})
+		rules, err = ParseRules(map[string]string{api.PermittedAnnotation: proposed})
 		require.NoError(t, err)
 		assert.Empty(t, rules.Refusing(role, base), proposed)
 	}
@@ -197,7 +198,7 @@ func FuzzParseRules(f *testing.F) {
 	base, err := identity.ParseBaseRole(account)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, globs, pattern, name string) {
-		both, err := ParseRules(map[string]string{AllowedRoles: globs, Permitted: pattern})
+		both, err := ParseRules(map[string]string{api.AllowedRolesAnnotation: globs, api.PermittedAnnotation: pattern})
 		ref, failed := identity.ParseRole(name)
 		if failed != nil {
 			return
@@ -208,7 +209,7 @@ func FuzzParseRules(f *testing.F) {
 		}
 		allowed := both.Refusing(role, base) == ""
 		assert.False(t, allowed && err != nil, "what is malformed permits nothing")
-		for _, one := range []map[string]string{{AllowedRoles: globs}, {Permitted: pattern}} {
+		for _, one := range []map[string]string{{api.AllowedRolesAnnotation: globs}, {api.PermittedAnnotation: pattern}} {
 			rules, _ := ParseRules(one)
 			if allowed {
 				assert.Empty(t, rules.Refusing(role, base), "both have to permit")

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/cache"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -85,7 +86,7 @@ func Transform(obj any) (any, error) {
 // read returns the rules of a namespace, nil if it has none.
 func read(meta *metav1.ObjectMeta) *ruled {
 	r := &ruled{name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion}
-	for _, key := range []string{AllowedRoles, Permitted, ManagedRoles} {
+	for _, key := range []string{api.AllowedRolesAnnotation, api.PermittedAnnotation, api.ManagedRolesAnnotation} {
 		if value, has := meta.Annotations[key]; has {
 			r.written = append(r.written, [2]string{key, value})
 		}
@@ -147,12 +148,12 @@ func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context
 func noRules(key identity.Key) error {
 	return refusal(key, fmt.Sprintf("any role: it has neither %s nor %s, and this controller runs with --namespace-restrictions. "+
 		`Have whoever administers the namespace annotate it with those that it may, such as %s: ["app", "team-a/*"], or with %s: "true" for roles that are made for its ServiceAccounts`,
-		AllowedRoles, Permitted, AllowedRoles, ManagedRoles))
+		api.AllowedRolesAnnotation, api.PermittedAnnotation, api.AllowedRolesAnnotation, api.ManagedRolesAnnotation))
 }
 
 func refusal(key identity.Key, what string) error {
 	return &identity.InvalidError{
-		Reason:  identity.RoleNotPermitted,
+		Reason:  api.RoleNotPermitted,
 		Message: fmt.Sprintf("The namespace %s may not use %s", key.Namespace, what),
 	}
 }

@@ -14,6 +14,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -47,8 +48,8 @@ func kept(t *testing.T, annotations map[string]string) any {
 }
 
 var (
-	permitting = map[string]string{AllowedRoles: `["app"]`}
-	refusing   = map[string]string{AllowedRoles: `["other"]`}
+	permitting = map[string]string{api.AllowedRolesAnnotation: `["app"]`}
+	refusing   = map[string]string{api.AllowedRolesAnnotation: `["other"]`}
 
 	ofAccount = identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: "app"}
 	ofRole    = identity.Key{Source: identity.AWSIAMRole, Namespace: "ns", Name: "app"}
@@ -81,7 +82,7 @@ func TestTheRulesThatAreCachedCount(t *testing.T) {
 		"a rule that refuses":         {refusing, false, `The namespace ns may not use role 'arn:aws:iam::123456789012:role/app': iam.amazonaws.com/allowed-roles: ["other"] does not include it. Use a role that is permitted, or have whoever administers the namespace add "app"`},
 		"no rules, restricted":        {map[string]string{"other": "x"}, true, "it has neither iam.amazonaws.com/allowed-roles nor"},
 		"a rule that permits, and so": {permitting, true, ""},
-		"malformed":                   {map[string]string{Permitted: "("}, false, `iam.amazonaws.com/permitted: "(" is not a regular expression`},
+		"malformed":                   {map[string]string{api.PermittedAnnotation: "("}, false, `iam.amazonaws.com/permitted: "(" is not a regular expression`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, i, client := newSource()
@@ -93,7 +94,7 @@ func TestTheRulesThatAreCachedCount(t *testing.T) {
 			} else {
 				var invalid *identity.InvalidError
 				require.ErrorAs(t, err, &invalid)
-				assert.Equal(t, identity.RoleNotPermitted, invalid.Reason)
+				assert.Equal(t, api.RoleNotPermitted, invalid.Reason)
 				assert.Contains(t, invalid.Message, tc.says)
 			}
 			assert.Empty(t, client.Actions(), "no call")
@@ -141,9 +142,9 @@ func TestWhatIsNotKnownOfTheRoleIsNotPermitted(t *testing.T) {
 
 func TestTheCacheKeepsOnlyRules(t *testing.T) {
 	assert.Equal(t, cache.ExplicitKey("ns"), kept(t, map[string]string{"other": "x"}))
-	r, ok := kept(t, map[string]string{"other": "x", Permitted: "a"}).(*ruled)
+	r, ok := kept(t, map[string]string{"other": "x", api.PermittedAnnotation: "a"}).(*ruled)
 	require.True(t, ok)
-	assert.Equal(t, [][2]string{{Permitted, "a"}}, r.written)
+	assert.Equal(t, [][2]string{{api.PermittedAnnotation, "a"}}, r.written)
 	again, err := Transform(r)
 	require.NoError(t, err)
 	assert.Same(t, r, again, "what was transformed stays")
@@ -178,7 +179,7 @@ func TestChangesOfRulesAreTold(t *testing.T) {
 		assert.Equal(t, []Namespace{{Name: "ns", UID: "u1"}}, told, name)
 	}
 	told = nil
-	i.handler.OnAdd(kept(t, map[string]string{Permitted: "("}), true)
+	i.handler.OnAdd(kept(t, map[string]string{api.PermittedAnnotation: "("}), true)
 	require.Len(t, told, 1)
 	assert.Contains(t, told[0].Malformed, "is not a regular expression")
 }
@@ -188,7 +189,7 @@ func TestWhatLooksLikeARuleAndIsNoneIsSaidAndRefusesNothing(t *testing.T) {
 	var told []Namespace
 	require.NoError(t, s.Watch(func(n Namespace) { told = append(told, n) }))
 	misspelt := kept(t, map[string]string{
-		identity.Prefix + "allowed-role": `["other"]`, identity.Prefix + "permited": "other", identity.Prefix + "colour": "blue", identity.Prefix + "zzz": "x", "example/x": "y",
+		api.Prefix + "allowed-role": `["other"]`, api.Prefix + "permited": "other", api.Prefix + "colour": "blue", api.Prefix + "zzz": "x", "example/x": "y",
 	})
 	require.NoError(t, i.store.Add(misspelt))
 	i.handler.OnAdd(misspelt, true)
@@ -203,7 +204,7 @@ func TestWhatLooksLikeARuleAndIsNoneIsSaidAndRefusesNothing(t *testing.T) {
 	}
 	assert.NotContains(t, told[0].Unknown, "zzz", "a few are enough")
 	require.NoError(t, permits(t, s, ofAccount), "a typing error takes nothing from running pods")
-	i.handler.OnUpdate(misspelt, kept(t, map[string]string{identity.Prefix + "allowed-role": `["app"]`}))
+	i.handler.OnUpdate(misspelt, kept(t, map[string]string{api.Prefix + "allowed-role": `["app"]`}))
 	assert.Len(t, told, 2)
 
 	s.Restrict = true

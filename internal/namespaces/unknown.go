@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -14,7 +15,7 @@ const maxUnknown = 3
 // unknownKeys returns keys with our prefix that are not read on Namespaces.
 func unknownKeys(annotations map[string]string) (keys []string) {
 	for key := range annotations {
-		if strings.HasPrefix(key, identity.Prefix) && key != AllowedRoles && key != Permitted && key != ManagedRoles {
+		if strings.HasPrefix(key, api.Prefix) && key != api.AllowedRolesAnnotation && key != api.PermittedAnnotation && key != api.ManagedRolesAnnotation {
 			keys = append(keys, strings.Clone(key))
 		}
 	}
@@ -27,10 +28,10 @@ func unknownKeys(annotations map[string]string) (keys []string) {
 func describeUnknown(keys []string) string {
 	var all []string
 	for _, key := range keys {
-		remedy := "those that are read are " + AllowedRoles + ", " + Permitted + " and " + ManagedRoles
-		name := strings.TrimPrefix(key, identity.Prefix)
+		remedy := "those that are read are " + api.AllowedRolesAnnotation + ", " + api.PermittedAnnotation + " and " + api.ManagedRolesAnnotation
+		name := strings.TrimPrefix(key, api.Prefix)
 		if nearest := identity.Nearest(name, []string{"allowed-roles", "permitted", "managed-roles"}); nearest != "" {
-			remedy = "did you mean " + identity.Prefix + nearest + "?"
+			remedy = "did you mean " + api.Prefix + nearest + "?"
 		}
 		all = append(all, "the annotation "+identity.Cut(key)+" is not known on a Namespace and restricts nothing: "+remedy)
 	}

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -84,8 +85,8 @@ func newWriter(s *Store, want identity.Desired, creds identity.Credentials) (*wr
 // create fails rather than write to a Secret that it did not make.
 func (w *writer) create(ctx context.Context) (*corev1.Secret, error) {
 	w.creating = true
-	if w.want.Source == identity.ServiceAccount && w.data[authorizationToken] == nil {
-		w.data[authorizationToken] = newToken()
+	if w.want.Source == identity.ServiceAccount && w.data[api.AuthorizationTokenKey] == nil {
+		w.data[api.AuthorizationTokenKey] = newToken()
 	}
 	version, kind := ownerKind(w.want.Source)
 	secret, err := w.secrets.Secrets(w.want.Namespace).Create(ctx, &corev1.Secret{
@@ -98,7 +99,7 @@ func (w *writer) create(ctx context.Context) (*corev1.Secret, error) {
 		},
 		Type: corev1.SecretTypeOpaque,
 		Data: w.data,
-	}, metav1.CreateOptions{FieldManager: Manager})
+	}, metav1.CreateOptions{FieldManager: api.ControllerName})
 	w.created = err == nil
 	return secret, err
 }
@@ -130,9 +131,9 @@ func (w *writer) keepToken(secret *corev1.Secret) {
 	if w.want.Source != identity.ServiceAccount {
 		return
 	}
-	w.data[authorizationToken] = newToken()
-	if token := secret.Data[authorizationToken]; wellFormedToken.Match(token) {
-		w.data[authorizationToken] = token
+	w.data[api.AuthorizationTokenKey] = newToken()
+	if token := secret.Data[api.AuthorizationTokenKey]; wellFormedToken.Match(token) {
+		w.data[api.AuthorizationTokenKey] = token
 	}
 }
 
@@ -143,7 +144,7 @@ func (w *writer) send(ctx context.Context, have *observation, whole bool) (*core
 	}
 	w.patched = have.ResourceVersion
 	return w.secrets.Secrets(w.want.Namespace).Patch(ctx, w.want.SecretName, types.JSONPatchType, body,
-		metav1.PatchOptions{FieldManager: Manager})
+		metav1.PatchOptions{FieldManager: api.ControllerName})
 }
 
 // replace deletes a Secret that somebody made immutable, which nothing else
@@ -191,9 +192,9 @@ func (w *writer) explain(err error) error {
 	if _, ok := errors.AsType[*identity.StepError](err); ok {
 		return err
 	}
-	verb, reason := "update", identity.UpdateSecretFailed
+	verb, reason := "update", api.UpdateSecretFailed
 	if w.creating {
-		verb, reason = "create", identity.CreateSecretFailed
+		verb, reason = "create", api.CreateSecretFailed
 	}
 	text := w.scrub(err.Error())
 	return &identity.StepError{
@@ -205,8 +206,8 @@ func (w *writer) explain(err error) error {
 
 // scrub takes out of a text whatever it quotes of the credentials.
 func (w *writer) scrub(text string) string {
-	secret := []string{w.creds.AccessKeyID.Reveal(), w.creds.SecretAccessKey.Reveal(), w.creds.SessionToken.Reveal(), string(w.data[authorizationToken])}
-	for _, key := range []string{credentialsKey, jsonKey, authorizationToken} {
+	secret := []string{w.creds.AccessKeyID.Reveal(), w.creds.SecretAccessKey.Reveal(), w.creds.SessionToken.Reveal(), string(w.data[api.AuthorizationTokenKey])}
+	for _, key := range []string{api.CredentialsKey, api.CredentialsJSONKey, api.AuthorizationTokenKey} {
 		secret = append(secret, base64.StdEncoding.EncodeToString(w.data[key]))
 	}
 	return redact(text, secret)

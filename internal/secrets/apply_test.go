@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -29,7 +30,7 @@ func TestApplyCreatesWhatIsNotThere(t *testing.T) {
 			require.NoError(t, err)
 			assert.True(t, created)
 			assert.Equal(t, []string{"POST"}, w.api.verbs())
-			assert.Equal(t, Manager, w.api.requests[0].manager)
+			assert.Equal(t, api.ControllerName, w.api.requests[0].manager)
 
 			secret := w.api.get("ns", want.SecretName)
 			assert.Equal(t, corev1.SecretTypeOpaque, secret.Type)
@@ -77,7 +78,7 @@ func TestRefreshIsOnePatchOfWhatWasObserved(t *testing.T) {
 			assert.False(t, created)
 			assert.Equal(t, later.Expiration, state.Expiration)
 			require.Equal(t, []string{"PATCH"}, w.api.verbs())
-			assert.Equal(t, Manager, w.api.requests[0].manager)
+			assert.Equal(t, api.ControllerName, w.api.requests[0].manager)
 			assert.Contains(t, w.api.requests[0].body, `"path":"/metadata/resourceVersion","value":"`+before.ResourceVersion+`"`)
 			assert.Contains(t, w.api.requests[0].body, `"path":"/metadata/uid","value":"`+string(before.UID)+`"`)
 			assert.NotContains(t, w.api.requests[0].body, "authorization-token")
@@ -107,7 +108,7 @@ func TestLabelsAndAnnotationsOfOthers(t *testing.T) {
 	w.show(t, want, w.api.write("kubectl", want.SecretName, mark))
 	want.Labels = map[string]string{"team": "b"}
 	secret = w.stored(t, want)
-	assert.Equal(t, map[string]string{"heritage": Manager, "type": "awsiamrole", "team": "b", "owner": "b"}, secret.Labels, "and beside a resource's")
+	assert.Equal(t, map[string]string{"heritage": api.ControllerName, "type": "awsiamrole", "team": "b", "owner": "b"}, secret.Labels, "and beside a resource's")
 	assert.Equal(t, "c", secret.Annotations["note"])
 }
 
@@ -186,23 +187,23 @@ func TestSecretsThatStandUnderOurName(t *testing.T) {
 	owned := func(uid string) []metav1.OwnerReference {
 		return []metav1.OwnerReference{{APIVersion: "zalando.org/v1", Kind: "AWSIAMRole", Name: "app", UID: "owner-uid"}}[:len(uid)/len("owner-uid")]
 	}
-	heritage := map[string]string{"heritage": Manager}
-	typed := map[string]string{"heritage": Manager, "type": "awsiamrole"}
+	heritage := map[string]string{"heritage": api.ControllerName}
+	typed := map[string]string{"heritage": api.ControllerName, "type": "awsiamrole"}
 	tests := map[string]struct {
 		source  identity.Source
 		manager string
 		secret  corev1.Secret
 		ours    bool
 	}{
-		"the predecessor's, labels and owner": {source: identity.AWSIAMRole, ours: true, manager: Manager,
+		"the predecessor's, labels and owner": {source: identity.AWSIAMRole, ours: true, manager: api.ControllerName,
 			secret: corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: typed, OwnerReferences: owned("owner-uid")}}},
 		"the predecessor's, labels alone": {source: identity.AWSIAMRole, ours: true, manager: "old",
 			secret: corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: heritage}, Data: map[string][]byte{"credentials": nil, "old": nil}}},
-		"ours, with the labels gone": {source: identity.ServiceAccount, ours: true, manager: Manager,
+		"ours, with the labels gone": {source: identity.ServiceAccount, ours: true, manager: api.ControllerName,
 			secret: corev1.Secret{ObjectMeta: metav1.ObjectMeta{OwnerReferences: owned("owner-uid")}, Data: map[string][]byte{"expire": nil}}},
 		"somebody's":                {source: identity.AWSIAMRole, manager: "kubectl", secret: corev1.Secret{Data: map[string][]byte{"a": []byte("b")}}},
 		"somebody's, for TLS":       {source: identity.ServiceAccount, manager: "kubectl", secret: corev1.Secret{Type: corev1.SecretTypeTLS}},
-		"Helm's":                    {source: identity.ServiceAccount, manager: "helm", secret: corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{managedByLabel: "Helm"}}}},
+		"Helm's":                    {source: identity.ServiceAccount, manager: "helm", secret: corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{api.ManagedByLabel: "Helm"}}}},
 		"the other source's":        {source: identity.ServiceAccount, manager: "old", secret: corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: typed}}},
 		"our owner, another's data": {source: identity.ServiceAccount, manager: "kubectl", secret: corev1.Secret{ObjectMeta: metav1.ObjectMeta{OwnerReferences: owned("owner-uid")}, Data: map[string][]byte{"expire": nil}}},
 		"another controller's": {source: identity.AWSIAMRole, manager: "operator", secret: corev1.Secret{ObjectMeta: metav1.ObjectMeta{
@@ -218,7 +219,7 @@ func TestSecretsThatStandUnderOurName(t *testing.T) {
 			after := w.api.get("ns", want.SecretName)
 			assert.False(t, created)
 			if !tc.ours {
-				message := requireStep(t, err, identity.SecretConflict)
+				message := requireStep(t, err, api.SecretConflict)
 				assert.Equal(t, "Secret ns/"+want.SecretName+" exists and is not the controller's: rename or delete it, nothing in it was changed", message)
 				assert.Equal(t, []string{"POST", "GET"}, w.api.verbs())
 				assert.Equal(t, before, after)
@@ -255,7 +256,7 @@ func TestSecretThatAnotherControllerTookOverIsLeftAlone(t *testing.T) {
 			})
 			w.show(t, want, taken)
 			_, _, err := w.Apply(t.Context(), want, creds)
-			requireStep(t, err, identity.SecretConflict)
+			requireStep(t, err, api.SecretConflict)
 			assert.Equal(t, taken, w.api.get("ns", want.SecretName))
 		})
 	}
@@ -283,16 +284,16 @@ func TestWritersInBetween(t *testing.T) {
 				w.api.remove(want.SecretName)
 				return nil
 			}},
-		"taken over before the patch": {there: true, verb: "PATCH", reason: identity.SecretConflict, verbs: []string{"PATCH", "GET"},
+		"taken over before the patch": {there: true, verb: "PATCH", reason: api.SecretConflict, verbs: []string{"PATCH", "GET"},
 			happens: write(func(s *corev1.Secret) { s.OwnerReferences[0].Controller = new(true) })},
-		"replaced by somebody's before the patch": {there: true, verb: "PATCH", reason: identity.SecretConflict, verbs: []string{"PATCH", "GET"},
+		"replaced by somebody's before the patch": {there: true, verb: "PATCH", reason: api.SecretConflict, verbs: []string{"PATCH", "GET"},
 			happens: func(w *world, want identity.Desired) error {
 				w.api.remove(want.SecretName)
 				return write(func(*corev1.Secret) {})(w, want)
 			}},
 		"created by us before, unseen": {verb: "POST", verbs: []string{"POST", "GET", "PATCH"},
 			happens: write(func(s *corev1.Secret) { s.Labels = ownLabels(identity.ServiceAccount) })},
-		"created for an AWSIAMRole of that name before": {verb: "POST", reason: identity.SecretConflict, verbs: []string{"POST", "GET"},
+		"created for an AWSIAMRole of that name before": {verb: "POST", reason: api.SecretConflict, verbs: []string{"POST", "GET"},
 			happens: write(func(s *corev1.Secret) { s.Labels = ownLabels(identity.AWSIAMRole) })},
 		"there for the creation, gone for the look at it": {verb: "POST", verbs: []string{"POST", "GET", "POST"}, created: true,
 			happens: func(*world, identity.Desired) error { return apierrors.NewAlreadyExists(secretsResource, "app") }},
@@ -359,7 +360,7 @@ func TestPatchNeverReachesASecretThatTookTheObservedOnesPlace(t *testing.T) {
 				s.Data = map[string][]byte{"mine": []byte("x")}
 			})
 			_, _, err := w.Apply(t.Context(), want, creds)
-			requireStep(t, err, identity.SecretConflict)
+			requireStep(t, err, api.SecretConflict)
 			assert.Equal(t, taken, w.api.get("ns", want.SecretName))
 		})
 	}
@@ -410,7 +411,7 @@ func TestImmutableSecretOfSomebodyElseIsNotReplaced(t *testing.T) {
 		return apierrors.NewInvalid(secretKind, "app", nil)
 	})
 	_, _, err := w.Apply(t.Context(), want, creds)
-	requireStep(t, err, identity.SecretConflict)
+	requireStep(t, err, api.SecretConflict)
 	assert.Equal(t, []string{"PATCH", "GET"}, w.api.verbs())
 }
 
@@ -443,7 +444,7 @@ func TestImmutableSecretThatMayNotBeDeleted(t *testing.T) {
 	later.Expiration = now.Add(time.Hour)
 	w.api.next("DELETE", func(request) error { return apierrors.NewForbidden(secretsResource, "app", errors.New("no rights")) })
 	_, _, err := w.Apply(t.Context(), want, later)
-	assert.Contains(t, requireStep(t, err, identity.UpdateSecretFailed), "no rights")
+	assert.Contains(t, requireStep(t, err, api.UpdateSecretFailed), "no rights")
 	assert.Equal(t, "DELETE", w.api.requests[len(w.api.requests)-1].verb)
 	assert.Equal(t, frozen, w.api.get("ns", want.SecretName))
 }
@@ -456,7 +457,7 @@ func TestInvalidForAnotherReasonDeletesNothing(t *testing.T) {
 	refuse := func(request) error { return apierrors.NewInvalid(secretKind, want.SecretName, nil) }
 	w.api.next("PATCH", slices.Repeat([]func(request) error{refuse}, maxTries)...)
 	_, _, err := w.Apply(t.Context(), want, creds)
-	assert.Contains(t, requireStep(t, err, identity.UpdateSecretFailed), "is invalid")
+	assert.Contains(t, requireStep(t, err, api.UpdateSecretFailed), "is invalid")
 	assert.NotContains(t, w.api.verbs(), "DELETE")
 	assert.Equal(t, secret, w.api.get("ns", want.SecretName))
 }
@@ -469,7 +470,7 @@ func TestTriesAreLimited(t *testing.T) {
 		return nil
 	}}, 100)...)
 	_, _, err := w.Apply(t.Context(), want, creds)
-	requireStep(t, err, identity.UpdateSecretFailed)
+	requireStep(t, err, api.UpdateSecretFailed)
 	assert.Equal(t, []string{"PATCH", "GET", "PATCH", "GET", "PATCH", "GET", "PATCH"}, w.api.verbs())
 	assert.Equal(t, creds.Expiration, w.Observe(want.Key).Expiration, "what was there stays known")
 }
@@ -548,13 +549,13 @@ func TestErrorsHoldNoCredentialsEvenIfTheAPIServerQuotesThem(t *testing.T) {
 				}
 				w.api.next("POST", refuse)
 				_, _, err := w.Apply(t.Context(), want, creds)
-				requireStep(t, err, identity.CreateSecretFailed)
+				requireStep(t, err, api.CreateSecretFailed)
 				requireScrubbed(t, err, w.api.requests[0].body)
 
 				w.stored(t, want)
 				w.api.next("PATCH", refuse)
 				_, _, err = w.Apply(t.Context(), want, creds)
-				requireStep(t, err, identity.UpdateSecretFailed)
+				requireStep(t, err, api.UpdateSecretFailed)
 				requireScrubbed(t, err, w.api.requests[0].body)
 
 				w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Data["x"] = nil }))
@@ -562,7 +563,7 @@ func TestErrorsHoldNoCredentialsEvenIfTheAPIServerQuotesThem(t *testing.T) {
 				w.api.next("PATCH", refuse)
 				_, _, err = w.Apply(t.Context(), want, creds)
 				last := w.api.requests[len(w.api.requests)-1]
-				requireStep(t, err, identity.UpdateSecretFailed)
+				requireStep(t, err, api.UpdateSecretFailed)
 				requireScrubbed(t, err, last.body)
 			})
 		}
@@ -611,7 +612,7 @@ func TestErrorsHoldNoCredentialsThatAreQuotedInPart(t *testing.T) {
 			return apierrors.NewForbidden(secretsResource, "app", errors.New("a proxy says: "+rest[:100+cut]))
 		})
 		_, _, err := w.Apply(t.Context(), want, long)
-		message := requireStep(t, err, identity.CreateSecretFailed)
+		message := requireStep(t, err, api.CreateSecretFailed)
 		require.NotContains(t, decoded(message), creds.AccessKeyID.Reveal(), "%d: %s", cut, message)
 	}
 }
@@ -661,6 +662,6 @@ func TestApplyEndsWithItsContext(t *testing.T) {
 		return apierrors.NewConflict(secretsResource, "app", nil)
 	})
 	_, _, err := w.Apply(ctx, want, creds)
-	requireStep(t, err, identity.UpdateSecretFailed)
+	requireStep(t, err, api.UpdateSecretFailed)
 	assert.Equal(t, []string{"PATCH"}, w.api.verbs())
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -61,7 +62,7 @@ func tooManyLabels(labels map[string]string) bool {
 func writtenLabels(entries []metav1.ManagedFieldsEntry) map[string]bool {
 	written := map[string]bool{}
 	for _, entry := range entries {
-		if entry.Manager != Manager {
+		if entry.Manager != api.ControllerName {
 			continue
 		}
 		for key := range parseFields(entry).Metadata.Labels {
@@ -79,7 +80,7 @@ func (o *observation) staleLabels(want identity.Desired) []string {
 	}
 	var stale []string
 	for _, l := range o.labels {
-		if _, wanted := want.Labels[l.key]; l.copied && (!wanted || l.key == sourceLabel) {
+		if _, wanted := want.Labels[l.key]; l.copied && (!wanted || l.key == api.SourceLabel) {
 			stale = append(stale, l.key)
 		}
 	}
@@ -145,10 +146,10 @@ func (s *Store) patchMetadata(ctx context.Context, key identity.Key, have *obser
 	if err != nil {
 		return fmt.Errorf("render patch: %w", err)
 	}
-	secret, err := s.secrets.Secrets(key.Namespace).Patch(ctx, have.name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: Manager})
+	secret, err := s.secrets.Secrets(key.Namespace).Patch(ctx, have.name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: api.ControllerName})
 	if err != nil {
 		return &identity.StepError{
-			Reason:  identity.UpdateSecretFailed,
+			Reason:  api.UpdateSecretFailed,
 			Message: fmt.Sprintf("Failed to update secret %s/%s: %v", key.Namespace, have.name, err),
 			Err:     err,
 		}

@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -38,7 +39,7 @@ func parseFields(entry metav1.ManagedFieldsEntry) fieldSet {
 // wroteData says whether we wrote any of the data.
 func wroteData(entries []metav1.ManagedFieldsEntry) bool {
 	return slices.ContainsFunc(entries, func(e metav1.ManagedFieldsEntry) bool {
-		return e.Manager == Manager && len(parseFields(e).Data) > 0
+		return e.Manager == api.ControllerName && len(parseFields(e).Data) > 0
 	})
 }
 
@@ -52,7 +53,7 @@ func edited(source identity.Source, entries []metav1.ManagedFieldsEntry) bool {
 	ours, owned := map[string]bool{}, false
 	for _, entry := range entries {
 		set := parseFields(entry)
-		if entry.Manager == Manager || entry.Manager == ancient {
+		if entry.Manager == api.ControllerName || entry.Manager == ancient {
 			for key := range set.Data {
 				ours[key] = true
 			}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -103,7 +104,7 @@ func TestClaimingWhatIsOursIsAnEdit(t *testing.T) {
 func TestTheOtherSourcesLabelsAreForeign(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
-	secret := w.api.write("helm", want.SecretName, func(s *corev1.Secret) { s.Labels[managedByLabel] = "Helm" })
+	secret := w.api.write("helm", want.SecretName, func(s *corev1.Secret) { s.Labels[api.ManagedByLabel] = "Helm" })
 	assert.False(t, edited(identity.AWSIAMRole, secret.ManagedFields))
 }
 
@@ -141,9 +142,9 @@ func TestEachPartOfOursIsMissed(t *testing.T) {
 func TestARecordThatCannotBeReadCountsAsEdited(t *testing.T) {
 	for _, source := range bothSources {
 		for _, raw := range []string{"", "x", "null", "{", `{"f:data":5}`, `{"f:metadata":[]}`, `[]`, `"f:data"`} {
-			assert.True(t, edited(source, []metav1.ManagedFieldsEntry{{Manager: Manager, FieldsV1: metav1.NewFieldsV1(raw)}}), raw)
+			assert.True(t, edited(source, []metav1.ManagedFieldsEntry{{Manager: api.ControllerName, FieldsV1: metav1.NewFieldsV1(raw)}}), raw)
 		}
-		assert.True(t, edited(source, []metav1.ManagedFieldsEntry{{Manager: Manager}}), "no fields")
+		assert.True(t, edited(source, []metav1.ManagedFieldsEntry{{Manager: api.ControllerName}}), "no fields")
 		assert.True(t, edited(source, nil), "no record")
 	}
 }
@@ -152,10 +153,10 @@ func TestWroteData(t *testing.T) {
 	entry := func(manager, fields string) []metav1.ManagedFieldsEntry {
 		return []metav1.ManagedFieldsEntry{{Manager: "first"}, {Manager: manager, FieldsV1: metav1.NewFieldsV1(fields)}}
 	}
-	assert.True(t, wroteData(entry(Manager, `{"f:data":{"f:expire":{}}}`)))
+	assert.True(t, wroteData(entry(api.ControllerName, `{"f:data":{"f:expire":{}}}`)))
 	assert.False(t, wroteData(entry("kubectl", `{"f:data":{"f:expire":{}}}`)))
-	assert.False(t, wroteData(entry(Manager, `{"f:metadata":{}}`)))
-	assert.False(t, wroteData(entry(Manager, `{"f:data":`)))
+	assert.False(t, wroteData(entry(api.ControllerName, `{"f:metadata":{}}`)))
+	assert.False(t, wroteData(entry(api.ControllerName, `{"f:data":`)))
 	assert.False(t, wroteData(nil))
 }
 

@@ -10,40 +10,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Manager is the field manager of every write of ours. What others wrote is
-// known by their bearing another name.
-const Manager = "kube-aws-iam-controller"
-
-// Labels that make a Secret ours.
-const (
-	managedByLabel = "app.kubernetes.io/managed-by"
-	sourceLabel    = identity.Prefix + "source"
-	heritageLabel  = "heritage"
-	typeLabel      = "type"
-)
-
-// Annotations on the Secret, from which all decisions are taken.
-const (
-	roleARNAnnotation    = identity.Prefix + "role-arn"
-	expirationAnnotation = identity.Prefix + "expiration"
-	externalIDAnnotation = identity.Prefix + "external-id"
-	specHashAnnotation   = identity.Prefix + "spec-hash"
-	sessionAnnotation    = identity.Prefix + "session-duration"
-	// roleIDAnnotation is only there for a role of the object's own.
-	roleIDAnnotation = identity.Prefix + "role-id"
-	// provenAnnotation is only there for a role that was seen to ask for its
-	// external ID: when that was.
-	provenAnnotation = identity.Prefix + "external-id-proven"
-)
-
 // optionalAnnotations are not on every Secret.
-var optionalAnnotations = []string{roleIDAnnotation, provenAnnotation}
+var optionalAnnotations = []string{api.RoleIDAnnotation, api.ExternalIDProvenAnnotation}
 
 var annotationKeys = []string{
-	roleARNAnnotation, expirationAnnotation, externalIDAnnotation, specHashAnnotation, sessionAnnotation,
+	api.RoleARNAnnotation, api.ExpirationAnnotation, api.ExternalIDAnnotation, api.SpecHashAnnotation, api.SessionDurationAnnotation,
 }
 
 // maxName is the longest name of an object,
@@ -52,12 +27,12 @@ const maxName = 253
 
 // MaxServiceAccountName is the longest name of a ServiceAccount whose Secret
 // can still be named after it.
-const MaxServiceAccountName = maxName - len(identity.SecretSuffix)
+const MaxServiceAccountName = maxName - len(api.SecretSuffix)
 
 // Name returns the name of the Secret that belongs to an object.
 func Name(source identity.Source, object string) string {
 	if source == identity.ServiceAccount {
-		return object + identity.SecretSuffix
+		return object + api.SecretSuffix
 	}
 	return object
 }
@@ -66,7 +41,7 @@ func Name(source identity.Source, object string) string {
 // belongs to none.
 func objectName(source identity.Source, secret string) string {
 	if source == identity.ServiceAccount {
-		object, found := strings.CutSuffix(secret, identity.SecretSuffix)
+		object, found := strings.CutSuffix(secret, api.SecretSuffix)
 		if !found {
 			return ""
 		}
@@ -80,9 +55,9 @@ func objectName(source identity.Source, secret string) string {
 // Secrets never carry it.
 func ownLabels(source identity.Source) map[string]string {
 	if source == identity.ServiceAccount {
-		return map[string]string{managedByLabel: Manager, sourceLabel: string(source)}
+		return map[string]string{api.ManagedByLabel: api.ControllerName, api.SourceLabel: string(source)}
 	}
-	return map[string]string{heritageLabel: Manager, typeLabel: string(source)}
+	return map[string]string{api.HeritageLabel: api.ControllerName, api.TypeLabel: string(source)}
 }
 
 // Selector selects the Secrets of a source.
@@ -93,7 +68,7 @@ func Selector(source identity.Source) string { return labels.Set(ownLabels(sourc
 func secretLabels(want identity.Desired) map[string]string {
 	all := make(map[string]string, len(want.Labels)+2)
 	maps.Copy(all, want.Labels)
-	delete(all, sourceLabel)
+	delete(all, api.SourceLabel)
 	maps.Copy(all, ownLabels(want.Source))
 	return all
 }
@@ -127,8 +102,8 @@ func isOurs(want identity.Desired, meta *metav1.ObjectMeta) bool {
 	if labels.SelectorFromSet(ownLabels(want.Source)).Matches(labels.Set(meta.Labels)) {
 		return true
 	}
-	if _, typed := meta.Labels[typeLabel]; want.Source == identity.AWSIAMRole && !typed &&
-		meta.Labels[heritageLabel] == Manager && len(meta.OwnerReferences) == 0 {
+	if _, typed := meta.Labels[api.TypeLabel]; want.Source == identity.AWSIAMRole && !typed &&
+		meta.Labels[api.HeritageLabel] == api.ControllerName && len(meta.OwnerReferences) == 0 {
 		return true
 	}
 	for _, owner := range meta.OwnerReferences {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -71,9 +72,9 @@ func TestSecretLabels(t *testing.T) {
 }
 
 func TestCopyingLabelsLeavesTheResourceAlone(t *testing.T) {
-	copied := map[string]string{"team": "a", sourceLabel: "x"}
+	copied := map[string]string{"team": "a", api.SourceLabel: "x"}
 	secretLabels(identity.Desired{Key: identity.Key{Source: identity.AWSIAMRole}, Labels: copied})
-	assert.Equal(t, map[string]string{"team": "a", sourceLabel: "x"}, copied)
+	assert.Equal(t, map[string]string{"team": "a", api.SourceLabel: "x"}, copied)
 }
 
 func TestSelectors(t *testing.T) {
@@ -96,12 +97,12 @@ func TestIsOurs(t *testing.T) {
 		controller = metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "x", UID: "x", Controller: new(true)}
 		no         = metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "x", UID: "x", Controller: new(false)}
 
-		heritage = map[string]string{"heritage": Manager}
-		typed    = map[string]string{"heritage": Manager, "type": "awsiamrole"}
-		account  = map[string]string{"app.kubernetes.io/managed-by": Manager, "iam.amazonaws.com/source": "serviceaccount"}
+		heritage = map[string]string{"heritage": api.ControllerName}
+		typed    = map[string]string{"heritage": api.ControllerName, "type": "awsiamrole"}
+		account  = map[string]string{"app.kubernetes.io/managed-by": api.ControllerName, "iam.amazonaws.com/source": "serviceaccount"}
 
-		wrote      = []metav1.ManagedFieldsEntry{{Manager: Manager, FieldsV1: metav1.NewFieldsV1(`{"f:data":{".":{},"f:expire":{}}}`)}}
-		wroteLabel = []metav1.ManagedFieldsEntry{{Manager: Manager, FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{"f:x":{}}}}`)}}
+		wrote      = []metav1.ManagedFieldsEntry{{Manager: api.ControllerName, FieldsV1: metav1.NewFieldsV1(`{"f:data":{".":{},"f:expire":{}}}`)}}
+		wroteLabel = []metav1.ManagedFieldsEntry{{Manager: api.ControllerName, FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{"f:x":{}}}}`)}}
 		others     = []metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: metav1.NewFieldsV1(`{"f:data":{".":{},"f:expire":{}}}`)}}
 	)
 	notes := map[string]string{}
@@ -124,11 +125,11 @@ func TestIsOurs(t *testing.T) {
 		"the predecessor's, of a resource since recreated":  {labels: typed, owners: []metav1.OwnerReference{recreated}, role: true},
 		"the predecessor's oldest":                          {labels: heritage, role: true},
 		"like the oldest, but somebody owns it":             {labels: heritage, owners: []metav1.OwnerReference{recreated}},
-		"like the oldest, but of a type":                    {labels: map[string]string{"heritage": Manager, "type": ""}},
-		"the predecessor's of another type":                 {labels: map[string]string{"heritage": Manager, "type": "database"}},
+		"like the oldest, but of a type":                    {labels: map[string]string{"heritage": api.ControllerName, "type": ""}},
+		"the predecessor's of another type":                 {labels: map[string]string{"heritage": api.ControllerName, "type": "database"}},
 		"another's heritage":                                {labels: map[string]string{"heritage": "Tiller", "type": "awsiamrole"}},
 		"half the labels of a ServiceAccount's":             {labels: map[string]string{"iam.amazonaws.com/source": "serviceaccount"}},
-		"managed by us, without a source":                   {labels: map[string]string{"app.kubernetes.io/managed-by": Manager}},
+		"managed by us, without a source":                   {labels: map[string]string{"app.kubernetes.io/managed-by": api.ControllerName}},
 		"another's labels":                                  {labels: map[string]string{"app.kubernetes.io/managed-by": "Helm"}},
 		"no labels, our owner, our data":                    {owners: []metav1.OwnerReference{owner}, fields: wrote, account: true, role: true},
 		"another's labels, our owner, our data":             {labels: map[string]string{"a": "b"}, owners: []metav1.OwnerReference{no, owner}, fields: wrote, account: true, role: true},

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -59,17 +60,17 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 			Exists:          ours(meta),
 			UID:             string(meta.UID),
 			ResourceVersion: meta.ResourceVersion,
-			RoleARN:         atMost(longestARN, meta.Annotations[roleARNAnnotation]),
-			RoleID:          atMost(128, meta.Annotations[roleIDAnnotation]),
-			SpecHash:        atMost(64, meta.Annotations[specHashAnnotation]),
+			RoleARN:         atMost(longestARN, meta.Annotations[api.RoleARNAnnotation]),
+			RoleID:          atMost(128, meta.Annotations[api.RoleIDAnnotation]),
+			SpecHash:        atMost(64, meta.Annotations[api.SpecHashAnnotation]),
 			Edited:          edited(source, meta.ManagedFields),
 		},
 	}
 	o.labels, o.manyLabels = observeLabels(source, meta)
-	if at, err := time.Parse(time.RFC3339, meta.Annotations[provenAnnotation]); err == nil {
+	if at, err := time.Parse(time.RFC3339, meta.Annotations[api.ExternalIDProvenAnnotation]); err == nil {
 		o.Proven = at.UTC()
 	}
-	readTimes(&o.State, meta.Annotations[expirationAnnotation], meta.Annotations[sessionAnnotation])
+	readTimes(&o.State, meta.Annotations[api.ExpirationAnnotation], meta.Annotations[api.SessionDurationAnnotation])
 	return o
 }
 

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -124,16 +125,16 @@ var looksLikeATime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d?:\d\d:\d\d([.,]\d
 
 func FuzzObserve(f *testing.F) {
 	const fields = `{"f:data":{".":{},"f:expire":{}},"f:metadata":{"f:annotations":{"f:iam.amazonaws.com/expiration":{}},"f:ownerReferences":{}}}`
-	f.Add("ns", "app.aws-iam", "1", "2030-01-02T03:04:05Z", "3600", "arn:aws:iam::123456789012:role/app", "81efecc54aeb1c25", Manager, []byte(fields))
+	f.Add("ns", "app.aws-iam", "1", "2030-01-02T03:04:05Z", "3600", "arn:aws:iam::123456789012:role/app", "81efecc54aeb1c25", api.ControllerName, []byte(fields))
 	f.Add("", "", "", "", "", "", "", "", []byte(nil))
 	f.Add("ns", "app", "0", "2030-01-02T03:04:05+23:59", "2147483647", "x", "x", "kubectl", []byte(`{"f:metadata":5,"f:data":{"f:x":null}}`))
-	f.Add("ns", "app", "-1", "9999-99-99T99:99:99Z", "-1", "\xff", "\x00", Manager, []byte(`{"f:data":[[[[`))
+	f.Add("ns", "app", "-1", "9999-99-99T99:99:99Z", "-1", "\xff", "\x00", api.ControllerName, []byte(`{"f:data":[[[[`))
 	f.Fuzz(func(t *testing.T, namespace, name, version, expiration, session, role, hash, manager string, raw []byte) {
 		meta := &metav1.ObjectMeta{
 			Namespace: namespace, Name: name, UID: "u", ResourceVersion: version,
-			Labels: map[string]string{hash: role, sourceLabel: session},
+			Labels: map[string]string{hash: role, api.SourceLabel: session},
 			Annotations: map[string]string{
-				expirationAnnotation: expiration, sessionAnnotation: session, roleARNAnnotation: role, specHashAnnotation: hash,
+				api.ExpirationAnnotation: expiration, api.SessionDurationAnnotation: session, api.RoleARNAnnotation: role, api.SpecHashAnnotation: hash,
 			},
 			OwnerReferences: []metav1.OwnerReference{{Name: name, UID: "owner-uid"}},
 			ManagedFields:   []metav1.ManagedFieldsEntry{{Manager: manager, FieldsV1: metav1.NewFieldsV1(string(raw))}, {}},
@@ -158,7 +159,7 @@ func FuzzObserve(f *testing.F) {
 				t.Fatalf("took %q for %s", session, o.Session)
 			case len(o.Unreadable) > 1000 || len(o.RoleARN) > longestARN || len(o.SpecHash) > 64:
 				t.Fatalf("kept %d, %d and %d bytes", len(o.Unreadable), len(o.RoleARN), len(o.SpecHash))
-			case manager != Manager && !o.Edited:
+			case manager != api.ControllerName && !o.Edited:
 				t.Fatal("a Secret that we did not write counts as ours as it was")
 			}
 		}

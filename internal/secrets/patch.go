@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -39,7 +40,7 @@ func operations(want identity.Desired, have *observation, data map[string][]byte
 	for _, note := range []struct {
 		key   string
 		there bool
-	}{{roleIDAnnotation, have.RoleID != ""}, {provenAnnotation, !have.Proven.IsZero()}} {
+	}{{api.RoleIDAnnotation, have.RoleID != ""}, {api.ExternalIDProvenAnnotation, !have.Proven.IsZero()}} {
 		if _, has := notes[note.key]; note.there && !has {
 			ops = append(ops, remove("metadata", "annotations", note.key))
 		}

@@ -10,28 +10,18 @@ import (
 	"strconv"
 	"time"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Keys of the Secret's data.
-const (
-	roleARNKey         = "role-arn"
-	expireKey          = "expire"
-	credentialsKey     = "credentials"
-	processKey         = "credentials.process"
-	jsonKey            = "credentials.json"
-	generationKey      = "awsiamrole-generation"
-	authorizationToken = "authorization-token"
-)
-
-var commonKeys = []string{roleARNKey, expireKey, credentialsKey, processKey, jsonKey}
+var commonKeys = []string{api.RoleARNKey, api.ExpireKey, api.CredentialsKey, api.CredentialsProcessKey, api.CredentialsJSONKey}
 
 // dataKeys returns every key of a source's Secrets.
 func dataKeys(source identity.Source) []string {
 	if source == identity.ServiceAccount {
-		return append(slices.Clone(commonKeys), authorizationToken)
+		return append(slices.Clone(commonKeys), api.AuthorizationTokenKey)
 	}
-	return append(slices.Clone(commonKeys), generationKey)
+	return append(slices.Clone(commonKeys), api.GenerationKey)
 }
 
 // processFile points SDKs at the JSON beside it, which they read again
@@ -61,14 +51,14 @@ func render(want identity.Desired, creds identity.Credentials) (map[string][]byt
 	file := "[default]\naws_access_key_id = " + id + "\naws_secret_access_key = " + key +
 		"\naws_session_token = " + token + "\naws_expiration = " + expire + "\n"
 	data := map[string][]byte{
-		roleARNKey:     []byte(creds.RoleARN),
-		expireKey:      []byte(expire),
-		credentialsKey: []byte(file),
-		processKey:     []byte(processFile),
-		jsonKey:        document,
+		api.RoleARNKey:            []byte(creds.RoleARN),
+		api.ExpireKey:             []byte(expire),
+		api.CredentialsKey:        []byte(file),
+		api.CredentialsProcessKey: []byte(processFile),
+		api.CredentialsJSONKey:    document,
 	}
 	if want.Source == identity.AWSIAMRole {
-		data[generationKey] = strconv.AppendInt(nil, want.Generation, 10)
+		data[api.GenerationKey] = strconv.AppendInt(nil, want.Generation, 10)
 	}
 	return data, nil
 }
@@ -77,17 +67,17 @@ func render(want identity.Desired, creds identity.Credentials) (map[string][]byt
 func annotations(want identity.Desired, creds identity.Credentials) map[string]string {
 	session := creds.Expiration.Sub(creds.Issued).Round(time.Second)
 	notes := map[string]string{
-		roleARNAnnotation:    creds.RoleARN,
-		expirationAnnotation: creds.Expiration.UTC().Format(time.RFC3339),
-		externalIDAnnotation: want.ExternalID,
-		specHashAnnotation:   want.SpecHash(),
-		sessionAnnotation:    strconv.FormatInt(int64(session/time.Second), 10),
+		api.RoleARNAnnotation:         creds.RoleARN,
+		api.ExpirationAnnotation:      creds.Expiration.UTC().Format(time.RFC3339),
+		api.ExternalIDAnnotation:      want.ExternalID,
+		api.SpecHashAnnotation:        want.SpecHash(),
+		api.SessionDurationAnnotation: strconv.FormatInt(int64(session/time.Second), 10),
 	}
 	if want.RoleID != "" {
-		notes[roleIDAnnotation] = want.RoleID
+		notes[api.RoleIDAnnotation] = want.RoleID
 	}
 	if !want.Proven.IsZero() {
-		notes[provenAnnotation] = want.Proven.UTC().Format(time.RFC3339)
+		notes[api.ExternalIDProvenAnnotation] = want.Proven.UTC().Format(time.RFC3339)
 	}
 	return notes
 }

@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -15,5 +16,5 @@ func (s *Store) ForgetRole(ctx context.Context, key identity.Key) error {
 	if !have.Exists || have.RoleID == "" {
 		return nil
 	}
-	return s.patchMetadata(ctx, key, &have, []operation{remove("metadata", "annotations", roleIDAnnotation)})
+	return s.patchMetadata(ctx, key, &have, []operation{remove("metadata", "annotations", api.RoleIDAnnotation)})
 }

@@ -16,6 +16,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -216,7 +217,7 @@ var errNotOurs = errors.New("a Secret of this name exists that is not the contro
 
 func conflictError(want identity.Desired) error {
 	return &identity.StepError{
-		Reason: identity.SecretConflict,
+		Reason: api.SecretConflict,
 		Message: fmt.Sprintf("Secret %s/%s exists and is not the controller's: rename or delete it, nothing in it was changed",
 			want.Namespace, want.SecretName),
 		Err: errNotOurs,

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -267,14 +268,14 @@ func TestFreeAsksOnlyAfterAConflict(t *testing.T) {
 
 	w.api.write("kubectl", want.SecretName, func(*corev1.Secret) {})
 	_, _, err := w.Apply(t.Context(), want, creds)
-	requireStep(t, err, identity.SecretConflict)
-	requireStep(t, w.Free(t.Context(), want), identity.SecretConflict)
-	requireStep(t, w.Free(t.Context(), want), identity.SecretConflict)
+	requireStep(t, err, api.SecretConflict)
+	requireStep(t, w.Free(t.Context(), want), api.SecretConflict)
+	requireStep(t, w.Free(t.Context(), want), api.SecretConflict)
 	require.NoError(t, w.Free(t.Context(), desired(identity.AWSIAMRole)), "another identity's name is free")
 
 	w.api.next("GET", func(request) error { return apierrors.NewInternalError(errors.New("away")) })
 	require.ErrorContains(t, w.Free(t.Context(), want), "away", "not knowing is not being free")
-	requireStep(t, w.Free(t.Context(), want), identity.SecretConflict)
+	requireStep(t, w.Free(t.Context(), want), api.SecretConflict)
 
 	w.api.remove(want.SecretName)
 	require.NoError(t, w.Free(t.Context(), want))
@@ -287,7 +288,7 @@ func TestFreeWhereTheSecretBecameOurs(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.api.write("kubectl", "app", func(*corev1.Secret) {})
 	_, _, err := w.Apply(t.Context(), want, creds)
-	requireStep(t, err, identity.SecretConflict)
+	requireStep(t, err, api.SecretConflict)
 	w.api.write("kubectl", "app", func(s *corev1.Secret) { s.Labels = ownLabels(identity.AWSIAMRole) })
 	_, _, err = w.Apply(t.Context(), want, creds)
 	require.NoError(t, err)
@@ -447,7 +448,7 @@ func TestForgetDropsAConflict(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	w.api.write("kubectl", want.SecretName, func(*corev1.Secret) {})
 	_, _, err := w.Apply(t.Context(), want, creds)
-	requireStep(t, err, identity.SecretConflict)
+	requireStep(t, err, api.SecretConflict)
 	w.Forget(want.Key)
 	w.api.requests = nil
 	require.NoError(t, w.Free(t.Context(), want))
@@ -462,7 +463,7 @@ func TestForgetRole(t *testing.T) {
 	require.Equal(t, "AROA1", w.Observe(want.Key).RoleID)
 	require.NoError(t, w.ForgetRole(t.Context(), want.Key))
 	after := w.api.get("ns", want.SecretName)
-	assert.NotContains(t, after.Annotations, roleIDAnnotation)
+	assert.NotContains(t, after.Annotations, api.RoleIDAnnotation)
 	assert.Equal(t, before.Data, after.Data)
 	assert.Len(t, after.Annotations, len(before.Annotations)-1)
 	assert.Equal(t, []string{"PATCH"}, w.api.verbs())
@@ -477,8 +478,8 @@ func TestForgetRoleTouchesOnlyWhatWasObserved(t *testing.T) {
 	want.RoleID = "AROA1"
 	w.stored(t, want)
 	w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Labels["x"] = "y" })
-	requireStep(t, w.ForgetRole(t.Context(), want.Key), identity.UpdateSecretFailed)
-	assert.Equal(t, "AROA1", w.api.get("ns", want.SecretName).Annotations[roleIDAnnotation])
+	requireStep(t, w.ForgetRole(t.Context(), want.Key), api.UpdateSecretFailed)
+	assert.Equal(t, "AROA1", w.api.get("ns", want.SecretName).Annotations[api.RoleIDAnnotation])
 }
 
 func TestTheProofOfATrustPolicyIsKept(t *testing.T) {
@@ -500,6 +501,6 @@ func TestTheProofOfATrustPolicyIsKept(t *testing.T) {
 func TestAForgedProofIsAnEdit(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	w.stored(t, want)
-	w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Annotations[provenAnnotation] = "2030-01-02T03:04:05Z" })
+	w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Annotations[api.ExternalIDProvenAnnotation] = "2030-01-02T03:04:05Z" })
 	assert.True(t, observe(want.Source, &w.api.get("ns", want.SecretName).ObjectMeta).Edited)
 }

@@ -3,6 +3,8 @@ package serviceaccount
 import (
 	"slices"
 
+	"kube-aws-iam-controller/internal/api"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
@@ -50,7 +52,7 @@ func Transform(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	held := slices.Contains(meta.Finalizers, finalizer)
+	held := slices.Contains(meta.Finalizers, api.Finalizer)
 	unknown := unknownKeys(meta.Annotations)
 	if !held && len(unknown) == 0 && !slices.ContainsFunc(readAnnotations, func(key string) bool { _, has := meta.Annotations[key]; return has }) {
 		return cache.ExplicitKey(meta.Namespace + "/" + meta.Name), nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -36,26 +37,26 @@ func bounded(key, value string) [][2]string {
 // at most as many bytes as any that is.
 func shortest(key, value string) (string, error) {
 	switch key {
-	case rolePolicyAnnotation:
+	case api.RolePolicyAnnotation:
 		return identity.ParsePolicy(value)
-	case managedPoliciesAnnotation:
+	case api.ManagedPoliciesAnnotation:
 		all, err := identity.ParseManagedPolicies(value)
 		return strings.Join(all, ","), err
-	case sessionAnnotation:
+	case api.SessionDurationAnnotation:
 		d, err := identity.ParseSession(value)
 		return d.String(), err
-	case roleAnnotation:
+	case api.RoleAnnotation:
 		role, err := identity.ReadRole(value)
 		return role.String(), err
-	case roleARNAnnotation: // ours, and compared to the letter
+	case api.RoleARNAnnotation: // ours, and compared to the letter
 		_, err := identity.ParseRole(value)
 		return value, err
-	case regionAnnotation:
+	case api.RegionAnnotation:
 		return identity.ParseRegion(value)
-	case deliveryAnnotation:
+	case api.DeliveryAnnotation:
 		delivery, err := identity.ParseDelivery(value)
 		return string(delivery), err
-	case deletionPolicyAnnotation:
+	case api.DeletionPolicyAnnotation:
 		return identity.ParseDeletionPolicy(value)
 	default:
 		return "", errors.New("it is not read")

@@ -10,12 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
-
-// finalizer keeps a ServiceAccount from being gone before the IAM role that was
-// made for it: https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/.
-const finalizer = identity.Prefix + "role"
 
 // fieldManager is who writes, as the API server records it.
 const fieldManager = "kube-aws-iam-controller"
@@ -32,7 +29,7 @@ func (s *Source) Hold(ctx context.Context, want identity.Desired) error {
 	}
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "ServiceAccount",
-		"metadata": map[string]any{"name": want.Name, "namespace": want.Namespace, "uid": want.UID, "finalizers": []string{finalizer}},
+		"metadata": map[string]any{"name": want.Name, "namespace": want.Namespace, "uid": want.UID, "finalizers": []string{api.Finalizer}},
 	})
 	if err != nil {
 		return fmt.Errorf("render finalizer: %w", err)
@@ -40,7 +37,7 @@ func (s *Source) Hold(ctx context.Context, want identity.Desired) error {
 	_, err = s.client.Resource(Resource).Namespace(want.Namespace).Patch(ctx, want.Name, types.ApplyPatchType, body,
 		metav1.PatchOptions{FieldManager: fieldManager, Force: new(true)})
 	if err != nil {
-		return fmt.Errorf("put the finalizer on ServiceAccount %s/%s: %w", want.Namespace, want.Name, err)
+		return fmt.Errorf("put the api.Finalizer on ServiceAccount %s/%s: %w", want.Namespace, want.Name, err)
 	}
 	return nil
 }
@@ -53,7 +50,7 @@ func (s *Source) Held(key identity.Key) (uid string, held, retain bool) {
 	if a == nil {
 		return "", false, false
 	}
-	policy, has := a.asked()[deletionPolicyAnnotation]
+	policy, has := a.asked()[api.DeletionPolicyAnnotation]
 	// What is misspelt does no harm.
 	return a.uid, a.held, has && policy != "Delete" || a.misspeltDeletionPolicy() != ""
 }
@@ -68,7 +65,7 @@ func (s *Source) LetGo(ctx context.Context, key identity.Key) error {
 	if err != nil {
 		return fmt.Errorf("read ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
 	}
-	finalizers := slices.DeleteFunc(slices.Clone(meta.Finalizers), func(f string) bool { return f == finalizer })
+	finalizers := slices.DeleteFunc(slices.Clone(meta.Finalizers), func(f string) bool { return f == api.Finalizer })
 	if slices.Equal(finalizers, meta.Finalizers) {
 		return nil
 	}
@@ -82,7 +79,7 @@ func (s *Source) LetGo(ctx context.Context, key identity.Key) error {
 	}
 	_, err = accounts.Patch(ctx, key.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("take the finalizer off ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
+		return fmt.Errorf("take the api.Finalizer off ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
 	}
 	return nil
 }

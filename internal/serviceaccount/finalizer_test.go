@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -23,14 +24,14 @@ func holding(annotations map[string]string, finalizers ...string) *metav1.Partia
 }
 
 func TestTheFinalizerIsPutOnOnce(t *testing.T) {
-	meta := holding(map[string]string{rolePolicyAnnotation: policy}, "theirs")
+	meta := holding(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
 	s, i, client := newSource(meta)
 	i.add(t, meta)
 	want := identity.Desired{Key: key, UID: "u1"}
 	require.NoError(t, s.Hold(t.Context(), want))
 	assert.Equal(t, []string{`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"finalizers":["iam.amazonaws.com/role"],"name":"app","namespace":"ns","uid":"u1"}}`}, patches(client))
 
-	i.add(t, holding(meta.Annotations, "theirs", finalizer))
+	i.add(t, holding(meta.Annotations, "theirs", api.Finalizer))
 	client.ClearActions()
 	require.NoError(t, s.Hold(t.Context(), want))
 	assert.Empty(t, client.Actions(), "a cache that shows it is enough")
@@ -42,16 +43,16 @@ func TestTheFinalizerIsPutOnOnce(t *testing.T) {
 
 func TestAHoldThatIsRefusedIsAnError(t *testing.T) {
 	s, i, client := newSource()
-	i.add(t, holding(map[string]string{rolePolicyAnnotation: policy}, finalizer))
+	i.add(t, holding(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer))
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewServiceUnavailable("away")
 	})
 	err := s.Hold(t.Context(), identity.Desired{Key: key, UID: "u2"}) // the cache knows another
-	require.ErrorContains(t, err, "put the finalizer on ServiceAccount ns/app")
+	require.ErrorContains(t, err, "put the api.Finalizer on ServiceAccount ns/app")
 }
 
 func TestTheFinalizerIsTakenOff(t *testing.T) {
-	s, _, client := newSource(holding(nil, "theirs", finalizer))
+	s, _, client := newSource(holding(nil, "theirs", api.Finalizer))
 	require.NoError(t, s.LetGo(t.Context(), key))
 	assert.Equal(t, []string{`{"metadata":{"finalizers":["theirs"],"resourceVersion":"7","uid":"u1"}}`}, patches(client))
 	client.ClearActions()
@@ -66,7 +67,7 @@ func TestTheFinalizerIsTakenOff(t *testing.T) {
 }
 
 func TestAConflictIsTriedAgain(t *testing.T) {
-	s, _, client := newSource(holding(nil, finalizer))
+	s, _, client := newSource(holding(nil, api.Finalizer))
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", errors.New("changed"))
 	})
@@ -75,7 +76,7 @@ func TestAConflictIsTriedAgain(t *testing.T) {
 
 func TestOneThatLeavesAsksForNothing(t *testing.T) {
 	s, i, _ := newSource()
-	leaving := holding(map[string]string{rolePolicyAnnotation: policy}, finalizer)
+	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer)
 	leaving.DeletionTimestamp = new(metav1.Now())
 	i.add(t, leaving)
 	want, err := s.Desired(key)
@@ -90,7 +91,7 @@ func TestOneThatLeavesAsksForNothing(t *testing.T) {
 
 func TestWhatIsHeldIsKeptInTheCache(t *testing.T) {
 	s, i, _ := newSource()
-	i.add(t, holding(nil, finalizer))
+	i.add(t, holding(nil, api.Finalizer))
 	_, held, _ := s.Held(key)
 	assert.True(t, held)
 	want, err := s.Desired(key)
@@ -104,14 +105,14 @@ func TestWhatIsHeldIsKeptInTheCache(t *testing.T) {
 func TestARoleIsDeletedOnlyWhereThatIsMeant(t *testing.T) {
 	for value, retained := range map[string]bool{"Delete": false, "Retain": true, "retain": true, "": true} {
 		s, i, _ := newSource()
-		i.add(t, holding(map[string]string{deletionPolicyAnnotation: value}, finalizer))
+		i.add(t, holding(map[string]string{api.DeletionPolicyAnnotation: value}, api.Finalizer))
 		_, _, retain := s.Held(key)
 		assert.Equal(t, retained, retain, value)
 	}
 }
 
 func TestOneThatIsBeingDeletedIsReleased(t *testing.T) {
-	leaving := holding(map[string]string{rolePolicyAnnotation: policy, roleARNAnnotation: "arn:x"}, finalizer)
+	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy, api.RoleARNAnnotation: "arn:x"}, api.Finalizer)
 	leaving.DeletionTimestamp = new(metav1.Now())
 	s, _, client := newSource(leaving)
 	released, err := s.Release(t.Context(), key)
@@ -122,11 +123,11 @@ func TestOneThatIsBeingDeletedIsReleased(t *testing.T) {
 
 func TestOwnersAreThoseThatMayHaveARole(t *testing.T) {
 	s, i, _ := newSource()
-	leaving := holding(map[string]string{rolePolicyAnnotation: policy}, "theirs")
+	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
 	leaving.DeletionTimestamp = new(metav1.Now())
 	for name, meta := range map[string]*metav1.PartialObjectMetadata{
-		"asks": holding(map[string]string{rolePolicyAnnotation: "not json"}), "manages": holding(map[string]string{managedPoliciesAnnotation: "x"}),
-		"held": holding(map[string]string{roleAnnotation: "r"}, finalizer), "other": holding(map[string]string{roleAnnotation: "r"}),
+		"asks": holding(map[string]string{api.RolePolicyAnnotation: "not json"}), "manages": holding(map[string]string{api.ManagedPoliciesAnnotation: "x"}),
+		"held": holding(map[string]string{api.RoleAnnotation: "r"}, api.Finalizer), "other": holding(map[string]string{api.RoleAnnotation: "r"}),
 		"none": holding(nil), "leaves": leaving,
 	} {
 		meta.Name = name

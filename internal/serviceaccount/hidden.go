@@ -9,20 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// The admission policy passes over ServiceAccounts with this label, and keeps it
-// off those that ask for something, in manifests/components/admission-policy.
-// What was labelled or annotated while the policy was not in force it has not
-// seen.
-const (
-	requestsLabel = identity.Prefix + "requests"
-	requestsNone  = "none"
-)
-
 func hidden(meta *metav1.PartialObjectMetadata) bool {
-	return meta.Labels[requestsLabel] == requestsNone && asks(meta.Annotations)
+	return meta.Labels[api.RequestsLabel] == api.RequestsNone && asks(meta.Annotations)
 }
 
 // Hidden says, from the cache, whether the admission policy passes over the pods
@@ -40,7 +32,7 @@ func (s *Source) Hidden(key identity.Key) (uid string, is bool) {
 func (s *Source) Show(ctx context.Context, key identity.Key, uid string) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid":    uid,
-		"labels": map[string]any{requestsLabel: nil},
+		"labels": map[string]any{api.RequestsLabel: nil},
 	}})
 	if err != nil {
 		return fmt.Errorf("render label: %w", err)
@@ -48,7 +40,7 @@ func (s *Source) Show(ctx context.Context, key identity.Key, uid string) error {
 	_, err = s.client.Resource(Resource).Namespace(key.Namespace).Patch(ctx, key.Name, types.MergePatchType, patch,
 		metav1.PatchOptions{FieldManager: fieldManager})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		return fmt.Errorf("take the label %s off ServiceAccount %s/%s: %w", requestsLabel, key.Namespace, key.Name, err)
+		return fmt.Errorf("take the label %s off ServiceAccount %s/%s: %w", api.RequestsLabel, key.Namespace, key.Name, err)
 	}
 	return nil
 }

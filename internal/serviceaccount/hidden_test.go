@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -18,18 +19,18 @@ func TestOnlyWhoAsksIsHidden(t *testing.T) {
 		deleted     *metav1.Time
 		want        bool
 	}{
-		"asks":                       {map[string]string{roleAnnotation: "app"}, "none", nil, true},
-		"asks for a role of its own": {map[string]string{managedPoliciesAnnotation: "x"}, "none", nil, true},
-		"asks, and is not labelled":  {map[string]string{roleAnnotation: "app"}, "", nil, false},
-		"asks, and the policy does not look at that value": {map[string]string{roleAnnotation: "app"}, "unknown", nil, false},
-		"says how, and asks for nothing":                   {map[string]string{regionAnnotation: "eu-central-1"}, "none", nil, false},
+		"asks":                       {map[string]string{api.RoleAnnotation: "app"}, "none", nil, true},
+		"asks for a role of its own": {map[string]string{api.ManagedPoliciesAnnotation: "x"}, "none", nil, true},
+		"asks, and is not labelled":  {map[string]string{api.RoleAnnotation: "app"}, "", nil, false},
+		"asks, and the policy does not look at that value": {map[string]string{api.RoleAnnotation: "app"}, "unknown", nil, false},
+		"says how, and asks for nothing":                   {map[string]string{api.RegionAnnotation: "eu-central-1"}, "none", nil, false},
 		"asks for nothing":                                 {nil, "none", nil, false},
-		"is being deleted":                                 {map[string]string{roleAnnotation: "app"}, "none", &now, false},
+		"is being deleted":                                 {map[string]string{api.RoleAnnotation: "app"}, "none", &now, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, i, _ := newSource()
 			meta := object(test.annotations)
-			meta.Labels, meta.DeletionTimestamp = map[string]string{requestsLabel: test.label}, test.deleted
+			meta.Labels, meta.DeletionTimestamp = map[string]string{api.RequestsLabel: test.label}, test.deleted
 			i.add(t, meta)
 			uid, is := s.Hidden(key)
 			assert.Equal(t, test.want, is)
@@ -45,16 +46,16 @@ func TestWhoIsHiddenIsLookedAtAtOnce(t *testing.T) {
 	s, i, _ := newSource()
 	var changed []identity.Key
 	require.NoError(t, s.Watch(func(k identity.Key) { changed = append(changed, k) }))
-	before := i.add(t, object(map[string]string{roleAnnotation: "app"}))
-	meta := object(map[string]string{roleAnnotation: "app"})
-	meta.Labels = map[string]string{requestsLabel: requestsNone}
+	before := i.add(t, object(map[string]string{api.RoleAnnotation: "app"}))
+	meta := object(map[string]string{api.RoleAnnotation: "app"})
+	meta.Labels = map[string]string{api.RequestsLabel: api.RequestsNone}
 	i.handlers[0].OnUpdate(before, i.add(t, meta))
 	assert.Equal(t, []identity.Key{key}, changed)
 }
 
 func TestTheLabelIsTakenOffTheVeryServiceAccount(t *testing.T) {
-	meta := object(map[string]string{roleAnnotation: "app"})
-	meta.Labels = map[string]string{requestsLabel: requestsNone, "team": "a"}
+	meta := object(map[string]string{api.RoleAnnotation: "app"})
+	meta.Labels = map[string]string{api.RequestsLabel: api.RequestsNone, "team": "a"}
 	s, _, client := newSource(meta)
 	require.NoError(t, s.Show(t.Context(), key, "u1"))
 	assert.Equal(t, []string{`{"metadata":{"labels":{"iam.amazonaws.com/requests":null},"uid":"u1"}}`}, patches(client))

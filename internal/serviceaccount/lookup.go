@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/metadata"
 
-	"kube-aws-iam-controller/internal/shares"
+	"kube-aws-iam-controller/internal/limit"
 )
 
 const (
@@ -30,16 +30,16 @@ type lookups struct {
 	client metadata.Interface
 	// shares are by namespace, or by address. unheard is one queue besides, nil
 	// for none.
-	shares, unheard *shares.Shares
+	shares, unheard *limit.Concurrency
 
 	mu    sync.Mutex
 	reads map[question]*reading
 }
 
 func newLookups(client metadata.Interface, each, unheard int) *lookups {
-	l := &lookups{client: client, shares: shares.New(each), reads: map[question]*reading{}}
+	l := &lookups{client: client, shares: limit.NewConcurrency(each), reads: map[question]*reading{}}
 	if unheard > 0 {
-		l.unheard = shares.New(unheard)
+		l.unheard = limit.NewConcurrency(unheard)
 	}
 	return l
 }
@@ -130,13 +130,13 @@ func (l *lookups) forget(q question, r *reading) {
 
 // get reads once it is the question's turn.
 func (l *lookups) get(ctx context.Context, q question) (map[string]string, error) {
-	leave, err := l.shares.Enter(ctx, q.share)
+	leave, err := l.shares.Acquire(ctx, q.share)
 	if err != nil {
 		return nil, fmt.Errorf("too many are being read at once, try again: %w", err)
 	}
 	defer leave()
 	if l.unheard != nil && !q.heard {
-		next, full := l.unheard.Enter(ctx, "")
+		next, full := l.unheard.Acquire(ctx, "")
 		if full != nil {
 			return nil, fmt.Errorf("too many that are not known yet are being read at once, try again: %w", full)
 		}

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kube-aws-iam-controller/internal/api"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -37,7 +39,7 @@ func (s *slow) Get(ctx context.Context, _ string, _ metav1.GetOptions, _ ...stri
 	s.atOnce = max(s.atOnce, s.underWay)
 	annotations := map[string]string{}
 	if s.role != "" {
-		annotations[roleAnnotation] = s.role
+		annotations[api.RoleAnnotation] = s.role
 	}
 	s.mu.Unlock()
 	defer func() {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/cache"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -127,7 +128,7 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 	}
 	if len(key.Name) > s.config.MaxName {
 		return want, &identity.InvalidError{
-			Reason: identity.InvalidAnnotation,
+			Reason: api.InvalidAnnotation,
 			Message: fmt.Sprintf("the name of this ServiceAccount has %d characters: the Secret named after it leaves room for %d, give the ServiceAccount a shorter name",
 				len(key.Name), s.config.MaxName),
 		}
@@ -151,7 +152,7 @@ func (s *Source) cached(key identity.Key) *account {
 // the ServiceAccount, if it is not there yet.
 func (s *Source) Report(ctx context.Context, want identity.Desired, status identity.Status) error {
 	a := s.cached(want.Key)
-	if a == nil || a.uid != want.UID || status.RoleARN == "" || a.asked()[roleARNAnnotation] == status.RoleARN {
+	if a == nil || a.uid != want.UID || status.RoleARN == "" || a.asked()[api.RoleARNAnnotation] == status.RoleARN {
 		return nil
 	}
 	return s.annotate(ctx, want.Key, want.UID, &status.RoleARN)
@@ -162,7 +163,7 @@ func (s *Source) Report(ctx context.Context, want identity.Desired, status ident
 func (s *Source) annotate(ctx context.Context, key identity.Key, uid string, arn *string) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid":         uid,
-		"annotations": map[string]any{roleARNAnnotation: arn},
+		"annotations": map[string]any{api.RoleARNAnnotation: arn},
 	}})
 	if err != nil {
 		return fmt.Errorf("render annotation: %w", err)
@@ -190,7 +191,7 @@ func (s *Source) Release(ctx context.Context, key identity.Key) (bool, error) {
 	case meta.DeletionTimestamp != nil:
 		return true, nil
 	}
-	if _, has := meta.Annotations[roleARNAnnotation]; has {
+	if _, has := meta.Annotations[api.RoleARNAnnotation]; has {
 		if err := s.annotate(ctx, key, string(meta.UID), nil); err != nil {
 			return false, err
 		}

@@ -15,6 +15,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -63,11 +64,11 @@ func newSource(objects ...runtime.Object) (*Source, *informer, *fake.FakeMetadat
 }
 
 func TestTheCacheKeepsOnlyWhatIsRead(t *testing.T) {
-	obj, err := Transform(object(map[string]string{roleAnnotation: "app", "other": strings.Repeat("x", 1000), regionAnnotation: "eu-central-1"}))
+	obj, err := Transform(object(map[string]string{api.RoleAnnotation: "app", "other": strings.Repeat("x", 1000), api.RegionAnnotation: "eu-central-1"}))
 	require.NoError(t, err)
 	a, ok := obj.(*account)
 	require.True(t, ok)
-	assert.Equal(t, map[string]string{roleAnnotation: "app", regionAnnotation: "eu-central-1"}, a.asked())
+	assert.Equal(t, map[string]string{api.RoleAnnotation: "app", api.RegionAnnotation: "eu-central-1"}, a.asked())
 	again, err := Transform(a)
 	require.NoError(t, err)
 	assert.Same(t, a, again, "what was transformed stays")
@@ -88,7 +89,7 @@ func TestDesired(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, want, "it asks for nothing")
 
-	i.add(t, object(map[string]string{roleAnnotation: "path/app", sessionAnnotation: "15m"}))
+	i.add(t, object(map[string]string{api.RoleAnnotation: "path/app", api.SessionDurationAnnotation: "15m"}))
 	want, err = s.Desired(key)
 	require.NoError(t, err)
 	role, err := identity.ParseRole("path/app")
@@ -104,17 +105,17 @@ func TestAnnotationsAreRefusedByName(t *testing.T) {
 		reason      string
 		says        []string
 	}{
-		"empty role":              {map[string]string{roleAnnotation: ""}, identity.InvalidAnnotation, []string{roleAnnotation, "empty"}},
-		"user":                    {map[string]string{roleAnnotation: "arn:aws:iam::123456789012:user/x"}, identity.InvalidAnnotation, []string{roleAnnotation, "user/x"}},
-		"session":                 {map[string]string{roleAnnotation: "app", sessionAnnotation: "soon"}, identity.InvalidAnnotation, []string{sessionAnnotation, `"soon"`}},
-		"region":                  {map[string]string{roleAnnotation: "app", regionAnnotation: "here"}, identity.InvalidAnnotation, []string{regionAnnotation, `"here"`, "eu-central-1"}},
-		"delivery":                {map[string]string{roleAnnotation: "app", deliveryAnnotation: "post"}, identity.InvalidAnnotation, []string{deliveryAnnotation, `"post"`, "process, endpoint, file, none"}},
-		"deletion policy":         {map[string]string{roleAnnotation: "app", deletionPolicyAnnotation: "keep"}, identity.InvalidAnnotation, []string{deletionPolicyAnnotation, "Delete, Retain"}},
-		"role and policy":         {map[string]string{roleAnnotation: "app", rolePolicyAnnotation: "{}"}, identity.InvalidAnnotation, []string{rolePolicyAnnotation, "cannot be combined"}},
-		"role and managed policy": {map[string]string{roleAnnotation: "app", managedPoliciesAnnotation: "x"}, identity.InvalidAnnotation, []string{managedPoliciesAnnotation, "cannot be combined"}},
-		"all at once":             {map[string]string{roleAnnotation: " ", sessionAnnotation: "x", regionAnnotation: "y"}, identity.InvalidAnnotation, []string{roleAnnotation, sessionAnnotation, regionAnnotation}},
-		"a policy":                {map[string]string{rolePolicyAnnotation: "{}"}, identity.InvalidAnnotation, []string{rolePolicyAnnotation, "the Version"}},
-		"managed policies":        {map[string]string{managedPoliciesAnnotation: "x"}, identity.InvalidAnnotation, []string{managedPoliciesAnnotation, `"x"`}},
+		"empty role":              {map[string]string{api.RoleAnnotation: ""}, api.InvalidAnnotation, []string{api.RoleAnnotation, "empty"}},
+		"user":                    {map[string]string{api.RoleAnnotation: "arn:aws:iam::123456789012:user/x"}, api.InvalidAnnotation, []string{api.RoleAnnotation, "user/x"}},
+		"session":                 {map[string]string{api.RoleAnnotation: "app", api.SessionDurationAnnotation: "soon"}, api.InvalidAnnotation, []string{api.SessionDurationAnnotation, `"soon"`}},
+		"region":                  {map[string]string{api.RoleAnnotation: "app", api.RegionAnnotation: "here"}, api.InvalidAnnotation, []string{api.RegionAnnotation, `"here"`, "eu-central-1"}},
+		"delivery":                {map[string]string{api.RoleAnnotation: "app", api.DeliveryAnnotation: "post"}, api.InvalidAnnotation, []string{api.DeliveryAnnotation, `"post"`, "process, endpoint, file, none"}},
+		"deletion policy":         {map[string]string{api.RoleAnnotation: "app", api.DeletionPolicyAnnotation: "keep"}, api.InvalidAnnotation, []string{api.DeletionPolicyAnnotation, "Delete, Retain"}},
+		"role and policy":         {map[string]string{api.RoleAnnotation: "app", api.RolePolicyAnnotation: "{}"}, api.InvalidAnnotation, []string{api.RolePolicyAnnotation, "cannot be combined"}},
+		"role and managed policy": {map[string]string{api.RoleAnnotation: "app", api.ManagedPoliciesAnnotation: "x"}, api.InvalidAnnotation, []string{api.ManagedPoliciesAnnotation, "cannot be combined"}},
+		"all at once":             {map[string]string{api.RoleAnnotation: " ", api.SessionDurationAnnotation: "x", api.RegionAnnotation: "y"}, api.InvalidAnnotation, []string{api.RoleAnnotation, api.SessionDurationAnnotation, api.RegionAnnotation}},
+		"a policy":                {map[string]string{api.RolePolicyAnnotation: "{}"}, api.InvalidAnnotation, []string{api.RolePolicyAnnotation, "the Version"}},
+		"managed policies":        {map[string]string{api.ManagedPoliciesAnnotation: "x"}, api.InvalidAnnotation, []string{api.ManagedPoliciesAnnotation, `"x"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, i, _ := newSource()
@@ -136,8 +137,8 @@ func TestAnnotationsAreRefusedByName(t *testing.T) {
 func TestARoleOfOnesOwnIsRead(t *testing.T) {
 	s, i, _ := newSource()
 	i.add(t, object(map[string]string{
-		rolePolicyAnnotation:      `{ "Version": "2012-10-17", "Statement": {"Effect":"Allow","Action":"s3:*","Resource":"*"} }`,
-		managedPoliciesAnnotation: " arn:aws:iam::aws:policy/B ,arn:aws:iam::aws:policy/A,arn:aws:iam::aws:policy/B",
+		api.RolePolicyAnnotation:      `{ "Version": "2012-10-17", "Statement": {"Effect":"Allow","Action":"s3:*","Resource":"*"} }`,
+		api.ManagedPoliciesAnnotation: " arn:aws:iam::aws:policy/B ,arn:aws:iam::aws:policy/A,arn:aws:iam::aws:policy/B",
 	}))
 	want, err := s.Desired(key)
 	require.NoError(t, err)
@@ -150,7 +151,7 @@ func TestARoleOfOnesOwnIsRead(t *testing.T) {
 
 func TestANameThatLeavesNoRoomIsRefused(t *testing.T) {
 	s, i, _ := newSource()
-	long := object(map[string]string{roleAnnotation: "app"})
+	long := object(map[string]string{api.RoleAnnotation: "app"})
 	long.Name = strings.Repeat("x", 246)
 	i.add(t, long)
 	_, err := s.Desired(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: long.Name})
@@ -162,9 +163,9 @@ func TestHandlersSurviveWhatTheyWereNotToldOf(t *testing.T) {
 	var changed []identity.Key
 	require.NoError(t, s.Watch(func(k identity.Key) { changed = append(changed, k) }))
 	h := i.handlers[0]
-	asking := i.add(t, object(map[string]string{roleAnnotation: "app"}))
+	asking := i.add(t, object(map[string]string{api.RoleAnnotation: "app"}))
 	nothing := cache.ExplicitKey("ns/app")
-	other, err := Transform(object(map[string]string{roleAnnotation: "other"}))
+	other, err := Transform(object(map[string]string{api.RoleAnnotation: "other"}))
 	require.NoError(t, err)
 
 	for name, test := range map[string]struct {
@@ -204,7 +205,7 @@ func TestHandlersSurviveWhatTheyWereNotToldOf(t *testing.T) {
 
 func TestKeysAreOfThoseThatAsk(t *testing.T) {
 	s, i, _ := newSource()
-	i.add(t, object(map[string]string{roleAnnotation: "app"}))
+	i.add(t, object(map[string]string{api.RoleAnnotation: "app"}))
 	other := object(nil)
 	other.Name = "other"
 	i.add(t, other)
@@ -226,7 +227,7 @@ func patches(client *fake.FakeMetadataClient) []string {
 }
 
 func TestTheRoleIsWrittenBackOnce(t *testing.T) {
-	meta := object(map[string]string{roleAnnotation: "app"})
+	meta := object(map[string]string{api.RoleAnnotation: "app"})
 	s, i, client := newSource(meta)
 	i.add(t, meta)
 	want := identity.Desired{Key: key, UID: "u1"}
@@ -235,7 +236,7 @@ func TestTheRoleIsWrittenBackOnce(t *testing.T) {
 	require.NoError(t, s.Report(t.Context(), want, identity.Status{RoleARN: "arn:x"}))
 	assert.Equal(t, []string{`{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"arn:x"},"uid":"u1"}}`}, patches(client))
 
-	meta.Annotations[roleARNAnnotation] = "arn:x"
+	meta.Annotations[api.RoleARNAnnotation] = "arn:x"
 	i.add(t, meta)
 	require.NoError(t, s.Report(t.Context(), want, identity.Status{RoleARN: "arn:x"}))
 	require.NoError(t, s.Report(t.Context(), identity.Desired{Key: key, UID: "u0"}, identity.Status{RoleARN: "arn:y"}), "another one")
@@ -257,7 +258,7 @@ func TestNothingIsReleasedOnAGuess(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, released, "the API server knows of none")
 
-	s, _, client := newSource(object(map[string]string{roleAnnotation: "app"}))
+	s, _, client := newSource(object(map[string]string{api.RoleAnnotation: "app"}))
 	released, err = s.Release(t.Context(), key)
 	require.NoError(t, err)
 	assert.False(t, released, "it asks, whatever the cache says")
@@ -269,7 +270,7 @@ func TestNothingIsReleasedOnAGuess(t *testing.T) {
 	require.ErrorContains(t, err, "read ServiceAccount ns/app")
 	assert.False(t, released)
 
-	s, _, client = newSource(object(map[string]string{roleARNAnnotation: "arn:x"}))
+	s, _, client = newSource(object(map[string]string{api.RoleARNAnnotation: "arn:x"}))
 	released, err = s.Release(t.Context(), key)
 	require.NoError(t, err)
 	assert.True(t, released)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -49,7 +50,7 @@ func unknownKeys(annotations map[string]string) []string {
 	var first, others []string
 	for key := range annotations {
 		switch {
-		case !strings.HasPrefix(key, identity.Prefix), slices.Contains(readAnnotations, key):
+		case !strings.HasPrefix(key, api.Prefix), slices.Contains(readAnnotations, key):
 		case looksLikeDeletionPolicy(key):
 			first = append(first, key)
 		default:
@@ -73,7 +74,7 @@ func unknownKeys(annotations map[string]string) []string {
 // looksLikeDeletionPolicy says whether somebody may have meant a key to say what
 // becomes of a role. It is generous: a role that is deleted by mistake is gone.
 func looksLikeDeletionPolicy(key string) bool {
-	name := strings.ToLower(strings.TrimPrefix(key, identity.Prefix))
+	name := strings.ToLower(strings.TrimPrefix(key, api.Prefix))
 	for _, part := range []string{"delet", "retain", "reclaim"} {
 		if strings.Contains(name, part) {
 			return true
@@ -103,8 +104,8 @@ func (a *account) checkDeletionPolicy(want *identity.Desired) error {
 		return nil
 	}
 	return &identity.InvalidError{
-		Reason: identity.UnknownAnnotation,
-		Message: "the annotation " + identity.Cut(key) + " is not known and may be a misspelt " + deletionPolicyAnnotation + ": rename it, or remove it; " +
+		Reason: api.UnknownAnnotation,
+		Message: "the annotation " + identity.Cut(key) + " is not known and may be a misspelt " + api.DeletionPolicyAnnotation + ": rename it, or remove it; " +
 			"until then no role is created or changed, and an existing one is not deleted",
 	}
 }
@@ -117,7 +118,7 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 		return identity.Warning{}
 	}
 	asked := a.asked()
-	warning := identity.Warning{UID: a.uid, Reason: identity.UnknownAnnotation, Asks: asks(asked)}
+	warning := identity.Warning{UID: a.uid, Reason: api.UnknownAnnotation, Asks: asks(asked)}
 	var all []string
 	for _, unknown := range a.unknown {
 		if unknown == irsaAnnotation && s.config.IRSAServed {
@@ -136,9 +137,9 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 
 // describe says what is wrong with a key that is not known.
 func describe(key string) string {
-	name, ours := strings.CutPrefix(key, identity.Prefix)
+	name, ours := strings.CutPrefix(key, api.Prefix)
 	if !ours {
-		return "the annotation " + key + " is not read by this controller: to get credentials, give the role in " + roleAnnotation
+		return "the annotation " + key + " is not read by this controller: to get credentials, give the role in " + api.RoleAnnotation
 	}
 	if where, is := elsewhere[name]; is {
 		return "the annotation " + key + " has no effect on a ServiceAccount: " + where
@@ -149,7 +150,7 @@ func describe(key string) string {
 	}
 	remedy := "those that are read are " + strings.Join(readNames, ", ")
 	if nearest != "" {
-		remedy = "did you mean " + identity.Prefix + nearest + "?"
+		remedy = "did you mean " + api.Prefix + nearest + "?"
 	}
 	return "the annotation " + identity.Cut(key) + " is not known and has no effect: " + remedy
 }
@@ -159,16 +160,16 @@ func describe(key string) string {
 func alone(annotations map[string]string) []string {
 	var all, keys []string
 	for _, name := range describing {
-		if _, has := annotations[identity.Prefix+name]; has && identity.Prefix+name != deletionPolicyAnnotation {
-			keys = append(keys, identity.Prefix+name)
+		if _, has := annotations[api.Prefix+name]; has && api.Prefix+name != api.DeletionPolicyAnnotation {
+			keys = append(keys, api.Prefix+name)
 		}
 	}
 	if len(keys) > 0 {
 		all = append(all, "nothing asks for a role, so "+strings.Join(keys, ", ")+" has no effect: add "+
-			roleAnnotation+", "+rolePolicyAnnotation+" or "+managedPoliciesAnnotation)
+			api.RoleAnnotation+", "+api.RolePolicyAnnotation+" or "+api.ManagedPoliciesAnnotation)
 	}
-	if _, has := annotations[roleARNAnnotation]; has {
-		all = append(all, "the annotation "+roleARNAnnotation+" is written by the controller and asks for nothing: to use that role, give it in "+roleAnnotation)
+	if _, has := annotations[api.RoleARNAnnotation]; has {
+		all = append(all, "the annotation "+api.RoleARNAnnotation+" is written by the controller and asks for nothing: to use that role, give it in "+api.RoleAnnotation)
 	}
 	return all
 }

@@ -11,13 +11,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
 func TestWhatIsMisspeltIsSaid(t *testing.T) {
-	const our = identity.Prefix
-	role := map[string]string{roleAnnotation: "app"}
-	own := map[string]string{managedPoliciesAnnotation: "arn:aws:iam::aws:policy/X"}
+	const our = api.Prefix
+	role := map[string]string{api.RoleAnnotation: "app"}
+	own := map[string]string{api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/X"}
 	for name, test := range map[string]struct {
 		beside, annotations map[string]string
 		says                []string
@@ -32,18 +33,18 @@ func TestWhatIsMisspeltIsSaid(t *testing.T) {
 		"a namespace's":           {role, map[string]string{our + "allowed-roles": "[]"}, []string{our + "allowed-roles has no effect on a ServiceAccount: it belongs on the Namespace"}},
 		"a pod's":                 {role, map[string]string{our + "skip-containers": "a"}, []string{"it belongs on the Pod"}},
 		"a Secret's":              {role, map[string]string{our + "spec-hash": "a"}, []string{"the controller writes it on Secrets, remove it here"}},
-		"EKS's":                   {nil, map[string]string{irsaAnnotation: "arn:aws:iam::123456789012:role/app"}, []string{irsaAnnotation + " is not read by this controller", "give the role in " + roleAnnotation}},
+		"EKS's":                   {nil, map[string]string{irsaAnnotation: "arn:aws:iam::123456789012:role/app"}, []string{irsaAnnotation + " is not read by this controller", "give the role in " + api.RoleAnnotation}},
 		"EKS's beside ours":       {role, map[string]string{irsaAnnotation: "arn:aws:iam::123456789012:role/app"}, nil},
-		"a duration alone":        {nil, map[string]string{sessionAnnotation: "1h"}, []string{"nothing asks for a role, so " + sessionAnnotation + " has no effect: add " + roleAnnotation + ", " + rolePolicyAnnotation}},
-		"two alone":               {nil, map[string]string{deliveryAnnotation: "file", regionAnnotation: "eu-central-1"}, []string{regionAnnotation + ", " + deliveryAnnotation + " has no effect"}},
-		"a deletion policy alone": {nil, map[string]string{deletionPolicyAnnotation: "Retain"}, nil},
-		"our own alone":           {nil, map[string]string{roleARNAnnotation: "arn:aws:iam::123456789012:role/app"}, []string{roleARNAnnotation + " is written by the controller and asks for nothing", "give it in " + roleAnnotation}},
-		"our own beside a role":   {role, map[string]string{roleARNAnnotation: "arn:aws:iam::123456789012:role/app"}, nil},
+		"a duration alone":        {nil, map[string]string{api.SessionDurationAnnotation: "1h"}, []string{"nothing asks for a role, so " + api.SessionDurationAnnotation + " has no effect: add " + api.RoleAnnotation + ", " + api.RolePolicyAnnotation}},
+		"two alone":               {nil, map[string]string{api.DeliveryAnnotation: "file", api.RegionAnnotation: "eu-central-1"}, []string{api.RegionAnnotation + ", " + api.DeliveryAnnotation + " has no effect"}},
+		"a deletion policy alone": {nil, map[string]string{api.DeletionPolicyAnnotation: "Retain"}, nil},
+		"our own alone":           {nil, map[string]string{api.RoleARNAnnotation: "arn:aws:iam::123456789012:role/app"}, []string{api.RoleARNAnnotation + " is written by the controller and asks for nothing", "give it in " + api.RoleAnnotation}},
+		"our own beside a role":   {role, map[string]string{api.RoleARNAnnotation: "arn:aws:iam::123456789012:role/app"}, nil},
 		"other tools'":            {nil, map[string]string{"iam.amazonaws.com.example/roles": "x", "example/role": "x", "eks.amazonaws.com/audience": "x"}, nil},
-		"a deletion policy":       {role, map[string]string{our + "deletion_policy": "Retain"}, []string{"did you mean " + deletionPolicyAnnotation + "?"}},
+		"a deletion policy":       {role, map[string]string{our + "deletion_policy": "Retain"}, []string{"did you mean " + api.DeletionPolicyAnnotation + "?"}},
 		"one said as an error":    {own, map[string]string{our + "deletion_policy": "Retain"}, nil},
 		"several": {nil, map[string]string{our + "roles": "app", our + "region": "x", our + "zone": "x"},
-			[]string{our + "roles is not known", "; the annotation " + our + "zone is not known", "nothing asks for a role, so " + regionAnnotation}},
+			[]string{our + "roles is not known", "; the annotation " + our + "zone is not known", "nothing asks for a role, so " + api.RegionAnnotation}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			annotations := maps.Clone(test.annotations)
@@ -68,7 +69,7 @@ func TestWhatIsMisspeltIsSaid(t *testing.T) {
 	}
 	s, i, _ := newSource()
 	assert.Empty(t, s.Warning(key).Message, "no such object")
-	leaving := holding(map[string]string{our + "roles": "app"}, finalizer)
+	leaving := holding(map[string]string{our + "roles": "app"}, api.Finalizer)
 	leaving.DeletionTimestamp = new(metav1.Now())
 	i.add(t, leaving)
 	assert.Empty(t, s.Warning(key).Message, "one that goes")
@@ -80,35 +81,35 @@ func TestNoRoleIsMadeBesideAMisspeltDeletionPolicy(t *testing.T) {
 		"delete-policy", "policy-deletion", "deletion", "retain", "reclaim-policy", "Deletion-Policy",
 	} {
 		t.Run(name, func(t *testing.T) {
-			misspelt := identity.Prefix + name
+			misspelt := api.Prefix + name
 			annotations := map[string]string{
-				rolePolicyAnnotation: policy, misspelt: "Retain", roleARNAnnotation: "arn:aws:iam::123456789012:role/app",
-				identity.Prefix + "a": "", identity.Prefix + "b": "", identity.Prefix + "c": "", // it is kept whatever else there is
+				api.RolePolicyAnnotation: policy, misspelt: "Retain", api.RoleARNAnnotation: "arn:aws:iam::123456789012:role/app",
+				api.Prefix + "a": "", api.Prefix + "b": "", api.Prefix + "c": "", // it is kept whatever else there is
 			}
 			s, i, _ := newSource()
-			i.add(t, holding(annotations, finalizer))
+			i.add(t, holding(annotations, api.Finalizer))
 			_, err := s.Desired(key)
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, "UnknownAnnotation", invalid.Reason)
-			assert.Contains(t, invalid.Message, misspelt+" is not known and may be a misspelt "+deletionPolicyAnnotation+": rename it, or remove it")
+			assert.Contains(t, invalid.Message, misspelt+" is not known and may be a misspelt "+api.DeletionPolicyAnnotation+": rename it, or remove it")
 			_, held, retain := s.Held(key)
 			assert.True(t, held)
 			assert.True(t, retain, "a role is not deleted on the strength of a typing error")
 
-			delete(annotations, rolePolicyAnnotation)
-			i.add(t, holding(annotations, finalizer))
+			delete(annotations, api.RolePolicyAnnotation)
+			i.add(t, holding(annotations, api.Finalizer))
 			_, _, retain = s.Held(key)
 			assert.True(t, retain, "when it is no longer asked for")
 
-			annotations[roleAnnotation] = "app"
+			annotations[api.RoleAnnotation] = "app"
 			i.add(t, object(annotations))
 			_, err = s.Desired(key)
 			require.NoError(t, err, "an existing role is never deleted")
 		})
 	}
 	s, i, _ := newSource()
-	i.add(t, object(map[string]string{rolePolicyAnnotation: policy, identity.Prefix + "session-policy": "{}"}))
+	i.add(t, object(map[string]string{api.RolePolicyAnnotation: policy, api.Prefix + "session-policy": "{}"}))
 	_, err := s.Desired(key)
 	require.NoError(t, err, "what is not like it")
 }
@@ -116,9 +117,9 @@ func TestNoRoleIsMadeBesideAMisspeltDeletionPolicy(t *testing.T) {
 func TestTheCacheKeepsLittleOfWhatIsNotKnown(t *testing.T) {
 	annotations := map[string]string{}
 	for n := range 4000 {
-		annotations[fmt.Sprintf("%s%s%04d", identity.Prefix, strings.Repeat("x", 11), n)] = strings.Repeat("y", 200)
+		annotations[fmt.Sprintf("%s%s%04d", api.Prefix, strings.Repeat("x", 11), n)] = strings.Repeat("y", 200)
 	}
-	annotations[identity.Prefix+strings.Repeat("x", 63)] = "" // the longest there can be
+	annotations[api.Prefix+strings.Repeat("x", 63)] = "" // the longest there can be
 	obj, err := Transform(object(annotations))
 	require.NoError(t, err)
 	a, ok := obj.(*account)
@@ -141,8 +142,8 @@ func TestATypingErrorThatComesOrGoesIsNoticed(t *testing.T) {
 	require.NoError(t, s.Watch(func(k identity.Key) { changed = append(changed, k) }))
 	h := i.handlers[0]
 	nothing := i.add(t, object(nil))
-	one := i.add(t, object(map[string]string{identity.Prefix + "roles": "x"}))
-	two := i.add(t, object(map[string]string{identity.Prefix + "rols": "x"}))
+	one := i.add(t, object(map[string]string{api.Prefix + "roles": "x"}))
+	two := i.add(t, object(map[string]string{api.Prefix + "rols": "x"}))
 	h.OnUpdate(nothing, one)
 	h.OnUpdate(one, two)
 	h.OnUpdate(two, two)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -23,21 +24,21 @@ func around(annotations map[string]string) map[string]string {
 func TestWhiteSpaceAroundAValueIsNoPartOfIt(t *testing.T) {
 	for name, annotations := range map[string]map[string]string{
 		"an existing role": {
-			roleAnnotation: "team/app", sessionAnnotation: "2h", regionAnnotation: "eu-central-1", deliveryAnnotation: "endpoint", deletionPolicyAnnotation: "Delete",
+			api.RoleAnnotation: "team/app", api.SessionDurationAnnotation: "2h", api.RegionAnnotation: "eu-central-1", api.DeliveryAnnotation: "endpoint", api.DeletionPolicyAnnotation: "Delete",
 		},
 		"a role of its own": {
-			rolePolicyAnnotation: policy, managedPoliciesAnnotation: "arn:aws:iam::aws:policy/A", sessionAnnotation: "7200", deletionPolicyAnnotation: "Delete",
+			api.RolePolicyAnnotation: policy, api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/A", api.SessionDurationAnnotation: "7200", api.DeletionPolicyAnnotation: "Delete",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plain, i, _ := newSource()
-			i.add(t, holding(annotations, finalizer))
+			i.add(t, holding(annotations, api.Finalizer))
 			want, err := plain.Desired(key)
 			require.NoError(t, err)
 			assert.Equal(t, 2*time.Hour, want.SessionDuration)
 
 			s, i, _ := newSource()
-			i.add(t, holding(around(annotations), finalizer))
+			i.add(t, holding(around(annotations), api.Finalizer))
 			got, err := s.Desired(key)
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
@@ -56,11 +57,11 @@ func TestWhiteSpaceAroundAValueIsNoPartOfIt(t *testing.T) {
 
 func TestASlashInFrontAndACommaAtTheEndAreTakenOff(t *testing.T) {
 	s, i, _ := newSource()
-	i.add(t, object(map[string]string{roleAnnotation: "/team/app\n"}))
+	i.add(t, object(map[string]string{api.RoleAnnotation: "/team/app\n"}))
 	want, err := s.Desired(key)
 	require.NoError(t, err)
 	assert.Equal(t, "team/app", want.Role.String())
-	i.add(t, object(map[string]string{managedPoliciesAnnotation: "arn:aws:iam::aws:policy/B,\narn:aws:iam::aws:policy/A,\n"}))
+	i.add(t, object(map[string]string{api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/B,\narn:aws:iam::aws:policy/A,\n"}))
 	want, err = s.Desired(key)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"}, want.Own.ManagedPolicies)
@@ -74,16 +75,16 @@ func FuzzAnnotations(f *testing.F) {
 	f.Add("app", "15m", "eu-central-1", "file", "Delete", "", "", "\x7f")
 	f.Fuzz(func(t *testing.T, role, session, region, delivery, deletion, rolePolicy, managed, unknown string) {
 		annotations := map[string]string{
-			sessionAnnotation: session, regionAnnotation: region, deliveryAnnotation: delivery, deletionPolicyAnnotation: deletion,
-			identity.Prefix + unknown: "x",
+			api.SessionDurationAnnotation: session, api.RegionAnnotation: region, api.DeliveryAnnotation: delivery, api.DeletionPolicyAnnotation: deletion,
+			api.Prefix + unknown: "x",
 		}
-		for key, value := range map[string]string{roleAnnotation: role, rolePolicyAnnotation: rolePolicy, managedPoliciesAnnotation: managed} {
+		for key, value := range map[string]string{api.RoleAnnotation: role, api.RolePolicyAnnotation: rolePolicy, api.ManagedPoliciesAnnotation: managed} {
 			if value != "" {
 				annotations[key] = value
 			}
 		}
 		s, i, _ := newSource()
-		i.add(t, holding(annotations, finalizer))
+		i.add(t, holding(annotations, api.Finalizer))
 		want, err := s.Desired(key)
 		_, held, _ := s.Held(key)
 		assert.True(t, held)
@@ -110,7 +111,7 @@ func FuzzAnnotations(f *testing.F) {
 		assert.LessOrEqual(t, want.SessionDuration, identity.MaxSession)
 
 		// White space around values changes nothing, nor does it to read again what the cache kept.
-		i.add(t, holding(around(annotations), finalizer))
+		i.add(t, holding(around(annotations), api.Finalizer))
 		again, err := s.Desired(key)
 		require.NoError(t, err)
 		assert.Equal(t, want, again)

@@ -3,6 +3,8 @@ package trust
 import (
 	"encoding/json"
 	"fmt"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // The elements of a trust policy that the controller knows, in the order in
@@ -28,9 +30,6 @@ type condition struct {
 	StringEquals map[string]string `json:"StringEquals"`
 	Null         map[string]string `json:"Null,omitempty"`
 }
-
-// PodIdentityTag is a session tag that EKS Pod Identity sets, and nobody else.
-const PodIdentityTag = "kubernetes-pod-uid"
 
 // Policy returns the trust policy of a role that the controller may assume on
 // behalf of an external ID, and nobody else, as compact JSON whose bytes are
@@ -58,7 +57,7 @@ func Policy(principalARN, externalID, sessionName string) (string, error) {
 // tags, and Pod Identity sets all of its tags or none: so it is asked for that one.
 func ManagedPolicy(principalARN, externalID, sessionName string) (string, error) {
 	demands := equals(externalID, sessionName)
-	demands.Null = map[string]string{"aws:PrincipalTag/" + PodIdentityTag: "true"}
+	demands.Null = map[string]string{"aws:PrincipalTag/" + api.PodUIDTag: "true"}
 	return render(principalARN, demands)
 }
 

@@ -12,10 +12,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/stretchr/testify/require"
+
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/iamprovision"
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/session"
+	"kube-aws-iam-controller/internal/sts"
 )
 
 const (
@@ -145,9 +146,9 @@ func (w *world) wideLife() error {
 }
 
 // running is the controller's code for a cluster.
-func (w *world) running(cluster, boundary string) (*iamprovision.Provisioner, *session.Assumer, error) {
+func (w *world) running(cluster, boundary string) (*iamprovision.Provisioner, *sts.Assumer, error) {
 	ctx := w.t.Context()
-	assumer, err := session.New(w.config, session.Options{ClusterName: cluster, SessionTags: true, QPS: 1000})
+	assumer, err := sts.New(w.config, sts.Options{ClusterName: cluster, SessionTags: true, QPS: 1000})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -156,12 +157,12 @@ func (w *world) running(cluster, boundary string) (*iamprovision.Provisioner, *s
 	}
 	return iamprovision.New(w.config, iamprovision.Options{
 		ClusterName: cluster, Boundary: boundary, QPS: 1000, Principal: assumer.Principal,
-		SessionName: session.AccountName, CarriesTags: assumer.CarriesTags,
+		SessionName: sts.AccountName, CarriesTags: assumer.CarriesTags,
 	}), assumer, nil
 }
 
 // served makes a role and does all with it that is done before it is deleted.
-func (w *world) served(p *iamprovision.Provisioner, assumer *session.Assumer) (identity.Desired, identity.Role, error) {
+func (w *world) served(p *iamprovision.Provisioner, assumer *sts.Assumer) (identity.Desired, identity.Role, error) {
 	ctx := w.t.Context()
 	want := identity.Desired{
 		Key: identity.Key{Source: identity.ServiceAccount, Namespace: "team", Name: "app"}, UID: "u", ExternalID: "team/" + p.ClusterName,

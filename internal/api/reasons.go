@@ -1,0 +1,27 @@
+package api
+
+// Reasons of events and conditions. The predecessor's six keep their words.
+const (
+	CreateCredentials    = "CreateCredentials"
+	UpdateCredentials    = "UpdateCredentials"
+	GetCredentialsFailed = "GetCredentialsFailed"
+	CreateSecretFailed   = "CreateSecretFailed"
+	UpdateSecretFailed   = "UpdateSecretFailed"
+	ReadSecretFailed     = "ReadSecretFailed"
+	SecretConflict       = "SecretConflict"
+	InvalidAnnotation    = "InvalidAnnotation"
+	UnknownAnnotation    = "UnknownAnnotation"
+	ProvisioningDisabled = "ProvisioningDisabled"
+	CredentialsIssued    = "CredentialsIssued"
+	RoleCreated          = "RoleCreated"
+	RoleUpdated          = "RoleUpdated"
+	RoleDriftCorrected   = "RoleDriftCorrected"
+	RoleDeleted          = "RoleDeleted"
+	RoleNotOwned         = "RoleNotOwned"
+	ProvisionFailed      = "ProvisionFailed"
+	RoleNotPermitted     = "RoleNotPermitted"
+
+	ExternalIDNotEnforced = "ExternalIDNotEnforced"
+	TrustPolicyOutdated   = "TrustPolicyOutdated"
+	AdmissionSkipped      = "AdmissionSkipped"
+)

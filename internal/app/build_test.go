@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/stretchr/testify/assert"
+
+	"kube-aws-iam-controller/internal/broker"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/queue"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+// expiring are Secrets whose credentials run out after a time that is the name of
+// their identity; of any other name there is none.
+type expiring struct{ broker.Secrets }
+
+func (expiring) Observe(key identity.Key) refresh.State {
+	left, err := time.ParseDuration(key.Name)
+	return refresh.State{Exists: err == nil, Expiration: time.Now().Add(left)}
+}
+
+func TestWhatRunsOutWithinTwoMinutesGoesBeforeWhatHasNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		settings := queueOf(broker.New(broker.Config{Secrets: expiring{}, RefreshLimit: 20 * time.Minute}), 1)
+		var served []string
+		loop := queue.New(log.NewNopLogger(), func(_ context.Context, key identity.Key) (time.Duration, error) {
+			served = append(served, key.Name)
+			return 0, nil
+		}, settings)
+		for _, name := range []string{"3m", "10m", "new", "119s", "121s", "1m"} {
+			loop.Add(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: name})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		loop.Run(ctx, t.Context(), 1)
+		assert.Equal(t, []string{"1m", "119s", "new", "121s", "3m", "10m"}, served)
+	})
+}
+
+func TestTheWebhookOfEKSIsKnownByItsTokens(t *testing.T) {
+	for name, tc := range map[string]struct {
+		env  map[string]string
+		want bool
+	}{
+		"an IAM role for the controller's ServiceAccount": {map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"}, true},
+		"EKS Pod Identity":          {map[string]string{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"}, true},
+		"web identity of one's own": {map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/secrets/aws/token"}, false},
+		"an instance's role":        {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, tc.want, irsaServed(func(key string) string { return tc.env[key] }))
+		})
+	}
+}

@@ -1,0 +1,61 @@
+package app
+
+import (
+	"errors"
+	"iter"
+	"time"
+
+	"kube-aws-iam-controller/internal/broker"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/telemetry"
+)
+
+// readiness has a check for each source, and one that anything is served at all.
+func (c *controller) readiness() []telemetry.Check {
+	checks := []telemetry.Check{{Name: "sources", Test: c.serves}, {Name: "namespaces", Test: c.rules.ready}}
+	if c.webhook != nil {
+		checks = append(checks, telemetry.Check{Name: "webhook", Test: c.webhook.ready})
+	}
+	for _, s := range c.sources {
+		checks = append(checks, telemetry.Check{Name: string(s.name), Test: s.ready})
+	}
+	return checks
+}
+
+// ready returns nil once both caches of a source are filled. A source whose
+// objects the API server refuses to show is none.
+func (s *source) ready() error {
+	if s.objects.Refused() {
+		return nil
+	}
+	return errors.Join(s.objects.Ready(), s.secrets.Ready())
+}
+
+// serves returns an error unless at least one source is served.
+func (c *controller) serves() error {
+	for _, s := range c.sources {
+		if s.objects.Ready() == nil && s.secrets.Ready() == nil {
+			return nil
+		}
+	}
+	return errors.New("neither ServiceAccounts nor AWSIAMRoles are served")
+}
+
+// observed yields what metrics tell of every identity.
+func observed(b *broker.Broker, keys []func() iter.Seq[identity.Key]) func() iter.Seq[telemetry.Identity] {
+	return func() iter.Seq[telemetry.Identity] {
+		return func(yield func(telemetry.Identity) bool) {
+			now := time.Now()
+			for _, list := range keys {
+				for key := range list() {
+					state, expiration := b.State(key, now)
+					if !yield(telemetry.Identity{
+						Source: string(key.Source), Namespace: key.Namespace, Name: key.Name, State: state, Expiration: expiration,
+					}) {
+						return
+					}
+				}
+			}
+		}
+	}
+}

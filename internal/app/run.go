@@ -1,0 +1,67 @@
+// Package app wires the controller, starts it and ends it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/logging"
+)
+
+// Exit codes. A malformed command line is told apart because a restart cannot
+// mend it.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// Run runs the command that args ask for until ctx is done, and returns the exit
+// code of the process: 0 for success, 1 for an error, 2 for a malformed command line.
+func Run(ctx context.Context, version string, args []string, stdout, stderr io.Writer) int {
+	command, cfg, err := config.Parse(args, stdout)
+	switch {
+	case errors.Is(err, config.ErrHelp):
+		return exitOK
+	case err != nil:
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	case command == config.Version:
+		fmt.Fprintln(stdout, version)
+		return exitOK
+	case command == config.TrustPolicy:
+		if err = printTrustPolicy(ctx, cfg, stdout, stderr); err != nil {
+			fmt.Fprintln(stderr, err)
+			return exitError
+		}
+		return exitOK
+	}
+
+	logger, err := logging.New(stderr, cfg.LogFormat, cfg.Debug)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	}
+	logging.RedirectKlog(logger, cfg.Debug)
+	level.Info(logger).Log("msg", "starting", "version", version, "cluster", cfg.ClusterName, "namespace", cfg.Namespace)
+	limitGarbage()
+	if limit := limitMemory(os.DirFS("/sys/fs/cgroup")); limit > 0 {
+		level.Debug(logger).Log("msg", "the memory of the container is limited", "used", limit)
+	}
+	c, err := build(ctx, version, cfg, logger)
+	if err == nil {
+		err = c.run(ctx)
+	}
+	if err != nil {
+		level.Error(logger).Log("msg", "exiting", "err", err)
+		return exitError
+	}
+	level.Info(logger).Log("msg", "exiting")
+	return exitOK
+}

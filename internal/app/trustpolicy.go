@@ -1,0 +1,60 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"kube-aws-iam-controller/internal/awserr"
+	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/sts"
+	"kube-aws-iam-controller/internal/trust"
+)
+
+// printTrustPolicy prints what the owner of a role has to put into it, so that
+// a namespace, or one of its ServiceAccounts, can use it, and to stderr what may be wrong with that.
+func printTrustPolicy(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error {
+	principal, err := trustedPrincipal(ctx, cfg, stderr)
+	if err != nil {
+		return err
+	}
+	sessionName := "" // of the whole namespace
+	if cfg.TrustedServiceAccount != "" {
+		sessionName = sts.AccountName(cfg.TrustedNamespace, cfg.TrustedServiceAccount)
+	}
+	policy, err := trust.Policy(principal, trust.ExternalID(cfg.TrustedNamespace, cfg.ClusterName), sessionName)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err = json.Indent(&out, []byte(policy), "", "  "); err != nil {
+		return err
+	}
+	out.WriteByte('\n')
+	_, err = stdout.Write(out.Bytes())
+	return err
+}
+
+// trustedPrincipal returns whom the policy has to name. Where no flag tells, AWS
+// is asked who the caller is, who need not be the controller.
+func trustedPrincipal(ctx context.Context, cfg config.Config, stderr io.Writer) (string, error) {
+	told, err := sts.ToldPrincipal(sessionOptions(cfg, ""))
+	if err != nil || told != "" {
+		return told, err
+	}
+	assumer, err := newAssumer(ctx, cfg, "", sts.ConfigOptions{})
+	if err != nil {
+		return "", err
+	}
+	doubt, err := assumer.Doubt(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%w; or give the controller's own role with --controller-role-arn, which needs no credentials", awserr.Once(err))
+	}
+	if doubt != "" {
+		fmt.Fprintf(stderr, "warning: %s, which is probably not the controller: the policy trusts the caller of this command. "+
+			"Give the controller's own role with --controller-role-arn, or use the controller's credentials\n", doubt)
+	}
+	return assumer.Principal(ctx)
+}

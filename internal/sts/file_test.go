@@ -1,0 +1,287 @@
+package sts
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/awssim"
+)
+
+// mounted is a directory laid out as the kubelet lays out a mounted Secret: a
+// renewal swaps a symbolic link to the directory of all files.
+type mounted struct {
+	t    *testing.T
+	dir  string
+	path string
+	n    int
+}
+
+func mount(t *testing.T) *mounted {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink(filepath.Join("..data", "credentials.json"), filepath.Join(dir, "credentials.json")))
+	return &mounted{t: t, dir: dir, path: filepath.Join(dir, "credentials.json")}
+}
+
+// renew swaps in new content, and keeps the time of the old if there is one:
+// a renewal within the clock's resolution is one as well.
+func (m *mounted) renew(content string) {
+	m.t.Helper()
+	m.n++
+	name := ".." + strings.Repeat("i", m.n)
+	require.NoError(m.t, os.Mkdir(filepath.Join(m.dir, name), 0o700))
+	file := filepath.Join(m.dir, name, "credentials.json")
+	require.NoError(m.t, os.WriteFile(file, []byte(content), 0o600))
+	require.NoError(m.t, os.Chtimes(file, time.Unix(1, 0), time.Unix(1, 0)))
+	require.NoError(m.t, os.Symlink(name, filepath.Join(m.dir, "..data_tmp")))
+	require.NoError(m.t, os.Rename(filepath.Join(m.dir, "..data_tmp"), filepath.Join(m.dir, "..data")))
+}
+
+// overwrite writes in place, within the resolution of the file's time.
+func (m *mounted) overwrite(content string) {
+	m.t.Helper()
+	require.NoError(m.t, os.WriteFile(m.path, []byte(content), 0o600))
+	require.NoError(m.t, os.Chtimes(m.path, time.Unix(1, 0), time.Unix(1, 0)))
+}
+
+// document is what a credential_process prints.
+func document(creds aws.Credentials) string {
+	expires := ""
+	if creds.CanExpire {
+		expires = `,"Expiration":"` + creds.Expires.UTC().Format(time.RFC3339) + `"`
+	}
+	return `{"Version":1,"AccessKeyId":"` + creds.AccessKeyID + `","SecretAccessKey":"` + creds.SecretAccessKey +
+		`","SessionToken":"` + creds.SessionToken + `"` + expires + `}`
+}
+
+// keysOf returns credentials that are secret, told apart by a letter, and live
+// for lifetime, 0 for ever.
+func keysOf(letter string, lifetime time.Duration) aws.Credentials {
+	creds := aws.Credentials{
+		AccessKeyID: "AKIA" + letter + sentinel, SecretAccessKey: letter + sentinel, SessionToken: letter + letter + sentinel, Source: "credentials file",
+	}
+	if lifetime != 0 {
+		creds.CanExpire, creds.Expires = true, time.Now().Add(lifetime).UTC().Truncate(time.Second)
+	}
+	return creds
+}
+
+func TestTheFileIsReadAgainWhenItsLinkIsSwapped(t *testing.T) {
+	m := mount(t)
+	p := &fileProvider{path: m.path}
+	for _, creds := range []aws.Credentials{keysOf("a", time.Hour), keysOf("b", time.Hour), keysOf("c", 0), keysOf("d", time.Minute)} {
+		m.renew(document(creds))
+		for range 2 {
+			got, err := p.Retrieve(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, creds, got, "the time and size may be the same, the file is not")
+		}
+	}
+}
+
+func TestTheFileIsReadAgainWhenItIsWrittenInPlace(t *testing.T) {
+	m := mount(t)
+	p := &fileProvider{path: m.path}
+	m.renew(document(keysOf("a", time.Hour)))
+	_, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	m.overwrite(document(keysOf("longer", time.Hour)))
+	got, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, keysOf("longer", 0).AccessKeyID, got.AccessKeyID)
+
+	m.overwrite(document(keysOf("shorts", time.Hour)))
+	require.NoError(t, os.Chtimes(m.path, time.Unix(2, 0), time.Unix(2, 0)))
+	got, err = p.Retrieve(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, keysOf("shorts", 0).AccessKeyID, got.AccessKeyID)
+}
+
+func TestAFileThatStaysIsNotReadAgain(t *testing.T) {
+	m := mount(t)
+	p := &fileProvider{path: m.path}
+	m.renew(document(keysOf("a", time.Hour)))
+	_, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	// It looks the same: that is the only way to see that nobody looked.
+	m.overwrite(document(keysOf("b", time.Hour)))
+	got, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, keysOf("a", 0).AccessKeyID, got.AccessKeyID)
+}
+
+func TestAFileThatCannotBeReadLeavesWhatWasRead(t *testing.T) {
+	good := keysOf("a", time.Hour)
+	for name, happen := range map[string]func(m *mounted){
+		"half-written":   func(m *mounted) { m.overwrite(document(keysOf("b", time.Hour))[:50]) },
+		"emptied":        func(m *mounted) { m.overwrite("") },
+		"swapped broken": func(m *mounted) { m.renew(`{"Version":1}`) },
+		"gone": func(m *mounted) {
+			require.NoError(m.t, os.Remove(filepath.Join(m.dir, "..data")))
+		},
+		"a directory": func(m *mounted) {
+			require.NoError(m.t, os.Remove(m.path))
+			require.NoError(m.t, os.Mkdir(m.path, 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mount(t)
+			p := &fileProvider{path: m.path}
+			m.renew(document(good))
+			_, err := p.Retrieve(t.Context())
+			require.NoError(t, err)
+			happen(m)
+			for range 2 {
+				got, failure := p.Retrieve(t.Context())
+				require.NoError(t, failure)
+				assert.Equal(t, good, got)
+			}
+
+			p.creds.Expires = time.Now().Add(-time.Second)
+			_, err = p.Retrieve(t.Context())
+			harmless(t, err)
+			require.ErrorContains(t, err, "read the credentials file "+m.path)
+
+			if name == "a directory" {
+				return
+			}
+			m.renew(document(keysOf("c", time.Hour)))
+			got, err := p.Retrieve(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, keysOf("c", 0).AccessKeyID, got.AccessKeyID)
+		})
+	}
+}
+
+func TestExpiredCredentialsAreAnErrorThatNamesTheFile(t *testing.T) {
+	m := mount(t)
+	p := &fileProvider{path: m.path}
+	creds := keysOf("a", -time.Minute)
+	m.renew(document(creds))
+	for range 2 {
+		got, err := p.Retrieve(t.Context())
+		harmless(t, err)
+		require.EqualError(t, err, "the credentials in "+m.path+" ran out at "+creds.Expires.Format(time.RFC3339)+
+			": whatever writes the file has to renew them")
+		assert.Zero(t, got)
+	}
+	m.renew(document(keysOf("b", time.Hour)))
+	_, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+}
+
+func TestCredentialsRunOutWhileTheFileStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mount(t)
+		p := &fileProvider{path: m.path}
+		m.renew(document(keysOf("a", time.Hour)))
+		time.Sleep(time.Hour - time.Second)
+		_, err := p.Retrieve(t.Context())
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		_, err = p.Retrieve(t.Context())
+		require.ErrorContains(t, err, "ran out at 2000-01-01T01:00:00Z")
+	})
+}
+
+func TestWhatIsNoCredentialsFileIsNotQuoted(t *testing.T) {
+	const notJSON, incomplete = "not the JSON document that a credential_process prints", "needs Version 1, AccessKeyId and SecretAccessKey"
+	tests := map[string]struct{ content, wantErr string }{
+		"empty":                   {"", notJSON},
+		"an INI file":             {"[default]\naws_secret_access_key = " + sentinel, notJSON},
+		"cut short":               {`{"Version":1,"SecretAccessKey":"` + sentinel, notJSON},
+		"a word":                  {sentinel, notJSON},
+		"a string":                {`"` + sentinel + `"`, notJSON},
+		"a number for a key":      {`{"Version":1,"AccessKeyId":1,"SecretAccessKey":"` + sentinel + `"}`, notJSON},
+		"a key for a number":      {`{"Version":"` + sentinel + `"}`, notJSON},
+		"a key for an expiration": {`{"Version":1,"AccessKeyId":"a","SecretAccessKey":"b","Expiration":"` + sentinel + `"}`, notJSON},
+		"two documents":           {document(keysOf("a", 0)) + document(keysOf("b", 0)), notJSON},
+		"bytes":                   {"\x00\xff" + sentinel, notJSON},
+		"another version":         {strings.Replace(document(keysOf("a", 0)), `"Version":1`, `"Version":2`, 1), incomplete},
+		"no version":              {strings.Replace(document(keysOf("a", 0)), `"Version":1,`, ``, 1), incomplete},
+		"no access key":           {`{"Version":1,"SecretAccessKey":"` + sentinel + `"}`, incomplete},
+		"no secret":               {`{"Version":1,"AccessKeyId":"` + sentinel + `"}`, incomplete},
+		"null":                    {"null", incomplete},
+		"an endpoint's answer":    {`{"AccessKeyId":"` + sentinel + `","SecretAccessKey":"` + sentinel + `","Token":"` + sentinel + `"}`, incomplete},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := mount(t)
+			m.renew(tc.content)
+			got, err := (&fileProvider{path: m.path}).Retrieve(t.Context())
+			harmless(t, err)
+			require.EqualError(t, err, "read the credentials file "+m.path+": "+tc.wantErr)
+			assert.Zero(t, got)
+		})
+	}
+}
+
+func TestAMissingFileIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "credentials.json")
+	_, err := (&fileProvider{path: path}).Retrieve(t.Context())
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, path)
+}
+
+func TestTheFileIsForUseByMany(t *testing.T) {
+	m := mount(t)
+	p := &fileProvider{path: m.path}
+	m.renew(document(keysOf("a", time.Hour)))
+	var wg sync.WaitGroup
+	var mixed atomic.Int32
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				if creds, err := p.Retrieve(t.Context()); err != nil || creds.AccessKeyID != "AKIA"+creds.SecretAccessKey {
+					mixed.Add(1)
+				}
+			}
+		})
+	}
+	for range 20 {
+		m.renew(document(keysOf("b", time.Hour)))
+		m.renew(document(keysOf("c", time.Hour)))
+	}
+	wg.Wait()
+	assert.Zero(t, mixed.Load())
+}
+
+// With the real SDK, which has caches of its own in front of providers.
+func TestTheSDKUsesARotatedFileAtOnce(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.app("app")
+	isolate(t)
+	t.Setenv("AWS_ENDPOINT_URL_STS", w.URL())
+	m := mount(t)
+	m.renew(document(w.asUser()))
+	cfg, err := LoadConfig(t.Context(), ConfigOptions{CredentialsFile: m.path})
+	require.NoError(t, err)
+	a, err := New(cfg, withQPS(Options{}))
+	require.NoError(t, err)
+	callers := func() string {
+		_, failure := a.Assume(t.Context(), wanting(t, "app"))
+		require.NoError(t, failure)
+		calls := w.Calls()
+		return calls[len(calls)-1].Caller
+	}
+	assert.Equal(t, w.user, callers())
+	m.renew(document(w.asRole()))
+	assert.Equal(t, "arn:aws:sts::"+home+":assumed-role/controller/i-0123456789", callers())
+	m.overwrite("{")
+	assert.Equal(t, "arn:aws:sts::"+home+":assumed-role/controller/i-0123456789", callers())
+
+	m.renew(document(keysOf("a", -time.Hour)))
+	_, err = a.Assume(t.Context(), wanting(t, "app"))
+	harmless(t, err)
+	require.ErrorContains(t, err, "the credentials in "+m.path+" ran out at")
+}

@@ -1,0 +1,127 @@
+package sts
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/awserr"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// disableTags is the remedy for session tags of EKS Pod Identity. A process keeps its
+// credentials until they run out, so it has to begin anew.
+const disableTags = "disable session tags on the controller's Pod Identity association " +
+	"(aws eks update-pod-identity-association --cluster-name=<cluster> --association-id=<id> --disable-session-tags) and restart the controller"
+
+// carried is what the remedy is for.
+const carried = "the controller's own session carries tags of EKS Pod Identity: "
+
+// conflict is what it means that STS refuses tags for those of the caller.
+const conflict = "the controller's own session carries tags of EKS Pod Identity, which are transitive and cannot be replaced by those of --session-tags: " + disableTags
+
+// isPodIdentity says whether credentials are of EKS Pod Identity, by where its
+// webhook has the SDK look for them:
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html.
+func isPodIdentity(provider aws.CredentialsProvider, getenv func(string) string) bool {
+	if !slices.Contains(sourcesOf(provider), aws.CredentialSourceHTTP) {
+		return false
+	}
+	if strings.Contains(getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), "/pods.eks.amazonaws.com/") {
+		return true
+	}
+	agent, err := url.Parse(getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"))
+	return err == nil && (agent.Hostname() == "169.254.170.23" || agent.Hostname() == "fd00:ec2::23")
+}
+
+// Caution returns what whoever starts the controller should know of its own
+// credentials, "" for nothing. It makes no call.
+func (a *Assumer) Caution() string {
+	if !a.podIdentity {
+		return ""
+	}
+	return "the controller runs under EKS Pod Identity: unless that was done already, " + disableTags +
+		". Its tags would outrank those of every role that the controller assumes, so roles that it makes refuse a session that carries them, and --session-tags cannot be used"
+}
+
+// CarriesTags returns why and what to do about it if the controller's session has tags
+// that EKS Pod Identity made transitive, "" if it has none, which nothing but STS tells: it refuses to set such a tag anew.
+// It is asked for a session of want's role, which has to trust the controller also
+// if it carries them, and the session is dropped. That is asked once for each set of
+// the controller's own credentials; an error says that STS did not tell.
+func (a *Assumer) CarriesTags(ctx context.Context, want identity.Desired) (why string, err error) {
+	own, err := a.cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return "", awserr.Describe(err)
+	}
+	if own.SessionToken == "" {
+		return "", nil // a user's, which have no session
+	}
+	answer, err := a.carried.of(own.AccessKeyID).get(ctx, func(ctx context.Context) (*bool, error) {
+		_, _, failure := a.ask(ctx, want, want.Role, identity.MinSession, []types.Tag{{Key: new(api.PodUIDTag), Value: new("none")}})
+		switch {
+		case failure == nil:
+			return new(bool), nil
+		case isConflicting(failure):
+			return new(true), nil
+		default:
+			return nil, a.refusal(want, want.Role, identity.MinSession, failure)
+		}
+	})
+	if err != nil {
+		return "", fmt.Errorf("see whether the controller's session carries tags of EKS Pod Identity: %w", err)
+	}
+	if *answer {
+		return carried + disableTags, nil
+	}
+	return "", nil
+}
+
+// renewCarried forgets what was known of credentials that were replaced since.
+func (a *Assumer) renewCarried(ctx context.Context) {
+	if own, err := a.cfg.Credentials.Retrieve(ctx); err == nil {
+		a.carried.of(own.AccessKeyID)
+	}
+}
+
+// carriedTags is what is known of the controller's session: of the latest of its
+// credentials, by their access key id.
+type carriedTags struct {
+	mu      sync.Mutex
+	key     string
+	carries *once[bool]
+}
+
+func (c *carriedTags) of(key string) *once[bool] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.carries == nil || c.key != key {
+		c.key, c.carries = key, &once[bool]{}
+	}
+	return c.carries
+}
+
+func (c *carriedTags) latest() (carries, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.carries == nil {
+		return false, false
+	}
+	told := c.carries.told.Load()
+	return told != nil && *told, told != nil
+}
+
+// isConflicting recognises the refusal of tags that the caller's session has as
+// transitive ones. The code is that of any invalid parameter, so the words have to
+// tell: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining.
+func isConflicting(err error) bool {
+	answer, _, answered := awserr.Answer(err)
+	return answered && strings.Contains(answer.ErrorMessage(), "conflicts with a transitive tag key")
+}

@@ -1,0 +1,105 @@
+package sts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"kube-aws-iam-controller/internal/awserr"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// Principal returns the ARN that trust policies have to name so that the
+// controller can assume their roles: of the intermediate role if there is one,
+// else of the role or user that the controller runs as.
+//
+// The ARN of a role's session lacks the role's path, so IAM is asked for the
+// role, which takes iam:GetRole on it. Where that is not allowed, or the
+// answer is another role, --controller-role-arn has to tell.
+//
+// It is found out once: a role that is recreated keeps its ARN.
+func (a *Assumer) Principal(ctx context.Context) (string, error) {
+	found, err := a.principal.get(ctx, func(ctx context.Context) (*string, error) {
+		arn, err := a.findPrincipal(ctx)
+		return &arn, err
+	})
+	if err != nil {
+		return "", err
+	}
+	return *found, nil
+}
+
+// Account returns the partition and account in which the controller makes roles:
+// those of its principal, which take no permission to know.
+func (a *Assumer) Account(ctx context.Context) (identity.BaseRole, error) {
+	who, err := a.own.known(ctx)
+	if err != nil || a.AssumeRole == "" {
+		return a.own.homeOf(who), err
+	}
+	through, err := a.own.intermediate.Resolve(a.own.baseOf(who))
+	return identity.BaseRole{Partition: through.Partition, Account: through.Account}, err
+}
+
+// knownPrincipal is Principal as far as it is known without a call.
+func (a *Assumer) knownPrincipal() (string, bool) {
+	if told := a.principal.told.Load(); told != nil {
+		return *told, true
+	}
+	who := a.own.caller.told.Load()
+	switch {
+	case who == nil:
+		return "", false
+	case a.AssumeRole != "":
+		role, err := a.own.intermediate.Resolve(a.own.baseOf(who))
+		return role.String(), err == nil
+	case who.role.Name == "":
+		return who.arn, true
+	}
+	named, err := identity.ParseRole(a.ControllerRoleARN)
+	return a.ControllerRoleARN, err == nil && named.SameRole(who.role)
+}
+
+func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {
+	who, err := a.own.known(ctx)
+	if err != nil {
+		return "", err
+	}
+	if a.AssumeRole != "" {
+		role, failure := a.own.intermediate.Resolve(a.own.baseOf(who))
+		return role.String(), failure
+	}
+	if who.role.Name == "" {
+		return who.arn, nil
+	}
+	arn, err := a.roleARN(ctx, who)
+	if err != nil && a.ControllerRoleARN != "" {
+		return a.ControllerRoleARN, nil
+	}
+	return arn, err
+}
+
+// roleARN returns the ARN of the role behind a session, with its path.
+func (a *Assumer) roleARN(ctx context.Context, who *caller) (string, error) {
+	out, err := a.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &who.role.Name})
+	const remedy = "allow iam:GetRole on it, or give --controller-role-arn"
+	if answer, _, _ := awserr.Answer(err); awserr.IsDenied(err) {
+		return "", awserr.Plain(err, "find the path of the controller's own role %s: %s: %s", who.role.Name, awserr.Words(answer), remedy)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the path of the controller's own role %s: %w; or %s", who.role.Name, awserr.Describe(err), remedy)
+	}
+	if out.Role == nil || aws.ToString(out.Role.RoleId) != who.id {
+		return "", errors.New("the role of this name is another than the controller's own: give --controller-role-arn")
+	}
+	return aws.ToString(out.Role.Arn), nil
+}
+
+// uniqueID returns the part of a user id in front of the session's name.
+func uniqueID(userID string) string {
+	id, _, _ := strings.Cut(userID, ":")
+	return id
+}
