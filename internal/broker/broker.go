@@ -114,7 +114,7 @@ func (b *Broker) syncCredentials(ctx context.Context, key identity.Key) (time.Du
 	}
 
 	want, have := *asked, b.Secrets.Observe(key)
-	if want.Own != nil {
+	if want.Managed != nil {
 		b.orphans.forget(key) // it has an owner after all
 	}
 	if err := b.permitted(ctx, key, have); err != nil {
@@ -138,14 +138,14 @@ func (b *Broker) serve(ctx context.Context, source Source, want identity.Desired
 	next := refresh.Next(time.Now(), have, b.RefreshLimit)
 	if mends {
 		b.troubles.clear(want.Key)
-		if want.Own == nil {
+		if want.Managed == nil {
 			if again, err := b.partInTurn(ctx, want.Key); again > 0 || err != nil {
 				return sooner(again, next), err // no work at IAM delays a renewal
 			}
 		}
 	}
 	err := b.report(ctx, source, want, have) // first: what follows may have to wait for IAM
-	if want.Own != nil && b.DriftInterval > 0 {
+	if want.Managed != nil && b.DriftInterval > 0 {
 		again, failure := b.inspect(ctx, source, want, have)
 		next, err = sooner(next, again), errors.Join(err, failure)
 	}
@@ -182,10 +182,10 @@ func (b *Broker) due(want identity.Desired, have refresh.State) (refresh.Reason,
 	reason, due := refresh.Due(time.Now(), want, have, b.RefreshLimit)
 	// With less than all, which is the default, an upgrade renews nothing for that:
 	// what was issued before lives until it is due.
-	if !due && b.RequireExternalID == identity.CheckAll && want.Own == nil && want.RoleID == "" && have.Proven.IsZero() {
+	if !due && b.RequireExternalID == identity.CheckAll && want.Managed == nil && want.RoleID == "" && have.Proven.IsZero() {
 		return refresh.SpecChanged, true // what is asked of roles did
 	}
-	if due || want.Own == nil || b.Roles.Disabled() != nil {
+	if due || want.Managed == nil || b.Roles.Disabled() != nil {
 		return reason, due
 	}
 	if have.RoleID == "" || b.fresh.id(want.Key, have.RoleID) != have.RoleID {
@@ -267,7 +267,7 @@ func (b *Broker) issue(
 	if err = b.permit(ctx, *want); err != nil {
 		return creds, false, err
 	}
-	if want.Own != nil {
+	if want.Managed != nil {
 		err = b.provide(ctx, want, have, reason)
 	} else {
 		want.Proven, err = b.prove(ctx, *want)

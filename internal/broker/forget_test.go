@@ -73,7 +73,7 @@ func TestTheIDOfARoleThatIsGoneIsForgottenBeforeThereIsAnother(t *testing.T) {
 		require.Equal(t, "AROA1", w.have[app].RoleID)
 		w.did()
 		w.role, w.newID = nil, "AROA2" // somebody deleted it
-		w.asked.Own = &identity.OwnRole{Policy: `{"Version":"2012-10-17"}`}
+		w.asked.Managed = &identity.ManagedRole{Policy: `{"Version":"2012-10-17"}`}
 		w.lostErr = errors.New("the connection was closed")
 		_, err := w.sync()
 		require.ErrorIs(t, err, w.lostErr)
@@ -92,7 +92,7 @@ func TestTheIDOfAnOrphanIsForgottenOnceItHasAnOwner(t *testing.T) {
 		w.orphans.note(app, "AROA1")
 		w.serve()
 		w.role, w.newID = nil, "AROA2" // somebody deleted it
-		w.asked.Own = &identity.OwnRole{Policy: `{"Version":"2012-10-17"}`}
+		w.asked.Managed = &identity.ManagedRole{Policy: `{"Version":"2012-10-17"}`}
 		w.serve()
 		require.Equal(t, "AROA2", w.have[app].RoleID)
 		w.did()

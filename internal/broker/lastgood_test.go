@@ -52,20 +52,20 @@ var refusals = map[string]struct {
 	},
 	"a policy that IAM refuses": {
 		asking,
-		func(w *world) { w.asked.Own, w.ensureErr = &identity.OwnRole{Policy: "[]"}, errIAM },
+		func(w *world) { w.asked.Managed, w.ensureErr = &identity.ManagedRole{Policy: "[]"}, errIAM },
 		func(w *world) { w.ensureErr = nil },
 	},
 	"a valid policy while IAM is away": {
 		asking,
 		func(w *world) {
-			w.asked.Own, w.ensureErr = &identity.OwnRole{Policy: "[]"}, errors.New("503 Service Unavailable")
+			w.asked.Managed, w.ensureErr = &identity.ManagedRole{Policy: "[]"}, errors.New("503 Service Unavailable")
 		},
 		func(w *world) { w.ensureErr = nil },
 	},
 	"a managed role in place of an existing one, which IAM refuses": {
 		newWorld,
 		func(w *world) {
-			w.asked.Role, w.asked.Own, w.ensureErr = identity.RoleReference{}, &identity.OwnRole{Policy: "{}"}, errIAM
+			w.asked.Role, w.asked.Managed, w.ensureErr = identity.RoleReference{}, &identity.ManagedRole{Policy: "{}"}, errIAM
 		},
 		func(w *world) { w.ensureErr = nil },
 	},
@@ -216,7 +216,7 @@ func TestARoleThatCannotBeTakenAwayDelaysNoRenewal(t *testing.T) {
 		w := asking(t)
 		w.ahead = 59 * time.Minute
 		w.serve()
-		w.asked.Own, w.asked.Role = nil, identity.RoleReference{Name: "app"}
+		w.asked.Managed, w.asked.Role = nil, identity.RoleReference{Name: "app"}
 		w.deleteErr = errIAM
 		w.live(6 * time.Hour)
 	})
@@ -226,7 +226,7 @@ func TestWhatWaitsForIAMComesBackToBeRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
-		w.asked.Own = &identity.OwnRole{Policy: "[]"}
+		w.asked.Managed = &identity.ManagedRole{Policy: "[]"}
 		again, err := w.SyncQuickly(t.Context(), app)
 		require.ErrorIs(t, err, ErrSlow)
 		assert.Greater(t, again, 30*time.Minute)
@@ -242,7 +242,7 @@ func TestARoleThatDeniesIsNoNewManagedRole(t *testing.T) {
 		w := asking(t)
 		w.serve()
 		w.told()
-		w.asked.Own, w.asked.Role = nil, identity.RoleReference{Name: "typo"}
+		w.asked.Managed, w.asked.Role = nil, identity.RoleReference{Name: "typo"}
 		w.refuses = func(identity.Desired) error { return errDenied }
 		_, err := w.sync()
 		require.ErrorIs(t, err, errDenied)

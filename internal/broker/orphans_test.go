@@ -47,7 +47,7 @@ func TestAnOrphanedRoleIsDeleted(t *testing.T) {
 func TestARoleIsNoOrphanWhereTheObjectStillAsks(t *testing.T) {
 	for name, prepare := range map[string]func(*world){
 		"by the API server's word": func(w *world) { w.keeps = true },
-		"by the cache":             func(w *world) { w.asked = desired(); w.asked.Own = &identity.OwnRole{Policy: "{}"} },
+		"by the cache":             func(w *world) { w.asked = desired(); w.asked.Managed = &identity.ManagedRole{Policy: "{}"} },
 		"as an owner":              func(w *world) { w.owners = []identity.Key{app} },
 		"in another namespace":     func(w *world) { w.Namespace = "other" },
 	} {

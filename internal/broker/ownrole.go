@@ -105,7 +105,7 @@ func (b *Broker) welcome(want identity.Desired, role identity.Role) {
 // itself: IAM does not show it everywhere yet, or STS does not know it. Whatever
 // else goes wrong meanwhile is for somebody to mend.
 func isSoon(want identity.Desired, err error) bool {
-	if want.Own == nil {
+	if want.Managed == nil {
 		return false
 	}
 	step, is := errors.AsType[*identity.StepError](err)

@@ -20,7 +20,7 @@ import (
 func asking(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.asked.Role, w.asked.Own = identity.RoleReference{}, &identity.OwnRole{Policy: "{}"}
+	w.asked.Role, w.asked.Managed = identity.RoleReference{}, &identity.ManagedRole{Policy: "{}"}
 	time.Sleep(time.Hour) // the process has been running for long
 	return w
 }

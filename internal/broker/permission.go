@@ -14,7 +14,7 @@ import (
 // permit returns an error unless want may have the role that it asks for.
 func (b *Broker) permit(ctx context.Context, want identity.Desired) error {
 	err := b.Rules.Permit(ctx, want.Key, func(ctx context.Context) (identity.RoleReference, error) {
-		if want.Own != nil {
+		if want.Managed != nil {
 			return b.Roles.Reference(ctx, want.Key)
 		}
 		return b.Sessions.Resolve(ctx, want)

@@ -87,7 +87,7 @@ func TestAnotherRoleThatIsNotPermittedLeavesTheLastGoodOneAlone(t *testing.T) {
 func TestAnOwnRoleHasToBePermittedBeforeItIsMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.asked.Role, w.asked.Own = identity.RoleReference{}, &identity.OwnRole{Policy: "{}"}
+		w.asked.Role, w.asked.Managed = identity.RoleReference{}, &identity.ManagedRole{Policy: "{}"}
 		w.refused = []string{own.String()}
 		w.serve()
 		assert.Equal(t, "Free", w.did())

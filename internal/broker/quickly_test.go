@@ -20,7 +20,7 @@ func TestWhatNeedsIAMIsLeftToThoseWhoMayWait(t *testing.T) {
 		before string // what may be done at once
 	}{
 		"a new role":           {func(*world) {}, "Free Hold"},
-		"another policy":       {func(w *world) { w.serve(); w.asked.Own = &identity.OwnRole{Policy: "[]"} }, "Free Hold"},
+		"another policy":       {func(w *world) { w.serve(); w.asked.Managed = &identity.ManagedRole{Policy: "[]"} }, "Free Hold"},
 		"a look at the role":   {func(w *world) { w.DriftInterval = time.Second; w.serve(); w.serve(); time.Sleep(time.Second) }, ""},
 		"the role goes":        {func(w *world) { w.serve(); w.asked = nil }, ""},
 		"another role is used": {func(w *world) { w.serve(); w.asked = desired(); w.serve() }, ""},
@@ -187,7 +187,7 @@ func TestWhatWaitsForIAMDoesNotPesterSTSMeanwhile(t *testing.T) {
 				w := asking(t)
 				w.serve()
 				w.serve()
-				w.asked.Own = &identity.OwnRole{Policy: "[]"}
+				w.asked.Managed = &identity.ManagedRole{Policy: "[]"}
 				time.Sleep(time.Until(w.have[app].Expiration) - left)
 				w.assumeErr = errors.New("503 Service Unavailable")
 				tries := len(w.assumed)

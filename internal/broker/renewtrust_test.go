@@ -60,7 +60,7 @@ func TestAKeptTrustPolicyIsToldOfWhereNobodyLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.DriftInterval, w.outdated, w.kept = 0, true, "it carries tags"
-		w.asked.Own = &identity.OwnRole{Policy: "{}", ManagedPolicies: []string{"another"}}
+		w.asked.Managed = &identity.ManagedRole{Policy: "{}", ManagedPolicies: []string{"another"}}
 		w.serve()
 		var reasons []string
 		for _, event := range w.told() {

@@ -104,7 +104,7 @@ func TestANamespaceThatTogglesItsPoliciesHasHalfOfIAM(t *testing.T) {
 		const requests, qps, minutes = 5, 20, 2
 		s := shared{world: newWorld(t), turns: limit.NewRequests(qps), requests: requests}
 		s.Roles = unhurried{s}
-		s.asked.Own = &identity.OwnRole{Policy: "{}"}
+		s.asked.Managed = &identity.ManagedRole{Policy: "{}"}
 		renew := func(key identity.Key, i int, have refresh.State, reason refresh.Reason) {
 			want := *s.asked
 			want.Key, want.SessionDuration = key, time.Hour+time.Duration(i)*time.Second

@@ -94,7 +94,7 @@ func TestANamespaceThatHasMoreRolesKeepsThem(t *testing.T) {
 	p := w.provisioner(atMost(3))
 	for i := range 5 {
 		want := numbered(ns, i)
-		want.Own.Policy = policyB
+		want.Managed.Policy = policyB
 		w.made(p, want, roles[i].ID)
 	}
 	w.made(p, numbered(ns, 4), "") // whose id is not known

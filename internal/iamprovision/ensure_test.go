@@ -61,10 +61,10 @@ func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
 		kinds   []string
 	}{
 		"nothing":           {},
-		"order and form":    {change: func(_ *world, d *identity.Desired) { d.Own.Policy = reordered }},
-		"policy":            {change: func(_ *world, d *identity.Desired) { d.Own.Policy = policyB }, writes: []string{"PutRolePolicy"}, kinds: []string{inlineKind}},
-		"no policy":         {change: func(_ *world, d *identity.Desired) { d.Own.Policy = "" }, writes: []string{"DeleteRolePolicy"}, kinds: []string{inlineKind}},
-		"managed policy":    {change: func(w *world, d *identity.Desired) { d.Own.ManagedPolicies = []string{w.other} }, writes: []string{"AttachRolePolicy", "DetachRolePolicy"}, kinds: []string{managedKind}},
+		"order and form":    {change: func(_ *world, d *identity.Desired) { d.Managed.Policy = reordered }},
+		"policy":            {change: func(_ *world, d *identity.Desired) { d.Managed.Policy = policyB }, writes: []string{"PutRolePolicy"}, kinds: []string{inlineKind}},
+		"no policy":         {change: func(_ *world, d *identity.Desired) { d.Managed.Policy = "" }, writes: []string{"DeleteRolePolicy"}, kinds: []string{inlineKind}},
+		"managed policy":    {change: func(w *world, d *identity.Desired) { d.Managed.ManagedPolicies = []string{w.other} }, writes: []string{"AttachRolePolicy", "DetachRolePolicy"}, kinds: []string{managedKind}},
 		"session":           {change: func(_ *world, d *identity.Desired) { d.SessionDuration = 2 * time.Hour }, writes: []string{"UpdateRole"}, kinds: []string{sessionKind}},
 		"short session":     {change: func(_ *world, d *identity.Desired) { d.SessionDuration = 15 * time.Minute }},
 		"boundary":          {options: func(w *world, o *Options) { o.Boundary = w.managed; w.grant(o.Boundary) }, writes: []string{"PutRolePermissionsBoundary"}, kinds: []string{boundaryKind}},
@@ -323,7 +323,7 @@ func TestWhatIAMRefusesIsSaidInItsWords(t *testing.T) {
 	refused(t, err, api.ProvisionFailed, "MalformedPolicyDocument: Syntax errors in policy; correct iam.amazonaws.com/role-policy")
 	w.grant("arn:aws:iam::123456789012:policy/none")
 	_, err = w.provisioner(func(o *Options) { o.Boundary = "arn:aws:iam::123456789012:policy/none" }).Ensure(t.Context(), identity.Desired{
-		Key: identity.Key{Namespace: "n", Name: "m"}, Own: &identity.OwnRole{Policy: policyA}, SessionDuration: time.Hour,
+		Key: identity.Key{Namespace: "n", Name: "m"}, Managed: &identity.ManagedRole{Policy: policyA}, SessionDuration: time.Hour,
 	}, "")
 	refused(t, err, api.ProvisionFailed, "NoSuchEntity: Scope ARN: arn:aws:iam::123456789012:policy/none does not exist or is not attachable; this is the controller's --permissions-boundary")
 }

@@ -147,7 +147,7 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 	return spec{
 		key: want.Key, want: want,
 		name: roleName(p.ClusterName, want.Key), path: p.Path,
-		trust: policy, before: before, policy: want.Own.Policy, managed: want.Own.ManagedPolicies,
+		trust: policy, before: before, policy: want.Managed.Policy, managed: want.Managed.ManagedPolicies,
 		boundary:    p.Boundary,
 		session:     max(maxSessionFloor, int32(want.SessionDuration.Seconds())),
 		description: "ServiceAccount " + want.Namespace + "/" + want.Name + " of the cluster " + p.ClusterName,

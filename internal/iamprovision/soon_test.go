@@ -126,18 +126,18 @@ func TestACorrectionIsWaitedForAsACreationIs(t *testing.T) {
 func TestWhatTheUserCanMendIsToldAtOnceAndNamed(t *testing.T) {
 	const nobody = "arn:aws:iam::123456789012:policy/nobody"
 	for title, tc := range map[string]struct {
-		want   func(*identity.OwnRole)
+		want   func(*identity.ManagedRole)
 		change func(*Options)
 		says   []string
 	}{
-		"a managed policy that does not exist": {want: func(own *identity.OwnRole) { own.ManagedPolicies = []string{nobody} },
+		"a managed policy that does not exist": {want: func(own *identity.ManagedRole) { own.ManagedPolicies = []string{nobody} },
 			says: []string{"NoSuchEntity: Policy " + nobody + " does not exist or is not attachable; correct iam.amazonaws.com/managed-policies"}},
-		"one that AWS keeps to itself": {want: func(own *identity.OwnRole) {
+		"one that AWS keeps to itself": {want: func(own *identity.ManagedRole) {
 			own.ManagedPolicies = []string{"arn:aws:iam::aws:policy/aws-service-role/AmazonECSServiceRolePolicy"}
 		}, says: []string{"arn:aws:iam::aws:policy/aws-service-role/AmazonECSServiceRolePolicy: PolicyNotAttachable: "}},
-		"more of them than IAM attaches": {want: func(own *identity.OwnRole) { own.ManagedPolicies = many() },
+		"more of them than IAM attaches": {want: func(own *identity.ManagedRole) { own.ManagedPolicies = many() },
 			says: []string{"PoliciesPerRole: 10; name fewer policies"}},
-		"a policy that is too long": {want: func(own *identity.OwnRole) {
+		"a policy that is too long": {want: func(own *identity.ManagedRole) {
 			own.Policy = strings.Replace(policyA, "*", "arn:aws:s3:::"+strings.Repeat("a", 10240), 1)
 		},
 			says: []string{"Maximum policy size of 10240 bytes exceeded for role team.app-", "shorten iam.amazonaws.com/role-policy"}},
@@ -154,7 +154,7 @@ func TestWhatTheUserCanMendIsToldAtOnceAndNamed(t *testing.T) {
 			}
 			want := wanted(policyA)
 			if tc.want != nil {
-				tc.want(want.Own)
+				tc.want(want.Managed)
 			}
 			p := w.provisioner(func(o *Options) {
 				if tc.change != nil {

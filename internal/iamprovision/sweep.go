@@ -87,7 +87,7 @@ func (p *Provisioner) trace(ctx context.Context, name, uid string, found func(id
 // trusts. It is not corrected: a role is retained for people to go on with. Once its
 // ServiceAccount is back, it is.
 func (p *Provisioner) checkRetained(ctx context.Context, key identity.Key, have *types.Role) error {
-	s, err := p.spec(ctx, identity.Desired{Key: key, ExternalID: trust.ExternalID(key.Namespace, p.ClusterName), Own: &identity.OwnRole{}})
+	s, err := p.spec(ctx, identity.Desired{Key: key, ExternalID: trust.ExternalID(key.Namespace, p.ClusterName), Managed: &identity.ManagedRole{}})
 	if err != nil {
 		return err
 	}

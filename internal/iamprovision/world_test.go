@@ -151,7 +151,7 @@ func (w *world) put(name, policy string) {
 func wanted(policy string, managed ...string) identity.Desired {
 	return identity.Desired{
 		Key: app, UID: "u1", ExternalID: "team/prod", SessionDuration: time.Hour,
-		Own: &identity.OwnRole{Policy: policy, ManagedPolicies: managed},
+		Managed: &identity.ManagedRole{Policy: policy, ManagedPolicies: managed},
 	}
 }
 

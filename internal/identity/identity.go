@@ -52,8 +52,8 @@ type Desired struct {
 	SecretName string
 	// Role is the role asked for; of one's own, once it is known.
 	Role RoleReference
-	// Own asks for a role of the object's own, nil for an existing one.
-	Own *OwnRole
+	// Managed asks for a managed role, nil for an existing one.
+	Managed *ManagedRole
 	// RoleID is the unique id of an own role, once it is known.
 	RoleID string
 	// ExternalID is presented to STS, see the package trust.
@@ -77,9 +77,9 @@ func (d Desired) SpecHash() string {
 		return d.pinnedHash
 	}
 	spec := []any{"v1", d.UID, d.Role.String(), d.SessionDuration, d.ExternalID, d.Generation}
-	if d.Own != nil {
+	if d.Managed != nil {
 		// The role's name follows from the object's, its ARN is AWS's to tell.
-		spec = []any{"own", d.UID, d.Own.Policy, d.Own.ManagedPolicies, d.SessionDuration, d.ExternalID}
+		spec = []any{"own", d.UID, d.Managed.Policy, d.Managed.ManagedPolicies, d.SessionDuration, d.ExternalID}
 	}
 	text, err := json.Marshal(spec)
 	if err != nil { // strings and integers always marshal
@@ -94,7 +94,7 @@ func (d Desired) SpecHash() string {
 // used as it is.
 func (d Desired) LastGood(role RoleReference, session time.Duration, hash string) Desired {
 	d.Role, d.SessionDuration, d.pinnedHash = role, session, hash
-	d.Own = nil
+	d.Managed = nil
 	return d
 }
 

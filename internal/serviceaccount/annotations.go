@@ -70,14 +70,14 @@ func readRole(annotations map[string]string, want *identity.Desired) (err error)
 
 // readOwn reads what a role of the ServiceAccount's own is to be like.
 func readOwn(annotations map[string]string, want *identity.Desired) (err error) {
-	own := &identity.OwnRole{}
+	own := &identity.ManagedRole{}
 	if own.Policy, _, err = parse(annotations, api.RolePolicyAnnotation, identity.ParsePolicy); err != nil {
 		return err
 	}
 	if own.ManagedPolicies, _, err = parse(annotations, api.ManagedPoliciesAnnotation, identity.ParseManagedPolicies); err != nil {
 		return err
 	}
-	want.Own = own
+	want.Managed = own
 	return nil
 }
 

@@ -142,10 +142,10 @@ func TestARoleOfOnesOwnIsRead(t *testing.T) {
 	}))
 	want, err := s.Desired(key)
 	require.NoError(t, err)
-	assert.Equal(t, &identity.OwnRole{
+	assert.Equal(t, &identity.ManagedRole{
 		Policy:          `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`,
 		ManagedPolicies: []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"},
-	}, want.Own)
+	}, want.Managed)
 	assert.Empty(t, want.Role.Name)
 }
 

@@ -100,7 +100,7 @@ func (a *account) misspeltDeletionPolicy() string {
 // what is to become of it.
 func (a *account) checkDeletionPolicy(want *identity.Desired) error {
 	key := a.misspeltDeletionPolicy()
-	if key == "" || want.Own == nil {
+	if key == "" || want.Managed == nil {
 		return nil
 	}
 	return &identity.InvalidError{

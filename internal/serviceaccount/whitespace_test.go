@@ -64,7 +64,7 @@ func TestASlashInFrontAndACommaAtTheEndAreTakenOff(t *testing.T) {
 	i.add(t, object(map[string]string{api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/B,\narn:aws:iam::aws:policy/A,\n"}))
 	want, err = s.Desired(key)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"}, want.Own.ManagedPolicies)
+	assert.Equal(t, []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"}, want.Managed.ManagedPolicies)
 }
 
 func FuzzAnnotations(f *testing.F) {
@@ -106,7 +106,7 @@ func FuzzAnnotations(f *testing.F) {
 			said(t, invalid.Message)
 			return
 		}
-		assert.NotEqual(t, want.Own == nil, want.Role.Name == "", "one or the other")
+		assert.NotEqual(t, want.Managed == nil, want.Role.Name == "", "one or the other")
 		assert.GreaterOrEqual(t, want.SessionDuration, identity.MinSession)
 		assert.LessOrEqual(t, want.SessionDuration, identity.MaxSession)
 

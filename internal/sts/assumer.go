@@ -265,7 +265,7 @@ func notice(want identity.Desired, said string, creds identity.Credentials) stri
 // tags returns the session tags for want. Roles that the controller created
 // carry the same as tags of their own.
 func (a *Assumer) tags(want identity.Desired) []types.Tag {
-	if !a.SessionTags || want.Own != nil {
+	if !a.SessionTags || want.Managed != nil {
 		return nil
 	}
 	tags := []types.Tag{{Key: new(api.NamespaceTag), Value: new(want.Namespace)}}

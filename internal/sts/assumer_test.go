@@ -214,7 +214,7 @@ func TestSessionTags(t *testing.T) {
 	tests := map[string]struct {
 		options Options
 		source  identity.Source
-		own     *identity.OwnRole
+		own     *identity.ManagedRole
 		want    []string
 	}{
 		"none unless asked for":     {Options{ClusterName: "cluster"}, identity.ServiceAccount, nil, nil},
@@ -222,7 +222,7 @@ func TestSessionTags(t *testing.T) {
 		"of an AWSIAMRole":          {Options{SessionTags: true, ClusterName: "cluster"}, identity.AWSIAMRole, nil, []string{cluster, namespace}},
 		"of a cluster with no name": {Options{SessionTags: true}, identity.ServiceAccount, nil, []string{namespace, account}},
 		"none for a role of one's own, which has them": {
-			Options{SessionTags: true, ClusterName: "cluster"}, identity.ServiceAccount, &identity.OwnRole{}, nil,
+			Options{SessionTags: true, ClusterName: "cluster"}, identity.ServiceAccount, &identity.ManagedRole{}, nil,
 		},
 	}
 	for name, tc := range tests {
@@ -234,7 +234,7 @@ func TestSessionTags(t *testing.T) {
 				{"Effect":"Allow","Principal":{"AWS":"` + w.user + `"},"Action":"sts:TagSession"}]}`})
 			a := w.assumer(w.asUser(), tc.options)
 			want := wanting(t, "tagged")
-			want.Source, want.Own = tc.source, tc.own
+			want.Source, want.Managed = tc.source, tc.own
 			_, err := a.Assume(t.Context(), want)
 			require.NoError(t, err)
 

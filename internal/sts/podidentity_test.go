@@ -141,7 +141,7 @@ func TestPodIdentityIsToldByWhereCredentialsComeFrom(t *testing.T) {
 func TestAMadeRoleThatRefusesTagsIsExplained(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	want := wanting(t, w.taggable("own", untagged))
-	want.Own = &identity.OwnRole{}
+	want.Managed = &identity.ManagedRole{}
 	const remedy = "aws eks update-pod-identity-association --cluster-name=<cluster> --association-id=<id> --disable-session-tags"
 
 	a := w.assumer(w.asPod(false), Options{})

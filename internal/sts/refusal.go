@@ -65,7 +65,7 @@ func (a *Assumer) denial(want identity.Desired, role identity.RoleReference, sai
 			return fmt.Sprintf("a %s forbids %s to assume %s: ask whoever administers that policy to change it", policy, a.self(), role), false
 		}
 	}
-	if carries, known := a.carried.latest(); want.Own != nil && known && carries {
+	if carries, known := a.carried.latest(); want.Managed != nil && known && carries {
 		return "the roles that the controller makes refuse a session with tags of EKS Pod Identity, and " + carried + disableTags, false
 	}
 	return a.distrust(want, role), true
@@ -74,7 +74,7 @@ func (a *Assumer) denial(want identity.Desired, role identity.RoleReference, sai
 // distrust says why a trust policy, or the lack of a role, may have denied it.
 func (a *Assumer) distrust(want identity.Desired, role identity.RoleReference) string {
 	presented := "under the external ID " + identity.Quote(want.ExternalID)
-	if want.Own != nil {
+	if want.Managed != nil {
 		presented += " and the session name " + identity.Quote(Name(want, role)) // which those roles demand
 		return fmt.Sprintf("the role that the controller made cannot be assumed by %s %s: it is not ready yet, or its trust policy was changed, which will be corrected; it is retried%s",
 			a.self(), presented, a.suspicion())

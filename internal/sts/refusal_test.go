@@ -79,7 +79,7 @@ func TestADeniedRoleIsExplained(t *testing.T) {
 func TestARoleThatTheControllerMadeIsDeniedInOtherWords(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	want := wanting(t, "arn:aws:iam::"+home+":role/own")
-	want.Own = &identity.OwnRole{}
+	want.Managed = &identity.ManagedRole{}
 	_, err := w.assumer(w.asRole(), Options{ClusterName: "cluster"}).Assume(t.Context(), want)
 	require.ErrorContains(t, err, `under the external ID "ns/cluster" and the session name "ns.app": it is not ready yet, or its trust policy was changed, which will be corrected; it is retried`)
 	assert.NotContains(t, err.Error(), "trust-policy ns", "there is nothing for the ServiceAccount's owner to do in IAM")

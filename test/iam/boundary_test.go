@@ -29,7 +29,7 @@ func (w *world) ensured(namespace, account, policy string) identity.Role {
 	require.NoError(w.t, err)
 	role, err := p.Ensure(w.t.Context(), identity.Desired{
 		Key: identity.Key{Source: identity.ServiceAccount, Namespace: namespace, Name: account}, UID: "u", ExternalID: namespace + "/" + clusterName,
-		SessionDuration: time.Hour, Own: &identity.OwnRole{Policy: policy},
+		SessionDuration: time.Hour, Managed: &identity.ManagedRole{Policy: policy},
 	}, "")
 	require.NoError(w.t, err)
 	return role

@@ -135,7 +135,7 @@ func (w *world) wideLife() error {
 		return err
 	}
 	elsewhere := want // an existing role, which is tagged
-	elsewhere.Own = nil
+	elsewhere.Managed = nil
 	elsewhere.Role = identity.RoleReference{Partition: "aws", Account: other, Name: "demo-app"}
 	if _, err = assumer.Assume(ctx, elsewhere); err != nil {
 		return err
@@ -166,7 +166,7 @@ func (w *world) served(p *iamprovision.Provisioner, assumer *sts.Assumer) (ident
 	ctx := w.t.Context()
 	want := identity.Desired{
 		Key: identity.Key{Source: identity.ServiceAccount, Namespace: "team", Name: "app"}, UID: "u", ExternalID: "team/" + p.ClusterName,
-		SessionDuration: time.Hour, Own: &identity.OwnRole{Policy: readBucket, ManagedPolicies: []string{w.managed}},
+		SessionDuration: time.Hour, Managed: &identity.ManagedRole{Policy: readBucket, ManagedPolicies: []string{w.managed}},
 	}
 	role, err := p.Ensure(ctx, want, "")
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// OwnRole is an IAM role that an object is to have for itself.
-type OwnRole struct {
+// ManagedRole is an IAM role that the controller makes for an object.
+type ManagedRole struct {
 	// Policy is its inline policy, as compact JSON, "" for none.
 	Policy string
 	// ManagedPolicies are the ARNs of those attached to it, in order, each

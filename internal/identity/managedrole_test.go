@@ -103,12 +103,12 @@ func TestParseManagedPolicies(t *testing.T) {
 }
 
 func TestWhatAnOwnRoleIsIsPartOfTheSpecification(t *testing.T) {
-	base := Desired{UID: "u", ExternalID: "ns/c", SessionDuration: MinSession, Own: &OwnRole{Policy: "{}"}}
+	base := Desired{UID: "u", ExternalID: "ns/c", SessionDuration: MinSession, Managed: &ManagedRole{Policy: "{}"}}
 	seen := map[string]bool{base.SpecHash(): true}
 	for name, change := range map[string]func(*Desired){
-		"policy":   func(d *Desired) { d.Own = &OwnRole{Policy: "{} "} },
-		"managed":  func(d *Desired) { d.Own = &OwnRole{Policy: "{}", ManagedPolicies: []string{"a"}} },
-		"none":     func(d *Desired) { d.Own = nil },
+		"policy":   func(d *Desired) { d.Managed = &ManagedRole{Policy: "{} "} },
+		"managed":  func(d *Desired) { d.Managed = &ManagedRole{Policy: "{}", ManagedPolicies: []string{"a"}} },
+		"none":     func(d *Desired) { d.Managed = nil },
 		"uid":      func(d *Desired) { d.UID = "v" },
 		"external": func(d *Desired) { d.ExternalID = "ns/d" },
 		"session":  func(d *Desired) { d.SessionDuration++ },
@@ -121,7 +121,7 @@ func TestWhatAnOwnRoleIsIsPartOfTheSpecification(t *testing.T) {
 	same := base
 	same.Role, same.RoleID = RoleReference{Name: "x"}, "AROA"
 	assert.Equal(t, base.SpecHash(), same.SpecHash(), "what AWS made of it is not")
-	assert.Nil(t, base.LastGood(RoleReference{}, MinSession, "h").Own)
+	assert.Nil(t, base.LastGood(RoleReference{}, MinSession, "h").Managed)
 }
 
 // published returns policies that the controllers they are for ask for.
