@@ -22,9 +22,11 @@ import (
 	"kube-aws-iam-controller/internal/broker"
 	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/events"
+	"kube-aws-iam-controller/internal/iamprovision"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/kube"
 	"kube-aws-iam-controller/internal/leader"
+	"kube-aws-iam-controller/internal/managedrole"
 	"kube-aws-iam-controller/internal/namespaces"
 	"kube-aws-iam-controller/internal/queue"
 	"kube-aws-iam-controller/internal/secrets"
@@ -73,7 +75,7 @@ func build(ctx context.Context, version string, cfg config.Config, logger log.Lo
 }
 
 // assemble makes the broker and what it needs.
-func (c *controller) assemble(sessions *sts.Assumer, roles broker.Roles, registry *prometheus.Registry) error {
+func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provisioner, registry *prometheus.Registry) error {
 	queueMetrics, err := telemetry.NewQueueMetrics(registry)
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
@@ -89,32 +91,23 @@ func (c *controller) assemble(sessions *sts.Assumer, roles broker.Roles, registr
 	c.events.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: c.clients.Events.CoreV1().Events("")})
 	recorder := c.events.NewRecorder(runtime.NewScheme(), corev1.EventSource{Component: api.ControllerName})
 	reporter := events.New(recorder, c.clients.Core.CoreV1(), c.logger)
-	if err = c.openRules(sessions, roles, reporter, keys); err != nil {
+	if err = c.openRules(sessions, iam, reporter, keys); err != nil {
 		return err
 	}
-	b := broker.New(broker.Config{
-		Sources:      sources,
-		Rules:        c.rules,
-		Sessions:     sessions,
-		Roles:        roles,
-		Holder:       c.accounts,
-		Secrets:      c.store,
-		Reporter:     reporter,
-		Metrics:      c.metrics,
-		Logger:       c.logger,
-		RefreshLimit: c.config.RefreshLimit,
-		RoleReady:    c.config.RoleReadyTimeout,
-
-		DriftInterval:       c.config.DriftInterval,
-		OrphanSweepInterval: c.config.OrphanSweepInterval,
-		Namespace:           c.config.Namespace,
-		RequireExternalID:   c.config.RequireExternalID,
+	c.roles = managedrole.New(managedrole.Config{
+		IAM: iam, Finalizers: c.accounts, Secrets: c.store, Events: reporter, Metrics: c.metrics, Logger: c.logger,
+		ReadyTimeout: c.config.RoleReadyTimeout, DriftInterval: c.config.DriftInterval,
+		SweepInterval: c.config.OrphanSweepInterval, Namespace: c.config.Namespace,
 	})
-	c.broker = b
-	settings := queueOf(b, iamWorkers(c.config))
+	c.broker = broker.New(broker.Config{
+		Sources: sources, Rules: c.rules, Sessions: sessions, Roles: c.roles, Secrets: c.store,
+		Events: reporter, Metrics: c.metrics, Logger: c.logger,
+		RefreshLimit: c.config.RefreshLimit, RequireExternalID: c.config.RequireExternalID,
+	})
+	settings := queueOf(c.broker, iamWorkers(c.config))
 	settings.Metrics = queueMetrics
-	c.queue = queue.New(c.logger, syncWith(b), settings)
-	return registry.Register(telemetry.NewIdentities(c.metrics.Leading, observed(b, keys),
+	c.queue = queue.New(c.logger, syncOf(c.broker), settings)
+	return registry.Register(telemetry.NewIdentities(c.metrics.Leading, observed(c.broker, keys),
 		[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States()))
 }
 
@@ -158,7 +151,7 @@ func (c *controller) openSources() (map[identity.Source]broker.Source, []func() 
 
 // openRules makes what knows which roles namespaces may use.
 func (c *controller) openRules(
-	sessions *sts.Assumer, roles broker.Roles, reporter *events.Reporter, keys []func() iter.Seq[identity.Key],
+	sessions *sts.Assumer, iam *iamprovision.Provisioner, reporter *events.Reporter, keys []func() iter.Seq[identity.Key],
 ) error {
 	informer, err := c.clients.NamespaceInformer(c.config.Namespace, namespaces.Transform)
 	if err != nil {
@@ -166,7 +159,7 @@ func (c *controller) openRules(
 	}
 	c.rules = &rules{
 		Source: namespaces.NewSource(c.clients.Metadata, informer, namespaces.Config{
-			Restrict: c.config.NamespaceRestrictions, Base: sessions.Base, Managed: roles.Reference,
+			Restrict: c.config.NamespaceRestrictions, Base: sessions.Base, Managed: iam.Reference,
 		}),
 		runsOn: sessions.RunsOn, informer: informer, reporter: reporter, keys: keys,
 		changed: map[string]bool{}, wake: make(chan struct{}, 1),

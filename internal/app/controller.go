@@ -16,6 +16,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/kube"
 	"kube-aws-iam-controller/internal/leader"
+	"kube-aws-iam-controller/internal/managedrole"
 	"kube-aws-iam-controller/internal/queue"
 	"kube-aws-iam-controller/internal/secrets"
 	"kube-aws-iam-controller/internal/serviceaccount"
@@ -64,6 +65,7 @@ type controller struct {
 	rules    *rules
 	queue    *queue.Queue[identity.Key]
 	broker   *broker.Broker
+	roles    *managedrole.Manager
 	events   record.EventBroadcaster
 	metrics  *telemetry.Metrics
 	server   *httpserver.Server
@@ -137,7 +139,7 @@ func (c *controller) sweepOrphans(ctx context.Context) {
 			return
 		}
 	}
-	c.broker.SweepOrphans(ctx, c.queue.Add)
+	c.roles.SweepOrphans(ctx, c.queue.Add)
 }
 
 // feed adds the identities of a source to the queue, from when both its caches

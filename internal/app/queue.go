@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 
 	"kube-aws-iam-controller/internal/broker"
 	"kube-aws-iam-controller/internal/config"
@@ -27,18 +26,11 @@ func iamWorkers(cfg config.Config) int {
 	return max(1, min(cfg.Workers*4/3, int(cfg.IAMQPS/2)))
 }
 
-// syncWith returns the broker's sync as the queue calls it: a sync that has to wait
-// for IAM is for the slow workers.
-func syncWith(b *broker.Broker) queue.SyncFunc[identity.Key] {
+// syncOf returns the broker's sync as the queue calls it: a sync that has to wait for
+// IAM is for the slow workers.
+func syncOf(b *broker.Broker) queue.SyncFunc[identity.Key] {
 	return func(ctx context.Context, key identity.Key, slow bool) (queue.Result, error) {
-		if slow {
-			after, err := b.Sync(ctx, key)
-			return queue.Result{After: after}, err
-		}
-		after, err := b.SyncQuickly(ctx, key)
-		if errors.Is(err, broker.ErrSlow) {
-			return queue.Result{After: after, NeedsSlow: true}, nil
-		}
-		return queue.Result{After: after}, err
+		out, err := b.Sync(ctx, key, slow)
+		return queue.Result{After: out.After, NeedsSlow: out.NeedsIAM}, err
 	}
 }

@@ -22,8 +22,8 @@ var (
 func TestMissingCredentialsAreIssued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		assert.Equal(t, settled, w.serve(), "the Secret's own event comes first")
-		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.Equal(t, confirmAfter, w.serve(), "the Secret's own event comes first")
+		assert.Equal(t, "Assume Apply", w.did())
 		assert.Equal(t, []identity.Desired{*desired()}, w.assumed)
 		assert.Equal(t, []event{{
 			reason:  "CreateCredentials",
@@ -82,7 +82,7 @@ func TestEachReasonRenewsOnce(t *testing.T) {
 				tc.happen(w)
 				had := w.have[app].Exists
 				w.serve()
-				assert.Equal(t, "Free Assume Apply", w.did())
+				assert.Equal(t, "Assume Apply", w.did())
 				assert.Equal(t, []string{"serviceaccount " + string(tc.reason) + " success"}, w.metrics)
 				if had {
 					assert.Equal(t, []event{{
@@ -141,7 +141,7 @@ func TestAFailedRenewalKeepsWhatIsThere(t *testing.T) {
 		message := "Failed to get credentials for role 'app': " + errSTS.Error()
 		require.EqualError(t, err, message)
 		assert.Equal(t, 15*time.Minute/4, again, "a quarter of what is left, at most")
-		assert.Equal(t, "Free Assume", w.did(), "nothing is written")
+		assert.Equal(t, "Assume", w.did(), "nothing is written")
 		assert.Equal(t, before, w.have[app])
 		assert.Equal(t, []event{{warning: true, reason: "GetCredentialsFailed", message: message}}, w.told())
 		assert.Equal(t, []string{"serviceaccount NearExpiry error"}, w.metrics)
@@ -173,11 +173,11 @@ func TestAFailedStepIsReportedUnderItsReason(t *testing.T) {
 		calls  string
 	}{
 		"the name is taken": {
-			func(w *world) { w.freeErr = &identity.StepError{Reason: "SecretConflict", Message: "taken"} }, "SecretConflict", "Free",
+			func(w *world) { w.freeErr = &identity.StepError{Reason: "SecretConflict", Message: "taken"} }, "SecretConflict", "",
 		},
-		"STS refuses":            {func(w *world) { w.assumeErr = errSTS }, "GetCredentialsFailed", "Free Assume"},
-		"the API server refuses": {func(w *world) { w.applyErr = step }, "CreateSecretFailed", "Free Assume Apply"},
-		"for no known reason":    {func(w *world) { w.applyErr = errors.New("what") }, "GetCredentialsFailed", "Free Assume Apply"},
+		"STS refuses":            {func(w *world) { w.assumeErr = errSTS }, "GetCredentialsFailed", "Assume"},
+		"the API server refuses": {func(w *world) { w.applyErr = step }, "CreateSecretFailed", "Assume Apply"},
+		"for no known reason":    {func(w *world) { w.applyErr = errors.New("what") }, "GetCredentialsFailed", "Assume Apply"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestWaitingPodsAreToldOnlyWithoutValidCredentials(t *testing.T) {
 	for name, tc := range tests {
 		for way, fail := range map[string]func(*world){
 			"Assume fails":   func(w *world) { w.assumeErr = errSTS },
-			"Free fails":     func(w *world) { w.freeErr = errSTS },
+			"fails":          func(w *world) { w.freeErr = errSTS },
 			"Apply fails":    func(w *world) { w.applyErr = errSTS },
 			"it is nonsense": func(w *world) { w.desiredErr = errInvalid },
 		} {
@@ -299,7 +299,7 @@ func TestAnInvalidChangeKeepsTheLastGoodCredentialsFresh(t *testing.T) {
 		for range 3 { // hours
 			time.Sleep(45 * time.Minute)
 			w.serve()
-			assert.Equal(t, "Free Assume Apply", w.did())
+			assert.Equal(t, "Assume Apply", w.did())
 			last := w.assumed[len(w.assumed)-1]
 			assert.Equal(t, account+"team/app", last.Role.String())
 			assert.Equal(t, time.Hour, last.SessionDuration)
@@ -438,7 +438,7 @@ func TestAnUnreadableCacheChangesNothing(t *testing.T) {
 func TestAnUnknownSourceIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		_, err := w.Sync(t.Context(), identity.Key{Source: "pod", Namespace: "ns", Name: "app"})
+		_, err := w.syncKey(identity.Key{Source: "pod", Namespace: "ns", Name: "app"})
 		require.EqualError(t, err, `unknown source "pod"`)
 		assert.Empty(t, w.did())
 	})

@@ -18,7 +18,7 @@ func watching(t *testing.T) *world {
 	t.Helper()
 	w := asking(t)
 	w.asked.SessionDuration = 12 * time.Hour
-	w.DriftInterval = time.Hour
+	w.managed.DriftInterval = time.Hour
 	w.serve()
 	time.Sleep(5 * time.Minute)
 	w.did()
@@ -26,6 +26,9 @@ func watching(t *testing.T) *world {
 	w.metrics = nil
 	return w
 }
+
+// secondInspection is how long after drift was first seen it is looked for again.
+const secondInspection = 20 * time.Second
 
 // untilLooked lives until the role has been looked at, and returns for how long.
 func (w *world) untilLooked() time.Duration {
@@ -63,7 +66,7 @@ func TestDriftIsCorrectedWhenItIsSeenTwice(t *testing.T) {
 		w.untilLooked()
 		assert.Equal(t, "Differs AROA1", w.did())
 		assert.Empty(t, w.told())
-		assert.Equal(t, secondLook, w.untilLooked())
+		assert.Equal(t, secondInspection, w.untilLooked())
 		assert.Equal(t, "Differs AROA1 Ensure AROA1", w.did())
 		assert.Equal(t, []string{"drift trust", "drift tags"}, w.metrics)
 		told := w.told()
@@ -80,7 +83,7 @@ func TestAStaleReadIsNoDrift(t *testing.T) {
 		w.untilLooked()
 		w.did()
 		w.drifted = nil
-		assert.Equal(t, secondLook, w.untilLooked())
+		assert.Equal(t, secondInspection, w.untilLooked())
 		assert.Equal(t, "Differs AROA1", w.did())
 		assert.Empty(t, w.metrics)
 	})
@@ -94,7 +97,7 @@ func TestARoleThatIsGoneIsMadeAnewWithItsCredentials(t *testing.T) {
 		w.did()
 		w.role = nil
 		w.untilLooked()
-		assert.Equal(t, "Differs AROA1 Ensure AROA1 ForgetRole Ensure  Free Assume Apply", w.did())
+		assert.Equal(t, "Differs AROA1 Ensure AROA1 ForgetRole Ensure  Assume Apply", w.did())
 		assert.Contains(t, w.metrics, "drift role")
 	})
 }
@@ -133,7 +136,7 @@ func TestCredentialsOfARoleMadeAnewFollowOnceItIsReady(t *testing.T) {
 		w.role, w.assumeErr, w.newID = nil, errDenied, "AROA2"
 		time.Sleep(w.untilLooked())
 		assert.Equal(t, "AROA1", w.have[app].RoleID)
-		time.Sleep(secondLook)
+		time.Sleep(secondInspection)
 		w.serve() // it cannot be assumed at once
 		w.drifted, w.assumeErr = nil, nil
 		for range 5 {
@@ -153,7 +156,7 @@ func TestARoleIsForgottenBeforeThereIsAnother(t *testing.T) {
 		w.untilLooked()
 		w.did()
 		w.role, w.forgetErr = nil, errDenied
-		time.Sleep(secondLook)
+		time.Sleep(secondInspection)
 		_, err := w.sync()
 		require.ErrorIs(t, err, errDenied)
 		assert.Equal(t, "Differs AROA1 Ensure AROA1 ForgetRole", w.did(), "it would be taken for a stranger's after a crash")
@@ -169,7 +172,7 @@ func TestASecretWithoutTheRolesIdIsRenewed(t *testing.T) {
 		assert.Empty(t, w.did(), "nothing can be done about it")
 		w.disabledErr = nil
 		w.serve()
-		assert.Equal(t, "Free Hold Ensure AROA1 Assume Apply", w.did())
+		assert.Equal(t, "AddFinalizer Ensure AROA1 Assume Apply", w.did())
 		assert.Equal(t, "AROA1", w.have[app].RoleID)
 	})
 }

@@ -44,7 +44,7 @@ func TestAnObjectIsProvenAlthoughOneOfItsNameWas(t *testing.T) {
 func TestASuspicionGoesWithItsObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
-		w.DriftInterval = time.Hour
+		w.managed.DriftInterval = time.Hour
 		// look waits for a look at a role that somebody changed.
 		look := func() {
 			w.drifted = []string{"trust"}
@@ -77,7 +77,7 @@ func TestTheIDOfARoleThatIsGoneIsForgottenBeforeThereIsAnother(t *testing.T) {
 		w.lostErr = errors.New("the connection was closed")
 		_, err := w.sync()
 		require.ErrorIs(t, err, w.lostErr)
-		assert.Equal(t, "Free Hold Ensure AROA1 ForgetRole Ensure ", w.did())
+		assert.Equal(t, "AddFinalizer Ensure AROA1 ForgetRole Ensure ", w.did())
 		w.lostErr = nil
 		w.serve()
 		assert.Equal(t, "AROA2", w.have[app].RoleID)
@@ -89,7 +89,9 @@ func TestTheIDOfAnOrphanIsForgottenOnceItHasAnOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
-		w.orphans.note(app, "AROA1")
+		w.swept = []identity.Key{app}
+		w.sweepOnce()
+		w.swept = nil
 		w.serve()
 		w.role, w.newID = nil, "AROA2" // somebody deleted it
 		w.asked.Managed = &identity.ManagedRole{Policy: `{"Version":"2012-10-17"}`}

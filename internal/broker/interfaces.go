@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"kube-aws-iam-controller/internal/identity"
@@ -11,60 +10,64 @@ import (
 
 // A Source is one kind of object that asks for identities.
 type Source interface {
-	// Desired returns, from a cache, what the object asks for; nil if there
-	// is no such object or it asks for nothing. Beside an
-	// *identity.InvalidError it returns as much as can be read.
+	// Desired returns, from a cache, what the object asks for; nil if there is no
+	// such object or it asks for nothing. Beside an *identity.InvalidError it returns
+	// as much as can be read.
 	Desired(key identity.Key) (*identity.Desired, error)
-	// Report shows a status on the object. It writes only what differs, and
-	// returns nil if the object is gone.
+	// Report shows a status on the object. It writes only what differs, and returns
+	// nil if the object is gone.
 	Report(ctx context.Context, want identity.Desired, status identity.Status) error
-	// Release asks the API server, not a cache, whether the identity is no
-	// longer asked for. Nothing is deleted unless it returns true.
+	// Release asks the API server, not a cache, whether the identity is no longer
+	// asked for. Nothing is deleted unless it returns true.
 	Release(ctx context.Context, key identity.Key) (bool, error)
-}
-
-// A Holder holds objects back until the roles that were made for them are
-// gone.
-type Holder interface {
-	// Hold holds the object back; a call only if it is not held already.
-	Hold(ctx context.Context, want identity.Desired) error
-	// Held returns, from a cache, the UID of the object, "" if it is not
-	// known, whether it is held back, and whether its role is to be kept.
-	Held(key identity.Key) (uid string, held, retain bool)
-	// Owners yields, from a cache, every object that asks for a role of its
-	// own or is held back.
-	Owners() iter.Seq[identity.Key]
-	// LetGo lets the object go.
-	LetGo(ctx context.Context, key identity.Key) error
-}
-
-// Roles makes IAM roles of objects' own. Its errors are *identity.StepError or
-// *identity.InvalidError.
-type Roles interface {
-	// Disabled returns an error if no roles are made.
-	Disabled() error
-	// Reference returns the role that Ensure makes, whether or not it is there.
-	Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error)
-	// Ensure makes the role be there and as want asks. id is its unique id,
-	// "" if that is not known; identity.ErrRoleGone says that the role with
-	// that id is not there any more.
-	Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
-	// Differs returns what Ensure would change of the role, and writes nothing.
-	Differs(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
-	// Delete and Retain say whether there was such a role.
-	Delete(ctx context.Context, key identity.Key, id string) (bool, error)
-	Retain(ctx context.Context, key identity.Key, id string) (bool, error)
-	// Sweep calls found for each role that was made and is none of the
-	// owners', with its unique id.
-	Sweep(ctx context.Context, owners iter.Seq[identity.Key], found func(key identity.Key, id string)) error
 }
 
 // Rules tell which roles an object may use.
 type Rules interface {
-	// Permit returns an *identity.InvalidError if it may not use the role,
-	// which is asked for where that matters. Another error says that this is
-	// not known.
+	// Permit returns an *identity.InvalidError if it may not use the role, which is
+	// asked for where that matters. Any other error says that this is not known.
 	Permit(ctx context.Context, key identity.Key, role func(context.Context) (identity.RoleReference, error)) error
+}
+
+// ManagedRoles manages the roles that the controller makes. Its errors are
+// *identity.StepError or *identity.InvalidError.
+type ManagedRoles interface {
+	// Begin forgets everything.
+	Begin()
+	// Forget drops what is remembered of an identity that is gone with its role.
+	Forget(key identity.Key)
+	// HasOwner drops what a sweep for orphaned roles found of an identity.
+	HasOwner(key identity.Key)
+	// Disabled returns an error if no roles are made.
+	Disabled() error
+	// Reference returns the role of an identity, whether or not it is there.
+	Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error)
+	// MayExist returns, without a call, whether a role may have been made.
+	MayExist(key identity.Key) bool
+	// Ensured returns whether this process ensured a role of the identity.
+	Ensured(key identity.Key) bool
+	// ID returns the unique ID of the role that is remembered, or else the given one.
+	ID(key identity.Key, otherwise string) string
+	// Recent returns the role if it was ensured for want a short while ago.
+	Recent(want identity.Desired) (identity.Role, bool)
+	// Settling returns when to try again what failed for a role that changed so
+	// recently that IAM and STS may not agree on it yet.
+	Settling(key identity.Key) (retry time.Duration, is bool)
+	// InspectIn returns how long it is until the role is to be inspected, 0 or less if
+	// that is due; false if roles are not inspected.
+	InspectIn(key identity.Key) (wait time.Duration, is bool)
+
+	// Ensure makes the role be there and match, with the finalizer on its object.
+	// Beside an error it returns a role that was made but could not be finished.
+	Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
+	// Inspect corrects what somebody else changed of the role. It returns when to
+	// inspect it again, and whether it was gone and made anew.
+	Inspect(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error)
+	// Release deletes or retains the role, and returns how soon to come back, 0 if
+	// there is nothing left to do.
+	Release(ctx context.Context, key identity.Key, id string) (time.Duration, error)
+	// RemoveFinalizer lets the object of a role that is gone be deleted.
+	RemoveFinalizer(ctx context.Context, key identity.Key) error
 }
 
 // Sessions assumes roles.
@@ -73,11 +76,10 @@ type Sessions interface {
 	Account(ctx context.Context) (identity.BaseRole, error)
 	// Resolve returns the role that is meant.
 	Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error)
-	// RefusesOthers says whether the role refuses to be assumed under another
-	// external ID; an error, that this is not known.
+	// RefusesOthers returns whether the role refuses to be assumed under another
+	// external ID; an error says that this is not known.
 	RefusesOthers(ctx context.Context, want identity.Desired) (bool, error)
-	// Assume returns an *identity.InvalidError for a role that is never handed
-	// out.
+	// Assume returns an *identity.InvalidError for a role that is never handed out.
 	Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error)
 }
 
@@ -87,32 +89,33 @@ type Secrets interface {
 	Observe(key identity.Key) refresh.State
 	// Free returns an error if the Secret's name is known to be taken.
 	Free(ctx context.Context, want identity.Desired) error
-	// Apply writes the Secret and says whether it was created. Its errors
-	// are *identity.StepError.
+	// Apply writes the Secret and returns whether it was created. Its errors are
+	// *identity.StepError.
 	Apply(ctx context.Context, want identity.Desired, creds identity.Credentials) (refresh.State, bool, error)
 	// Remove deletes the Secret; nil if it is already gone.
 	Remove(ctx context.Context, key identity.Key) error
-	// LabelsDiffer says, without a call, whether the Secret is to be given other
+	// LabelsDiffer returns, without a call, whether the Secret is to be given other
 	// labels. It is false where Apply has yet to write it.
 	LabelsDiffer(want identity.Desired) bool
-	// Relabel gives the Secret the labels of want, and touches no data. Its
-	// errors are *identity.StepError.
+	// Relabel gives the Secret the labels of want, and touches no data. Its errors
+	// are *identity.StepError.
 	Relabel(ctx context.Context, want identity.Desired) error
-	// ForgetRole makes the Secret name no unique id of a role. Its errors are
-	// *identity.StepError.
-	ForgetRole(ctx context.Context, key identity.Key) error
 	// Forget drops what is remembered of an identity that has no Secret.
 	Forget(key identity.Key)
 }
 
-// Reporter tells people.
-type Reporter interface {
+// Events records events on objects.
+type Events interface {
 	Normal(want identity.Desired, reason, message string)
-	Warn(ctx context.Context, want identity.Desired, waiting bool, reason, message string)
+	// Warn records what is wrong. With waiting, the pods that wait for the Secret are
+	// told as well.
+	Warn(want identity.Desired, waiting bool, reason, message string)
+	// TryWarn is Warn within the limits of the identity and its namespace. Where they
+	// are exhausted it records nothing and returns how long to wait.
+	TryWarn(want identity.Desired, waiting bool, reason, message string) time.Duration
 }
 
-// Metrics counts renewals and corrections.
+// Metrics counts renewals.
 type Metrics interface {
-	ObserveDrift(kind string)
 	ObserveRefresh(source, reason, result string, took time.Duration)
 }

@@ -24,7 +24,7 @@ func labelled(t *testing.T) *world {
 	w := newWorld(t)
 	w.asked.SecretName, w.asked.Labels = "legacy", map[string]string{"team": "a"}
 	w.look(t)
-	require.Equal(t, "Free Assume Apply", w.did(), "with its labels, in one write")
+	require.Equal(t, "Assume Apply", w.did(), "with its labels, in one write")
 	w.told()
 	return w
 }
@@ -32,7 +32,7 @@ func labelled(t *testing.T) *world {
 // look is Sync of the AWSIAMRole, without an error.
 func (w *world) look(t *testing.T) time.Duration {
 	t.Helper()
-	again, err := w.Sync(t.Context(), legacy)
+	again, err := w.syncKey(legacy)
 	require.NoError(t, err)
 	return again
 }
@@ -65,7 +65,7 @@ func TestALabelIsWrittenWhateverIsWrongWithTheCredentials(t *testing.T) {
 				w := labelled(t)
 				happens(w)
 				w.asked.Labels = nil
-				_, _ = w.Sync(t.Context(), legacy)
+				_, _ = w.syncKey(legacy)
 				assert.True(t, strings.HasSuffix(w.did(), "Relabel"))
 				assert.Empty(t, w.labels)
 			})
@@ -76,17 +76,17 @@ func TestALabelIsWrittenWhateverIsWrongWithTheCredentials(t *testing.T) {
 func TestLabelsThatAreChangedInALoopAreHeldBackAndHoldUpNoRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := labelled(t)
-		for i := range 3 * budgetBurst {
+		for i := range 3 * renewalBurst {
 			w.asked.Labels = map[string]string{"n": strconv.Itoa(i)}
 			again := w.look(t)
-			if i >= budgetBurst {
-				assert.Equal(t, budgetRefill, again, "it comes back for the last one")
+			if i >= renewalBurst {
+				assert.Equal(t, renewalInterval, again, "it comes back for the last one")
 			}
 		}
-		assert.Len(t, strings.Fields(w.did()), budgetBurst)
+		assert.Len(t, strings.Fields(w.did()), renewalBurst)
 		w.asked.Generation++
 		w.look(t)
-		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.Equal(t, "Assume Apply", w.did())
 		w.asked.Labels = nil
 		time.Sleep(w.look(t))
 		w.look(t)
@@ -103,7 +103,7 @@ func TestLabelsOfManyAreBoundedTogether(t *testing.T) {
 				key := identity.Key{Source: identity.AWSIAMRole, Namespace: "ns", Name: strconv.Itoa(i)}
 				w.have[key] = w.have[legacy]
 				w.asked.Labels = map[string]string{"n": strconv.Itoa(round*many + i)}
-				_, err := w.Sync(t.Context(), key)
+				_, err := w.syncKey(key)
 				require.NoError(t, err)
 			}
 		}
@@ -116,7 +116,7 @@ func TestALabelThatCannotBeWrittenIsToldAndTriedAgain(t *testing.T) {
 		w := labelled(t)
 		w.relabelErr = &identity.StepError{Reason: api.UpdateSecretFailed, Message: "Failed to update secret", Err: errors.New("no")}
 		w.asked.Labels = nil
-		again, err := w.Sync(t.Context(), legacy)
+		again, err := w.syncKey(legacy)
 		require.ErrorIs(t, err, w.relabelErr)
 		assert.Equal(t, refresh.Next(time.Now(), w.have[legacy], refreshLimit), again, "at the latest with the renewal")
 		assert.Equal(t, []event{{warning: true, reason: "UpdateSecretFailed", message: "Failed to update secret"}}, w.told())

@@ -112,11 +112,11 @@ func (w *world) live(d time.Duration) {
 	w.t.Helper()
 	failures := 0
 	for end := time.Now().Add(d); time.Now().Before(end); {
-		again, err := w.SyncQuickly(w.t.Context(), app)
-		if errors.Is(err, ErrSlow) {
+		again, err := w.syncFast()
+		if errors.Is(err, errNeedsIAM) {
 			again, err = w.sync()
 		}
-		if again == settled {
+		if again == confirmAfter {
 			again = time.Millisecond // the Secret's own event
 		}
 		if err != nil {
@@ -151,7 +151,7 @@ func TestARefusedChangeKeepsTheLastGoodAfterARestart(t *testing.T) {
 		time.Sleep(45 * time.Minute)
 		w.Broker = New(w.Config)
 		w.serve()
-		assert.Equal(t, "Free Assume Apply", w.did()[len("Free Hold Ensure  Assume Apply "):], "without asking IAM first")
+		assert.Equal(t, "Assume Apply", w.did()[len("AddFinalizer Ensure  Assume Apply "):], "without asking IAM first")
 		w.live(2 * time.Hour)
 	})
 }
@@ -164,7 +164,7 @@ func TestWhatRanOutLongAgoIsNotRenewedBeforeAChangeIsTried(t *testing.T) {
 		time.Sleep(3 * time.Hour)
 		w.asked.Role.Name = "other"
 		w.serve()
-		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.Equal(t, "Assume Apply", w.did())
 		assert.Equal(t, account+"other", w.have[app].RoleARN)
 	})
 }
@@ -204,7 +204,7 @@ func TestALastGoodRoleThatIsNoLongerPermittedIsNotKept(t *testing.T) {
 func TestALookAtIAMDelaysNoRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
-		w.DriftInterval, w.ahead = 30*time.Second, 59*time.Minute // sessions of a minute
+		w.managed.DriftInterval, w.ahead = 30*time.Second, 59*time.Minute // sessions of a minute
 		w.serve()
 		w.differsErr = errIAM
 		w.live(6 * time.Hour)
@@ -227,13 +227,13 @@ func TestWhatWaitsForIAMComesBackToBeRenewed(t *testing.T) {
 		w := asking(t)
 		w.serve()
 		w.asked.Managed = &identity.ManagedRole{Policy: "[]"}
-		again, err := w.SyncQuickly(t.Context(), app)
-		require.ErrorIs(t, err, ErrSlow)
+		again, err := w.syncFast()
+		require.ErrorIs(t, err, errNeedsIAM)
 		assert.Greater(t, again, 30*time.Minute)
 		time.Sleep(again)
-		again, err = w.SyncQuickly(t.Context(), app)
+		again, err = w.syncFast()
 		require.NoError(t, err, "however long the change waits for IAM")
-		assert.Equal(t, settled, again)
+		assert.Equal(t, confirmAfter, again)
 	})
 }
 
@@ -291,7 +291,7 @@ func TestAManagedRoleThatWasLastGoodNeedsNoProof(t *testing.T) {
 		assert.Empty(t, w.did(), "the credentials are fresh")
 		time.Sleep(45 * time.Minute)
 		w.serve()
-		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.Equal(t, "Assume Apply", w.did())
 		assert.Equal(t, "AROA1", w.have[app].RoleID)
 
 		w.change(func(have *refresh.State) { have.RoleARN = account + "another" })

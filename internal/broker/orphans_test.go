@@ -26,8 +26,13 @@ func sweeping(t *testing.T) *world {
 // sweepOnce sweeps and returns what is to be synced.
 func (w *world) sweepOnce() (found []identity.Key) {
 	w.t.Helper()
-	w.sweep(w.t.Context(), func(key identity.Key) { found = append(found, key) })
+	calls := w.calls
+	w.calls, w.managed.SweepInterval = nil, time.Nanosecond // at once
+	ctx, cancel := context.WithCancel(w.t.Context())
+	w.onSweep = cancel
+	w.managed.SweepOrphans(ctx, func(key identity.Key) { found = append(found, key) })
 	assert.Equal(w.t, "Sweep", w.did())
+	w.calls, w.onSweep = calls, nil
 	return found
 }
 
@@ -36,9 +41,9 @@ func TestAnOrphanedRoleIsDeleted(t *testing.T) {
 		w := sweeping(t)
 		assert.Equal(t, []identity.Key{app}, w.sweepOnce())
 		w.serve()
-		assert.Equal(t, "Release Delete AROA1 LetGo", w.did())
+		assert.Equal(t, "Release Delete AROA1 RemoveFinalizer", w.did())
 		assert.Empty(t, w.told(), "there is no object to tell it on")
-		assert.Contains(t, w.logged.String(), "role disposed of")
+		assert.Contains(t, w.logged.String(), "role released")
 		w.serve()
 		assert.Empty(t, w.did(), "and that was all")
 	})
@@ -49,7 +54,7 @@ func TestARoleIsNoOrphanWhereTheObjectStillAsks(t *testing.T) {
 		"by the API server's word": func(w *world) { w.keeps = true },
 		"by the cache":             func(w *world) { w.asked = desired(); w.asked.Managed = &identity.ManagedRole{Policy: "{}"} },
 		"as an owner":              func(w *world) { w.owners = []identity.Key{app} },
-		"in another namespace":     func(w *world) { w.Namespace = "other" },
+		"in another namespace":     func(w *world) { w.managed.Namespace = "other" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -78,7 +83,7 @@ func TestAnOrphanOfOneWhoUsesAnotherRoleGoes(t *testing.T) {
 		w.told()
 		w.sweepOnce()
 		w.serve()
-		assert.Equal(t, "Delete AROA1 LetGo", w.did())
+		assert.Equal(t, "Delete AROA1 RemoveFinalizer", w.did())
 		assert.Equal(t, api.RoleDeleted, w.told()[0].reason)
 	})
 }
@@ -93,7 +98,7 @@ func TestAnOrphanIsKeptForAsLongAsNothingIsProven(t *testing.T) {
 		assert.Equal(t, "Release", w.did())
 		w.releaseErr = nil
 		w.serve()
-		assert.Equal(t, "Release Delete AROA1 LetGo", w.did())
+		assert.Equal(t, "Release Delete AROA1 RemoveFinalizer", w.did())
 	})
 }
 
@@ -101,9 +106,9 @@ func TestOrphansAreLookedForOnceInAnInterval(t *testing.T) {
 	for intervals := 1; intervals <= 3; intervals++ {
 		synctest.Test(t, func(t *testing.T) {
 			w := sweeping(t)
-			w.OrphanSweepInterval, w.sweepErr = 6*time.Hour, errDenied
+			w.managed.SweepInterval, w.sweepErr = 6*time.Hour, errDenied
 			stop := w.sweepInBackground()
-			time.Sleep(time.Duration(intervals) * w.OrphanSweepInterval)
+			time.Sleep(time.Duration(intervals) * w.managed.SweepInterval)
 			stop()
 			assert.GreaterOrEqual(t, len(w.calls), intervals)
 			assert.LessOrEqual(t, len(w.calls), intervals+1)
@@ -115,7 +120,7 @@ func TestOrphansAreLookedForOnceInAnInterval(t *testing.T) {
 func TestWhoMakesNoRolesLooksForNoOrphans(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sweeping(t)
-		w.OrphanSweepInterval, w.disabledErr = 6*time.Hour, errDenied
+		w.managed.SweepInterval, w.disabledErr = 6*time.Hour, errDenied
 		stop := w.sweepInBackground()
 		time.Sleep(24 * time.Hour)
 		stop()
@@ -126,8 +131,8 @@ func TestWhoMakesNoRolesLooksForNoOrphans(t *testing.T) {
 func TestWithoutAnIntervalNoOrphanIsLookedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sweeping(t)
-		w.OrphanSweepInterval = 0
-		w.SweepOrphans(t.Context(), nil)
+		w.managed.SweepInterval = 0
+		w.managed.SweepOrphans(t.Context(), nil)
 		assert.Empty(t, w.calls)
 	})
 }
@@ -138,7 +143,7 @@ func (w *world) sweepInBackground() (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		w.SweepOrphans(ctx, func(identity.Key) {})
+		w.managed.SweepOrphans(ctx, func(identity.Key) {})
 	}()
 	return func() { cancel(); <-ended }
 }

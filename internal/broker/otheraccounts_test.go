@@ -34,10 +34,10 @@ func TestByDefaultRolesOfOtherAccountsAreProven(t *testing.T) {
 				w := newWorld(t)
 				w.RequireExternalID = tc.check
 				w.asked.Role, w.asked.Source = tc.role, tc.source
-				_, err := w.Sync(t.Context(), w.asked.Key)
+				_, err := w.syncKey(w.asked.Key)
 				require.NoError(t, err)
 				did := w.did()
-				assert.Equal(t, tc.proven, did == "Free Prove Assume Prove Apply", did)
+				assert.Equal(t, tc.proven, did == "Prove Assume Prove Apply", did)
 			})
 		})
 	}
@@ -55,7 +55,7 @@ func TestAnUpgradeTakesNothingThatWasIssued(t *testing.T) {
 		time.Sleep(45 * time.Minute)
 		_, err := w.sync()
 		require.ErrorContains(t, err, "can be assumed under any external ID")
-		assert.Equal(t, "Free Prove", w.did(), "what is left of the session stays")
+		assert.Equal(t, "Prove", w.did(), "what is left of the session stays")
 		assert.Equal(t, Degraded, w.state())
 		time.Sleep(time.Hour)
 		_, err = w.sync()
@@ -80,7 +80,7 @@ func TestARoleOfAnotherAccountThatNoLongerAsksLosesItsCredentials(t *testing.T) 
 				w.open = true
 				_, err := w.sync()
 				require.Error(t, err)
-				assert.Equal(t, "Free Prove Remove", w.did())
+				assert.Equal(t, "Prove Remove", w.did())
 			})
 		})
 	}

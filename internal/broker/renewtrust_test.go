@@ -34,7 +34,7 @@ func TestATrustPolicyOfAVersionBeforeIsRenewedAtTheNextLook(t *testing.T) {
 func TestATrustPolicyThatIsKeptIsToldOfHourlyAndTheIdentityServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
-		w.DriftInterval = 5 * time.Minute
+		w.managed.DriftInterval = 5 * time.Minute
 		w.outdated, w.kept = true, "it carries tags"
 		start, warnings := time.Now(), 0
 		for time.Since(start) < 5*time.Hour {
@@ -59,7 +59,7 @@ func TestATrustPolicyThatIsKeptIsToldOfHourlyAndTheIdentityServed(t *testing.T) 
 func TestAKeptTrustPolicyIsToldOfWhereNobodyLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
-		w.DriftInterval, w.outdated, w.kept = 0, true, "it carries tags"
+		w.managed.DriftInterval, w.outdated, w.kept = 0, true, "it carries tags"
 		w.asked.Managed = &identity.ManagedRole{Policy: "{}", ManagedPolicies: []string{"another"}}
 		w.serve()
 		var reasons []string

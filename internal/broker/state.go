@@ -26,13 +26,13 @@ func States() []string { return []string{Ready, Degraded, Failed, Pending} }
 // the zero Time if there are none.
 func (b *Broker) State(key identity.Key, now time.Time) (string, time.Time) {
 	have := b.Secrets.Observe(key)
-	_, troubled := b.troubles.of(key)
+	failing := b.records.of(key).failure != nil
 	switch valid := have.Valid(now); {
-	case valid && troubled:
+	case valid && failing:
 		return Degraded, have.Expiration
 	case valid:
 		return Ready, have.Expiration
-	case troubled:
+	case failing:
 		return Failed, have.Expiration
 	default:
 		return Pending, have.Expiration
@@ -44,7 +44,7 @@ func (b *Broker) State(key identity.Key, now time.Time) (string, time.Time) {
 func (b *Broker) Unserved() iter.Seq[identity.Unserved] {
 	return func(yield func(identity.Unserved) bool) {
 		now := time.Now()
-		for key, what := range b.troubles.all() {
+		for key, what := range b.records.failures() {
 			if b.Secrets.Observe(key).Valid(now) {
 				continue
 			}

@@ -47,7 +47,7 @@ func TestWhatNobodyReadsIsToldOncePerChangeAndHourly(t *testing.T) {
 
 				w.warning = ""
 				w.serve()
-				assert.Empty(t, w.warned.of, "nothing is kept of what is mended")
+				assert.Zero(t, w.records.of(app).warning, "nothing is kept of what is mended")
 				if !asks {
 					assert.Zero(t, w.serve())
 				}
@@ -62,7 +62,7 @@ func TestWarningsTakeNothingFromWhatIsServed(t *testing.T) {
 		w.warning = "roles is not known"
 		w.serve()
 		assert.Equal(t, Ready, w.state())
-		assert.Equal(t, "Free Assume Apply", w.did())
+		assert.Equal(t, "Assume Apply", w.did())
 	})
 }
 
@@ -94,8 +94,8 @@ func TestWarningsInALoopAreAFewEvents(t *testing.T) {
 			w.warning = "key" + string(rune('a'+i%26)) + " is not known"
 			again = w.serve()
 		}
-		assert.Len(t, w.told(), tellBurst)
-		assert.Equal(t, tellRefill, again)
+		assert.Len(t, w.told(), identityEvents)
+		assert.Equal(t, eventInterval, again)
 		time.Sleep(again)
 		w.serve()
 		assert.Len(t, w.told(), 1, "the last word is said")

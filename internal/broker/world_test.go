@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -17,7 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/events"
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/managedrole"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
@@ -45,7 +48,10 @@ func desired() *identity.Desired {
 type world struct {
 	*Broker
 
-	t *testing.T
+	t       *testing.T
+	managed *managedrole.Manager
+	// eventLimits are those of events.
+	eventLimits events.Limits
 	// calls are those to Sessions, Secrets and Source that may reach AWS or
 	// the API server, in order.
 	calls []string
@@ -79,6 +85,8 @@ type world struct {
 	refuses func(identity.Desired) error
 	// onAssume happens while a role is assumed.
 	onAssume func()
+	// onSweep happens while orphans are looked for.
+	onSweep func()
 
 	// What goes wrong.
 	relabelErr, forgetErr, differsErr, disabledErr, holdErr, ensureErr, deleteErr, desiredErr, freeErr, assumeErr, applyErr, removeErr, reportErr, releaseErr error
@@ -92,7 +100,7 @@ type world struct {
 	// forgotten are those that nobody asks for and that have no Secret.
 	forgotten []identity.Key
 	statuses  []identity.Status
-	events    []event // since told was last asked
+	recorded  []event // since told was last asked
 	heard     []event // ever
 	metrics   []string
 	logged    bytes.Buffer
@@ -107,13 +115,15 @@ type event struct {
 // secrets in whatever came out.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, asked: desired(), have: map[identity.Key]refresh.State{}}
+	w := &world{t: t, asked: desired(), have: map[identity.Key]refresh.State{}, eventLimits: events.NewLimits()}
+	logger := log.NewLogfmtLogger(&w.logged)
+	w.managed = managedrole.New(managedrole.Config{
+		IAM: w, Finalizers: w, Secrets: w, Events: w, Metrics: w, Logger: logger, ReadyTimeout: 2 * time.Minute,
+	})
 	w.Broker = New(Config{
 		Sources: map[identity.Source]Source{identity.ServiceAccount: w, identity.AWSIAMRole: w},
-		Rules:   w, Sessions: w, Secrets: w, Reporter: w, Metrics: w, Roles: w, Holder: w,
-		RoleReady:    2 * time.Minute,
-		Logger:       log.NewLogfmtLogger(&w.logged),
-		RefreshLimit: refreshLimit,
+		Rules:   w, Sessions: w, Secrets: w, Events: w, Metrics: w, Roles: w.managed,
+		Logger: logger, RefreshLimit: refreshLimit,
 	})
 	w.Begin()
 	t.Cleanup(func() {
@@ -123,14 +133,34 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// sync is Sync of the one identity there usually is.
-func (w *world) sync() (time.Duration, error) {
+// errNeedsIAM says that a sync was left to a worker that may wait for IAM.
+var errNeedsIAM = errors.New("needs IAM")
+
+// syncKey is a sync by a worker that may wait for IAM.
+func (w *world) syncKey(key identity.Key) (time.Duration, error) {
 	w.t.Helper()
-	again, err := w.Sync(w.t.Context(), app)
+	out, err := w.Sync(w.t.Context(), key, true)
+	require.False(w.t, out.NeedsIAM)
 	if err != nil {
 		assert.NotContains(w.t, fmt.Sprintf("%v %+v", err, err), sentinel)
 	}
-	return again, err
+	return out.After, err
+}
+
+// sync is syncKey of the one identity there usually is.
+func (w *world) sync() (time.Duration, error) {
+	w.t.Helper()
+	return w.syncKey(app)
+}
+
+// syncFast is a sync by a worker that may not wait for IAM.
+func (w *world) syncFast() (time.Duration, error) {
+	w.t.Helper()
+	out, err := w.Sync(w.t.Context(), app, false)
+	if err == nil && out.NeedsIAM {
+		err = errNeedsIAM
+	}
+	return out.After, err
 }
 
 // serve syncs without an error.
@@ -156,9 +186,9 @@ func (w *world) did() string {
 
 // told returns the events since it was last asked.
 func (w *world) told() []event {
-	events := w.events
-	w.events = nil
-	return events
+	told := w.recorded
+	w.recorded = nil
+	return told
 }
 
 // status returns what was last reported.
@@ -258,7 +288,6 @@ func (w *world) Permit(ctx context.Context, _ identity.Key, asked func(context.C
 func (w *world) Observe(key identity.Key) refresh.State { return w.have[key] }
 
 func (w *world) Free(context.Context, identity.Desired) error {
-	w.calls = append(w.calls, "Free")
 	return w.freeErr
 }
 
@@ -284,15 +313,25 @@ func (w *world) Remove(_ context.Context, key identity.Key) error {
 	return w.removeErr
 }
 
-func (w *world) Normal(_ identity.Desired, reason, message string) {
-	w.hear(event{reason: reason, message: message})
+func (w *world) Normal(want identity.Desired, reason, message string) {
+	if w.eventLimits.Allow(want.Namespace, time.Now()) {
+		w.record(event{reason: reason, message: message})
+	}
 }
 
-func (w *world) Warn(_ context.Context, _ identity.Desired, waiting bool, reason, message string) {
-	w.hear(event{warning: true, waiting: waiting, reason: reason, message: message})
+func (w *world) Warn(_ identity.Desired, waiting bool, reason, message string) {
+	w.record(event{warning: true, waiting: waiting, reason: reason, message: message})
 }
 
-func (w *world) hear(e event) { w.events, w.heard = append(w.events, e), append(w.heard, e) }
+func (w *world) TryWarn(want identity.Desired, waiting bool, reason, message string) time.Duration {
+	wait := w.eventLimits.Take(want.Key, time.Now())
+	if wait == 0 {
+		w.Warn(want, waiting, reason, message)
+	}
+	return wait
+}
+
+func (w *world) record(e event) { w.recorded, w.heard = append(w.recorded, e), append(w.heard, e) }
 
 func (w *world) ObserveRefresh(source, reason, result string, took time.Duration) {
 	assert.GreaterOrEqual(w.t, took, time.Duration(0))
@@ -323,13 +362,13 @@ func (w *world) Forget(key identity.Key) { w.forgotten = append(w.forgotten, key
 
 func (w *world) Disabled() error { return w.disabledErr }
 
-func (w *world) Hold(context.Context, identity.Desired) error {
-	w.calls = append(w.calls, "Hold")
+func (w *world) AddFinalizer(context.Context, identity.Desired) error {
+	w.calls = append(w.calls, "AddFinalizer")
 	w.held = w.held || w.holdErr == nil
 	return w.holdErr
 }
 
-func (w *world) Held(key identity.Key) (uid string, held, retain bool) {
+func (w *world) Finalizer(key identity.Key) (uid string, held, retain bool) {
 	if key != app || (!w.held && w.asked == nil) {
 		return "", false, false
 	}
@@ -340,6 +379,9 @@ func (w *world) Owners() iter.Seq[identity.Key] { return slices.Values(w.owners)
 
 func (w *world) Sweep(_ context.Context, owners iter.Seq[identity.Key], found func(identity.Key, string)) error {
 	w.calls = append(w.calls, "Sweep")
+	if w.onSweep != nil {
+		w.onSweep()
+	}
 	known := slices.Collect(owners)
 	for _, key := range w.swept {
 		if !slices.Contains(known, key) {
@@ -349,8 +391,8 @@ func (w *world) Sweep(_ context.Context, owners iter.Seq[identity.Key], found fu
 	return w.sweepErr
 }
 
-func (w *world) LetGo(context.Context, identity.Key) error {
-	w.calls = append(w.calls, "LetGo")
+func (w *world) RemoveFinalizer(context.Context, identity.Key) error {
+	w.calls = append(w.calls, "RemoveFinalizer")
 	w.held = false
 	return nil
 }

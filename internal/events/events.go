@@ -1,10 +1,10 @@
-// Package report tells people what became of an identity: events on the object
+// Package events tells people what became of an identity: events on the object
 // that asked for it and on the pods that wait for its Secret.
 package events
 
 import (
-	"context"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-kit/log"
@@ -23,13 +23,14 @@ const maxMessage = 1024
 // A Reporter writes events.
 type Reporter struct {
 	events  record.EventRecorder
+	limits  Limits
 	waiting waitingPods
 }
 
 // New returns a Reporter that records through events and finds waiting pods
 // through pods, see WarnPods.
 func New(events record.EventRecorder, pods corev1client.PodsGetter, logger log.Logger) *Reporter {
-	return &Reporter{events: events, waiting: newWaitingPods(pods, logger)}
+	return &Reporter{events: events, limits: NewLimits(), waiting: newWaitingPods(pods, logger)}
 }
 
 // WarnNamespace records what is wrong with a namespace. The event is in the
@@ -41,18 +42,32 @@ func (r *Reporter) WarnNamespace(name, uid, reason, message string) {
 	r.events.Event(ref, corev1.EventTypeWarning, reason, fit(message))
 }
 
-// Normal records that all went as asked.
+// Normal records that all went as asked, unless the namespace had many events a moment
+// ago.
 func (r *Reporter) Normal(want identity.Desired, reason, message string) {
+	if !r.limits.Allow(want.Namespace, time.Now()) {
+		return
+	}
 	r.events.Event(reference(want), corev1.EventTypeNormal, reason, fit(message))
 }
 
 // Warn records what is wrong. With waiting, the pods that wait for the Secret are
 // told as well, by WarnPods: their owners look there first.
-func (r *Reporter) Warn(_ context.Context, want identity.Desired, waiting bool, reason, message string) {
+func (r *Reporter) Warn(want identity.Desired, waiting bool, reason, message string) {
 	r.events.Event(reference(want), corev1.EventTypeWarning, reason, fit(message))
 	if waiting {
 		r.waiting.lookSoon(want.Namespace)
 	}
+}
+
+// TryWarn is Warn within the limits of the identity and its namespace. Where they are
+// exhausted it records nothing and returns how long to wait.
+func (r *Reporter) TryWarn(want identity.Desired, waiting bool, reason, message string) time.Duration {
+	wait := r.limits.Take(want.Key, time.Now())
+	if wait == 0 {
+		r.Warn(want, waiting, reason, message)
+	}
+	return wait
 }
 
 func reference(want identity.Desired) *corev1.ObjectReference {

@@ -45,7 +45,7 @@ func TestEventsAreOnTheObjectThatAsked(t *testing.T) {
 		r, _, said := reporter()
 		r.Normal(desired(source), "CreateCredentials", "Created")
 		assert.Equal(t, []string{"Normal CreateCredentials Created involvedObject{" + kind + "}"}, said())
-		r.Warn(t.Context(), desired(source), false, "GetCredentialsFailed", "Failed")
+		r.Warn(desired(source), false, "GetCredentialsFailed", "Failed")
 		assert.Equal(t, []string{"Warning GetCredentialsFailed Failed involvedObject{" + kind + "}"}, said())
 	}
 }

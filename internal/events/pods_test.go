@@ -83,7 +83,7 @@ func TestPodsThatWaitAreTold(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r, client, said := reporter(pods...)
 			watching(t, r, unserved(desired(source)))
-			r.Warn(t.Context(), desired(source), true, "GetCredentialsFailed", "Failed")
+			r.Warn(desired(source), true, "GetCredentialsFailed", "Failed")
 			time.Sleep(lookDelay)
 			synctest.Wait()
 			assert.Len(t, said(), 1+len(want), "%s: the object and %v", source, want)
@@ -100,7 +100,7 @@ func TestAPodThatComesAfterTheFailureIsToldWithinAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client, said := reporter()
 		watching(t, r, unserved(desired(identity.ServiceAccount)))
-		r.Warn(t.Context(), desired(identity.ServiceAccount), true, "InvalidAnnotation", "no role")
+		r.Warn(desired(identity.ServiceAccount), true, "InvalidAnnotation", "no role")
 		time.Sleep(17 * time.Hour) // nothing is said of it any more
 		said()
 		_, err := client.CoreV1().Pods("ns").Create(t.Context(), pending("late", "app"), metav1.CreateOptions{})
@@ -134,7 +134,7 @@ func TestManyFailuresOfANamespaceAreOneList(t *testing.T) {
 		}
 		watching(t, r, all...)
 		for range 600 { // failing all the time
-			r.Warn(t.Context(), desired(identity.ServiceAccount), true, "GetCredentialsFailed", "Failed")
+			r.Warn(desired(identity.ServiceAccount), true, "GetCredentialsFailed", "Failed")
 			time.Sleep(100 * time.Millisecond)
 		}
 		assert.LessOrEqual(t, lists(client), 33, "in a minute")

@@ -1,75 +1,52 @@
-// Package ratelimit shares out the requests that a service grants to the process.
 package limit
 
 import (
 	"context"
-	"maps"
-	"sync"
-	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// A Limiter gives turns to requests to one service. What a namespace asks for over and
-// over has half of them at the most, so that whoever asks for the first time, or has
-// credentials that run out, finds the other half free. It is for use by many at
-// once.
-type Requests struct {
-	all *rate.Limiter
-	// half and burst are for what one namespace repeats.
-	half  rate.Limit
-	burst int
+// maxRepeaters is how many namespaces are known by what they repeat.
+const maxRepeaters = 4096
 
-	mu      sync.Mutex
-	repeats map[string]*rate.Limiter
-	swept   time.Time
+// Requests limits the requests to one service. What a namespace repeats gets at most
+// half of them, so that requests of first-time work and of renewals that are due
+// find the other half free. It is safe for use by several goroutines. Create it with
+// NewRequests.
+type Requests struct {
+	all     *rate.Limiter
+	repeats *Keyed[string] // by namespace
 }
 
-// New returns so many turns a second, twice as many for a moment.
+// NewRequests returns a limit of so many requests per second, with bursts up to twice
+// that.
 func NewRequests(qps float64) *Requests {
 	return &Requests{
-		all:  rate.NewLimiter(rate.Limit(qps), max(1, int(2*qps))),
-		half: rate.Limit(qps / 2), burst: max(1, int(qps/2)),
-		repeats: map[string]*rate.Limiter{},
+		all:     rate.NewLimiter(rate.Limit(qps), max(1, int(2*qps))),
+		repeats: NewKeyed[string](rate.Limit(qps/2), max(1, int(qps/2)), maxRepeaters),
 	}
 }
 
-// repeated marks the context of what is done over and over for a namespace.
+// repeated is the context key for the namespace whose repeated work this is.
 type repeated struct{}
 
-// Repeats marks what is done with a context as what a namespace repeats.
+// Repeats marks the requests made with a context as repeated work of a namespace.
 func Repeats(ctx context.Context, namespace string) context.Context {
 	return context.WithValue(ctx, repeated{}, namespace)
 }
 
-// Wait waits for a turn.
-func (t *Requests) Wait(ctx context.Context) error {
+// ForAll marks the requests made with a context as needed by all namespaces, whichever
+// of them is the first to need the answer.
+func ForAll(ctx context.Context) context.Context {
+	return context.WithValue(ctx, repeated{}, nil)
+}
+
+// Wait waits until the next request may be sent, or ctx is done.
+func (r *Requests) Wait(ctx context.Context) error {
 	if namespace, repeats := ctx.Value(repeated{}).(string); repeats {
-		if err := t.of(namespace, time.Now()).Wait(ctx); err != nil {
+		if err := r.repeats.Wait(ctx, namespace); err != nil {
 			return err
 		}
 	}
-	return t.all.Wait(ctx)
-}
-
-// of returns what bounds the repeats of a namespace.
-func (t *Requests) of(namespace string, now time.Time) *rate.Limiter {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if now.Sub(t.swept) > time.Minute {
-		t.swept = now
-		maps.DeleteFunc(t.repeats, func(_ string, l *rate.Limiter) bool { return l.TokensAt(now) >= float64(t.burst) })
-	}
-	limiter, known := t.repeats[namespace]
-	if !known {
-		limiter = rate.NewLimiter(t.half, t.burst)
-		t.repeats[namespace] = limiter
-	}
-	return limiter
-}
-
-// ForAll marks what is done with a context as everybody's, whoever is the first to
-// need it.
-func ForAll(ctx context.Context) context.Context {
-	return context.WithValue(ctx, repeated{}, nil)
+	return r.all.Wait(ctx)
 }

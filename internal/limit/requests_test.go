@@ -2,7 +2,6 @@ package limit
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -48,17 +47,5 @@ func TestRepeatsOfOneNamespaceKeepNoOtherWaiting(t *testing.T) {
 		start := time.Now()
 		require.NoError(t, turns.Wait(Repeats(t.Context(), "other")))
 		assert.Zero(t, time.Since(start))
-	})
-}
-
-func TestNamespacesThatRepeatNothingAreForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		turns := NewRequests(1000)
-		for i := range 100 {
-			require.NoError(t, turns.Wait(Repeats(t.Context(), fmt.Sprint(i))))
-		}
-		time.Sleep(2 * time.Minute)
-		require.NoError(t, turns.Wait(Repeats(t.Context(), "last")))
-		assert.Len(t, turns.repeats, 1)
 	})
 }

@@ -17,13 +17,13 @@ import (
 // fieldManager is who writes, as the API server records it.
 const fieldManager = "kube-aws-iam-controller"
 
-// Hold puts the finalizer on the very ServiceAccount that want speaks of. It
+// AddFinalizer puts the finalizer on the very ServiceAccount that want speaks of. It
 // costs nothing where that is known to be there, and else one call: finalizers
 // are a set, of which server-side apply adds a member without reading it first
 // (https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy).
 // The API server refuses another ServiceAccount of the name, and one that is
 // being deleted.
-func (s *Source) Hold(ctx context.Context, want identity.Desired) error {
+func (s *Source) AddFinalizer(ctx context.Context, want identity.Desired) error {
 	if a := s.cached(want.Key); a != nil && a.held && a.uid == want.UID {
 		return nil
 	}
@@ -37,15 +37,15 @@ func (s *Source) Hold(ctx context.Context, want identity.Desired) error {
 	_, err = s.client.Resource(Resource).Namespace(want.Namespace).Patch(ctx, want.Name, types.ApplyPatchType, body,
 		metav1.PatchOptions{FieldManager: fieldManager, Force: new(true)})
 	if err != nil {
-		return fmt.Errorf("put the api.Finalizer on ServiceAccount %s/%s: %w", want.Namespace, want.Name, err)
+		return fmt.Errorf("put the finalizer on ServiceAccount %s/%s: %w", want.Namespace, want.Name, err)
 	}
 	return nil
 }
 
-// Held returns the UID of a ServiceAccount, "" if it asks for nothing and is not
+// Finalizer returns the UID of a ServiceAccount, "" if it asks for nothing and is not
 // held back, whether a role may have been made for it, and whether that is to be
 // kept when nobody asks for it any more.
-func (s *Source) Held(key identity.Key) (uid string, held, retain bool) {
+func (s *Source) Finalizer(key identity.Key) (uid string, held, retain bool) {
 	a := s.cached(key)
 	if a == nil {
 		return "", false, false
@@ -55,8 +55,8 @@ func (s *Source) Held(key identity.Key) (uid string, held, retain bool) {
 	return a.uid, a.held, has && policy != "Delete" || a.misspeltDeletionPolicy() != ""
 }
 
-// LetGo takes the finalizer off. A ServiceAccount that is gone has none.
-func (s *Source) LetGo(ctx context.Context, key identity.Key) error {
+// RemoveFinalizer takes the finalizer off. A ServiceAccount that is gone has none.
+func (s *Source) RemoveFinalizer(ctx context.Context, key identity.Key) error {
 	accounts := s.client.Resource(Resource).Namespace(key.Namespace)
 	meta, err := accounts.Get(ctx, key.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -79,7 +79,7 @@ func (s *Source) LetGo(ctx context.Context, key identity.Key) error {
 	}
 	_, err = accounts.Patch(ctx, key.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("take the api.Finalizer off ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
+		return fmt.Errorf("take the finalizer off ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
 	}
 	return nil
 }

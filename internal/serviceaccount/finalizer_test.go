@@ -28,14 +28,14 @@ func TestTheFinalizerIsPutOnOnce(t *testing.T) {
 	s, i, client := newSource(meta)
 	i.add(t, meta)
 	want := identity.Desired{Key: key, UID: "u1"}
-	require.NoError(t, s.Hold(t.Context(), want))
+	require.NoError(t, s.AddFinalizer(t.Context(), want))
 	assert.Equal(t, []string{`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"finalizers":["iam.amazonaws.com/role"],"name":"app","namespace":"ns","uid":"u1"}}`}, patches(client))
 
 	i.add(t, holding(meta.Annotations, "theirs", api.Finalizer))
 	client.ClearActions()
-	require.NoError(t, s.Hold(t.Context(), want))
+	require.NoError(t, s.AddFinalizer(t.Context(), want))
 	assert.Empty(t, client.Actions(), "a cache that shows it is enough")
-	uid, held, retain := s.Held(key)
+	uid, held, retain := s.Finalizer(key)
 	assert.Equal(t, "u1", uid)
 	assert.True(t, held)
 	assert.False(t, retain)
@@ -47,23 +47,23 @@ func TestAHoldThatIsRefusedIsAnError(t *testing.T) {
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewServiceUnavailable("away")
 	})
-	err := s.Hold(t.Context(), identity.Desired{Key: key, UID: "u2"}) // the cache knows another
-	require.ErrorContains(t, err, "put the api.Finalizer on ServiceAccount ns/app")
+	err := s.AddFinalizer(t.Context(), identity.Desired{Key: key, UID: "u2"}) // the cache knows another
+	require.ErrorContains(t, err, "put the finalizer on ServiceAccount ns/app")
 }
 
 func TestTheFinalizerIsTakenOff(t *testing.T) {
 	s, _, client := newSource(holding(nil, "theirs", api.Finalizer))
-	require.NoError(t, s.LetGo(t.Context(), key))
+	require.NoError(t, s.RemoveFinalizer(t.Context(), key))
 	assert.Equal(t, []string{`{"metadata":{"finalizers":["theirs"],"resourceVersion":"7","uid":"u1"}}`}, patches(client))
 	client.ClearActions()
-	require.NoError(t, s.LetGo(t.Context(), key))
+	require.NoError(t, s.RemoveFinalizer(t.Context(), key))
 	assert.Empty(t, patches(client))
 
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", errors.New("changed"))
 	})
 	s, _, _ = newSource()
-	require.NoError(t, s.LetGo(t.Context(), key), "gone is gone")
+	require.NoError(t, s.RemoveFinalizer(t.Context(), key), "gone is gone")
 }
 
 func TestAConflictIsTriedAgain(t *testing.T) {
@@ -71,7 +71,7 @@ func TestAConflictIsTriedAgain(t *testing.T) {
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", errors.New("changed"))
 	})
-	require.Error(t, s.LetGo(t.Context(), key))
+	require.Error(t, s.RemoveFinalizer(t.Context(), key))
 }
 
 func TestOneThatLeavesAsksForNothing(t *testing.T) {
@@ -82,7 +82,7 @@ func TestOneThatLeavesAsksForNothing(t *testing.T) {
 	want, err := s.Desired(key)
 	require.NoError(t, err)
 	assert.Nil(t, want)
-	_, held, _ := s.Held(key)
+	_, held, _ := s.Finalizer(key)
 	assert.True(t, held)
 	for range s.Keys() {
 		t.Error("it is no identity any more")
@@ -92,13 +92,13 @@ func TestOneThatLeavesAsksForNothing(t *testing.T) {
 func TestWhatIsHeldIsKeptInTheCache(t *testing.T) {
 	s, i, _ := newSource()
 	i.add(t, holding(nil, api.Finalizer))
-	_, held, _ := s.Held(key)
+	_, held, _ := s.Finalizer(key)
 	assert.True(t, held)
 	want, err := s.Desired(key)
 	require.NoError(t, err)
 	assert.Nil(t, want)
 	i.add(t, holding(nil, "theirs"))
-	_, held, _ = s.Held(key)
+	_, held, _ = s.Finalizer(key)
 	assert.False(t, held)
 }
 
@@ -106,7 +106,7 @@ func TestARoleIsDeletedOnlyWhereThatIsMeant(t *testing.T) {
 	for value, retained := range map[string]bool{"Delete": false, "Retain": true, "retain": true, "": true} {
 		s, i, _ := newSource()
 		i.add(t, holding(map[string]string{api.DeletionPolicyAnnotation: value}, api.Finalizer))
-		_, _, retain := s.Held(key)
+		_, _, retain := s.Finalizer(key)
 		assert.Equal(t, retained, retain, value)
 	}
 }

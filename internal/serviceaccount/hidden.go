@@ -17,9 +17,9 @@ func hidden(meta *metav1.PartialObjectMetadata) bool {
 	return meta.Labels[api.RequestsLabel] == api.RequestsNone && asks(meta.Annotations)
 }
 
-// Hidden says, from the cache, whether the admission policy passes over the pods
+// Skipped says, from the cache, whether the admission policy passes over the pods
 // of a ServiceAccount that asks for something, and returns the UID of that.
-func (s *Source) Hidden(key identity.Key) (uid string, is bool) {
+func (s *Source) Skipped(key identity.Key) (uid string, is bool) {
 	a := s.cached(key)
 	if a == nil || !a.hidden || a.leaving {
 		return "", false
@@ -27,9 +27,9 @@ func (s *Source) Hidden(key identity.Key) (uid string, is bool) {
 	return a.uid, true
 }
 
-// Show takes off the label by which the very ServiceAccount that uid names is
+// Unskip takes off the label by which the very ServiceAccount that uid names is
 // hidden. Where the annotation was taken off meanwhile, the policy puts it back.
-func (s *Source) Show(ctx context.Context, key identity.Key, uid string) error {
+func (s *Source) Unskip(ctx context.Context, key identity.Key, uid string) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid":    uid,
 		"labels": map[string]any{api.RequestsLabel: nil},

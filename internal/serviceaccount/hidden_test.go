@@ -32,13 +32,13 @@ func TestOnlyWhoAsksIsHidden(t *testing.T) {
 			meta := object(test.annotations)
 			meta.Labels, meta.DeletionTimestamp = map[string]string{api.RequestsLabel: test.label}, test.deleted
 			i.add(t, meta)
-			uid, is := s.Hidden(key)
+			uid, is := s.Skipped(key)
 			assert.Equal(t, test.want, is)
 			assert.Equal(t, test.want, uid == "u1")
 		})
 	}
 	s, _, _ := newSource()
-	_, is := s.Hidden(key)
+	_, is := s.Skipped(key)
 	assert.False(t, is, "there is none")
 }
 
@@ -57,12 +57,12 @@ func TestTheLabelIsTakenOffTheVeryServiceAccount(t *testing.T) {
 	meta := object(map[string]string{api.RoleAnnotation: "app"})
 	meta.Labels = map[string]string{api.RequestsLabel: api.RequestsNone, "team": "a"}
 	s, _, client := newSource(meta)
-	require.NoError(t, s.Show(t.Context(), key, "u1"))
+	require.NoError(t, s.Unskip(t.Context(), key, "u1"))
 	assert.Equal(t, []string{`{"metadata":{"labels":{"iam.amazonaws.com/requests":null},"uid":"u1"}}`}, patches(client))
 	now, err := client.Resource(Resource).Namespace("ns").Get(t.Context(), "app", metav1.GetOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{"team": "a"}, now.Labels)
 
 	s, _, _ = newSource()
-	assert.NoError(t, s.Show(t.Context(), key, "u1"), "it is gone")
+	assert.NoError(t, s.Unskip(t.Context(), key, "u1"), "it is gone")
 }

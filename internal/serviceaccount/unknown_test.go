@@ -93,13 +93,13 @@ func TestNoRoleIsMadeBesideAMisspeltDeletionPolicy(t *testing.T) {
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, "UnknownAnnotation", invalid.Reason)
 			assert.Contains(t, invalid.Message, misspelt+" is not known and may be a misspelt "+api.DeletionPolicyAnnotation+": rename it, or remove it")
-			_, held, retain := s.Held(key)
+			_, held, retain := s.Finalizer(key)
 			assert.True(t, held)
 			assert.True(t, retain, "a role is not deleted on the strength of a typing error")
 
 			delete(annotations, api.RolePolicyAnnotation)
 			i.add(t, holding(annotations, api.Finalizer))
-			_, _, retain = s.Held(key)
+			_, _, retain = s.Finalizer(key)
 			assert.True(t, retain, "when it is no longer asked for")
 
 			annotations[api.RoleAnnotation] = "app"

@@ -43,7 +43,7 @@ func TestWhiteSpaceAroundAValueIsNoPartOfIt(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
 			assert.Equal(t, want.SpecHash(), got.SpecHash(), "nothing is renewed for white space")
-			_, _, retain := s.Held(key)
+			_, _, retain := s.Finalizer(key)
 			assert.False(t, retain)
 
 			wantGive, err := plain.Injection(t.Context(), "", "ns", "app")
@@ -86,7 +86,7 @@ func FuzzAnnotations(f *testing.F) {
 		s, i, _ := newSource()
 		i.add(t, holding(annotations, api.Finalizer))
 		want, err := s.Desired(key)
-		_, held, _ := s.Held(key)
+		_, held, _ := s.Finalizer(key)
 		assert.True(t, held)
 		said(t, s.Warning(key).Message)
 		if a := s.cached(key); a != nil {

@@ -13,6 +13,14 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
+// How many events are recorded at once, of an identity and in a namespace, and how
+// soon one more of an identity.
+const (
+	identityEvents  = 5
+	namespaceEvents = 100
+	eventInterval   = 20 * time.Second
+)
+
 func TestAThousandMalformedValuesAreAFewEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -21,12 +29,12 @@ func TestAThousandMalformedValuesAreAFewEvents(t *testing.T) {
 			w.desiredErr = &identity.InvalidError{Reason: api.InvalidAnnotation, Message: fmt.Sprintf("%d does not name a role", i)}
 			again = w.serve()
 		}
-		assert.Len(t, w.told(), tellBurst)
-		assert.Equal(t, tellBurst, strings.Count(w.logged.String(), "cannot serve identity"))
+		assert.Len(t, w.told(), identityEvents)
+		assert.Equal(t, identityEvents, strings.Count(w.logged.String(), "cannot serve identity"))
 		assert.Equal(t, "999 does not name a role", w.status().Message)
 		assert.Equal(t, Failed, w.state())
 
-		assert.Equal(t, tellRefill, again)
+		assert.Equal(t, eventInterval, again)
 		time.Sleep(again)
 		assert.Equal(t, repeatAfter, w.serve())
 		assert.Equal(t, []event{{true, true, "InvalidAnnotation", "999 does not name a role"}}, w.told(), "the last word is said")
@@ -45,7 +53,7 @@ func TestAValueThatIsMendedAndBrokenInALoopIsAFewEvents(t *testing.T) {
 			w.desiredErr = nil
 			w.serve()
 		}
-		assert.Len(t, w.told(), 1+tellBurst)
+		assert.Len(t, w.told(), 1+identityEvents)
 	})
 }
 
@@ -58,13 +66,13 @@ func TestANamespaceHasNoMoreToldThanItsPart(t *testing.T) {
 				w := newWorld(t)
 				spoil(w)
 				serve := func(namespace string, i int) time.Duration {
-					again, _ := w.Sync(t.Context(), identity.Key{Source: identity.ServiceAccount, Namespace: namespace, Name: fmt.Sprint(i)})
+					again, _ := w.syncKey(identity.Key{Source: identity.ServiceAccount, Namespace: namespace, Name: fmt.Sprint(i)})
 					return again
 				}
 				for i := range 1000 {
 					serve("a", i)
 				}
-				assert.Len(t, w.told(), tellAllBurst)
+				assert.Len(t, w.told(), namespaceEvents)
 				serve("b", 0)
 				assert.Len(t, w.told(), 1, "others are not concerned")
 				time.Sleep(2 * time.Minute) // until all are through that were promised a time
@@ -73,17 +81,4 @@ func TestANamespaceHasNoMoreToldThanItsPart(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestEmptyBucketsOfTellingsAreForgotten(t *testing.T) {
-	var told tellings
-	now := time.Unix(0, 0)
-	for i := range 1000 {
-		told.spend(identity.Key{Namespace: fmt.Sprint(i), Name: "app"}, now)
-	}
-	assert.Len(t, told.of, 1000)
-	now = now.Add(tellBurst * tellRefill)
-	told.spend(app, now)
-	assert.Len(t, told.of, 1)
-	assert.Len(t, told.in.emptyAt, 1)
 }

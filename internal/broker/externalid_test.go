@@ -28,13 +28,13 @@ func TestARoleIsProvenBeforeItsFirstUseAndDaily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.serve()
-		assert.Equal(t, "Free Prove Assume Prove Apply", w.did(), "once more when it is known to be there")
+		assert.Equal(t, "Prove Assume Prove Apply", w.did(), "once more when it is known to be there")
 		start := time.Now()
 		assert.Equal(t, start, w.have[app].Proven)
 		for time.Since(start) < 72*time.Hour {
 			time.Sleep(41 * time.Minute)
 			w.serve()
-			assert.Less(t, time.Since(w.have[app].Proven), proofLasts)
+			assert.Less(t, time.Since(w.have[app].Proven), checkLasts)
 		}
 		all := w.did()
 		assert.Equal(t, 3, strings.Count(all, "Prove Assume Prove"))
@@ -56,7 +56,7 @@ func TestWhatTheSecretSaysOfAProofIsNotBelieved(t *testing.T) {
 		w.open = true
 		_, err := w.sync()
 		require.ErrorContains(t, err, "can be assumed under any external ID")
-		assert.Equal(t, "Free Prove Remove", w.did())
+		assert.Equal(t, "Prove Remove", w.did())
 	})
 }
 
@@ -67,7 +67,7 @@ func TestAProofIsOfOneRole(t *testing.T) {
 		w.did()
 		w.asked.Role.Name = "other"
 		w.serve()
-		assert.Equal(t, "Free Prove Assume Prove Apply", w.did())
+		assert.Equal(t, "Prove Assume Prove Apply", w.did())
 	})
 }
 
@@ -77,7 +77,7 @@ func TestARoleThatCannotBeSeenYetIsNotProven(t *testing.T) {
 		w.onAssume = func() { w.open = true } // it refused everybody until now
 		_, err := w.sync()
 		require.ErrorContains(t, err, "can be assumed under any external ID")
-		assert.Equal(t, "Free Prove Assume Prove", w.did())
+		assert.Equal(t, "Prove Assume Prove", w.did())
 		assert.Empty(t, w.have)
 	})
 }
@@ -88,7 +88,7 @@ func TestARoleThatTakesAnyExternalIDIsNotUsed(t *testing.T) {
 		w.open = true
 		_, err := w.sync()
 		require.ErrorContains(t, err, "can be assumed under any external ID")
-		assert.Equal(t, "Free Prove", w.did())
+		assert.Equal(t, "Prove", w.did())
 		told := w.told()
 		require.Len(t, told, 1)
 		assert.Equal(t, "ExternalIDNotEnforced", told[0].reason)
@@ -96,7 +96,7 @@ func TestARoleThatTakesAnyExternalIDIsNotUsed(t *testing.T) {
 
 		w.open = false
 		w.serve()
-		assert.Equal(t, "Free Prove Assume Prove Apply", w.did(), "its owner mended it")
+		assert.Equal(t, "Prove Assume Prove Apply", w.did(), "its owner mended it")
 	})
 }
 
@@ -109,7 +109,7 @@ func TestCredentialsOfARoleThatNoLongerAsksAreWithdrawn(t *testing.T) {
 		w.open = true
 		_, err := w.sync()
 		require.Error(t, err)
-		assert.Equal(t, "Free Prove Remove", w.did())
+		assert.Equal(t, "Prove Remove", w.did())
 		assert.False(t, w.status().Ready)
 	})
 }
@@ -123,7 +123,7 @@ func TestAnOutageTurnsNoYesIntoANo(t *testing.T) {
 		w.did()
 		w.proofErr, w.open = errAway, true
 		w.serve()
-		assert.Equal(t, "Free Prove Assume Apply", w.did())
+		assert.Equal(t, "Prove Assume Apply", w.did())
 		assert.Equal(t, proven, w.have[app].Proven, "it is tried again at the next renewal")
 	})
 }
@@ -134,7 +134,7 @@ func TestAnOutageTurnsNoNoIntoAYes(t *testing.T) {
 		w.proofErr = errAway
 		_, err := w.sync()
 		require.ErrorContains(t, err, "STS is away")
-		assert.Equal(t, "Free Prove", w.did())
+		assert.Equal(t, "Prove", w.did())
 
 		w.proofErr = nil
 		w.serve()
@@ -146,7 +146,7 @@ func TestAnOutageTurnsNoNoIntoAYes(t *testing.T) {
 		w.proofErr = errAway
 		_, err = w.sync()
 		require.ErrorContains(t, err, "STS is away")
-		assert.Equal(t, "Free Prove", w.did(), "the Secret's word does not count any more")
+		assert.Equal(t, "Prove", w.did(), "the Secret's word does not count any more")
 	})
 }
 
@@ -157,7 +157,7 @@ func TestCredentialsFromBeforeItWasRequiredAreProvenAtOnce(t *testing.T) {
 		w.did()
 		w.RequireExternalID = identity.CheckAll
 		w.serve()
-		assert.Equal(t, "Free Prove Assume Prove Apply", w.did())
+		assert.Equal(t, "Prove Assume Prove Apply", w.did())
 		w.serve()
 		assert.Empty(t, w.did())
 	})

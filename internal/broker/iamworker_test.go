@@ -15,28 +15,25 @@ import (
 )
 
 func TestWhatNeedsIAMIsLeftToThoseWhoMayWait(t *testing.T) {
-	tests := map[string]struct {
-		happen func(w *world)
-		before string // what may be done at once
-	}{
-		"a new role":           {func(*world) {}, "Free Hold"},
-		"another policy":       {func(w *world) { w.serve(); w.asked.Managed = &identity.ManagedRole{Policy: "[]"} }, "Free Hold"},
-		"a look at the role":   {func(w *world) { w.DriftInterval = time.Second; w.serve(); w.serve(); time.Sleep(time.Second) }, ""},
-		"the role goes":        {func(w *world) { w.serve(); w.asked = nil }, ""},
-		"another role is used": {func(w *world) { w.serve(); w.asked = desired(); w.serve() }, ""},
+	tests := map[string]func(w *world){
+		"a new role":           func(*world) {},
+		"another policy":       func(w *world) { w.serve(); w.asked.Managed = &identity.ManagedRole{Policy: "[]"} },
+		"a look at the role":   func(w *world) { w.managed.DriftInterval = time.Second; w.serve(); w.serve(); time.Sleep(time.Second) },
+		"the role goes":        func(w *world) { w.serve(); w.asked = nil },
+		"another role is used": func(w *world) { w.serve(); w.asked = desired(); w.serve() },
 	}
-	for name, tc := range tests {
+	for name, happen := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := asking(t)
-				tc.happen(w)
+				happen(w)
 				w.did()
 				w.told()
 				w.metrics = nil
-				for range 2 * budgetBurst {
-					_, err := w.SyncQuickly(t.Context(), app)
-					require.ErrorIs(t, err, ErrSlow)
-					assert.Equal(t, tc.before, w.did())
+				for range 2 * renewalBurst {
+					_, err := w.syncFast()
+					require.ErrorIs(t, err, errNeedsIAM)
+					assert.Empty(t, w.did(), "nothing is done before its turn")
 				}
 				assert.Empty(t, w.told())
 				assert.Empty(t, w.metrics)
@@ -54,9 +51,9 @@ func TestWhatNeedsNoIAMIsDoneQuickly(t *testing.T) {
 		w.serve()
 		time.Sleep(45 * time.Minute)
 		w.did()
-		_, err := w.SyncQuickly(t.Context(), app)
+		_, err := w.syncFast()
 		require.NoError(t, err)
-		assert.Equal(t, "Free Assume Apply", w.did(), "a renewal of a role of one's own")
+		assert.Equal(t, "Assume Apply", w.did(), "a renewal of a role of one's own")
 	})
 }
 
@@ -68,7 +65,7 @@ func TestRemovalsOfANamespaceAreBounded(t *testing.T) {
 		remove := func(namespace string, i int) time.Duration {
 			key := identity.Key{Source: identity.ServiceAccount, Namespace: namespace, Name: fmt.Sprint(i)}
 			w.have[key] = refresh.State{Exists: true, Expiration: time.Now().Add(time.Hour)}
-			again, err := w.Sync(t.Context(), key)
+			again, err := w.syncKey(key)
 			require.NoError(t, err)
 			assert.Equal(t, w.did() != "", again == 0)
 			tries++
@@ -104,7 +101,7 @@ func TestNobodyInTheNamespaceDelaysThatCredentialsAreTakenAway(t *testing.T) {
 		w := newWorld(t)
 		w.serve() // just now, so that this is a repeat
 		for i := range 10 * repeatBurst {
-			w.restores.spendRemoval(identity.Key{Namespace: app.Namespace, Name: fmt.Sprint(i)}, time.Now())
+			w.limits.renewals.TakeShared(identity.Key{Namespace: app.Namespace, Name: fmt.Sprint(i)}, time.Now())
 		}
 		w.did()
 		w.refused = []string{account + "app"}
@@ -117,12 +114,12 @@ func TestAFinalizerThatIsPutOnInALoopIsTakenOffEverSoOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		time.Sleep(time.Hour)
-		for range 10 * budgetBurst {
+		for range 10 * renewalBurst {
 			w.held = true
 			w.serve()
 		}
 		w.asked = nil
-		for range 10 * budgetBurst {
+		for range 10 * renewalBurst {
 			w.held = true
 			w.serve()
 		}
@@ -132,7 +129,7 @@ func TestAFinalizerThatIsPutOnInALoopIsTakenOffEverSoOften(t *testing.T) {
 				deleted++
 			}
 		}
-		assert.LessOrEqual(t, deleted, budgetBurst)
+		assert.LessOrEqual(t, deleted, renewalBurst)
 	})
 }
 
@@ -141,21 +138,21 @@ func TestWithdrawalsDependOnNobodyElse(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
 		for i := range 1000 { // somebody else in the namespace is at it
-			w.restores.spendRemoval(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: fmt.Sprint(i)}, time.Now())
+			w.limits.renewals.TakeShared(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: fmt.Sprint(i)}, time.Now())
 		}
 		time.Sleep(repeatWithin)
 		for i := range 1000 {
-			w.restores.spendRemoval(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: fmt.Sprint(i)}, time.Now())
+			w.limits.renewals.TakeShared(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: fmt.Sprint(i)}, time.Now())
 		}
 		w.did()
 		w.refused = []string{account + "app"}
 		w.serve()
 		assert.Equal(t, "Remove", w.did())
-		for range 2 * budgetBurst {
+		for range 2 * renewalBurst {
 			w.have[app] = refresh.State{Exists: true, RoleARN: account + "app"}
 			w.serve()
 		}
-		assert.Len(t, w.calls, budgetBurst-1, "but its own tries are bounded")
+		assert.Len(t, w.calls, renewalBurst-1, "but its own tries are bounded")
 	})
 }
 
@@ -192,8 +189,8 @@ func TestWhatWaitsForIAMDoesNotPesterSTSMeanwhile(t *testing.T) {
 				w.assumeErr = errors.New("503 Service Unavailable")
 				tries := len(w.assumed)
 				for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
-					again, err := w.SyncQuickly(t.Context(), app) // its turn for IAM does not come
-					require.ErrorIs(t, err, ErrSlow)
+					again, err := w.syncFast() // its turn for IAM does not come
+					require.ErrorIs(t, err, errNeedsIAM)
 					assert.LessOrEqual(t, again, refresh.Patience(time.Now(), w.have[app]))
 					time.Sleep(again)
 				}

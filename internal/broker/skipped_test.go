@@ -13,28 +13,28 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// hidden is a source whose object admission passes over.
-type hidden struct {
+// skipped is a source whose object admission skips.
+type skipped struct {
 	*world
 
 	is  bool
 	err error
 }
 
-func (h *hidden) Hidden(identity.Key) (string, bool) { return "u1", h.is }
+func (h *skipped) Skipped(identity.Key) (string, bool) { return "u1", h.is }
 
-func (h *hidden) Show(context.Context, identity.Key, string) error {
-	h.calls = append(h.calls, "Show")
+func (h *skipped) Unskip(context.Context, identity.Key, string) error {
+	h.calls = append(h.calls, "Unskip")
 	if h.err == nil {
 		h.is = false
 	}
 	return h.err
 }
 
-// newHidden returns a world in which an object that was served is hidden.
-func newHidden(t *testing.T) *hidden {
+// newSkipped returns a world in which an object that was served is hidden.
+func newSkipped(t *testing.T) *skipped {
 	t.Helper()
-	h := &hidden{world: newWorld(t)}
+	h := &skipped{world: newWorld(t)}
 	h.Sources[identity.ServiceAccount] = h
 	h.serve()
 	h.did()
@@ -45,11 +45,11 @@ func newHidden(t *testing.T) *hidden {
 
 func TestWhatAdmissionPassesOverIsShownAndSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHidden(t)
+		h := newSkipped(t)
 		h.serve()
-		assert.Equal(t, "Show", h.did())
-		assert.Equal(t, []event{{true, false, "AdmissionSkipped", wasHidden}}, h.told())
-		assert.Contains(t, h.logged.String(), "admission passed over")
+		assert.Equal(t, "Unskip", h.did())
+		assert.Equal(t, []event{{true, false, "AdmissionSkipped", wasSkipped}}, h.told())
+		assert.Contains(t, h.logged.String(), "admission skipped")
 		h.serve()
 		assert.Empty(t, h.did(), "once")
 		assert.Empty(t, h.told())
@@ -58,38 +58,38 @@ func TestWhatAdmissionPassesOverIsShownAndSaid(t *testing.T) {
 
 func TestWhatIsHiddenIsShownWhateverIsWrongWithTheCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHidden(t)
+		h := newSkipped(t)
 		h.desiredErr = errInvalid
 		_, err := h.sync()
 		require.NoError(t, err)
-		assert.Equal(t, "Show", h.did())
+		assert.Equal(t, "Unskip", h.did())
 	})
 }
 
 func TestWhatCannotBeShownIsServedAndTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHidden(t)
+		h := newSkipped(t)
 		h.err = errors.New("away")
 		time.Sleep(time.Hour)
 		_, err := h.sync()
 		require.ErrorIs(t, err, h.err)
-		assert.Equal(t, "Show Free Assume Apply", h.did())
+		assert.Equal(t, "Unskip Assume Apply", h.did())
 		h.err = nil
 		h.serve()
-		assert.Equal(t, "Show", h.did())
+		assert.Equal(t, "Unskip", h.did())
 	})
 }
 
 func TestWhatIsHiddenInALoopIsHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHidden(t)
-		for range budgetBurst {
+		h := newSkipped(t)
+		for range renewalBurst {
 			h.is = true
 			h.serve()
-			require.Equal(t, "Show", h.did())
+			require.Equal(t, "Unskip", h.did())
 		}
 		h.is = true
-		assert.Equal(t, budgetRefill, h.serve())
+		assert.Equal(t, renewalInterval, h.serve())
 		assert.Empty(t, h.did())
 	})
 }

@@ -1,0 +1,179 @@
+package broker
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+// act does what was decided, and returns when to look again.
+func (b *Broker) act(ctx context.Context, source Source, f facts, d decision) (time.Duration, error) {
+	switch d.do {
+	case forget:
+		b.forget(f.key)
+		return 0, nil
+	case retire:
+		return b.retire(ctx, source, f)
+	case revoke:
+		return b.revoke(ctx, source, f, d.refusal)
+	case refuse:
+		return b.refuse(ctx, source, f, d.refusal)
+	case fail:
+		return b.failed(ctx, source, *f.asked, f, f.unknown)
+	case issue:
+		return b.issue(ctx, source, issuance{want: *f.asked, have: f.have, reason: f.due, role: f.role})
+	case release:
+		return b.release(ctx, source, f)
+	case inspect:
+		return b.inspect(ctx, source, f)
+	case renewLastGood, rest:
+	}
+	return sooner(f.nextRenewal(), f.inspectIn), b.settle(ctx, source, f)
+}
+
+// leaveToIAM leaves what was decided to a worker that may wait for IAM. What can be
+// said without it is said now.
+func (b *Broker) leaveToIAM(ctx context.Context, source Source, f facts, d decision) (Outcome, error) {
+	out := Outcome{NeedsIAM: true}
+	if d.do == retire {
+		b.records.clearFailure(f.key)
+		b.limits.removed.Note(f.key.Namespace, f.now)
+		return out, nil
+	}
+	out.After = f.meanwhile()
+	if d.do == issue {
+		return out, nil
+	}
+	if d.do == release {
+		b.limits.removed.Note(f.key.Namespace, f.now)
+	}
+	return out, b.settle(ctx, source, f)
+}
+
+// settle records that what is asked for is served.
+func (b *Broker) settle(ctx context.Context, source Source, f facts) error {
+	b.records.clearFailure(f.key)
+	return b.report(ctx, source, *f.asked, f.have)
+}
+
+// forget drops what is remembered of an identity that is gone with all it had.
+func (b *Broker) forget(key identity.Key) {
+	if now := time.Now(); b.limits.tried.Within(key, now, triedWithin) {
+		b.limits.removed.Note(key.Namespace, now) // its Secret went with it
+	}
+	b.records.forget(key)
+	b.Secrets.Forget(key)
+	b.Roles.Forget(key)
+}
+
+// retire removes what an identity had that is not asked for any more: its managed
+// role, the Secret, then the finalizer.
+func (b *Broker) retire(ctx context.Context, source Source, f facts) (time.Duration, error) {
+	b.records.clearFailure(f.key)
+	b.limits.removed.Note(f.key.Namespace, f.now)
+	if wait := b.limits.renewals.TakeShared(f.key, f.now); wait > 0 {
+		return wait, nil
+	}
+	// A cache that lacks the object is not proof enough to delete by.
+	released, err := source.Release(ctx, f.key)
+	if err != nil || !released {
+		if err == nil {
+			b.Roles.HasOwner(f.key)
+		}
+		return 0, err
+	}
+	id := f.have.RoleID
+	if f.have.Edited {
+		id = "" // whoever wrote it could keep the role
+	}
+	if again, failed := b.Roles.Release(ctx, f.key, id); again > 0 || failed != nil {
+		return again, failed
+	}
+	if f.have.Exists {
+		if err = b.Secrets.Remove(ctx, f.key); err != nil {
+			return 0, err
+		}
+		level.Info(b.Logger).Log("msg", "credentials removed", "object", f.key, "role", f.have.RoleARN)
+	}
+	if f.roleMayExist {
+		return 0, b.Roles.RemoveFinalizer(ctx, f.key)
+	}
+	return 0, nil
+}
+
+// revoke removes credentials that the object may not have. Nobody else in its
+// namespace can delay that.
+func (b *Broker) revoke(ctx context.Context, source Source, f facts, refusal *identity.InvalidError) (time.Duration, error) {
+	if wait := b.limits.renewals.TakeOwn(f.key, f.now); wait > 0 {
+		return wait, nil
+	}
+	b.recordFailure(*f.asked, f.have, refusal)
+	if err := b.Secrets.Remove(ctx, f.key); err != nil {
+		return 0, err
+	}
+	level.Warn(b.Logger).Log("msg", "credentials revoked", "object", f.key, "role", f.have.RoleARN)
+	return repeatAfter, b.report(ctx, source, *f.asked, refresh.State{})
+}
+
+// refuse reports what no other try mends. A change of the object, or of what it may
+// use, brings it back.
+func (b *Broker) refuse(ctx context.Context, source Source, f facts, refusal *identity.InvalidError) (time.Duration, error) {
+	b.recordFailure(*f.asked, f.have, refusal)
+	return f.untilRefusedAgain(), b.report(ctx, source, *f.asked, f.have)
+}
+
+// untilRefusedAgain is when to look again at an identity of which a change is refused:
+// what was last good has to be renewed.
+func (f facts) untilRefusedAgain() time.Duration {
+	if f.lastGood == nil {
+		return repeatAfter
+	}
+	return min(f.nextRenewal(), repeatAfter)
+}
+
+// renewLastGood renews what credentials were last issued for, while what is asked for
+// since is not served.
+func (b *Broker) renewLastGood(ctx context.Context, source Source, f facts) (time.Duration, error) {
+	if f.refusal != nil {
+		b.recordFailure(*f.asked, f.have, f.refusal)
+	}
+	return b.issue(ctx, source, issuance{want: *f.lastGood, have: f.have, reason: f.lastGoodDue, lastGood: true})
+}
+
+// release releases the managed role of an object that uses another role by now.
+func (b *Broker) release(ctx context.Context, source Source, f facts) (time.Duration, error) {
+	b.records.clearFailure(f.key)
+	b.limits.removed.Note(f.key.Namespace, f.now)
+	next := f.nextRenewal() // no work at IAM delays a renewal
+	if wait := b.limits.renewals.TakeShared(f.key, f.now); wait > 0 {
+		return sooner(wait, next), nil
+	}
+	if again, err := b.Roles.Release(ctx, f.key, ""); again > 0 || err != nil {
+		return sooner(again, next), err
+	}
+	if err := b.Roles.RemoveFinalizer(ctx, f.key); err != nil {
+		return next, err
+	}
+	return next, b.settle(ctx, source, f)
+}
+
+// inspect has the managed role inspected for drift. Credentials of one that was gone
+// and was made anew are issued anew.
+func (b *Broker) inspect(ctx context.Context, source Source, f facts) (time.Duration, error) {
+	if err := b.settle(ctx, source, f); err != nil {
+		return f.nextRenewal(), err
+	}
+	again, created, err := b.Roles.Inspect(ctx, *f.asked, f.have.RoleID)
+	if err != nil {
+		b.recordFailure(*f.asked, f.have, err)
+		return f.nextRenewal(), err
+	}
+	if created {
+		return b.issue(ctx, source, issuance{want: *f.asked, have: f.have, reason: refresh.SpecChanged, role: fromMemory})
+	}
+	return sooner(f.nextRenewal(), again), nil
+}

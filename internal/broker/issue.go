@@ -1,0 +1,172 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/limit"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+// confirmAfter is when to look again after a Secret was written. Its own event brings
+// the identity back before that, behind those that still have nothing; this is for the
+// case that the event does not come. It is longer than the store of Secrets believes
+// its own write without having seen it.
+const confirmAfter = 35 * time.Second
+
+// issuance is one issue of credentials.
+type issuance struct {
+	want   identity.Desired
+	have   refresh.State
+	reason refresh.Reason
+	// role says where a managed role is taken from.
+	role roleFrom
+	// lastGood says that this is not what is asked for by now.
+	lastGood bool
+}
+
+// issue gets new credentials and stores them. What is there stays if that fails.
+func (b *Broker) issue(ctx context.Context, source Source, i issuance) (time.Duration, error) {
+	key, start := i.want.Key, time.Now()
+	// All reasons can be brought about at will, NearExpiry by a forged expiration. What
+	// does run out never exhausts the limit.
+	if wait := b.limits.renewals.Take(key, start); wait > 0 {
+		return wait, nil
+	}
+	if b.isRepeat(i, start) {
+		ctx = limit.Repeats(ctx, key.Namespace)
+	}
+	b.limits.tried.Note(key, start)
+	creds, created, err := b.obtain(ctx, &i)
+	if i.have.Unreadable != "" {
+		b.Events.Warn(i.want, false, api.ReadSecretFailed, fmt.Sprintf(
+			"Failed to parse expirary time '%s' from secret %s/%s: not a time", i.have.Unreadable, key.Namespace, i.want.SecretName))
+	}
+	if retry, settling := b.Roles.Settling(key); err != nil && settling && isSettling(i.want, err) {
+		level.Debug(b.Logger).Log("msg", "the new role is not ready yet", "object", key, "err", err)
+		return retry, nil
+	}
+	b.Metrics.ObserveRefresh(string(i.want.Source), string(i.reason), result(err), time.Since(start))
+	if err != nil {
+		return b.notIssued(ctx, source, i, err)
+	}
+	if !i.lastGood {
+		b.records.clearFailure(key)
+	}
+	b.limits.renewals.Served(key, time.Now())
+	b.recordIssued(i.want, creds, created)
+	level.Info(b.Logger).Log("msg", "credentials written", "object", key, "role", creds.RoleARN,
+		"reason", i.reason, "expire", creds.Expiration.Format(time.RFC3339))
+	return confirmAfter, nil
+}
+
+// obtain gets credentials and writes them to the Secret.
+func (b *Broker) obtain(ctx context.Context, i *issuance) (creds identity.Credentials, created bool, err error) {
+	if err = b.Secrets.Free(ctx, i.want); err != nil {
+		return creds, false, err
+	}
+	if i.want.Managed != nil {
+		err = b.provideRole(ctx, i)
+	} else {
+		i.want.Proven, err = b.checkExternalID(ctx, i.want)
+	}
+	if err != nil {
+		return creds, false, err
+	}
+	if creds, err = b.Sessions.Assume(ctx, i.want); err != nil {
+		return creds, false, notAssumed(i.want, err)
+	}
+	assumed, err := identity.ParseRole(creds.RoleARN)
+	if err != nil {
+		return creds, false, notAssumed(i.want, err)
+	}
+	// The rules may have changed meanwhile.
+	if err = b.permitted(ctx, i.want.Key, assumed); err != nil {
+		return creds, false, notAssumed(i.want, err)
+	}
+	if err = b.confirmExternalID(ctx, i.want, creds.RoleARN); err != nil {
+		return creds, false, err
+	}
+	_, created, err = b.Secrets.Apply(ctx, i.want, creds)
+	return creds, created, err
+}
+
+// provideRole fills in the managed role.
+func (b *Broker) provideRole(ctx context.Context, i *issuance) error {
+	named, isManaged, err := b.namedRole(ctx, i.want.Key, i.have)
+	if err != nil {
+		return notAssumed(i.want, err)
+	}
+	switch i.role {
+	case fromSecret:
+		i.want.Role, i.want.RoleID = named, i.have.RoleID
+		return nil
+	case fromMemory:
+		if role, recent := b.Roles.Recent(i.want); recent {
+			i.want.Role, i.want.RoleID = role.ARN, role.ID
+			return nil
+		}
+	case fromIAM:
+	}
+	role, err := b.Roles.Ensure(ctx, i.want, i.have.RoleID)
+	if step, failed := errors.AsType[*identity.StepError](err); failed && step.Reason == api.ProvisionFailed &&
+		isManaged && i.reason == refresh.NearExpiry {
+		i.want.Role, i.want.RoleID = named, i.have.RoleID
+		return nil // the role may be well although IAM is not
+	}
+	if err != nil && !role.Created {
+		return err
+	}
+	i.want.Role, i.want.RoleID = role.ARN, role.ID
+	return err
+}
+
+// notIssued records that an issue failed.
+func (b *Broker) notIssued(ctx context.Context, source Source, i issuance, err error) (time.Duration, error) {
+	f := facts{now: time.Now(), refreshLimit: b.RefreshLimit, asked: &i.want, have: i.have, lastGood: lastGood(i.want, i.have)}
+	if refusal, is := errors.AsType[*identity.InvalidError](err); is && !i.lastGood {
+		return b.refuse(ctx, source, f, refusal)
+	}
+	if reasonOf(err) == api.ExternalIDNotEnforced && b.revokesUnenforced(i.want, i.have) {
+		b.recordFailure(i.want, i.have, err)
+		err = errors.Join(err, b.Secrets.Remove(ctx, i.want.Key))
+		f.have = refresh.State{}
+		return 0, errors.Join(err, b.report(ctx, source, i.want, f.have))
+	}
+	return b.failed(ctx, source, i.want, f, err)
+}
+
+// failed records a failure that another try may mend.
+func (b *Broker) failed(ctx context.Context, source Source, want identity.Desired, f facts, err error) (time.Duration, error) {
+	b.recordFailure(want, f.have, err)
+	return f.patience(), errors.Join(err, b.report(ctx, source, want, f.have))
+}
+
+// isSettling returns whether an error is one that a new managed role brings about by
+// itself: IAM does not show it everywhere yet, or STS does not know it. Whatever else
+// goes wrong meanwhile is for somebody to mend.
+func isSettling(want identity.Desired, err error) bool {
+	if want.Managed == nil {
+		return false
+	}
+	step, is := errors.AsType[*identity.StepError](err)
+	return is && step.Soon || errors.Is(err, identity.ErrNotAssumable)
+}
+
+// notAssumed says that there are no credentials for want.
+func notAssumed(want identity.Desired, err error) error {
+	if _, is := errors.AsType[*identity.InvalidError](err); is {
+		return err
+	}
+	return &identity.StepError{
+		Reason:  api.GetCredentialsFailed,
+		Message: fmt.Sprintf("Failed to get credentials for role '%s': %v", want.Role, err),
+		Err:     err,
+	}
+}

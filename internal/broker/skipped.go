@@ -1,0 +1,47 @@
+package broker
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// A Skipper is a Source of which the admission policy can skip objects by mistake.
+type Skipper interface {
+	// Skipped returns, from a cache, whether admission skips the pods of an object that
+	// asks for an identity, and the object's UID.
+	Skipped(key identity.Key) (uid string, is bool)
+	// Unskip removes the label by which admission skips the object.
+	Unskip(ctx context.Context, key identity.Key, uid string) error
+}
+
+const wasSkipped = "the label iam.amazonaws.com/requests=none was on this ServiceAccount, although it asks for a role, so the admission policy " +
+	"gave its pods no credentials: it was annotated or labelled while that policy was not in force. The label was taken off. " +
+	"Pods that were created meanwhile and have no volume aws-iam-credentials have to be created anew"
+
+// unskip has admission see an object, whatever is wrong with its credentials, and
+// returns how long to wait where it is labelled in a loop.
+func (b *Broker) unskip(ctx context.Context, key identity.Key) (time.Duration, error) {
+	source, is := b.Sources[key.Source].(Skipper)
+	if !is {
+		return 0, nil
+	}
+	uid, is := source.Skipped(key)
+	if !is {
+		return 0, nil
+	}
+	if wait := b.limits.writes.Take(key, time.Now()); wait > 0 {
+		return wait, nil
+	}
+	if err := source.Unskip(ctx, key, uid); err != nil {
+		return 0, err
+	}
+	b.limits.writes.Served(key, time.Now())
+	level.Warn(b.Logger).Log("msg", "admission skipped the pods of a ServiceAccount that asks for a role", "object", key)
+	b.Events.Warn(identity.Desired{Key: key, UID: uid}, false, api.AdmissionSkipped, wasSkipped)
+	return 0, nil
+}

@@ -1,0 +1,57 @@
+package events
+
+import (
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/limit"
+)
+
+// How many events are recorded: of one identity a few different ones at once, and of
+// all identities of a namespace together what the queue of events can carry. That is
+// one for all, and what does not fit is lost, whosever it is.
+const (
+	identityBurst    = 5
+	identityInterval = 20 * time.Second // for one more
+
+	namespaceBurst    = 100
+	namespaceInterval = 100 * time.Millisecond
+
+	maxIdentities = 1 << 15
+	maxNamespaces = 1 << 12
+)
+
+// Limits bound how many events are recorded. Create them with NewLimits.
+type Limits struct {
+	identities *limit.Keyed[identity.Key]
+	namespaces *limit.Grouped[identity.Key]
+}
+
+// NewLimits returns Limits that nothing was recorded under.
+func NewLimits() Limits {
+	namespace := func(key identity.Key) string { return key.Namespace }
+	return Limits{
+		identities: limit.NewKeyed[identity.Key](rate.Every(identityInterval), identityBurst, maxIdentities),
+		namespaces: limit.NewGrouped(namespace, rate.Every(namespaceInterval), namespaceBurst, maxNamespaces, maxIdentities),
+	}
+}
+
+// Take returns 0 if one more event of an identity may be recorded, or how long to wait
+// for that.
+func (l Limits) Take(key identity.Key, now time.Time) time.Duration {
+	if wait := l.identities.Delay(key, now); wait > 0 {
+		return wait
+	}
+	if wait := l.namespaces.Take(key, now); wait > 0 {
+		return wait
+	}
+	return l.identities.Take(key, now)
+}
+
+// Allow returns whether one more event that nobody waits for may be recorded in a
+// namespace.
+func (l Limits) Allow(namespace string, now time.Time) bool {
+	return l.namespaces.Allow(namespace, now)
+}

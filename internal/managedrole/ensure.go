@@ -1,0 +1,91 @@
+package managedrole
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// Ensure makes the role of want be there and match. id is its unique ID by the Secret,
+// "" if that is not known. Beside an error it returns a role that was made but could
+// not be finished.
+func (m *Manager) Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
+	// The finalizer first: there may never be a role that nobody would delete.
+	if err := m.Finalizers.AddFinalizer(ctx, want); err != nil {
+		return identity.Role{}, &identity.StepError{
+			Reason: api.ProvisionFailed, Message: fmt.Sprintf("Failed to hold the ServiceAccount: %v", err), Err: err,
+		}
+	}
+	role, err := m.ensure(ctx, want, id)
+	if err != nil && !role.Created {
+		return role, err
+	}
+	m.recordChange(want, role)
+	m.remember(want, role, err == nil)
+	return role, err
+}
+
+// ensure is Ensure but for the finalizer and what is said and remembered of a change.
+// The ID of a role that somebody deleted is forgotten before there is another: after a
+// crash the new one would be taken for a stranger's.
+func (m *Manager) ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
+	role, err := m.IAM.Ensure(ctx, want, m.ID(want.Key, id))
+	m.warnOutdated(want, role)
+	if !errors.Is(err, identity.ErrRoleGone) {
+		return role, err
+	}
+	if err = m.Secrets.ForgetRole(ctx, want.Key); err != nil {
+		return role, err
+	}
+	// That there was a role is remembered: it may only be out of sight.
+	m.update(want.Key, func(r *record) { r.role.ID, r.hash = "", "" })
+	return m.IAM.Ensure(ctx, want, "")
+}
+
+// recordChange records that a role was made or changed.
+func (m *Manager) recordChange(want identity.Desired, role identity.Role) {
+	m.recordRenewedTrust(want, role)
+	known := m.record(want.Key)
+	unfinished := known.ensured && known.hash == ""
+	switch changed := strings.Join(role.Changed, ", "); {
+	case role.Created:
+		m.Events.Normal(want, api.RoleCreated, fmt.Sprintf("Created role '%s'", role.ARN))
+		level.Info(m.Logger).Log("msg", "role created", "object", want.Key, "role", role.ARN)
+	case changed != "" && !unfinished: // to finish it is no update
+		m.Events.Normal(want, api.RoleUpdated, fmt.Sprintf("Updated role '%s': %s", role.ARN, changed))
+		level.Info(m.Logger).Log("msg", "role updated", "object", want.Key, "role", role.ARN, "changed", changed)
+	}
+}
+
+// recordRenewedTrust records that a trust policy of an earlier version was renewed.
+func (m *Manager) recordRenewedTrust(want identity.Desired, role identity.Role) {
+	if !role.Renewed {
+		return
+	}
+	m.Events.Normal(want, api.RoleUpdated,
+		fmt.Sprintf("Updated role '%s': its trust policy demands this ServiceAccount's session name, and refuses the tags of EKS Pod Identity", role.ARN))
+	level.Info(m.Logger).Log("msg", "trust policy renewed", "object", want.Key, "role", role.ARN)
+}
+
+// repeatOutdated is how often the Warning of an outdated trust policy is repeated.
+// Inspections come up to a tenth earlier than their interval, which may be an hour.
+const repeatOutdated = time.Hour * 9 / 10
+
+// warnOutdated warns that a trust policy was left as an earlier version made it, and
+// why. The identity is served as before, so that is no failure of it.
+func (m *Manager) warnOutdated(want identity.Desired, role identity.Role) {
+	now := time.Now()
+	if at := m.record(want.Key).outdatedAt; role.Kept == "" || !at.IsZero() && now.Sub(at) < repeatOutdated {
+		return
+	}
+	m.update(want.Key, func(r *record) { r.outdatedAt = now })
+	level.Warn(m.Logger).Log("msg", "trust policy not renewed", "object", want.Key, "role", role.ARN, "reason", role.Kept)
+	m.Events.Warn(want, false, api.TrustPolicyOutdated, role.Kept)
+}

@@ -1,0 +1,113 @@
+package managedrole
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// confirmAfter is how long after drift was first seen a second inspection counts: IAM
+// may for some seconds show what is no longer so.
+const confirmAfter = 20 * time.Second
+
+// InspectIn returns how long it is until the role is to be inspected for drift, 0 or
+// less if that is due. It returns false if roles are not inspected. Roles that are
+// new to the process are spread over the interval.
+func (m *Manager) InspectIn(key identity.Key) (wait time.Duration, is bool) {
+	if m.DriftInterval == 0 || m.IAM.Disabled() != nil {
+		return 0, false
+	}
+	now := time.Now()
+	m.update(key, func(r *record) {
+		if r.inspectAt.IsZero() {
+			r.inspectAt = now.Add(rand.N(m.DriftInterval)) //nolint:gosec // jitter needs no secret randomness
+		}
+		wait = r.inspectAt.Sub(now)
+	})
+	return wait, true
+}
+
+// Inspect corrects what somebody else changed of a role, once it has been seen twice.
+// It returns when to inspect it again, and whether the role was gone and was made
+// anew, so that its credentials are worth nothing any more.
+func (m *Manager) Inspect(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
+	suspect := m.record(want.Key).suspect
+	role, err := m.IAM.Differs(ctx, want, m.ID(want.Key, id))
+	m.warnOutdated(want, role)
+	switch {
+	case err != nil:
+		return 0, false, err
+	case len(role.Changed) == 0 && role.Renewed:
+		return m.renewTrust(ctx, want, id)
+	case len(role.Changed) == 0:
+		return m.planNext(want.Key), false, nil
+	case !suspect:
+		m.plan(want.Key, confirmAfter, true)
+		return confirmAfter, false, nil
+	}
+	return m.correct(ctx, want, id)
+}
+
+// renewTrust renews the trust policy of a role that an earlier version made. That is
+// no drift, so it needs no second inspection. Sessions keep their names, so no
+// credentials have to be renewed.
+func (m *Manager) renewTrust(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
+	role, err := m.ensure(ctx, want, id)
+	m.recordChange(want, role)
+	if err != nil {
+		return 0, false, err
+	}
+	return m.planNext(want.Key), false, nil
+}
+
+// correct makes a role match again, with an event and a count for each thing that
+// somebody else had changed.
+func (m *Manager) correct(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
+	role, err := m.ensure(ctx, want, id)
+	if role.Created {
+		role.Changed = []string{"role"}
+	}
+	// The tag with the cluster's UID is missing on roles from before there was one.
+	role.Changed = slices.DeleteFunc(role.Changed, func(kind string) bool { return kind == identity.ClusterUIDKind })
+	for _, kind := range role.Changed {
+		m.Metrics.ObserveDrift(kind)
+		m.Events.Warn(want, false, api.RoleDriftCorrected, fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role.ARN, kind))
+	}
+	m.recordRenewedTrust(want, role)
+	if len(role.Changed) > 0 {
+		level.Warn(m.Logger).Log("msg", "role drift corrected", "object", want.Key, "role", role.ARN, "changed", strings.Join(role.Changed, ","))
+	}
+	if role.Created {
+		m.remember(want, role, err == nil)
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	return m.planNext(want.Key), role.Created, nil
+}
+
+// planNext plans the next inspection of a role that matches.
+func (m *Manager) planNext(key identity.Key) time.Duration {
+	wait := jittered(m.DriftInterval)
+	m.plan(key, wait, false)
+	return wait
+}
+
+func (m *Manager) plan(key identity.Key, wait time.Duration, suspect bool) {
+	at := time.Now().Add(wait)
+	m.update(key, func(r *record) { r.inspectAt, r.suspect = at, suspect })
+}
+
+// jittered returns an interval, or up to a tenth less, so that what began together
+// does not stay together.
+func jittered(interval time.Duration) time.Duration {
+	return interval - rand.N(interval/10+1) //nolint:gosec // jitter needs no secret randomness
+}

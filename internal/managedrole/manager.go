@@ -1,0 +1,88 @@
+// Package managedrole manages the life of the IAM roles that the controller makes:
+// they are ensured, inspected for drift, deleted or retained, and swept where
+// they were orphaned. How a role is made to match is for the package iamprovision.
+package managedrole
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// Config is what a Manager works with.
+type Config struct {
+	IAM        IAM
+	Finalizers Finalizers
+	Secrets    Secrets
+	Events     Events
+	Metrics    Metrics
+	Logger     log.Logger
+	// ReadyTimeout is how long a new role may take until it can be assumed.
+	ReadyTimeout time.Duration
+	// DriftInterval is how often a role is inspected, 0 for never.
+	DriftInterval time.Duration
+	// SweepInterval is how often orphaned roles are looked for, 0 for never.
+	SweepInterval time.Duration
+	// Namespace is the only one that is served, "" for all.
+	Namespace string
+}
+
+// A Manager manages roles. Methods for one identity are called by one goroutine at a
+// time. Create it with New.
+type Manager struct {
+	Config
+
+	mu      sync.Mutex
+	records map[identity.Key]record
+	// leadsSince is when this replica became the leader, and began to remember.
+	leadsSince time.Time
+}
+
+// New returns a Manager.
+func New(config Config) *Manager {
+	return &Manager{Config: config, records: map[identity.Key]record{}}
+}
+
+// Begin forgets everything: this replica leads from now on, and what the leader
+// before it did a moment ago is not known here.
+func (m *Manager) Begin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.records, m.leadsSince = map[identity.Key]record{}, time.Now()
+}
+
+// Forget drops what is remembered of an identity that is gone with its role.
+func (m *Manager) Forget(key identity.Key) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.records, key)
+}
+
+// Disabled returns an error if no roles are made.
+func (m *Manager) Disabled() error { return m.IAM.Disabled() }
+
+// Reference returns the role of an identity, whether or not it is there. It asks AWS
+// for the controller's own account at most.
+func (m *Manager) Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error) {
+	return m.IAM.Reference(ctx, key)
+}
+
+// MayExist returns, without a call, whether a role may have been made for an
+// identity: also where somebody removed the finalizer.
+func (m *Manager) MayExist(key identity.Key) bool {
+	if key.Source != identity.ServiceAccount {
+		return false
+	}
+	_, present, _ := m.Finalizers.Finalizer(key)
+	known := m.record(key)
+	return present || known.ensured || known.orphanID != ""
+}
+
+// RemoveFinalizer lets the object of a role that is gone be deleted.
+func (m *Manager) RemoveFinalizer(ctx context.Context, key identity.Key) error {
+	return m.Finalizers.RemoveFinalizer(ctx, key)
+}

@@ -1,0 +1,104 @@
+package managedrole
+
+import (
+	"cmp"
+	"time"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// record is what is remembered of the role of one identity. The zero value is for one
+// of which nothing is known.
+type record struct {
+	// ensured says that this process made the role, or made it match.
+	ensured bool
+	// role is what was ensured; its ID is "" once it is known to be gone.
+	role identity.Role
+	// hash is what the role was ensured for, "" for one that is not finished.
+	hash string
+	// changedAt is when it was made or changed: IAM shows that, and STS takes it into
+	// account, only after some seconds. See
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency.
+	changedAt time.Time
+
+	// inspectAt is when the role is to be inspected, the zero Time if that is not
+	// planned yet. suspect says that it differed the last time.
+	inspectAt time.Time
+	suspect   bool
+
+	// outdatedAt is when its trust policy was last said to be outdated.
+	outdatedAt time.Time
+	// orphanID is its unique ID by a sweep that found no owner.
+	orphanID string
+}
+
+// changedWithin returns whether the role is known to have changed less than d ago.
+func (r record) changedWithin(now time.Time, d time.Duration) bool {
+	return r.ensured && now.Sub(r.changedAt) < d
+}
+
+func (m *Manager) record(key identity.Key) record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.records[key]
+}
+
+func (m *Manager) update(key identity.Key, change func(*record)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.records[key]
+	change(&known)
+	m.records[key] = known
+}
+
+// remember remembers a role that was ensured for want.
+func (m *Manager) remember(want identity.Desired, role identity.Role, finished bool) {
+	m.update(want.Key, func(r *record) {
+		r.ensured, r.role, r.hash, r.changedAt = true, role, "", role.Since
+		if finished {
+			r.hash = want.SpecHash()
+		}
+		if role.Created || len(role.Changed) > 0 {
+			r.changedAt = time.Now()
+		}
+	})
+}
+
+// ID returns the unique ID of a role: the one that is remembered, or else the given
+// one.
+func (m *Manager) ID(key identity.Key, otherwise string) string {
+	return cmp.Or(m.record(key).role.ID, otherwise)
+}
+
+// Recent returns the role if it was ensured for want a short while ago, so that IAM
+// need not be asked again.
+func (m *Manager) Recent(want identity.Desired) (identity.Role, bool) {
+	r := m.record(want.Key)
+	return r.role, r.hash == want.SpecHash() && r.changedWithin(time.Now(), m.ReadyTimeout)
+}
+
+// Ensured returns whether this process ensured a role of the identity.
+func (m *Manager) Ensured(key identity.Key) bool { return m.record(key).ensured }
+
+// Settling returns when to try again what failed for a role that changed so recently
+// that IAM and STS may not agree on it yet: after half as long as that has taken so
+// far. It returns false for any other role.
+func (m *Manager) Settling(key identity.Key) (retry time.Duration, is bool) {
+	r, now := m.record(key), time.Now()
+	if !r.changedWithin(now, m.ReadyTimeout) {
+		return 0, false
+	}
+	return max(time.Second, min(now.Sub(r.changedAt)/2, 10*time.Second)), true
+}
+
+// unseen returns for how long a role that IAM does not show may be there all the
+// same: it was made a short while ago, or may have been by the leader before this one.
+func (m *Manager) unseen(key identity.Key) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	since := m.leadsSince
+	if r := m.records[key]; r.ensured && r.changedAt.After(since) {
+		since = r.changedAt
+	}
+	return max(0, m.ReadyTimeout-time.Since(since))
+}
