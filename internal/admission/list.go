@@ -6,9 +6,9 @@ import (
 	"errors"
 	"strings"
 
-	"kube-aws-iam-controller/internal/api"
-
 	corev1 "k8s.io/api/core/v1"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // A list is a JSON array of T, of whose items only that is kept which decides

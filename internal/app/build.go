@@ -22,6 +22,7 @@ import (
 	"kube-aws-iam-controller/internal/broker"
 	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/events"
+	"kube-aws-iam-controller/internal/externalid"
 	"kube-aws-iam-controller/internal/iamprovision"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/kube"
@@ -31,6 +32,7 @@ import (
 	"kube-aws-iam-controller/internal/queue"
 	"kube-aws-iam-controller/internal/secrets"
 	"kube-aws-iam-controller/internal/serviceaccount"
+	"kube-aws-iam-controller/internal/status"
 	"kube-aws-iam-controller/internal/sts"
 	"kube-aws-iam-controller/internal/telemetry"
 	"kube-aws-iam-controller/internal/trust"
@@ -101,8 +103,9 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 	})
 	c.broker = broker.New(broker.Config{
 		Sources: sources, Rules: c.rules, Sessions: sessions, Roles: c.roles, Secrets: c.store,
-		Events: reporter, Metrics: c.metrics, Logger: c.logger,
-		RefreshLimit: c.config.RefreshLimit, RequireExternalID: c.config.RequireExternalID,
+		ExternalIDs: externalid.New(sessions, c.config.RequireExternalID, c.logger),
+		Status:      status.New(reporter, c.logger), Metrics: c.metrics, Logger: c.logger,
+		RefreshLimit: c.config.RefreshLimit,
 	})
 	settings := queueOf(c.broker, iamWorkers(c.config))
 	settings.Metrics = queueMetrics

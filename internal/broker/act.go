@@ -8,6 +8,7 @@ import (
 
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
+	"kube-aws-iam-controller/internal/status"
 )
 
 // act does what was decided, and returns when to look again.
@@ -40,7 +41,7 @@ func (b *Broker) act(ctx context.Context, source Source, f facts, d decision) (t
 func (b *Broker) leaveToIAM(ctx context.Context, source Source, f facts, d decision) (Outcome, error) {
 	out := Outcome{NeedsIAM: true}
 	if d.do == retire {
-		b.records.clearFailure(f.key)
+		b.Status.Clear(f.key)
 		b.limits.removed.Note(f.key.Namespace, f.now)
 		return out, nil
 	}
@@ -56,8 +57,8 @@ func (b *Broker) leaveToIAM(ctx context.Context, source Source, f facts, d decis
 
 // settle records that what is asked for is served.
 func (b *Broker) settle(ctx context.Context, source Source, f facts) error {
-	b.records.clearFailure(f.key)
-	return b.report(ctx, source, *f.asked, f.have)
+	b.Status.Clear(f.key)
+	return b.Status.Report(ctx, source, *f.asked, f.have)
 }
 
 // forget drops what is remembered of an identity that is gone with all it had.
@@ -65,7 +66,8 @@ func (b *Broker) forget(key identity.Key) {
 	if now := time.Now(); b.limits.tried.Within(key, now, triedWithin) {
 		b.limits.removed.Note(key.Namespace, now) // its Secret went with it
 	}
-	b.records.forget(key)
+	b.Status.Clear(key)
+	b.ExternalIDs.Forget(key)
 	b.Secrets.Forget(key)
 	b.Roles.Forget(key)
 }
@@ -73,7 +75,7 @@ func (b *Broker) forget(key identity.Key) {
 // retire removes what an identity had that is not asked for any more: its managed
 // role, the Secret, then the finalizer.
 func (b *Broker) retire(ctx context.Context, source Source, f facts) (time.Duration, error) {
-	b.records.clearFailure(f.key)
+	b.Status.Clear(f.key)
 	b.limits.removed.Note(f.key.Namespace, f.now)
 	if wait := b.limits.renewals.TakeShared(f.key, f.now); wait > 0 {
 		return wait, nil
@@ -111,42 +113,42 @@ func (b *Broker) revoke(ctx context.Context, source Source, f facts, refusal *id
 	if wait := b.limits.renewals.TakeOwn(f.key, f.now); wait > 0 {
 		return wait, nil
 	}
-	b.recordFailure(*f.asked, f.have, refusal)
+	b.Status.RecordFailure(*f.asked, f.have, refusal)
 	if err := b.Secrets.Remove(ctx, f.key); err != nil {
 		return 0, err
 	}
 	level.Warn(b.Logger).Log("msg", "credentials revoked", "object", f.key, "role", f.have.RoleARN)
-	return repeatAfter, b.report(ctx, source, *f.asked, refresh.State{})
+	return status.RepeatAfter, b.Status.Report(ctx, source, *f.asked, refresh.State{})
 }
 
 // refuse reports what no other try mends. A change of the object, or of what it may
 // use, brings it back.
 func (b *Broker) refuse(ctx context.Context, source Source, f facts, refusal *identity.InvalidError) (time.Duration, error) {
-	b.recordFailure(*f.asked, f.have, refusal)
-	return f.untilRefusedAgain(), b.report(ctx, source, *f.asked, f.have)
+	b.Status.RecordFailure(*f.asked, f.have, refusal)
+	return f.untilRefusedAgain(), b.Status.Report(ctx, source, *f.asked, f.have)
 }
 
 // untilRefusedAgain is when to look again at an identity of which a change is refused:
 // what was last good has to be renewed.
 func (f facts) untilRefusedAgain() time.Duration {
 	if f.lastGood == nil {
-		return repeatAfter
+		return status.RepeatAfter
 	}
-	return min(f.nextRenewal(), repeatAfter)
+	return min(f.nextRenewal(), status.RepeatAfter)
 }
 
 // renewLastGood renews what credentials were last issued for, while what is asked for
 // since is not served.
 func (b *Broker) renewLastGood(ctx context.Context, source Source, f facts) (time.Duration, error) {
 	if f.refusal != nil {
-		b.recordFailure(*f.asked, f.have, f.refusal)
+		b.Status.RecordFailure(*f.asked, f.have, f.refusal)
 	}
 	return b.issue(ctx, source, issuance{want: *f.lastGood, have: f.have, reason: f.lastGoodDue, lastGood: true})
 }
 
 // release releases the managed role of an object that uses another role by now.
 func (b *Broker) release(ctx context.Context, source Source, f facts) (time.Duration, error) {
-	b.records.clearFailure(f.key)
+	b.Status.Clear(f.key)
 	b.limits.removed.Note(f.key.Namespace, f.now)
 	next := f.nextRenewal() // no work at IAM delays a renewal
 	if wait := b.limits.renewals.TakeShared(f.key, f.now); wait > 0 {
@@ -169,7 +171,7 @@ func (b *Broker) inspect(ctx context.Context, source Source, f facts) (time.Dura
 	}
 	again, created, err := b.Roles.Inspect(ctx, *f.asked, f.have.RoleID)
 	if err != nil {
-		b.recordFailure(*f.asked, f.have, err)
+		b.Status.RecordFailure(*f.asked, f.have, err)
 		return f.nextRenewal(), err
 	}
 	if created {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-kit/log"
 
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/status"
 )
 
 // Config is what a Broker works with.
@@ -23,14 +24,13 @@ type Config struct {
 	Sessions Sessions
 	Roles    ManagedRoles
 	Secrets  Secrets
-	Events   Events
-	Metrics  Metrics
-	Logger   log.Logger
+	// ExternalIDs checks existing roles.
+	ExternalIDs ExternalIDs
+	Status      *status.Recorder
+	Metrics     Metrics
+	Logger      log.Logger
 	// RefreshLimit is how long before they run out credentials are renewed.
 	RefreshLimit time.Duration
-	// RequireExternalID says which existing roles are used only if they refuse
-	// another external ID.
-	RequireExternalID identity.ExternalIDCheck
 }
 
 // A Broker serves identities. Syncs of one identity do not overlap. Create it with
@@ -38,20 +38,20 @@ type Config struct {
 type Broker struct {
 	Config
 
-	records *records
-	limits  limits
+	limits limits
 }
 
 // New returns a Broker.
 func New(config Config) *Broker {
-	return &Broker{Config: config, records: newRecords(), limits: newLimits()}
+	return &Broker{Config: config, limits: newLimits()}
 }
 
 // Begin forgets everything: this replica leads from now on. It is called before
 // anything is synced.
 func (b *Broker) Begin() {
 	b.Roles.Begin()
-	b.records.begin()
+	b.ExternalIDs.Begin()
+	b.Status.Begin()
 	b.limits = newLimits()
 }
 
@@ -90,7 +90,7 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key, mayUseIAM bool) (Ou
 	out.After = sooner(out.After, wait)
 	wait, labels := b.relabel(ctx, key) // after a renewal, which writes labels, too
 	out.After = sooner(sooner(out.After, wait), b.warn(key))
-	out.After = sooner(out.After, b.untold(key))
+	out.After = sooner(out.After, b.Status.Unrecorded(key))
 	return out, errors.Join(err, labels, skipped)
 }
 

@@ -50,7 +50,7 @@ func TestFreshCredentialsAreLeftAloneAndReported(t *testing.T) {
 		assert.Equal(t, identity.Status{
 			RoleARN: account + "app", Expiration: time.Now().Add(time.Hour).UTC(), Generation: 7, Ready: true,
 			Reason: "CredentialsIssued", Message: "the Secret holds valid credentials and they are kept fresh",
-		}, w.status())
+		}, w.shown())
 	})
 }
 
@@ -147,21 +147,21 @@ func TestAFailedRenewalKeepsWhatIsThere(t *testing.T) {
 		assert.Equal(t, []string{"serviceaccount NearExpiry error"}, w.metrics)
 		assert.Equal(t, identity.Status{
 			RoleARN: before.RoleARN, Expiration: before.Expiration, Ready: true, Reason: "GetCredentialsFailed", Message: message,
-		}, w.status())
+		}, w.shown())
 		assert.Equal(t, Degraded, w.state())
 
 		time.Sleep(20 * time.Minute)
 		again, err = w.sync()
 		require.Error(t, err)
 		assert.Zero(t, again, "nothing is left to save: the usual back-off")
-		assert.False(t, w.status().Ready)
+		assert.False(t, w.shown().Ready)
 		assert.Equal(t, Failed, w.state())
 
 		w.assumeErr = nil
 		w.serve()
 		assert.Equal(t, Ready, w.state())
 		w.serve()
-		assert.Equal(t, "CredentialsIssued", w.status().Reason)
+		assert.Equal(t, "CredentialsIssued", w.shown().Reason)
 	})
 }
 
@@ -189,7 +189,7 @@ func TestAFailedStepIsReportedUnderItsReason(t *testing.T) {
 				assert.Zero(t, again)
 				assert.Equal(t, tc.calls, w.did(), "a taken name spends no call to STS")
 				assert.Equal(t, []event{{warning: true, waiting: true, reason: tc.reason, message: err.Error()}}, w.told())
-				assert.Equal(t, identity.Status{Reason: tc.reason, Message: err.Error()}, w.status())
+				assert.Equal(t, identity.Status{Reason: tc.reason, Message: err.Error()}, w.shown())
 				assert.Equal(t, []string{"serviceaccount Missing error"}, w.metrics)
 				assert.Equal(t, Failed, w.state())
 			})
@@ -252,9 +252,9 @@ func TestAnInvalidObjectWithoutCredentialsWaitsForItsAuthor(t *testing.T) {
 				assert.Empty(t, w.did())
 				assert.Empty(t, w.metrics)
 				assert.Equal(t, have, w.have[app])
-				assert.Equal(t, "InvalidAnnotation", w.status().Reason)
-				assert.Equal(t, errInvalid.Message, w.status().Message)
-				assert.False(t, w.status().Ready)
+				assert.Equal(t, "InvalidAnnotation", w.shown().Reason)
+				assert.Equal(t, errInvalid.Message, w.shown().Message)
+				assert.False(t, w.shown().Ready)
 				assert.Equal(t, Failed, w.state())
 			})
 		})
@@ -269,8 +269,8 @@ func TestAnEditedSecretIsNotQuotedInTheStatus(t *testing.T) {
 		w.assumeErr = errSTS
 		_, err := w.sync()
 		require.Error(t, err)
-		assert.Empty(t, w.status().RoleARN)
-		assert.Zero(t, w.status().Expiration)
+		assert.Empty(t, w.shown().RoleARN)
+		assert.Zero(t, w.shown().Expiration)
 	})
 }
 
@@ -291,9 +291,9 @@ func TestAnInvalidChangeKeepsTheLastGoodCredentialsFresh(t *testing.T) {
 		assert.Greater(t, w.serve(), 30*time.Minute, "it comes back to renew")
 		assert.Equal(t, []event{complaint}, w.told())
 		assert.Empty(t, w.did(), "what is fresh is left alone")
-		assert.Equal(t, account+"team/app", w.status().RoleARN)
-		assert.False(t, w.status().Ready, "what the object asks for now is not served")
-		assert.Equal(t, "InvalidAnnotation", w.status().Reason)
+		assert.Equal(t, account+"team/app", w.shown().RoleARN)
+		assert.False(t, w.shown().Ready, "what the object asks for now is not served")
+		assert.Equal(t, "InvalidAnnotation", w.shown().Reason)
 		assert.Equal(t, Degraded, w.state())
 
 		for range 3 { // hours
@@ -310,14 +310,14 @@ func TestAnInvalidChangeKeepsTheLastGoodCredentialsFresh(t *testing.T) {
 			assert.Equal(t, "UpdateCredentials", told[1].reason)
 		}
 		w.serve()
-		assert.Equal(t, "InvalidAnnotation", w.status().Reason)
+		assert.Equal(t, "InvalidAnnotation", w.shown().Reason)
 
 		w.asked, w.desiredErr = &good, nil
 		w.told()
 		w.serve()
 		assert.Empty(t, w.did(), "back to what it was: the credentials were issued for just that")
 		assert.Empty(t, w.told())
-		assert.Equal(t, "CredentialsIssued", w.status().Reason)
+		assert.Equal(t, "CredentialsIssued", w.shown().Reason)
 		assert.Equal(t, Ready, w.state())
 	})
 }

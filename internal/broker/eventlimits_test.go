@@ -11,6 +11,7 @@ import (
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/status"
 )
 
 // How many events are recorded at once, of an identity and in a namespace, and how
@@ -31,14 +32,14 @@ func TestAThousandMalformedValuesAreAFewEvents(t *testing.T) {
 		}
 		assert.Len(t, w.told(), identityEvents)
 		assert.Equal(t, identityEvents, strings.Count(w.logged.String(), "cannot serve identity"))
-		assert.Equal(t, "999 does not name a role", w.status().Message)
+		assert.Equal(t, "999 does not name a role", w.shown().Message)
 		assert.Equal(t, Failed, w.state())
 
 		assert.Equal(t, eventInterval, again)
 		time.Sleep(again)
-		assert.Equal(t, repeatAfter, w.serve())
+		assert.Equal(t, status.RepeatAfter, w.serve())
 		assert.Equal(t, []event{{true, true, "InvalidAnnotation", "999 does not name a role"}}, w.told(), "the last word is said")
-		assert.Equal(t, repeatAfter, w.serve())
+		assert.Equal(t, status.RepeatAfter, w.serve())
 		assert.Empty(t, w.told())
 	})
 }

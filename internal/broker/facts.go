@@ -78,7 +78,7 @@ func (b *Broker) observe(ctx context.Context, source Source, key identity.Key) (
 	if asked.Managed != nil {
 		b.Roles.HasOwner(key)
 	}
-	f.refusal, f.failing = refusal, b.records.of(key).failure != nil
+	f.refusal, f.failing = refusal, b.Status.Failure(key) != nil
 	if err = b.observeRevocation(ctx, &f); err != nil {
 		return f, err
 	}
@@ -109,12 +109,10 @@ func (b *Broker) observeRevocation(ctx context.Context, f *facts) error {
 
 // observeAsked finds out whether what is asked for is due and may be served.
 func (b *Broker) observeAsked(ctx context.Context, f *facts) {
-	if f.asked.Managed != nil {
-		if wait, is := b.Roles.InspectIn(f.key); is {
+	if f.due = b.due(*f.asked, *f); f.due == "" {
+		if wait, is := b.inspectIn(*f); is {
 			f.inspect, f.inspectIn = wait <= 0, max(wait, 0)
 		}
-	}
-	if f.due = b.due(*f.asked, *f); f.due == "" {
 		return
 	}
 	err := b.permit(ctx, *f.asked)
@@ -127,19 +125,24 @@ func (b *Broker) observeAsked(ctx context.Context, f *facts) {
 	}
 }
 
+// inspectIn returns how long it is until the managed role that is asked for is to be
+// inspected.
+func (b *Broker) inspectIn(f facts) (time.Duration, bool) {
+	if f.asked.Managed == nil {
+		return 0, false
+	}
+	return b.Roles.InspectIn(f.key)
+}
+
 // due returns why want needs new credentials, "" if it does not: also if those it has
 // are of a managed role that was gone and was made anew, or has yet to be.
 func (b *Broker) due(want identity.Desired, f facts) refresh.Reason {
 	if reason, due := refresh.Due(f.now, want, f.have, f.refreshLimit); due {
 		return reason
 	}
-	switch {
-	case want.Managed != nil && b.Roles.Disabled() == nil:
-		if id := f.have.RoleID; id == "" || b.Roles.ID(want.Key, id) != id {
-			return refresh.SpecChanged
-		}
-	case want.Managed == nil && want.RoleID == "" && b.RequireExternalID == identity.CheckAll && f.have.Proven.IsZero():
-		// With less than all, which is the default, an upgrade renews nothing for that.
+	switch id := f.have.RoleID; {
+	case want.Managed != nil && b.Roles.Disabled() == nil && (id == "" || b.Roles.ID(want.Key, id) != id),
+		want.Managed == nil && want.RoleID == "" && b.ExternalIDs.Reissue(f.have):
 		return refresh.SpecChanged
 	}
 	return ""
@@ -151,10 +154,10 @@ func (b *Broker) due(want identity.Desired, f facts) refresh.Reason {
 func (b *Broker) roleFrom(ctx context.Context, f facts) (roleFrom, error) {
 	_, named, err := b.namedRole(ctx, f.key, f.have)
 	if err != nil {
-		return fromIAM, notAssumed(*f.asked, err)
+		return fromIAM, identity.NotAssumed(*f.asked, err)
 	}
-	failure := b.records.of(f.key).failure
-	if named && f.due == refresh.NearExpiry && (failure == nil || !failure.role) {
+	failure := b.Status.Failure(f.key)
+	if named && f.due == refresh.NearExpiry && (failure == nil || !failure.Role) {
 		return fromSecret, nil
 	}
 	if _, recent := b.Roles.Recent(*f.asked); recent {
@@ -188,7 +191,7 @@ func (b *Broker) permit(ctx context.Context, want identity.Desired) error {
 		return b.Sessions.Resolve(ctx, want)
 	})
 	if err != nil {
-		return notAssumed(want, err)
+		return identity.NotAssumed(want, err)
 	}
 	return nil
 }

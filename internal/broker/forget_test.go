@@ -32,7 +32,7 @@ func (w *world) replaced() {
 func TestAnObjectIsProvenAlthoughOneOfItsNameWas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.RequireExternalID = identity.CheckAll
+		w.requireExternalID(identity.CheckAll)
 		w.serve()
 		require.Contains(t, w.did(), "Prove")
 		w.replaced()

@@ -72,13 +72,8 @@ type ManagedRoles interface {
 
 // Sessions assumes roles.
 type Sessions interface {
-	// Account returns the partition and account that the controller itself is in.
-	Account(ctx context.Context) (identity.BaseRole, error)
 	// Resolve returns the role that is meant.
 	Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error)
-	// RefusesOthers returns whether the role refuses to be assumed under another
-	// external ID; an error says that this is not known.
-	RefusesOthers(ctx context.Context, want identity.Desired) (bool, error)
 	// Assume returns an *identity.InvalidError for a role that is never handed out.
 	Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error)
 }
@@ -104,15 +99,21 @@ type Secrets interface {
 	Forget(key identity.Key)
 }
 
-// Events records events on objects.
-type Events interface {
-	Normal(want identity.Desired, reason, message string)
-	// Warn records what is wrong. With waiting, the pods that wait for the Secret are
-	// told as well.
-	Warn(want identity.Desired, waiting bool, reason, message string)
-	// TryWarn is Warn within the limits of the identity and its namespace. Where they
-	// are exhausted it records nothing and returns how long to wait.
-	TryWarn(want identity.Desired, waiting bool, reason, message string) time.Duration
+// ExternalIDs checks that existing roles enforce their external ID.
+type ExternalIDs interface {
+	// Begin forgets everything, Forget what is remembered of one identity.
+	Begin()
+	Forget(key identity.Key)
+	// Reissue returns whether fresh credentials are to be issued anew because their role
+	// was not checked.
+	Reissue(have refresh.State) bool
+	// Check returns when the role was last seen to enforce its external ID, the zero Time
+	// where that is not required, and an error if it does not or that is not known.
+	Check(ctx context.Context, want identity.Desired) (time.Time, error)
+	// Confirm checks a role that was checked just now once more, after it was assumed.
+	Confirm(ctx context.Context, want identity.Desired, role string) error
+	// Revokes returns whether credentials of a role that fails the check are removed.
+	Revokes(want identity.Desired, have refresh.State) bool
 }
 
 // Metrics counts renewals.

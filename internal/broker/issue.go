@@ -45,7 +45,7 @@ func (b *Broker) issue(ctx context.Context, source Source, i issuance) (time.Dur
 	b.limits.tried.Note(key, start)
 	creds, created, err := b.obtain(ctx, &i)
 	if i.have.Unreadable != "" {
-		b.Events.Warn(i.want, false, api.ReadSecretFailed, fmt.Sprintf(
+		b.Status.Warn(i.want, false, api.ReadSecretFailed, fmt.Sprintf(
 			"Failed to parse expirary time '%s' from secret %s/%s: not a time", i.have.Unreadable, key.Namespace, i.want.SecretName))
 	}
 	if retry, settling := b.Roles.Settling(key); err != nil && settling && isSettling(i.want, err) {
@@ -57,12 +57,10 @@ func (b *Broker) issue(ctx context.Context, source Source, i issuance) (time.Dur
 		return b.notIssued(ctx, source, i, err)
 	}
 	if !i.lastGood {
-		b.records.clearFailure(key)
+		b.Status.Clear(key)
 	}
 	b.limits.renewals.Served(key, time.Now())
-	b.recordIssued(i.want, creds, created)
-	level.Info(b.Logger).Log("msg", "credentials written", "object", key, "role", creds.RoleARN,
-		"reason", i.reason, "expire", creds.Expiration.Format(time.RFC3339))
+	b.Status.RecordIssued(i.want, creds, created, i.reason)
 	return confirmAfter, nil
 }
 
@@ -80,28 +78,41 @@ func (b *Broker) obtain(ctx context.Context, i *issuance) (creds identity.Creden
 		return creds, false, err
 	}
 	if creds, err = b.Sessions.Assume(ctx, i.want); err != nil {
-		return creds, false, notAssumed(i.want, err)
+		return creds, false, identity.NotAssumed(i.want, err)
 	}
 	assumed, err := identity.ParseRole(creds.RoleARN)
 	if err != nil {
-		return creds, false, notAssumed(i.want, err)
+		return creds, false, identity.NotAssumed(i.want, err)
 	}
 	// The rules may have changed meanwhile.
 	if err = b.permitted(ctx, i.want.Key, assumed); err != nil {
-		return creds, false, notAssumed(i.want, err)
+		return creds, false, identity.NotAssumed(i.want, err)
 	}
-	if err = b.confirmExternalID(ctx, i.want, creds.RoleARN); err != nil {
+	if err = b.ExternalIDs.Confirm(ctx, i.want, creds.RoleARN); err != nil {
 		return creds, false, err
 	}
 	_, created, err = b.Secrets.Apply(ctx, i.want, creds)
 	return creds, created, err
 }
 
+// checkExternalID makes sure that an existing role enforces its external ID. The trust
+// policy of the managed role, if that is what was last good, is the controller's own;
+// STS tells whether it still has the unique ID.
+func (b *Broker) checkExternalID(ctx context.Context, want identity.Desired) (time.Time, error) {
+	if want.RoleID != "" {
+		_, managed, err := b.namedRole(ctx, want.Key, refresh.State{RoleARN: want.Role.String()})
+		if err == nil && managed {
+			return time.Time{}, nil
+		}
+	}
+	return b.ExternalIDs.Check(ctx, want)
+}
+
 // provideRole fills in the managed role.
 func (b *Broker) provideRole(ctx context.Context, i *issuance) error {
 	named, isManaged, err := b.namedRole(ctx, i.want.Key, i.have)
 	if err != nil {
-		return notAssumed(i.want, err)
+		return identity.NotAssumed(i.want, err)
 	}
 	switch i.role {
 	case fromSecret:
@@ -133,19 +144,19 @@ func (b *Broker) notIssued(ctx context.Context, source Source, i issuance, err e
 	if refusal, is := errors.AsType[*identity.InvalidError](err); is && !i.lastGood {
 		return b.refuse(ctx, source, f, refusal)
 	}
-	if reasonOf(err) == api.ExternalIDNotEnforced && b.revokesUnenforced(i.want, i.have) {
-		b.recordFailure(i.want, i.have, err)
+	if identity.ReasonOf(err) == api.ExternalIDNotEnforced && b.ExternalIDs.Revokes(i.want, i.have) {
+		b.Status.RecordFailure(i.want, i.have, err)
 		err = errors.Join(err, b.Secrets.Remove(ctx, i.want.Key))
 		f.have = refresh.State{}
-		return 0, errors.Join(err, b.report(ctx, source, i.want, f.have))
+		return 0, errors.Join(err, b.Status.Report(ctx, source, i.want, f.have))
 	}
 	return b.failed(ctx, source, i.want, f, err)
 }
 
 // failed records a failure that another try may mend.
 func (b *Broker) failed(ctx context.Context, source Source, want identity.Desired, f facts, err error) (time.Duration, error) {
-	b.recordFailure(want, f.have, err)
-	return f.patience(), errors.Join(err, b.report(ctx, source, want, f.have))
+	b.Status.RecordFailure(want, f.have, err)
+	return f.patience(), errors.Join(err, b.Status.Report(ctx, source, want, f.have))
 }
 
 // isSettling returns whether an error is one that a new managed role brings about by
@@ -159,14 +170,10 @@ func isSettling(want identity.Desired, err error) bool {
 	return is && step.Soon || errors.Is(err, identity.ErrNotAssumable)
 }
 
-// notAssumed says that there are no credentials for want.
-func notAssumed(want identity.Desired, err error) error {
-	if _, is := errors.AsType[*identity.InvalidError](err); is {
-		return err
+// result is the metric label of an issue.
+func result(err error) string {
+	if err != nil {
+		return "error"
 	}
-	return &identity.StepError{
-		Reason:  api.GetCredentialsFailed,
-		Message: fmt.Sprintf("Failed to get credentials for role '%s': %v", want.Role, err),
-		Err:     err,
-	}
+	return "success"
 }

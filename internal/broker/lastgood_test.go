@@ -73,7 +73,7 @@ var refusals = map[string]struct {
 		func(t *testing.T) *world {
 			t.Helper()
 			w := newWorld(t)
-			w.RequireExternalID = identity.CheckAll
+			w.requireExternalID(identity.CheckAll)
 			return w
 		},
 		func(w *world) { w.asked.Role.Name, w.openRole = "open", "open" },
@@ -95,7 +95,7 @@ func TestAChangeThatIsRefusedEndsNothingThatWasGood(t *testing.T) {
 				assert.Equal(t, good.SpecHash, w.have[app].SpecHash, "what they were issued for")
 				assert.Equal(t, time.Hour, w.have[app].Session)
 				assert.Equal(t, Degraded, w.state())
-				assert.Contains(t, w.complaints(), w.status().Reason, "the owner is told")
+				assert.Contains(t, w.complaints(), w.shown().Reason, "the owner is told")
 
 				tc.mend(w)
 				w.live(6 * time.Minute)
@@ -281,7 +281,7 @@ func TestOnlyWhatANewRoleBringsAboutIsWaitedForInSilence(t *testing.T) {
 func TestAManagedRoleThatWasLastGoodNeedsNoProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
-		w.RequireExternalID = identity.CheckAll
+		w.requireExternalID(identity.CheckAll)
 		w.serve()
 		w.serve()
 		w.did()

@@ -14,6 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
+	"kube-aws-iam-controller/internal/status"
 )
 
 // asking is a world in which the object asks for a role of its own.
@@ -160,7 +161,7 @@ func TestNoRoleIsMadeWhereThatIsForbidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.disabledErr = &identity.InvalidError{Reason: api.ProvisioningDisabled, Message: "set a flag"}
-		assert.Equal(t, repeatAfter, w.serve(), "no try mends it")
+		assert.Equal(t, status.RepeatAfter, w.serve(), "no try mends it")
 		assert.Empty(t, w.did())
 		assert.Equal(t, api.ProvisioningDisabled, w.told()[0].reason)
 		assert.False(t, w.held)
@@ -349,7 +350,8 @@ func TestARoleThatASecretNamesIsUsedOnlyIfItWasMade(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := asking(t)
-				w.RequireExternalID, w.open = identity.CheckAll, true
+				w.requireExternalID(identity.CheckAll)
+				w.open = true
 				w.serve()
 				time.Sleep(45 * time.Minute)
 				w.managed.Begin() // as after a restart

@@ -32,7 +32,7 @@ func TestByDefaultRolesOfOtherAccountsAreProven(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				w.RequireExternalID = tc.check
+				w.requireExternalID(tc.check)
 				w.asked.Role, w.asked.Source = tc.role, tc.source
 				_, err := w.syncKey(w.asked.Key)
 				require.NoError(t, err)
@@ -49,7 +49,8 @@ func TestAnUpgradeTakesNothingThatWasIssued(t *testing.T) {
 		w.asked.Role = elsewhere
 		w.serve()
 		w.did()
-		w.RequireExternalID, w.open = identity.CheckOtherAccounts, true
+		w.requireExternalID(identity.CheckOtherAccounts)
+		w.open = true
 		w.serve()
 		assert.Empty(t, w.did(), "nothing is renewed for that")
 		time.Sleep(45 * time.Minute)
@@ -72,7 +73,8 @@ func TestARoleOfAnotherAccountThatNoLongerAsksLosesItsCredentials(t *testing.T) 
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				w.RequireExternalID, w.asked.Role = identity.CheckOtherAccounts, elsewhere
+				w.requireExternalID(identity.CheckOtherAccounts)
+				w.asked.Role = elsewhere
 				w.serve()
 				time.Sleep(24 * time.Hour)
 				w.did()

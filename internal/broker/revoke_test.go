@@ -20,8 +20,8 @@ func TestARoleThatIsNotPermittedIsNotAskedFor(t *testing.T) {
 		w.serve()
 		assert.Empty(t, w.did(), "STS is not asked")
 		assert.Equal(t, []event{{true, true, "RoleNotPermitted", "the namespace may not use " + account + "app"}}, w.told())
-		assert.Equal(t, "RoleNotPermitted", w.status().Reason)
-		assert.False(t, w.status().Ready)
+		assert.Equal(t, "RoleNotPermitted", w.shown().Reason)
+		assert.False(t, w.shown().Ready)
 
 		w.refused = nil
 		w.serve()
@@ -47,7 +47,7 @@ func TestCredentialsThatAreNoLongerPermittedAreWithdrawn(t *testing.T) {
 				w.serve()
 				assert.Equal(t, "Remove", w.did())
 				assert.Equal(t, "RoleNotPermitted", w.told()[0].reason)
-				assert.Empty(t, w.status().RoleARN)
+				assert.Empty(t, w.shown().RoleARN)
 			})
 		})
 	}
@@ -121,6 +121,6 @@ func TestRulesThatChangeWhileAWSIsAskedCount(t *testing.T) {
 		w.serve()
 		assert.Equal(t, "Assume", w.did())
 		assert.Empty(t, w.have, "nothing is handed out")
-		assert.Equal(t, "RoleNotPermitted", w.status().Reason)
+		assert.Equal(t, "RoleNotPermitted", w.shown().Reason)
 	})
 }

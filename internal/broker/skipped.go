@@ -42,6 +42,6 @@ func (b *Broker) unskip(ctx context.Context, key identity.Key) (time.Duration, e
 	}
 	b.limits.writes.Served(key, time.Now())
 	level.Warn(b.Logger).Log("msg", "admission skipped the pods of a ServiceAccount that asks for a role", "object", key)
-	b.Events.Warn(identity.Desired{Key: key, UID: uid}, false, api.AdmissionSkipped, wasSkipped)
+	b.Status.Warn(identity.Desired{Key: key, UID: uid}, false, api.AdmissionSkipped, wasSkipped)
 	return 0, nil
 }

@@ -26,7 +26,7 @@ func States() []string { return []string{Ready, Degraded, Failed, Pending} }
 // the zero Time if there are none.
 func (b *Broker) State(key identity.Key, now time.Time) (string, time.Time) {
 	have := b.Secrets.Observe(key)
-	failing := b.records.of(key).failure != nil
+	failing := b.Status.Failure(key) != nil
 	switch valid := have.Valid(now); {
 	case valid && failing:
 		return Degraded, have.Expiration
@@ -44,11 +44,11 @@ func (b *Broker) State(key identity.Key, now time.Time) (string, time.Time) {
 func (b *Broker) Unserved() iter.Seq[identity.Unserved] {
 	return func(yield func(identity.Unserved) bool) {
 		now := time.Now()
-		for key, what := range b.records.failures() {
+		for key, what := range b.Status.Failures() {
 			if b.Secrets.Observe(key).Valid(now) {
 				continue
 			}
-			if !yield(identity.Unserved{Key: key, SecretName: what.secret, Reason: what.reason, Message: what.message}) {
+			if !yield(identity.Unserved{Key: key, SecretName: what.SecretName, Reason: what.Reason, Message: what.Message}) {
 				return
 			}
 		}

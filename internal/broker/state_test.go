@@ -32,7 +32,7 @@ func TestState(t *testing.T) {
 				w := newWorld(t)
 				w.have[app] = tc.have
 				if tc.troubled {
-					w.records.update(app, func(r *record) { r.failure = &failure{reason: "R", message: "m"} })
+					w.Status.RecordFailure(*desired(), refresh.State{}, errSTS)
 				}
 				state, expiration := w.State(app, time.Unix(1000, 0))
 				assert.Equal(t, tc.want, state)

@@ -19,9 +19,11 @@ import (
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/events"
+	"kube-aws-iam-controller/internal/externalid"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/managedrole"
 	"kube-aws-iam-controller/internal/refresh"
+	"kube-aws-iam-controller/internal/status"
 )
 
 const (
@@ -122,7 +124,8 @@ func newWorld(t *testing.T) *world {
 	})
 	w.Broker = New(Config{
 		Sources: map[identity.Source]Source{identity.ServiceAccount: w, identity.AWSIAMRole: w},
-		Rules:   w, Sessions: w, Secrets: w, Events: w, Metrics: w, Roles: w.managed,
+		Rules:   w, Sessions: w, Secrets: w, Metrics: w, Roles: w.managed,
+		Status: status.New(w, logger), ExternalIDs: externalid.New(w, identity.CheckNone, logger),
 		Logger: logger, RefreshLimit: refreshLimit,
 	})
 	w.Begin()
@@ -131,6 +134,11 @@ func newWorld(t *testing.T) *world {
 		assert.NotContains(t, fmt.Sprintf("%+v %+v %v", w.heard, w.statuses, w.metrics), sentinel)
 	})
 	return w
+}
+
+// requireExternalID has roles checked that were not, as after a restart.
+func (w *world) requireExternalID(of identity.ExternalIDCheck) {
+	w.ExternalIDs = externalid.New(w, of, w.Logger)
 }
 
 // errNeedsIAM says that a sync was left to a worker that may wait for IAM.
@@ -191,8 +199,8 @@ func (w *world) told() []event {
 	return told
 }
 
-// status returns what was last reported.
-func (w *world) status() identity.Status {
+// shown returns what was last reported.
+func (w *world) shown() identity.Status {
 	if len(w.statuses) == 0 {
 		return identity.Status{}
 	}
@@ -218,8 +226,8 @@ func (w *world) Warning(identity.Key) identity.Warning {
 	return identity.Warning{UID: "u1", Reason: api.UnknownAnnotation, Message: w.warning, Asks: w.asked != nil}
 }
 
-func (w *world) Report(_ context.Context, _ identity.Desired, status identity.Status) error {
-	w.statuses = append(w.statuses, status)
+func (w *world) Report(_ context.Context, _ identity.Desired, shown identity.Status) error {
+	w.statuses = append(w.statuses, shown)
 	return w.reportErr
 }
 

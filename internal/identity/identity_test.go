@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"kube-aws-iam-controller/internal/api"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 func TestSecretNeverPrints(t *testing.T) {

@@ -3,11 +3,11 @@ package serviceaccount
 import (
 	"slices"
 
-	"kube-aws-iam-controller/internal/api"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // account is what the cache keeps of a ServiceAccount that asks for something, or

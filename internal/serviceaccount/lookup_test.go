@@ -8,14 +8,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"kube-aws-iam-controller/internal/api"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/cache"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // slow is an API server that takes a second to tell what a ServiceAccount was
