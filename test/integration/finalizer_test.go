@@ -34,22 +34,22 @@ func TestTheFinalizerIsPutOnTheVeryServiceAccountAndNoOther(t *testing.T) {
 	want := identity.Desired{Key: identity.Key{Source: identity.ServiceAccount, Namespace: w.namespace, Name: "app"}, UID: string(made.UID)}
 	other := want
 	other.UID = "7a0f3ea8-0000-0000-0000-000000000000"
-	require.Error(t, s.Hold(t.Context(), other), "another that had the name")
+	require.Error(t, s.AddFinalizer(t.Context(), other), "another that had the name")
 	assert.Equal(t, []string{"example.org/theirs"}, finalizers())
 	for range 2 {
 		for range 2 {
-			require.NoError(t, s.Hold(t.Context(), want))
+			require.NoError(t, s.AddFinalizer(t.Context(), want))
 			assert.ElementsMatch(t, []string{"example.org/theirs", "iam.amazonaws.com/role"}, finalizers())
 		}
-		require.NoError(t, s.LetGo(t.Context(), want.Key))
+		require.NoError(t, s.RemoveFinalizer(t.Context(), want.Key))
 		assert.Equal(t, []string{"example.org/theirs"}, finalizers())
 	}
 
 	require.NoError(t, accounts.Delete(t.Context(), "app", metav1.DeleteOptions{}))
-	require.Error(t, s.Hold(t.Context(), want), "one that is being deleted")
+	require.Error(t, s.AddFinalizer(t.Context(), want), "one that is being deleted")
 	_, err = w.Kubectl(t.Context(), "patch", "serviceaccount", "app", "-n", w.namespace, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 	require.NoError(t, err)
-	require.Error(t, s.Hold(t.Context(), want), "one that is gone")
+	require.Error(t, s.AddFinalizer(t.Context(), want), "one that is gone")
 	_, err = accounts.Get(t.Context(), "app", metav1.GetOptions{})
 	require.NoError(t, ignoreNotFound(err))
 	require.Error(t, err, "and it was not made anew")
