@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/aws/aws-sdk-go/aws" //nolint:staticcheck // old, and in use
-	//nolint:staticcheck // old, and in use
+	"github.com/aws/aws-sdk-go/aws"         //nolint:staticcheck // old, and in use
+	"github.com/aws/aws-sdk-go/aws/session" //nolint:staticcheck // old, and in use
 	"github.com/aws/aws-sdk-go/service/sts" //nolint:staticcheck // old, and in use
 )
 
 func main() {
-	client := sts.New(sts.Must(sts.NewSession()), &aws.Config{Endpoint: new(os.Getenv("ENDPOINT"))})
+	client := sts.New(session.Must(session.NewSession()), &aws.Config{Endpoint: new(os.Getenv("ENDPOINT"))})
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		out, err := client.GetCallerIdentity(&sts.GetCallerIdentityInput{})
 		if err != nil {
