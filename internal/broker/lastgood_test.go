@@ -25,7 +25,7 @@ var refusals = map[string]struct {
 	change, mend func(*world)
 }{
 	"a role that is misspelt": {
-		newWorld,
+		func(t *testing.T) *world { t.Helper(); return newWorld(t) },
 		func(w *world) {
 			w.asked.Role.Name = "typo"
 			w.refuses = func(want identity.Desired) error {
@@ -38,7 +38,7 @@ var refusals = map[string]struct {
 		func(w *world) { w.asked.Role.Name = "renamed" },
 	},
 	"a session longer than the role allows": {
-		newWorld,
+		func(t *testing.T) *world { t.Helper(); return newWorld(t) },
 		func(w *world) {
 			w.asked.SessionDuration = 12 * time.Hour
 			w.refuses = func(want identity.Desired) error {
@@ -63,7 +63,7 @@ var refusals = map[string]struct {
 		func(w *world) { w.ensureErr = nil },
 	},
 	"a managed role in place of an existing one, which IAM refuses": {
-		newWorld,
+		func(t *testing.T) *world { t.Helper(); return newWorld(t) },
 		func(w *world) {
 			w.asked.Role, w.asked.Managed, w.ensureErr = identity.RoleReference{}, &identity.ManagedRole{Policy: "{}"}, errIAM
 		},

@@ -50,7 +50,7 @@ func desired() *identity.Desired {
 type world struct {
 	*Broker
 
-	t       *testing.T
+	t       testing.TB
 	managed *managedrole.Manager
 	// eventLimits are those of events.
 	eventLimits events.Limits
@@ -115,7 +115,7 @@ type event struct {
 
 // newWorld returns a world for a test in a bubble of its own time. It looks for
 // secrets in whatever came out.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, asked: desired(), have: map[identity.Key]refresh.State{}, eventLimits: events.NewLimits()}
 	logger := log.NewLogfmtLogger(&w.logged)
