@@ -100,7 +100,7 @@ func TestEachReasonRenewsOnce(t *testing.T) {
 	}
 }
 
-func TestAnUnreadableExpirationIsComplainedAbout(t *testing.T) {
+func TestUnreadableExpirationIsAWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.have[app] = refresh.State{Exists: true, Unreadable: `soon`}
@@ -114,7 +114,7 @@ func TestAnUnreadableExpirationIsComplainedAbout(t *testing.T) {
 	})
 }
 
-func TestWhatSTSHadToSayIsPassedOn(t *testing.T) {
+func TestNoticesOfSTSAreWarnings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.notice = "one hour is used instead"
@@ -126,7 +126,7 @@ func TestWhatSTSHadToSayIsPassedOn(t *testing.T) {
 	})
 }
 
-func TestAFailedRenewalKeepsWhatIsThere(t *testing.T) {
+func TestFailedRenewalKeepsTheSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -165,7 +165,7 @@ func TestAFailedRenewalKeepsWhatIsThere(t *testing.T) {
 	})
 }
 
-func TestAFailedStepIsReportedUnderItsReason(t *testing.T) {
+func TestFailedStepIsReportedWithItsReason(t *testing.T) {
 	step := &identity.StepError{Reason: "CreateSecretFailed", Message: "Failed to create secret ns/app.aws-iam with credentials: quota", Err: errors.New("quota")}
 	tests := map[string]struct {
 		fail   func(w *world)
@@ -197,7 +197,7 @@ func TestAFailedStepIsReportedUnderItsReason(t *testing.T) {
 	}
 }
 
-func TestWaitingPodsAreToldOnlyWithoutValidCredentials(t *testing.T) {
+func TestWaitingPodsGetEventsOnlyWithoutValidCredentials(t *testing.T) {
 	tests := map[string]struct {
 		have    refresh.State
 		waiting bool
@@ -339,7 +339,7 @@ func TestTheLastGoodCredentialsMayFailToRenewToo(t *testing.T) {
 	})
 }
 
-func TestAnInvalidObjectStaysATroubleAfterItsLastGoodRenewal(t *testing.T) {
+func TestInvalidObjectStaysDegradedAfterItsLastGoodRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -410,7 +410,7 @@ func TestASecretIsRemovedOnlyOnPositiveEvidence(t *testing.T) {
 	}
 }
 
-func TestWhoIsGoneHasNoTroubles(t *testing.T) {
+func TestDeletedObjectHasNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.assumeErr = errSTS

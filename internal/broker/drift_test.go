@@ -46,7 +46,7 @@ func (w *world) untilLooked() time.Duration {
 	return 0
 }
 
-func TestARoleIsLookedAtOnceInAnInterval(t *testing.T) {
+func TestRoleIsInspectedOnceInAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		assert.LessOrEqual(t, w.untilLooked(), time.Hour, "the first time at any moment")
@@ -76,7 +76,7 @@ func TestDriftIsCorrectedWhenItIsSeenTwice(t *testing.T) {
 	})
 }
 
-func TestAStaleReadIsNoDrift(t *testing.T) {
+func TestStaleReadIsNoDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.drifted = []string{"trust"}
@@ -89,7 +89,7 @@ func TestAStaleReadIsNoDrift(t *testing.T) {
 	})
 }
 
-func TestARoleThatIsGoneIsMadeAnewWithItsCredentials(t *testing.T) {
+func TestDeletedRoleIsRecreatedWithItsCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.drifted = []string{"role"}
@@ -102,7 +102,7 @@ func TestARoleThatIsGoneIsMadeAnewWithItsCredentials(t *testing.T) {
 	})
 }
 
-func TestALookThatFailsIsTriedAgain(t *testing.T) {
+func TestFailedInspectionIsRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.differsErr = &identity.StepError{Reason: api.ProvisionFailed, Message: "throttled", Err: errDenied}
@@ -117,7 +117,7 @@ func TestALookThatFailsIsTriedAgain(t *testing.T) {
 	})
 }
 
-func TestNobodyLooksWhereNoRolesAreMade(t *testing.T) {
+func TestRolesAreNotInspectedWhileProvisioningIsDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.disabledErr = errDenied
@@ -128,7 +128,7 @@ func TestNobodyLooksWhereNoRolesAreMade(t *testing.T) {
 	})
 }
 
-func TestCredentialsOfARoleMadeAnewFollowOnceItIsReady(t *testing.T) {
+func TestCredentialsOfARecreatedRoleFollowOnceItIsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.drifted = []string{"role"}
@@ -149,7 +149,7 @@ func TestCredentialsOfARoleMadeAnewFollowOnceItIsReady(t *testing.T) {
 	})
 }
 
-func TestARoleIsForgottenBeforeThereIsAnother(t *testing.T) {
+func TestRoleIDIsForgottenBeforeTheRoleIsRecreated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.drifted = []string{"role"}
@@ -163,7 +163,7 @@ func TestARoleIsForgottenBeforeThereIsAnother(t *testing.T) {
 	})
 }
 
-func TestASecretWithoutTheRolesIdIsRenewed(t *testing.T) {
+func TestSecretWithoutTheRoleIDIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.change(func(s *refresh.State) { s.RoleID = "" }) // and then came a crash

@@ -22,7 +22,7 @@ const (
 	eventInterval   = 20 * time.Second
 )
 
-func TestAThousandMalformedValuesAreAFewEvents(t *testing.T) {
+func TestManyMalformedValuesAreFewEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var again time.Duration
@@ -44,7 +44,7 @@ func TestAThousandMalformedValuesAreAFewEvents(t *testing.T) {
 	})
 }
 
-func TestAValueThatIsMendedAndBrokenInALoopIsAFewEvents(t *testing.T) {
+func TestValueThatIsFixedAndBrokenInALoopIsFewEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -58,7 +58,7 @@ func TestAValueThatIsMendedAndBrokenInALoopIsAFewEvents(t *testing.T) {
 	})
 }
 
-func TestANamespaceHasNoMoreToldThanItsPart(t *testing.T) {
+func TestEventsAreLimitedByNamespace(t *testing.T) {
 	for name, spoil := range map[string]func(*world){
 		"good news": func(*world) {}, "bad news": func(w *world) { w.desiredErr = errInvalid },
 	} {

@@ -24,7 +24,7 @@ func newStrict(t *testing.T) *world {
 	return w
 }
 
-func TestARoleIsProvenBeforeItsFirstUseAndDaily(t *testing.T) {
+func TestExternalIDIsCheckedBeforeFirstUseAndDaily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.serve()
@@ -43,7 +43,7 @@ func TestARoleIsProvenBeforeItsFirstUseAndDaily(t *testing.T) {
 	})
 }
 
-func TestWhatTheSecretSaysOfAProofIsNotBelieved(t *testing.T) {
+func TestExternalIDCheckOnTheSecretIsNotTrusted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.have[app] = refresh.State{
@@ -60,7 +60,7 @@ func TestWhatTheSecretSaysOfAProofIsNotBelieved(t *testing.T) {
 	})
 }
 
-func TestAProofIsOfOneRole(t *testing.T) {
+func TestExternalIDCheckIsPerRole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.serve()
@@ -71,7 +71,7 @@ func TestAProofIsOfOneRole(t *testing.T) {
 	})
 }
 
-func TestARoleThatCannotBeSeenYetIsNotProven(t *testing.T) {
+func TestRoleThatIsNotVisibleYetFailsTheExternalIDCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.onAssume = func() { w.open = true } // it refused everybody until now
@@ -82,7 +82,7 @@ func TestARoleThatCannotBeSeenYetIsNotProven(t *testing.T) {
 	})
 }
 
-func TestARoleThatTakesAnyExternalIDIsNotUsed(t *testing.T) {
+func TestRoleThatAcceptsAnyExternalIDIsNotUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.open = true
@@ -100,7 +100,7 @@ func TestARoleThatTakesAnyExternalIDIsNotUsed(t *testing.T) {
 	})
 }
 
-func TestCredentialsOfARoleThatNoLongerAsksAreWithdrawn(t *testing.T) {
+func TestCredentialsAreRevokedWhenTheExternalIDIsNoLongerEnforced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.serve()
@@ -114,7 +114,7 @@ func TestCredentialsOfARoleThatNoLongerAsksAreWithdrawn(t *testing.T) {
 	})
 }
 
-func TestAnOutageTurnsNoYesIntoANo(t *testing.T) {
+func TestOutageDoesNotFailAPassedExternalIDCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.serve()
@@ -128,7 +128,7 @@ func TestAnOutageTurnsNoYesIntoANo(t *testing.T) {
 	})
 }
 
-func TestAnOutageTurnsNoNoIntoAYes(t *testing.T) {
+func TestOutageDoesNotPassAFailedExternalIDCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newStrict(t)
 		w.proofErr = errAway
@@ -150,7 +150,7 @@ func TestAnOutageTurnsNoNoIntoAYes(t *testing.T) {
 	})
 }
 
-func TestCredentialsFromBeforeItWasRequiredAreProvenAtOnce(t *testing.T) {
+func TestUncheckedCredentialsAreReissuedWhenAllHaveToBeChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()

@@ -29,7 +29,7 @@ func (w *world) replaced() {
 	w.told()
 }
 
-func TestAnObjectIsProvenAlthoughOneOfItsNameWas(t *testing.T) {
+func TestRecreatedObjectIsCheckedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.requireExternalID(identity.CheckAll)
@@ -41,7 +41,7 @@ func TestAnObjectIsProvenAlthoughOneOfItsNameWas(t *testing.T) {
 	})
 }
 
-func TestASuspicionGoesWithItsObject(t *testing.T) {
+func TestSuspectedDriftIsForgottenWithItsObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.managed.DriftInterval = time.Hour
@@ -66,7 +66,7 @@ func TestASuspicionGoesWithItsObject(t *testing.T) {
 }
 
 // IAM makes a role although its answer is lost: the next try has to know it for its own.
-func TestTheIDOfARoleThatIsGoneIsForgottenBeforeThereIsAnother(t *testing.T) {
+func TestIDOfADeletedRoleIsForgottenBeforeItIsRecreated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -85,7 +85,7 @@ func TestTheIDOfARoleThatIsGoneIsForgottenBeforeThereIsAnother(t *testing.T) {
 }
 
 // A sweep may have found the role of an object that came back a moment later.
-func TestTheIDOfAnOrphanIsForgottenOnceItHasAnOwner(t *testing.T) {
+func TestIDOfAnOrphanIsForgottenOnceItHasAnOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()

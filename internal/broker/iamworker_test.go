@@ -14,7 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-func TestWhatNeedsIAMIsLeftToThoseWhoMayWait(t *testing.T) {
+func TestWhatNeedsIAMIsLeftToASlowWorker(t *testing.T) {
 	tests := map[string]func(w *world){
 		"a new role":           func(*world) {},
 		"another policy":       func(w *world) { w.serve(); w.asked.Managed = &identity.ManagedRole{Policy: "[]"} },
@@ -45,7 +45,7 @@ func TestWhatNeedsIAMIsLeftToThoseWhoMayWait(t *testing.T) {
 	}
 }
 
-func TestWhatNeedsNoIAMIsDoneQuickly(t *testing.T) {
+func TestRenewalOfAManagedRoleNeedsNoSlowWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -57,7 +57,7 @@ func TestWhatNeedsNoIAMIsDoneQuickly(t *testing.T) {
 	})
 }
 
-func TestRemovalsOfANamespaceAreBounded(t *testing.T) {
+func TestRemovalsAreLimitedByNamespace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.asked = nil
@@ -96,7 +96,7 @@ func TestRemovalsOfANamespaceAreBounded(t *testing.T) {
 	})
 }
 
-func TestNobodyInTheNamespaceDelaysThatCredentialsAreTakenAway(t *testing.T) {
+func TestNoOtherIdentityDelaysARevocation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve() // just now, so that this is a repeat
@@ -110,7 +110,7 @@ func TestNobodyInTheNamespaceDelaysThatCredentialsAreTakenAway(t *testing.T) {
 	})
 }
 
-func TestAFinalizerThatIsPutOnInALoopIsTakenOffEverSoOften(t *testing.T) {
+func TestFinalizerAddedInALoopIsRemovedAtALimitedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		time.Sleep(time.Hour)
@@ -133,7 +133,7 @@ func TestAFinalizerThatIsPutOnInALoopIsTakenOffEverSoOften(t *testing.T) {
 	})
 }
 
-func TestWithdrawalsDependOnNobodyElse(t *testing.T) {
+func TestRevocationsHaveALimitOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -156,7 +156,7 @@ func TestWithdrawalsDependOnNobodyElse(t *testing.T) {
 	})
 }
 
-func TestWhatIsForgedIsNotUrgent(t *testing.T) {
+func TestForgedExpirationIsNotUrgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
 		w := newWorld(t)
@@ -177,7 +177,7 @@ func TestWhatIsForgedIsNotUrgent(t *testing.T) {
 	})
 }
 
-func TestWhatWaitsForIAMDoesNotPesterSTSMeanwhile(t *testing.T) {
+func TestIdentityThatWaitsForIAMBacksOffFromSTS(t *testing.T) {
 	for name, left := range map[string]time.Duration{"early": 19 * time.Minute, "late": 3 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -37,7 +37,7 @@ func (w *world) look(t *testing.T) time.Duration {
 	return again
 }
 
-func TestAChangedLabelIsWrittenWithoutSTS(t *testing.T) {
+func TestChangedLabelIsWrittenWithoutSTS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := labelled(t)
 		for _, labels := range []map[string]string{{"team": "b"}, nil} {
@@ -73,7 +73,7 @@ func TestALabelIsWrittenWhateverIsWrongWithTheCredentials(t *testing.T) {
 	}
 }
 
-func TestLabelsThatAreChangedInALoopAreHeldBackAndHoldUpNoRenewal(t *testing.T) {
+func TestLabelsChangedInALoopAreLimitedAndDelayNoRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := labelled(t)
 		for i := range 3 * renewalBurst {
@@ -94,7 +94,7 @@ func TestLabelsThatAreChangedInALoopAreHeldBackAndHoldUpNoRenewal(t *testing.T) 
 	})
 }
 
-func TestLabelsOfManyAreBoundedTogether(t *testing.T) {
+func TestLabelsAreLimitedByNamespace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := labelled(t)
 		const many = 3 * repeatBurst
@@ -111,7 +111,7 @@ func TestLabelsOfManyAreBoundedTogether(t *testing.T) {
 	})
 }
 
-func TestALabelThatCannotBeWrittenIsToldAndTriedAgain(t *testing.T) {
+func TestFailedLabelWriteIsReportedAndRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := labelled(t)
 		w.relabelErr = &identity.StepError{Reason: api.UpdateSecretFailed, Message: "Failed to update secret", Err: errors.New("no")}
@@ -123,7 +123,7 @@ func TestALabelThatCannotBeWrittenIsToldAndTriedAgain(t *testing.T) {
 	})
 }
 
-func TestLabelsOfWhatIsGoneAreNobodysBusiness(t *testing.T) {
+func TestLabelsOfADeletedResourceAreNotWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := labelled(t)
 		w.asked = nil

@@ -81,7 +81,7 @@ var refusals = map[string]struct {
 	},
 }
 
-func TestAChangeThatIsRefusedEndsNothingThatWasGood(t *testing.T) {
+func TestRefusedChangeKeepsTheLastGoodFresh(t *testing.T) {
 	for name, tc := range refusals {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -142,7 +142,7 @@ func (w *world) complaints() (reasons []string) {
 	return reasons
 }
 
-func TestARefusedChangeKeepsTheLastGoodAfterARestart(t *testing.T) {
+func TestRefusedChangeKeepsTheLastGoodAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tc := refusals["a policy that IAM refuses"]
 		w := tc.start(t)
@@ -156,7 +156,7 @@ func TestARefusedChangeKeepsTheLastGoodAfterARestart(t *testing.T) {
 	})
 }
 
-func TestWhatRanOutLongAgoIsNotRenewedBeforeAChangeIsTried(t *testing.T) {
+func TestExpiredLastGoodIsNotRenewedBeforeAChangeIsTried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -169,7 +169,7 @@ func TestWhatRanOutLongAgoIsNotRenewedBeforeAChangeIsTried(t *testing.T) {
 	})
 }
 
-func TestALastGoodRoleThatIsGoneDoesNotHoldUpTheChange(t *testing.T) {
+func TestDeletedLastGoodRoleDoesNotDelayTheChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -187,7 +187,7 @@ func TestALastGoodRoleThatIsGoneDoesNotHoldUpTheChange(t *testing.T) {
 	})
 }
 
-func TestALastGoodRoleThatIsNoLongerPermittedIsNotKept(t *testing.T) {
+func TestLastGoodRoleThatIsNoLongerPermittedIsRevoked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -201,7 +201,7 @@ func TestALastGoodRoleThatIsNoLongerPermittedIsNotKept(t *testing.T) {
 	})
 }
 
-func TestALookAtIAMDelaysNoRenewal(t *testing.T) {
+func TestInspectionDelaysNoRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.managed.DriftInterval, w.ahead = 30*time.Second, 59*time.Minute // sessions of a minute
@@ -211,7 +211,7 @@ func TestALookAtIAMDelaysNoRenewal(t *testing.T) {
 	})
 }
 
-func TestARoleThatCannotBeTakenAwayDelaysNoRenewal(t *testing.T) {
+func TestFailedReleaseDelaysNoRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.ahead = 59 * time.Minute
@@ -222,7 +222,7 @@ func TestARoleThatCannotBeTakenAwayDelaysNoRenewal(t *testing.T) {
 	})
 }
 
-func TestWhatWaitsForIAMComesBackToBeRenewed(t *testing.T) {
+func TestIdentityThatWaitsForIAMIsRenewedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -237,7 +237,7 @@ func TestWhatWaitsForIAMComesBackToBeRenewed(t *testing.T) {
 	})
 }
 
-func TestARoleThatDeniesIsNoNewManagedRole(t *testing.T) {
+func TestExistingRoleThatDeniesIsReportedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -250,7 +250,7 @@ func TestARoleThatDeniesIsNoNewManagedRole(t *testing.T) {
 	})
 }
 
-func TestOnlyWhatANewRoleBringsAboutIsWaitedForInSilence(t *testing.T) {
+func TestOnlyEventualConsistencyIsWaitedForSilently(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fail  func(*world)
 		quiet bool
@@ -278,7 +278,7 @@ func TestOnlyWhatANewRoleBringsAboutIsWaitedForInSilence(t *testing.T) {
 	}
 }
 
-func TestAManagedRoleThatWasLastGoodNeedsNoProof(t *testing.T) {
+func TestLastGoodManagedRoleNeedsNoExternalIDCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.requireExternalID(identity.CheckAll)

@@ -12,7 +12,7 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-func TestAnObjectThatIsChangedInALoopIsHeldBack(t *testing.T) {
+func TestObjectChangedInALoopIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		for range renewalBurst {
@@ -48,7 +48,7 @@ func TestAnObjectThatIsChangedInALoopIsHeldBack(t *testing.T) {
 	})
 }
 
-func TestFailuresAndTakenNamesSpendTheBudgetToo(t *testing.T) {
+func TestFailuresCountForTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.assumeErr = errSTS
@@ -61,7 +61,7 @@ func TestFailuresAndTakenNamesSpendTheBudgetToo(t *testing.T) {
 	})
 }
 
-func TestASecretThatIsDeletedOrEditedInALoopIsHeldBack(t *testing.T) {
+func TestSecretDeletedOrEditedInALoopIsLimited(t *testing.T) {
 	for name, happen := range map[string]func(w *world){
 		"deleted":    func(w *world) { delete(w.have, app) },
 		"edited":     func(w *world) { w.change(func(s *refresh.State) { s.Edited = true }) },
@@ -81,7 +81,7 @@ func TestASecretThatIsDeletedOrEditedInALoopIsHeldBack(t *testing.T) {
 	}
 }
 
-func TestAForgedExpirationIsHeldBackToo(t *testing.T) {
+func TestForgedExpirationIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		for range 3 * renewalBurst {
@@ -92,7 +92,7 @@ func TestAForgedExpirationIsHeldBackToo(t *testing.T) {
 	})
 }
 
-func TestWhatTrulyRunsOutNeverExhaustsTheBudget(t *testing.T) {
+func TestRenewalsNeverExhaustTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.asked.SessionDuration = identity.MinSession
@@ -105,7 +105,7 @@ func TestWhatTrulyRunsOutNeverExhaustsTheBudget(t *testing.T) {
 	})
 }
 
-func TestWhoWasServedJustNowGoesBehindOthers(t *testing.T) {
+func TestRecentlyServedIdentityGoesBehindOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		assert.Zero(t, w.Deadline(app), "who has nothing goes first")
@@ -124,7 +124,7 @@ func TestWhoWasServedJustNowGoesBehindOthers(t *testing.T) {
 	})
 }
 
-func TestCredentialsThatAreBornOldAreNotRenewedInALoop(t *testing.T) {
+func TestSkewedClockDoesNotRenewInALoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.ahead = time.Hour + time.Minute

@@ -31,7 +31,7 @@ const lookAgain = 10 * time.Second
 
 var errDenied = fmt.Errorf("AccessDenied: not authorized to perform sts:AssumeRole: %w", identity.ErrNotAssumable)
 
-func TestTheObjectIsHeldBeforeItsRoleIsMade(t *testing.T) {
+func TestFinalizerIsAddedBeforeTheRoleIsCreated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -42,7 +42,7 @@ func TestTheObjectIsHeldBeforeItsRoleIsMade(t *testing.T) {
 	})
 }
 
-func TestARefreshDoesWithoutIAM(t *testing.T) {
+func TestRefreshNeedsNoIAM(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -54,7 +54,7 @@ func TestARefreshDoesWithoutIAM(t *testing.T) {
 	})
 }
 
-func TestAnOutageOfIAMEndsNoCredentials(t *testing.T) {
+func TestOutageOfIAMEndsNoCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.managed.DriftInterval = 10 * time.Minute
@@ -69,7 +69,7 @@ func TestAnOutageOfIAMEndsNoCredentials(t *testing.T) {
 	})
 }
 
-func TestARenewalThatSTSRefusesGoesOnWithoutIAM(t *testing.T) {
+func TestRenewalGoesOnWithoutIAM(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -85,7 +85,7 @@ func TestARenewalThatSTSRefusesGoesOnWithoutIAM(t *testing.T) {
 	})
 }
 
-func TestATroubledRefreshLooksAtTheRole(t *testing.T) {
+func TestRefreshThatSTSDeniesEnsuresTheRole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -100,7 +100,7 @@ func TestATroubledRefreshLooksAtTheRole(t *testing.T) {
 	})
 }
 
-func TestOnlyARoleThatSTSRefusesIsAnAffairOfIAM(t *testing.T) {
+func TestOnlyARoleThatSTSRefusesNeedsIAM(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err   error
 		calls string
@@ -131,7 +131,7 @@ func TestOnlyARoleThatSTSRefusesIsAnAffairOfIAM(t *testing.T) {
 	}
 }
 
-func TestARoleThatIsNotAssumableYetIsWaitedForInSilence(t *testing.T) {
+func TestRoleThatIsNotAssumableYetIsWaitedForSilently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.assumeErr = errDenied
@@ -157,7 +157,7 @@ func TestARoleThatIsNotAssumableYetIsWaitedForInSilence(t *testing.T) {
 	})
 }
 
-func TestNoRoleIsMadeWhereThatIsForbidden(t *testing.T) {
+func TestNoRoleIsCreatedWhileProvisioningIsDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.disabledErr = &identity.InvalidError{Reason: api.ProvisioningDisabled, Message: "set a flag"}
@@ -168,7 +168,7 @@ func TestNoRoleIsMadeWhereThatIsForbidden(t *testing.T) {
 	})
 }
 
-func TestARoleThatIsThereIsUsedWhenNoMoreAreMade(t *testing.T) {
+func TestExistingManagedRoleIsUsedWhileProvisioningIsDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -185,7 +185,7 @@ func TestARoleThatIsThereIsUsedWhenNoMoreAreMade(t *testing.T) {
 	})
 }
 
-func TestFailuresOfProvisioningAreSaidAndRetried(t *testing.T) {
+func TestProvisioningFailuresAreReportedAndRetried(t *testing.T) {
 	for name, fail := range map[string]func(*world){
 		"hold": func(w *world) { w.holdErr = errDenied },
 		"ensure": func(w *world) {
@@ -205,7 +205,7 @@ func TestFailuresOfProvisioningAreSaidAndRetried(t *testing.T) {
 	}
 }
 
-func TestTheRoleGoesBeforeTheSecretAndTheHoldLast(t *testing.T) {
+func TestRoleGoesBeforeTheSecretAndTheFinalizerLast(t *testing.T) {
 	for name, tc := range map[string]struct {
 		retain bool
 		calls  string
@@ -231,7 +231,7 @@ func TestTheRoleGoesBeforeTheSecretAndTheHoldLast(t *testing.T) {
 	}
 }
 
-func TestAnObjectIsHeldForAsLongAsItsRoleIsThere(t *testing.T) {
+func TestFinalizerStaysWhileTheRoleExists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -248,7 +248,7 @@ func TestAnObjectIsHeldForAsLongAsItsRoleIsThere(t *testing.T) {
 	})
 }
 
-func TestARoleThatIsNotOursHoldsNobody(t *testing.T) {
+func TestRoleThatIsNotOwnedDoesNotKeepTheFinalizer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -261,7 +261,7 @@ func TestARoleThatIsNotOursHoldsNobody(t *testing.T) {
 	})
 }
 
-func TestARoleThatCannotBeSeenYetIsNotTakenForGone(t *testing.T) {
+func TestRoleThatIsNotVisibleYetIsNotTakenForDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t) // the process has just begun
 		w.held, w.asked = true, nil
@@ -273,7 +273,7 @@ func TestARoleThatCannotBeSeenYetIsNotTakenForGone(t *testing.T) {
 	})
 }
 
-func TestOneWhoNowUsesAnotherRolePartsFromItsOwn(t *testing.T) {
+func TestManagedRoleIsReleasedWhenAnotherIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -290,7 +290,7 @@ func TestOneWhoNowUsesAnotherRolePartsFromItsOwn(t *testing.T) {
 	})
 }
 
-func TestAMalformedAnnotationCostsNobodyTheirRole(t *testing.T) {
+func TestMalformedAnnotationDeletesNoRole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -305,7 +305,7 @@ func TestAMalformedAnnotationCostsNobodyTheirRole(t *testing.T) {
 	})
 }
 
-func TestARoleThatCannotBeFilledYetIsWaitedForInSilence(t *testing.T) {
+func TestUnfinishedRoleIsWaitedForSilently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.ensureErr = &identity.StepError{Reason: api.ProvisionFailed, Message: "not yet", Err: errDenied, Soon: true}
@@ -331,7 +331,7 @@ func forged(w *world) {
 	})
 }
 
-func TestARoleThatASecretNamesIsUsedOnlyIfItWasMade(t *testing.T) {
+func TestRoleNamedByASecretIsUsedOnlyIfItIsManaged(t *testing.T) {
 	for name, tc := range map[string]struct {
 		prepare func(*world)
 		served  bool
@@ -375,7 +375,7 @@ func TestARoleThatASecretNamesIsUsedOnlyIfItWasMade(t *testing.T) {
 	}
 }
 
-func TestAMalformedAnnotationForgetsNoRole(t *testing.T) {
+func TestMalformedAnnotationKeepsTheRoleID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
 		w.serve()
@@ -387,7 +387,7 @@ func TestAMalformedAnnotationForgetsNoRole(t *testing.T) {
 	})
 }
 
-func TestARoleGoesAlsoWhereSomebodyTookTheFinalizerOffOrForgedItsID(t *testing.T) {
+func TestRoleIsDeletedWithoutFinalizerAndWithAForgedID(t *testing.T) {
 	for name, harm := range map[string]func(*world){
 		"finalizer": func(w *world) { w.held = false },
 		"unique id": func(w *world) {
@@ -411,7 +411,7 @@ func TestARoleGoesAlsoWhereSomebodyTookTheFinalizerOffOrForgedItsID(t *testing.T
 	}
 }
 
-func TestAReplicaThatTakesOverDoesNotTakeARoleItCannotSeeForGone(t *testing.T) {
+func TestNewLeaderDoesNotTakeAnInvisibleRoleForDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.asked, w.held = nil, true

@@ -49,7 +49,7 @@ func TestAnOrphanedRoleIsDeleted(t *testing.T) {
 	})
 }
 
-func TestARoleIsNoOrphanWhereTheObjectStillAsks(t *testing.T) {
+func TestRoleWithAnOwnerIsNoOrphan(t *testing.T) {
 	for name, prepare := range map[string]func(*world){
 		"by the API server's word": func(w *world) { w.keeps = true },
 		"by the cache":             func(w *world) { w.asked = desired(); w.asked.Managed = &identity.ManagedRole{Policy: "{}"} },
@@ -74,7 +74,7 @@ func TestARoleIsNoOrphanWhereTheObjectStillAsks(t *testing.T) {
 	}
 }
 
-func TestAnOrphanOfOneWhoUsesAnotherRoleGoes(t *testing.T) {
+func TestOrphanOfAnObjectThatUsesAnotherRoleIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sweeping(t)
 		w.asked = desired()
@@ -88,7 +88,7 @@ func TestAnOrphanOfOneWhoUsesAnotherRoleGoes(t *testing.T) {
 	})
 }
 
-func TestAnOrphanIsKeptForAsLongAsNothingIsProven(t *testing.T) {
+func TestOrphanIsDeletedOnlyOnPositiveEvidence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sweeping(t)
 		w.releaseErr = errDenied
@@ -102,7 +102,7 @@ func TestAnOrphanIsKeptForAsLongAsNothingIsProven(t *testing.T) {
 	})
 }
 
-func TestOrphansAreLookedForOnceInAnInterval(t *testing.T) {
+func TestOrphansAreSweptOnceInAnInterval(t *testing.T) {
 	for intervals := 1; intervals <= 3; intervals++ {
 		synctest.Test(t, func(t *testing.T) {
 			w := sweeping(t)
@@ -117,7 +117,7 @@ func TestOrphansAreLookedForOnceInAnInterval(t *testing.T) {
 	}
 }
 
-func TestWhoMakesNoRolesLooksForNoOrphans(t *testing.T) {
+func TestNoSweepWhileProvisioningIsDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sweeping(t)
 		w.managed.SweepInterval, w.disabledErr = 6*time.Hour, errDenied
@@ -128,7 +128,7 @@ func TestWhoMakesNoRolesLooksForNoOrphans(t *testing.T) {
 	})
 }
 
-func TestWithoutAnIntervalNoOrphanIsLookedFor(t *testing.T) {
+func TestNoSweepWithoutAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sweeping(t)
 		w.managed.SweepInterval = 0

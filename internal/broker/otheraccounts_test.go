@@ -14,7 +14,7 @@ import (
 
 var elsewhere = identity.RoleReference{Partition: "aws", Account: "999999999999", Name: "app"}
 
-func TestByDefaultRolesOfOtherAccountsAreProven(t *testing.T) {
+func TestRolesOfOtherAccountsAreCheckedByDefault(t *testing.T) {
 	for name, tc := range map[string]struct {
 		check  identity.ExternalIDCheck
 		source identity.Source
@@ -43,7 +43,7 @@ func TestByDefaultRolesOfOtherAccountsAreProven(t *testing.T) {
 	}
 }
 
-func TestAnUpgradeTakesNothingThatWasIssued(t *testing.T) {
+func TestUpgradeRevokesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.asked.Role = elsewhere
@@ -65,7 +65,7 @@ func TestAnUpgradeTakesNothingThatWasIssued(t *testing.T) {
 	})
 }
 
-func TestARoleOfAnotherAccountThatNoLongerAsksLosesItsCredentials(t *testing.T) {
+func TestCredentialsOfAnotherAccountAreRevokedWhenTheCheckFails(t *testing.T) {
 	for name, tc := range map[string]func(*world){
 		"after it did":         func(*world) {},
 		"with a forged Secret": func(w *world) { w.change(func(s *refresh.State) { s.Edited, s.Proven = true, time.Time{} }) },

@@ -12,7 +12,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestATrustPolicyOfAVersionBeforeIsRenewedAtTheNextLook(t *testing.T) {
+func TestOutdatedTrustPolicyIsRenewedAtTheNextInspection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.outdated = true
@@ -31,7 +31,7 @@ func TestATrustPolicyOfAVersionBeforeIsRenewedAtTheNextLook(t *testing.T) {
 	})
 }
 
-func TestATrustPolicyThatIsKeptIsToldOfHourlyAndTheIdentityServed(t *testing.T) {
+func TestOutdatedTrustPolicyIsAWarningHourly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.managed.DriftInterval = 5 * time.Minute
@@ -56,7 +56,7 @@ func TestATrustPolicyThatIsKeptIsToldOfHourlyAndTheIdentityServed(t *testing.T) 
 	})
 }
 
-func TestAKeptTrustPolicyIsToldOfWhereNobodyLooks(t *testing.T) {
+func TestOutdatedTrustPolicyIsAWarningWithoutInspections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.managed.DriftInterval, w.outdated, w.kept = 0, true, "it carries tags"
@@ -70,7 +70,7 @@ func TestAKeptTrustPolicyIsToldOfWhereNobodyLooks(t *testing.T) {
 	})
 }
 
-func TestARenewalThatFailsIsTriedAgain(t *testing.T) {
+func TestFailedTrustPolicyRenewalIsRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watching(t)
 		w.outdated, w.ensureErr = true, &identity.StepError{Reason: api.ProvisionFailed, Message: "throttled", Err: errDenied}

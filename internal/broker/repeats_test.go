@@ -32,7 +32,7 @@ func (s shared) Ensure(ctx context.Context, want identity.Desired, id string) (i
 	return s.world.Ensure(ctx, want, id)
 }
 
-func TestWhatIsDoneOverAndOverIsMarked(t *testing.T) {
+func TestRepeatsAreMarked(t *testing.T) {
 	type step struct {
 		have   refresh.State
 		reason refresh.Reason
@@ -83,7 +83,7 @@ func TestWhatIsDoneOverAndOverIsMarked(t *testing.T) {
 }
 
 // 100 ServiceAccounts are toggled between two policies, with only what their own budgets leave them to wait for.
-func TestANamespaceThatTogglesItsPoliciesHasHalfOfIAM(t *testing.T) {
+func TestNamespaceThatTogglesPoliciesGetsHalfOfIAM(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests, qps, minutes = 5, 20, 2
 		s := shared{world: newWorld(t), turns: limit.NewRequests(qps), requests: requests}
@@ -117,7 +117,7 @@ func (s shared) Delete(ctx context.Context, key identity.Key, id string) (bool, 
 	return s.world.Delete(ctx, key, id)
 }
 
-func TestWhatANamespaceTakesAwayIsARepeat(t *testing.T) {
+func TestRemovalsCountAsRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shared{world: newWorld(t), turns: limit.NewRequests(2)}
 		s.managed.IAM = s

@@ -13,7 +13,7 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-func TestARoleThatIsNotPermittedIsNotAskedFor(t *testing.T) {
+func TestRoleThatIsNotPermittedIsNotAssumed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.refused = []string{account + "app"}
@@ -29,7 +29,7 @@ func TestARoleThatIsNotPermittedIsNotAskedFor(t *testing.T) {
 	})
 }
 
-func TestCredentialsThatAreNoLongerPermittedAreWithdrawn(t *testing.T) {
+func TestCredentialsThatAreNoLongerPermittedAreRevoked(t *testing.T) {
 	for name, happen := range map[string]func(*world){
 		"fresh ones":                            func(*world) {},
 		"old ones":                              func(*world) { time.Sleep(50 * time.Minute) },
@@ -53,7 +53,7 @@ func TestCredentialsThatAreNoLongerPermittedAreWithdrawn(t *testing.T) {
 	}
 }
 
-func TestEditsDoNotHideWhoseCredentialsTheyAre(t *testing.T) {
+func TestEditedSecretOfARoleThatIsNotPermittedIsRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -65,7 +65,7 @@ func TestEditsDoNotHideWhoseCredentialsTheyAre(t *testing.T) {
 	})
 }
 
-func TestAnotherRoleThatIsNotPermittedLeavesTheLastGoodOneAlone(t *testing.T) {
+func TestChangeToARoleThatIsNotPermittedKeepsTheLastGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -84,7 +84,7 @@ func TestAnotherRoleThatIsNotPermittedLeavesTheLastGoodOneAlone(t *testing.T) {
 	})
 }
 
-func TestAnOwnRoleHasToBePermittedBeforeItIsMade(t *testing.T) {
+func TestManagedRoleHasToBePermittedBeforeItIsCreated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.asked.Role, w.asked.Managed = identity.RoleReference{}, &identity.ManagedRole{Policy: "{}"}
@@ -95,7 +95,7 @@ func TestAnOwnRoleHasToBePermittedBeforeItIsMade(t *testing.T) {
 	})
 }
 
-func TestNothingIsLostWhileItIsNotKnownWhatIsPermitted(t *testing.T) {
+func TestUnknownRulesRevokeNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -114,7 +114,7 @@ func TestNothingIsLostWhileItIsNotKnownWhatIsPermitted(t *testing.T) {
 	})
 }
 
-func TestRulesThatChangeWhileAWSIsAskedCount(t *testing.T) {
+func TestRulesThatChangeDuringAssumeRoleCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.onAssume = func() { w.refused = []string{account + "app"} }

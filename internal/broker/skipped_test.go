@@ -43,7 +43,7 @@ func newSkipped(t *testing.T) *skipped {
 	return h
 }
 
-func TestWhatAdmissionPassesOverIsShownAndSaid(t *testing.T) {
+func TestSkippedObjectIsUnskippedWithAWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newSkipped(t)
 		h.serve()
@@ -56,7 +56,7 @@ func TestWhatAdmissionPassesOverIsShownAndSaid(t *testing.T) {
 	})
 }
 
-func TestWhatIsHiddenIsShownWhateverIsWrongWithTheCredentials(t *testing.T) {
+func TestInvalidObjectIsUnskipped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newSkipped(t)
 		h.desiredErr = errInvalid
@@ -66,7 +66,7 @@ func TestWhatIsHiddenIsShownWhateverIsWrongWithTheCredentials(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeShownIsServedAndTriedAgain(t *testing.T) {
+func TestFailedUnskipIsRetriedAndTheObjectServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newSkipped(t)
 		h.err = errors.New("away")
@@ -80,7 +80,7 @@ func TestWhatCannotBeShownIsServedAndTriedAgain(t *testing.T) {
 	})
 }
 
-func TestWhatIsHiddenInALoopIsHeldBack(t *testing.T) {
+func TestUnskippingInALoopIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newSkipped(t)
 		for range renewalBurst {

@@ -11,7 +11,7 @@ import (
 	"kube-aws-iam-controller/internal/status"
 )
 
-func TestWhatNobodyReadsIsToldOncePerChangeAndHourly(t *testing.T) {
+func TestWarningIsRecordedOncePerChangeAndHourly(t *testing.T) {
 	for name, asks := range map[string]bool{"of one that asks": true, "of one that asks for nothing": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestWhatNobodyReadsIsToldOncePerChangeAndHourly(t *testing.T) {
 	}
 }
 
-func TestWarningsTakeNothingFromWhatIsServed(t *testing.T) {
+func TestWarningsDoNotAffectService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.warning = "roles is not known"
@@ -66,7 +66,7 @@ func TestWarningsTakeNothingFromWhatIsServed(t *testing.T) {
 	})
 }
 
-func TestWhatIsTakenAwayIsNoWarning(t *testing.T) {
+func TestNoWarningWhileAnIdentityIsRetired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
@@ -84,7 +84,7 @@ func TestWhatIsTakenAwayIsNoWarning(t *testing.T) {
 	})
 }
 
-func TestWarningsInALoopAreAFewEvents(t *testing.T) {
+func TestWarningsInALoopAreFewEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.asked = nil
