@@ -287,7 +287,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func TestEveryFlagIsDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/configuration.md")
+	text, err := os.ReadFile("../../docs/reference.md")
 	require.NoError(t, err)
 	for _, flag := range newApp(io.Discard, &Config{}).Model().Flags {
 		if flag.Envar == "" {

@@ -15,7 +15,7 @@ import (
 //
 // To list and watch namespaces is a right in the whole cluster, whatever selects
 // one of them. So one is asked for by its own name, in the two ways that a Role
-// in it can grant: docs/adr/0006-one-namespace-by-roles-alone.md.
+// in it can grant: docs/adr/0006-one-namespace-without-clusterroles.md.
 func (c *Clients) NamespaceInformer(namespace string, transform cache.TransformFunc) (*Informer, error) {
 	resource := corev1.SchemeGroupVersion.WithResource("namespaces")
 	if namespace == "" {

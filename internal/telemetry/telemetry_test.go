@@ -79,7 +79,7 @@ func TestMetricsAreServedUnderTheirNames(t *testing.T) {
 	m.SetLeader(false)
 	assert.Zero(t, testutil.ToFloat64(m.leader))
 
-	docs, err := os.ReadFile("../../docs/configuration.md")
+	docs, err := os.ReadFile("../../docs/reference.md")
 	require.NoError(t, err)
 	for line := range strings.Lines(body) {
 		if name, is := strings.CutPrefix(line, "# TYPE kube_aws_iam_controller_"); is {

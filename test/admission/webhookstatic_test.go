@@ -25,14 +25,14 @@ import (
 // certificateSecret is the Secret of the installer's that the component webhook-static mounts.
 const certificateSecret = "kube-aws-iam-controller-webhook-tls"
 
-// certify runs what docs/configuration.md says, for a server that is beside the API server, and returns the directory.
+// certify runs what docs/admission.md says, for a server that is beside the API server, and returns the directory.
 func certify(t *testing.T, access *cluster.Access) string {
 	t.Helper()
 	root, err := cluster.Root()
 	require.NoError(t, err)
-	page, err := os.ReadFile(filepath.Join(root, "docs", "configuration.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs", "admission.md"))
 	require.NoError(t, err)
-	_, after, found := strings.Cut(string(page), "\n## The webhook's certificate\n")
+	_, after, found := strings.Cut(string(page), "\n### Webhook certificate\n")
 	require.True(t, found)
 	_, after, found = strings.Cut(after, "```sh\n")
 	require.True(t, found)

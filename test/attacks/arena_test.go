@@ -38,10 +38,10 @@ const (
 
 // actors are how docs/security.md introduces each.
 var actors = map[actor]string{
-	tenant:   "A tenant, who may edit a namespace",
-	stranger: "A stranger, who has an address in the cluster's network and no right at all",
-	creator:  "Somebody who may create namespaces, and edit them",
-	thief:    "A thief, who has the token of the controller's ServiceAccount",
+	tenant:   "A tenant with `edit` in a namespace",
+	stranger: "A stranger on the cluster network without any permission",
+	creator:  "Somebody who can create and edit namespaces",
+	thief:    "A thief with the token of the controller's ServiceAccount",
 }
 
 // An attack is what an actor tries. It fails the test if it succeeds.

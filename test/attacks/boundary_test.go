@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	byShippedPolicy = "the controller's policy, which names no other account, and denies the roles by which accounts are administered"
-	byOwnPart       = "the boundary, which leaves a namespace what carries its name or its tags"
-	byNoOpening     = "the boundary, which allows no action that opens a resource to others, and denies those that are known"
+	byShippedPolicy = "the controller's IAM policy, which names no other account and denies the roles by which organizations administer accounts"
+	byOwnPart       = "the boundary, which limits a namespace to resources with its name or tags"
+	byNoOpening     = "the boundary, which allows no action that shares a resource, and denies those that are known"
 )
 
 // mine has the attacker's ServiceAccount app have a role that may do everything, and returns the access key of its session.
@@ -49,7 +49,7 @@ func (a *arena) administrator(account, name string) string {
 // shippedAttacks are on what is shipped in examples/iam.
 var shippedAttacks = []attack{
 	{
-		intent: "be an administrator of another account, by the role that trusts the whole of this one", by: byShippedPolicy,
+		intent: "become administrator of another account, by the role that trusts the whole of this one", by: byShippedPolicy,
 		try: func(a *arena) {
 			const unnamed = "777777777777"
 			for name, arn := range map[string]string{
@@ -84,7 +84,7 @@ var shippedAttacks = []attack{
 		},
 	},
 	{
-		intent: "open a resource of one's own to other accounts, by its policy", by: byNoOpening,
+		intent: "share a resource of the namespace with other accounts, by its resource policy", by: byNoOpening,
 		try: func(a *arena) {
 			key, region := a.mine(), "eu-central-1:"+system.AccountID+":"
 			for action, resource := range map[string]string{

@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-const byNamespaceRules = "the component namespace-rules: rules of namespaces are written by who may, by a right of its own"
+const byNamespaceRules = "the component `namespace-rules`: namespace rules require a permission of their own"
 
 // ruleAnnotations are those by which a namespace is told what it may use.
 var ruleAnnotations = map[string]string{
@@ -59,7 +59,7 @@ func (a *arena) bound(err error, what any) {
 // creatorAttacks face the component namespace-rules, and a controller that lets a namespace without rules use no role.
 var creatorAttacks = []attack{
 	{
-		actor: creator, intent: "give a namespace that one made other rules, or none", by: byNamespaceRules,
+		actor: creator, intent: "change or remove the rules of a namespace that the attacker created", by: byNamespaceRules,
 		try: func(a *arena) {
 			client := a.creator()
 			for _, subresource := range [][]string{nil, {"status"}} {
@@ -81,7 +81,7 @@ var creatorAttacks = []attack{
 		},
 	},
 	{
-		actor: creator, intent: "make a namespace with the rules of one's choice", by: byNamespaceRules,
+		actor: creator, intent: "create a namespace with rules of the attacker's choice", by: byNamespaceRules,
 		try: func(a *arena) {
 			client := a.creator()
 			for key, value := range ruleAnnotations {
@@ -97,7 +97,7 @@ var creatorAttacks = []attack{
 		},
 	},
 	{
-		actor: creator, intent: "be rid of a namespace's rules by deleting it and making it again", by: "--namespace-restrictions: a namespace without rules may use no role",
+		actor: creator, intent: "remove a namespace's rules by deleting and creating it again", by: "`--namespace-restrictions`: a namespace without rules may use no role",
 		try: func(a *arena) {
 			client := a.creator()
 			role := a.own("app")
@@ -121,7 +121,7 @@ var creatorAttacks = []attack{
 		},
 	},
 	{
-		actor: creator, intent: "have the right to write rules, by binding it within the namespace", by: byNamespaceRules + ", across the cluster",
+		actor: creator, intent: "gain the permission to write rules, by binding it within the namespace", by: byNamespaceRules + ", cluster-wide",
 		try: func(a *arena) {
 			client := a.creator()
 			name := "creator-of-" + a.namespace

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the list of attacks in docs/security.md")
 
-const begin = "## What is tried\n"
+const begin = "## Attack tests\n"
 
 func TestTheAttacksAreDocumented(t *testing.T) {
 	root, err := cluster.Root()

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	byTurns = "namespaces take turns: what one asks for a thousandth time waits behind what another asks for first"
+	byTurns = "namespaces take turns: the thousandth request of one waits behind the first of another"
 	// bystanders is how many of the flood may be served before somebody else's first is. It is a matter of turns, not of
 	// time: what is under way already, and what came first, goes on.
 	bystanders = 400
@@ -25,11 +25,11 @@ const (
 // floods are one after another on one ground. Each leaves its namespace full.
 var floods = []attack{
 	{
-		intent: "keep others waiting by 2,000 ServiceAccounts whose role refuses", by: byTurns,
+		intent: "delay others with 2,000 ServiceAccounts whose role refuses", by: byTurns,
 		try: func(a *arena) { a.flood(2000, map[string]string{"role": a.roles["app"]}).overtaken("role") },
 	},
 	{
-		intent: "keep others waiting by 500 ServiceAccounts that want roles of their own", by: byTurns + ", at IAM, too",
+		intent: "delay others with 500 ServiceAccounts that ask for managed roles", by: byTurns + ", at IAM as well",
 		try: func(a *arena) {
 			f := a.flood(500, map[string]string{"role-policy": readBucket})
 			f.overtaken("role")
@@ -37,7 +37,7 @@ var floods = []attack{
 		},
 	},
 	{
-		intent: "keep others waiting by 1,000 Secrets that say they ran out in the year 0", by: byTurns + ", whatever Secrets say",
+		intent: "delay others with 1,000 Secrets that claim to have expired in the year 0", by: byTurns + ", whatever Secrets say",
 		try: func(a *arena) {
 			a.inParallel(1000, func(i int) error {
 				return a.plant(planted(fmt.Sprintf("x-%d.aws-iam", i), ourLabels, claims(a.roles["app"], "0000-01-01T00:00:00Z")), manager)
@@ -45,7 +45,7 @@ var floods = []attack{
 		},
 	},
 	{
-		intent: "fill the controller's memory with annotations of a quarter of a megabyte", by: "caches keep what can be understood, and little of what cannot",
+		intent: "fill the controller's memory with annotations of a quarter of a megabyte", by: "caches keep valid values, and only a little of invalid ones",
 		try: func(a *arena) {
 			before, err := a.controller.Metric(a.t.Context(), "process_resident_memory_bytes")
 			require.NoError(a.t, err)
@@ -64,7 +64,7 @@ var floods = []attack{
 		},
 	},
 	{
-		intent: "keep a new tenant waiting by 10,000 ServiceAccounts at once", by: byTurns,
+		intent: "delay a new tenant with 10,000 ServiceAccounts at once", by: byTurns,
 		try: func(a *arena) {
 			f := a.flood(10_000, map[string]string{"role": a.own("app")})
 			f.overtaken("role")

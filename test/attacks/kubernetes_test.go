@@ -44,7 +44,7 @@ var kubernetesAttacks = []attack{
 		try: tries("get secrets -n kube-system", "get configmaps -n kube-system", "get pods -n kube-system"),
 	},
 	{
-		intent: "take the controller's lead", by: byRBAC,
+		intent: "take over the controller's Lease", by: byRBAC,
 		try: tries("delete lease kube-aws-iam-controller -n kube-system", "create token kube-aws-iam-controller -n kube-system"),
 	},
 	{
@@ -56,22 +56,22 @@ var kubernetesAttacks = []attack{
 		try: tries("annotate sa app -n VICTIM --overwrite iam.amazonaws.com/role=x", "create token app -n VICTIM", "delete sa app -n VICTIM"),
 	},
 	{
-		intent: "give one's namespace other rules, or none", by: byRBAC,
+		intent: "change or remove the rules of the tenant's own namespace", by: byRBAC,
 		try: tries("annotate namespace MINE --overwrite iam.amazonaws.com/allowed-roles=[\"*\"]", "annotate namespace MINE iam.amazonaws.com/allowed-roles-",
 			"label namespace MINE a=b", "delete namespace MINE"),
 	},
 	{
-		intent: "take the guard or admission away", by: byRBAC,
+		intent: "remove the guard or admission", by: byRBAC,
 		try: tries("delete validatingadmissionpolicy kube-aws-iam-controller-guard-pods", "delete validatingadmissionpolicybinding kube-aws-iam-controller-guard-writes",
 			"delete mutatingadmissionpolicybinding kube-aws-iam-controller", "delete mutatingadmissionpolicy kube-aws-iam-controller"),
 	},
 	{
-		intent: "take rights of the controller's, or give oneself more", by: byRBAC,
+		intent: "remove permissions of the controller, or gain more", by: byRBAC,
 		try: tries("create rolebinding x --clusterrole=kube-aws-iam-controller --user=x", "create clusterrolebinding x --clusterrole=kube-aws-iam-controller --user=x",
 			"delete clusterrole kube-aws-iam-controller"),
 	},
 	{
-		intent: "say of an AWSIAMRole what is not so, in its status", by: byRBAC,
+		intent: "forge the status of an AWSIAMRole", by: byRBAC,
 		try: func(a *arena) {
 			require.NoError(a.t, a.kubectl(resource("db", nil, a.roles["app"]), "create", "-f", "-"))
 			a.forbidden(a.kubectl("", "patch", "awsiamrole", "db", "--subresource=status", "--type=merge", "-p", `{"status":{"roleARN":"x"}}`))
@@ -79,7 +79,7 @@ var kubernetesAttacks = []attack{
 		},
 	},
 	{
-		intent: "write the controller's Secrets as a ServiceAccount of its name in another namespace", by: "the guard knows the controller by its namespace", guard: true,
+		intent: "write the controller's Secrets as a ServiceAccount of the same name in another namespace", by: "the guard identifies the controller by namespace and name", guard: true,
 		try: func(a *arena) {
 			a.ask("kube-aws-iam-controller")
 			a.ask("app", "role", a.own("app"))
@@ -98,7 +98,7 @@ var kubernetesAttacks = []attack{
 		},
 	},
 	{
-		intent: "have the finalizer of a role that there is not, so that the controller deletes one", by: "the role's name follows from the ServiceAccount, and its tags are looked at",
+		intent: "set the finalizer without a role, so that the controller deletes one", by: "the role's name follows from the ServiceAccount, and its tags are checked",
 		try: func(a *arena) {
 			forged := account("app", nil)
 			forged.Finalizers = []string{"iam.amazonaws.com/role"}
@@ -111,7 +111,7 @@ var kubernetesAttacks = []attack{
 		},
 	},
 	{
-		intent: "leave a role behind by taking the finalizer off", by: "the process that made it, or a sweep, deletes it; the guard lets nobody",
+		intent: "leave a role behind by removing the finalizer", by: "the process that created it, or the sweep, deletes it; the guard refuses the change",
 		try: func(a *arena) {
 			a.ask("app", "role-policy", readBucket)
 			arn := string(a.got("app.aws-iam").Data["role-arn"])
@@ -128,7 +128,7 @@ var kubernetesAttacks = []attack{
 		},
 	},
 	{
-		intent: "inherit what a namespace of the same name had", by: "Secrets and roles go with their namespace",
+		intent: "inherit what an earlier namespace of the same name had", by: "Secrets and roles are deleted with their namespace",
 		try: func(a *arena) {
 			ctx := a.t.Context()
 			a.ask("app", "role-policy", readBucket)
@@ -148,7 +148,7 @@ var kubernetesAttacks = []attack{
 		},
 	},
 	{
-		intent: "be taken for the ServiceAccount that was deleted, under its name", by: "Secrets are issued for a UID",
+		intent: "be taken for a deleted ServiceAccount of the same name", by: "credentials are issued for the UID of the ServiceAccount",
 		try: func(a *arena) {
 			accounts := a.tenant.CoreV1().ServiceAccounts(a.namespace)
 			a.ask("app", "role", a.own("app"))

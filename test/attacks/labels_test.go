@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	byLabel = "admission labels those that ask for nothing, in the request that writes them, and the policy for pods passes over them"
-	byAsk   = "admission takes the label off whatever asks for a role, in the same request"
+	byLabel = "admission labels ServiceAccounts that ask for nothing when they are written, and the policy for pods skips them"
+	byAsk   = "admission removes the label in the request that asks for a role"
 	// evaluations is the API server's count of what it looked at for nothing.
 	evaluations = "apiserver_admission_match_condition_evaluation_seconds"
 	hide        = `"labels":{"iam.amazonaws.com/requests":"none"}`
@@ -59,14 +59,14 @@ var labelAttacks = append(hidden(map[string]func(a *arena, annotations string) e
 		return a.patch("serviceaccounts", "app", `{"metadata":{`+annotations+`}}`, manager)
 	},
 }), attack{
-	intent: "make pods expensive for the API server by 1,000 ServiceAccounts that ask for nothing", by: byLabel,
+	intent: "make pods expensive for the API server with 1,000 ServiceAccounts that ask for nothing", by: byLabel,
 	try: func(a *arena) {
 		a.flood(1000, nil).wait()
 		a.ask("app", "role", a.own("app"))
 		a.expensive(5, 1000)
 	},
 }, attack{
-	intent: "make pods expensive for the API server by taking the label off 1,000 ServiceAccounts", by: byLabel,
+	intent: "make pods expensive for the API server by removing the label from 1,000 ServiceAccounts", by: byLabel,
 	try: func(a *arena) {
 		a.flood(1000, nil).wait()
 		a.ask("app", "role", a.own("app"))
@@ -80,7 +80,7 @@ var labelAttacks = append(hidden(map[string]func(a *arena, annotations string) e
 func hidden(hows map[string]func(*arena, string) error) (attacks []attack) {
 	for _, how := range sortedKeys(hows) {
 		attacks = append(attacks, attack{
-			intent: "have pods admitted without credentials, in silence, by the label of what asks for nothing, " + how, by: byAsk,
+			intent: "have pods silently admitted without credentials, by the label for ServiceAccounts that ask for nothing, " + how, by: byAsk,
 			try: func(a *arena) {
 				a.ask("app", "role", a.own("app"))
 				a.got("app.aws-iam")

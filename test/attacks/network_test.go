@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	makesRoom = "bounds on connections: what is too much is closed, of the address that has the most"
+	makesRoom = "limits on connections: the address that has the most loses its oldest"
 	// idlers is as many connections as the limit of open files has room for, in the test and in the controller.
 	idlers = 12_000
 	// spare is what the memory of the process may grow by, in bytes, whatever strangers do. One idle connection used to
@@ -53,7 +53,7 @@ var networkAttacks = []attack{
 		},
 	},
 	{
-		actor: stranger, intent: "fill the controller's memory with headers that never end", by: makesRoom + "; headers have 16 KiB",
+		actor: stranger, intent: "fill the controller's memory with headers that never end", by: makesRoom + "; headers are limited to 16 KiB",
 		try: func(a *arena) {
 			a.alone(func(s *strangers) {
 				endless := "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", 64<<10)
@@ -64,7 +64,7 @@ var networkAttacks = []attack{
 		},
 	},
 	{
-		actor: stranger, intent: "keep others from the metrics, by asking for them and not reading the answers", by: "scrapes of one address have a bound, and one that takes its time is ended when another waits",
+		actor: stranger, intent: "keep others from reading metrics, by requesting them and not reading the answers", by: "limits on scrapes per address; a slow one is ended when another is waiting",
 		try: func(a *arena) {
 			a.alone(func(s *strangers) {
 				ask := strings.Repeat("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 2000)

@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	byBoundary = "the permissions boundary, which every role that is made has"
-	byTags     = "a role is the controller's only with the four tags that name the ServiceAccount"
+	byBoundary = "the permissions boundary of every managed role"
+	byTags     = "a role is managed only if it has the four tags that name the ServiceAccount"
 	everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 )
 
@@ -92,20 +92,20 @@ func policy(document, reason, says string) func(*arena) {
 
 var ownRoleAttacks = []attack{
 	{
-		intent: "write a trust policy into one's role, by a principal in its policy", by: byParsing,
+		intent: "write a trust policy into a managed role, by a principal in its policy", by: byParsing,
 		try: policy(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Resource":"*"}]}`, "InvalidAnnotation", "has a Principal"),
 	},
 	{
-		intent: "write a trust policy into one's role, by a second document", by: byParsing,
+		intent: "write a trust policy into a managed role, by a second document", by: byParsing,
 		try: policy(`{"Version":"2012-10-17","Statement":[]}{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}`,
 			"InvalidAnnotation", "is not JSON"),
 	},
 	{
-		intent: "write a trust policy into one's role, by a statement without a resource", by: byParsing,
+		intent: "write a trust policy into a managed role, by a statement without a resource", by: byParsing,
 		try: policy(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole"}]}`, "InvalidAnnotation", "needs either Resource or NotResource"),
 	},
 	{
-		intent: "change the trust policy of one's role, with the rights that its policy gives", by: byBoundary,
+		intent: "change the trust policy of the tenant's managed role, with the permissions in its policy", by: byBoundary,
 		try: func(a *arena) {
 			a.ask("app", "role-policy", everything)
 			_, err := iam.NewFromConfig(a.as()).UpdateAssumeRolePolicy(a.t.Context(), &iam.UpdateAssumeRolePolicyInput{
@@ -115,7 +115,7 @@ var ownRoleAttacks = []attack{
 		},
 	},
 	{
-		intent: "make roles and take the boundary off, with a policy that allows everything", by: byBoundary,
+		intent: "create roles and remove the boundary, with a policy that allows everything", by: byBoundary,
 		try: func(a *arena) {
 			a.ask("app", "role-policy", everything)
 			client := iam.NewFromConfig(a.as())
@@ -139,7 +139,7 @@ var ownRoleAttacks = []attack{
 		},
 	},
 	{
-		intent: "assume other tenants' roles oneself, with a policy that allows it", by: byTrust + ", and the boundary",
+		intent: "assume other tenants' roles directly, with a policy that allows it", by: byTrust + ", and the boundary",
 		try: func(a *arena) {
 			a.ask("app", "role-policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}`)
 			client := sts.NewFromConfig(a.as())
@@ -161,7 +161,7 @@ var ownRoleAttacks = []attack{
 		},
 	},
 	{
-		intent: "have a role of another ServiceAccount's name, by long names that are cut to one", by: "the role's name ends in a hash of all that names the ServiceAccount",
+		intent: "get the name of another ServiceAccount's role, by long names that are cut to the same", by: "the role's name ends in a hash of cluster, namespace and name",
 		try: func(a *arena) {
 			long := strings.Repeat("x", 70)
 			roles := map[string]bool{}
@@ -173,7 +173,7 @@ var ownRoleAttacks = []attack{
 		},
 	},
 	{
-		intent: "be given a role that somebody made under the name, without tags", by: byTags,
+		intent: "be given a role that somebody created with the name, without tags", by: byTags,
 		try: func(a *arena) {
 			name := a.future()
 			before := a.made(name, nil)
@@ -184,7 +184,7 @@ var ownRoleAttacks = []attack{
 		},
 	},
 	{
-		intent: "be given a role under the name that is tagged for another ServiceAccount", by: byTags,
+		intent: "be given a role with the name that is tagged for another ServiceAccount", by: byTags,
 		try: func(a *arena) {
 			name := a.future()
 			before := a.made(name, a.tags("other"))
@@ -194,7 +194,7 @@ var ownRoleAttacks = []attack{
 		},
 	},
 	{
-		intent: "be given a role under the name that is tagged for another cluster", by: byTags,
+		intent: "be given a role with the name that is tagged for another cluster", by: byTags,
 		try: func(a *arena) {
 			name, tags := a.future(), a.tags("app")
 			tags["kubernetes-cluster"] = "another"
@@ -205,7 +205,7 @@ var ownRoleAttacks = []attack{
 		},
 	},
 	{
-		intent: "be given a role under the name in another case", by: "IAM takes both for one, the controller does not",
+		intent: "be given a role with the name in different case", by: "IAM treats both names as equal, the controller does not",
 		try: func(a *arena) {
 			name := strings.ToUpper(a.future())
 			before := a.made(name, a.tags("app"))
@@ -215,7 +215,7 @@ var ownRoleAttacks = []attack{
 		},
 	},
 	{
-		intent: "be given a role tagged to look like the controller's, with a trust policy and rights of the attacker's", by: "a role that is adopted is bounded first, and loses every trust and policy that was not asked for",
+		intent: "be given a role tagged to look managed, with a trust policy and permissions of the attacker", by: "an adopted role gets the boundary first, and loses every trust and policy that is not asked for",
 		try: func(a *arena) {
 			name := a.future()
 			a.made(name, a.tags("app"))
@@ -233,7 +233,7 @@ var ownRoleAttacks = []attack{
 		},
 	},
 	{
-		intent: "have the API server asked for other objects, by tags of a role that hold a path", by: "a sweep asks only for ServiceAccounts that there can be",
+		intent: "make the controller request other objects from the API server, by tags of a role that contain a path", by: "the sweep asks only for valid names of ServiceAccounts",
 		try: func(a *arena) {
 			name := strings.Repeat("m", 60) + "/../../../" + a.victim + "/secrets/app.aws-iam"
 			a.made(computed(a.namespace, name), a.tags(name))

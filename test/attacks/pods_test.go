@@ -25,22 +25,22 @@ const (
 
 // podAttacks are tried with the Secret of another ServiceAccount of the namespace.
 var podAttacks = podsThatRefer(map[string]string{
-	"as a volume":                              mounted + "secret: {secretName: app.aws-iam}}]",
-	"as an optional volume":                    mounted + "secret: {secretName: app.aws-iam, optional: true}}]",
-	"as a part of a projected volume":          mounted + "projected: {sources: [{downwardAPI: {}}, {secret: {name: app.aws-iam}}]}}]",
-	"by a CSI driver's secret":                 mounted + "csi: {driver: d.example.com, nodePublishSecretRef: {name: app.aws-iam}}}]",
-	"by a CSI driver's attributes":             mounted + "csi: {driver: d.example.com, volumeAttributes: {secretName: app.aws-iam}}}]",
-	"by a list in a CSI driver's attributes":   mounted + `csi: {driver: d.example.com, volumeAttributes: {objects: "- objectName: app.aws-iam\n  key: credentials\n"}}}]`,
-	"by a document in a Flex volume's options": mounted + `flexVolume: {driver: example.com/d, options: {secrets: '[{"name":"app.aws-iam"}]'}}}]`,
-	"by an Azure file share":                   mounted + "azureFile: {shareName: s, secretName: app.aws-iam}}]",
-	"by a Flex volume":                         mounted + "flexVolume: {driver: example.com/d, secretRef: {name: app.aws-iam}}}]",
-	"by an iSCSI volume":                       mounted + "iscsi: {targetPortal: 127.0.0.1, iqn: iqn.2015-02.example.com:test, lun: 0, secretRef: {name: app.aws-iam}}}]",
-	"in a variable":                            container + ", env: [{name: V, valueFrom: {secretKeyRef: {name: app.aws-iam, key: credentials}}}]}]",
-	"in all variables":                         container + ", envFrom: [{secretRef: {name: app.aws-iam}}]}]",
+	"as a volume":                            mounted + "secret: {secretName: app.aws-iam}}]",
+	"as an optional volume":                  mounted + "secret: {secretName: app.aws-iam, optional: true}}]",
+	"as part of a projected volume":          mounted + "projected: {sources: [{downwardAPI: {}}, {secret: {name: app.aws-iam}}]}}]",
+	"by a CSI driver's secret":               mounted + "csi: {driver: d.example.com, nodePublishSecretRef: {name: app.aws-iam}}}]",
+	"by a CSI driver's attributes":           mounted + "csi: {driver: d.example.com, volumeAttributes: {secretName: app.aws-iam}}}]",
+	"by a list in a CSI driver's attributes": mounted + `csi: {driver: d.example.com, volumeAttributes: {objects: "- objectName: app.aws-iam\n  key: credentials\n"}}}]`,
+	"by JSON in a Flex volume's options":     mounted + `flexVolume: {driver: example.com/d, options: {secrets: '[{"name":"app.aws-iam"}]'}}}]`,
+	"by an Azure file share":                 mounted + "azureFile: {shareName: s, secretName: app.aws-iam}}]",
+	"by a Flex volume":                       mounted + "flexVolume: {driver: example.com/d, secretRef: {name: app.aws-iam}}}]",
+	"by an iSCSI volume":                     mounted + "iscsi: {targetPortal: 127.0.0.1, iqn: iqn.2015-02.example.com:test, lun: 0, secretRef: {name: app.aws-iam}}}]",
+	"in a variable":                          container + ", env: [{name: V, valueFrom: {secretKeyRef: {name: app.aws-iam, key: credentials}}}]}]",
+	"in `envFrom`":                           container + ", envFrom: [{secretRef: {name: app.aws-iam}}]}]",
 	"in a variable of an init container": container + "}], initContainers: [{name: i, image: registry.example/i, " +
 		"env: [{name: V, valueFrom: {secretKeyRef: {name: app.aws-iam, key: credentials}}}]}]",
-	"in a native sidecar": container + "}], initContainers: [{name: i, image: registry.example/i, restartPolicy: Always, envFrom: [{secretRef: {name: app.aws-iam}}]}]",
-	"to pull images with": container + "}], imagePullSecrets: [{name: app.aws-iam}]",
+	"in a native sidecar":   container + "}], initContainers: [{name: i, image: registry.example/i, restartPolicy: Always, envFrom: [{secretRef: {name: app.aws-iam}}]}]",
+	"in `imagePullSecrets`": container + "}], imagePullSecrets: [{name: app.aws-iam}]",
 })
 
 func podsThatRefer(specs map[string]string) (attacks []attack) {
@@ -97,7 +97,7 @@ var otherPods = []attack{
 		},
 	},
 	{
-		intent: "use another ServiceAccount's credentials to pull images, by the field of one's own ServiceAccount", by: byGuard, guard: true,
+		intent: "use another ServiceAccount's credentials to pull images, by `imagePullSecrets` of a ServiceAccount", by: byGuard, guard: true,
 		try: func(a *arena) {
 			_, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Create(a.t.Context(), &corev1.ServiceAccount{
 				ObjectMeta: metav1.ObjectMeta{Name: "other"}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "app.aws-iam"}},
@@ -114,7 +114,7 @@ var otherPods = []attack{
 		},
 	},
 	{
-		intent: "have the API server look through a pod of a megabyte for ever", by: "bounds on what is looked through", guard: true,
+		intent: "make the API server inspect a pod of a megabyte endlessly", by: "limits on what is inspected", guard: true,
 		try: func(a *arena) {
 			a.ask("app", "role", a.own("app"))
 			spec := container + ", envFrom: [" + strings.Repeat("{secretRef: {name: app.aws-iam}}, ", 20_000) + "]}]"
@@ -122,7 +122,7 @@ var otherPods = []attack{
 		},
 	},
 	{
-		intent: "run a pod without its credentials being there, so that it falls back to the node's", by: "the Secret is no optional volume, and the node's metadata is switched off",
+		intent: "run a pod before its credentials exist, so that it falls back to the node's role", by: "the Secret is not an optional volume, and instance metadata is disabled for SDKs",
 		try: func(a *arena) {
 			a.ask("app", "role", a.roles["app"])
 			require.NoError(a.t, a.kubectl(pod("app", container+"}]"), "create", "-f", "-"))

@@ -13,10 +13,10 @@ import (
 
 // What stops attacks on roles.
 const (
-	byTrust     = "the external ID, which names the namespace and which the role's trust policy demands"
-	byParsing   = "role names and ARNs are parsed, and one that is none is refused"
-	byOwnership = "the controller's own roles are told by account and name, whatever the path and case"
-	byComputing = "external ID and session name are computed from the object's own namespace and name"
+	byTrust     = "the external ID, which names the namespace and which the role's trust policy requires"
+	byParsing   = "role names and ARNs are parsed strictly"
+	byOwnership = "the controller's own roles are recognized by account and name, whatever the path and case"
+	byComputing = "external ID and session name are computed from the object's namespace and name"
 )
 
 // onAccount asks for a role on a ServiceAccount.
@@ -62,11 +62,11 @@ var roleAttacks = []attack{
 		try: onAccount(func(a *arena) string { return strings.ToUpper(roleName(a.roles["app"])) }, "GetCredentialsFailed", notAuthorized),
 	},
 	{
-		intent: "use the role that was made for another tenant's ServiceAccount", by: byTrust,
+		intent: "use the managed role of another tenant's ServiceAccount", by: byTrust,
 		try: onAccount(func(a *arena) string { return a.roles["own"] }, "GetCredentialsFailed", notAuthorized),
 	},
 	{
-		intent: "use the role that was made for another tenant's ServiceAccount, by an AWSIAMRole", by: byTrust,
+		intent: "use the managed role of another tenant's ServiceAccount, by an AWSIAMRole", by: byTrust,
 		try: onResource(func(a *arena) string { return a.roles["own"] }, "GetCredentialsFailed", notAuthorized),
 	},
 	{
@@ -80,7 +80,7 @@ var roleAttacks = []attack{
 		}, "GetCredentialsFailed", notAuthorized),
 	},
 	{
-		intent: "give another tenant's external ID in an annotation", by: byComputing,
+		intent: "set another tenant's external ID in an annotation", by: byComputing,
 		try: func(a *arena) {
 			a.ask("app", "role", a.roles["app"], "external-id", a.victim+"/test", "namespace", a.victim, "cluster-name", "test")
 			a.warned("ServiceAccount", "app", "GetCredentialsFailed", notAuthorized)
@@ -88,7 +88,7 @@ var roleAttacks = []attack{
 		},
 	},
 	{
-		intent: "give another tenant's external ID in an AWSIAMRole", by: byComputing,
+		intent: "set another tenant's external ID in an AWSIAMRole", by: byComputing,
 		try: func(a *arena) {
 			manifest := strings.Replace(resource("db", map[string]string{"namespace": a.victim}, a.roles["app"]), `"spec":{`,
 				`"spec":{"externalID":"`+a.victim+`/test","namespace":"`+a.victim+`",`, 1)
@@ -98,7 +98,7 @@ var roleAttacks = []attack{
 		},
 	},
 	{
-		intent: "smuggle another tenant's external ID in by the role's value", by: byParsing + "; requests to STS are encoded",
+		intent: "inject another tenant's external ID through the role's value", by: byParsing + "; requests to STS are encoded",
 		try: func(a *arena) {
 			for name, role := range map[string]string{
 				"line": a.roles["app"] + "\nExternalId=" + a.victim + "/test", "space": a.roles["app"] + " " + a.victim + "/test",
@@ -116,7 +116,7 @@ var roleAttacks = []attack{
 		},
 	},
 	{
-		intent: "have an external ID that begins or ends like another tenant's, by names of ServiceAccounts", by: byComputing,
+		intent: "get an external ID that begins or ends like another tenant's, by names of ServiceAccounts", by: byComputing,
 		try: func(a *arena) {
 			for _, name := range []string{a.victim, a.victim + ".test", a.victim + ".app", "test"} {
 				a.ask(name, "role", a.roles["app"])
@@ -126,7 +126,7 @@ var roleAttacks = []attack{
 		},
 	},
 	{
-		intent: "have the session name of another tenant's ServiceAccount, which a role asks for", by: byComputing,
+		intent: "get the session name of another tenant's ServiceAccount, which a role requires", by: byComputing,
 		try: func(a *arena) {
 			arn, err := a.aws.AddRole(awssim.RoleSpec{Account: system.AccountID, Name: a.namespace + "-by-session", Trust: strings.Replace(
 				system.TrustPolicy(a.principal, a.namespace+"/test"), `"StringEquals":{`, `"StringEquals":{"sts:RoleSessionName":"`+a.victim+`.app",`, 1)})
@@ -138,7 +138,7 @@ var roleAttacks = []attack{
 		},
 	},
 	{
-		intent: "have two long names that become one session name", by: "what is cut off a session name is hashed into it",
+		intent: "get the same session name for two long names", by: "a session name that is cut contains a hash of the whole name",
 		try: func(a *arena) {
 			role, long := a.own("app"), strings.Repeat("x", 80)
 			seen := map[string]bool{}
@@ -152,8 +152,8 @@ var roleAttacks = []attack{
 		},
 	},
 	{
-		intent: "have the controller believe that a role is known already, by its own annotation on the ServiceAccount",
-		by:     "that annotation is written and never read; the guard lets nobody else write it",
+		intent: "make the controller believe that a role is already known, by its own annotation on the ServiceAccount",
+		by:     "that annotation is only written, never read; the guard refuses it to everybody else",
 		try: func(a *arena) {
 			forged := account("app", map[string]string{"role-arn": a.roles["app"], "role": "iam/broken/", "session-duration": "1h"})
 			_, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Create(a.t.Context(), forged, metav1.CreateOptions{})
@@ -177,7 +177,7 @@ var roleAttacks = []attack{
 		},
 	},
 	{
-		intent: "have the controller's own role, by a ServiceAccount of the controller's name", by: byOwnership,
+		intent: "get the controller's own role, by a ServiceAccount with the controller's name", by: byOwnership,
 		try: func(a *arena) {
 			a.ask(system.Account, "role", a.aws.ControllerRole)
 			a.warned("ServiceAccount", system.Account, "RoleNotPermitted", "is the controller's own role")
@@ -185,7 +185,7 @@ var roleAttacks = []attack{
 		},
 	},
 	{
-		intent: "have an existing role changed, by asking for a policy beside it", by: "role and role-policy cannot be combined",
+		intent: "have an existing role changed, by asking for a policy as well", by: "role and role-policy cannot be combined",
 		try: func(a *arena) {
 			a.ask("app", "role", a.roles["app"], "role-policy", readBucket)
 			a.warned("ServiceAccount", "app", "InvalidAnnotation", "cannot be combined")
@@ -196,24 +196,24 @@ var roleAttacks = []attack{
 
 // controllerAttacks ask for the controller's own role.
 var controllerAttacks = spellings(map[string]string{
-	"by its name":                      "kube-aws-iam-controller",
-	"by its path and name":             "infra/kube-aws-iam-controller",
-	"by its ARN":                       "arn:aws:iam::123456789012:role/infra/kube-aws-iam-controller",
-	"by its ARN without the path":      "arn:aws:iam::123456789012:role/kube-aws-iam-controller",
-	"by an ARN with another path":      "arn:aws:iam::123456789012:role/team/kube-aws-iam-controller",
-	"by its name in capitals":          "KUBE-AWS-IAM-CONTROLLER",
-	"by its ARN in another case":       "arn:aws:iam::123456789012:role/infra/Kube-Aws-Iam-Controller",
-	"by another partition's spelling":  "arn:aws-cn:iam::123456789012:role/infra/kube-aws-iam-controller",
-	"by a path that looks like a step": "x/../kube-aws-iam-controller",
+	"by its name":                     "kube-aws-iam-controller",
+	"by its path and name":            "infra/kube-aws-iam-controller",
+	"by its ARN":                      "arn:aws:iam::123456789012:role/infra/kube-aws-iam-controller",
+	"by its ARN without the path":     "arn:aws:iam::123456789012:role/kube-aws-iam-controller",
+	"by an ARN with another path":     "arn:aws:iam::123456789012:role/team/kube-aws-iam-controller",
+	"by its name in capitals":         "KUBE-AWS-IAM-CONTROLLER",
+	"by its ARN in different case":    "arn:aws:iam::123456789012:role/infra/Kube-Aws-Iam-Controller",
+	"by another partition's spelling": "arn:aws-cn:iam::123456789012:role/infra/kube-aws-iam-controller",
+	"by a path that contains `..`":    "x/../kube-aws-iam-controller",
 })
 
 // throughAttacks ask for the intermediate role, or the one behind it.
 var throughAttacks = spellings(map[string]string{
-	"that is between, by its name":              "through",
-	"that is between, by its ARN":               "arn:aws:iam::123456789012:role/infra/through",
-	"that is between, in another case and path": "team/THROUGH",
-	"that is behind the one between, by name":   "kube-aws-iam-controller",
-	"that is behind the one between, by ARN":    "arn:aws:iam::123456789012:role/infra/kube-aws-iam-controller",
+	"that is assumed first, by its name":                             "through",
+	"that is assumed first, by its ARN":                              "arn:aws:iam::123456789012:role/infra/through",
+	"that is assumed first, in different case and with another path": "team/THROUGH",
+	"behind the one that is assumed first, by name":                  "kube-aws-iam-controller",
+	"behind the one that is assumed first, by ARN":                   "arn:aws:iam::123456789012:role/infra/kube-aws-iam-controller",
 })
 
 // spellings asks for a role of the controller's on a ServiceAccount and on an AWSIAMRole.
@@ -225,8 +225,8 @@ func spellings(roles map[string]string) (attacks []attack) {
 			reason, says = "GetCredentialsFailed", "cannot be assumed across partitions"
 		}
 		attacks = append(attacks,
-			attack{intent: "have the controller's own role " + how, by: byOwnership, try: onAccount(text(role), reason, says)},
-			attack{intent: "have the controller's own role " + how + ", on an AWSIAMRole", by: byOwnership, try: onResource(text(role), reason, says)})
+			attack{intent: "get the controller's own role " + how, by: byOwnership, try: onAccount(text(role), reason, says)},
+			attack{intent: "get the controller's own role " + how + ", on an AWSIAMRole", by: byOwnership, try: onResource(text(role), reason, says)})
 	}
 	return attacks
 }

@@ -18,10 +18,10 @@ import (
 const (
 	manager = "kube-aws-iam-controller"
 
-	byOwner    = "a Secret that is not the controller's is never written, and a role is used only if it was made or is asked for"
+	byOwner    = "a Secret that is not the controller's is never written, and a role is used only if it is managed or asked for"
 	byGuard    = "the guard"
-	byRestored = "what somebody else wrote is restored, and the guard refuses it"
-	byBudget   = "budgets for each identity and namespace"
+	byRestored = "the edit is undone, and the guard refuses it"
+	byBudget   = "rate limits per identity and namespace"
 )
 
 var ourLabels = map[string]string{"app.kubernetes.io/managed-by": manager, "iam.amazonaws.com/source": "serviceaccount"}
@@ -69,7 +69,7 @@ func (a *arena) forge(role, expiration string) error {
 
 var secretAttacks = []attack{
 	{
-		intent: "plant a Secret under the name that another's credentials will have", by: "SecretConflict: it is left as it is, and nobody gets it",
+		intent: "plant a Secret with the name that another ServiceAccount's credentials will have", by: "`SecretConflict`: the Secret is left alone, and no credentials are written to it",
 		try: func(a *arena) {
 			if !a.unlessGuarded(a.plant(planted("app.aws-iam", nil, nil), "kubectl")) {
 				return
@@ -101,7 +101,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "plant it with the controller's annotations, labels and field manager, so that another's role is believed to be in it", by: byOwner,
+		intent: "plant it with the controller's annotations, labels and field manager, so that it seems to hold another role", by: byOwner,
 		try: func(a *arena) {
 			if a.unlessGuarded(a.forge(a.roles["app"], "2001-01-01T00:00:00Z")) {
 				a.warned("ServiceAccount", "app", "GetCredentialsFailed", notAuthorized)
@@ -109,7 +109,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "have the last good role of a malformed annotation be the controller's own, by a forged Secret", by: byOwnership,
+		intent: "make the controller's own role the last good one of a malformed annotation, by a forged Secret", by: byOwnership,
 		try: func(a *arena) {
 			if a.unlessGuarded(a.forge(a.aws.ControllerARN(), "2001-01-01T00:00:00Z")) {
 				a.warned("ServiceAccount", "app", "RoleNotPermitted", "is the controller's own role")
@@ -117,7 +117,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "have another's role renewed as one's own, by forging it on the Secret of a role of one's own", by: byOwner,
+		intent: "have another tenant's role renewed as a managed role, by forging it on the Secret", by: byOwner,
 		try: func(a *arena) {
 			a.ask("app", "role-policy", readBucket)
 			before := a.got("app.aws-iam")
@@ -136,7 +136,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "have another's role deleted with a ServiceAccount, by forging its id and ARN on the Secret", by: "the role that is deleted is the one that was made, by name and tags",
+		intent: "have another tenant's role deleted with a ServiceAccount, by forging its ID and ARN on the Secret", by: "only the role with the right name and tags is deleted",
 		try: func(a *arena) {
 			a.ask("app", "role-policy", readBucket)
 			a.got("app.aws-iam")
@@ -148,7 +148,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "read another's Secret by an owner reference to the other's ServiceAccount", by: "owner references are to the attacker's own object, whatever is written",
+		intent: "read another tenant's Secret, by an owner reference to that tenant's ServiceAccount", by: "owner references always name the attacker's own object",
 		try: func(a *arena) {
 			victim, err := a.Client().CoreV1().ServiceAccounts(a.victim).Get(a.t.Context(), "app", metav1.GetOptions{})
 			require.NoError(a.t, err)
@@ -161,7 +161,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "have the controller delete Secrets by giving them its labels", by: "only in one's own namespace, and the guard lets nobody",
+		intent: "make the controller delete Secrets, by giving them its labels", by: "only possible in the tenant's own namespace, and the guard refuses it",
 		try: func(a *arena) {
 			if a.unlessGuarded(a.plant(planted("innocent.aws-iam", ourLabels, nil), "kubectl")) {
 				a.gone("innocent.aws-iam")
@@ -169,7 +169,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "keep a Secret that nobody may write, by making it immutable", by: byRestored,
+		intent: "keep a Secret that nobody can write, by making it immutable", by: byRestored,
 		try: func(a *arena) {
 			a.ask("app", "role", a.own("app"))
 			before := a.got("app.aws-iam")
@@ -185,7 +185,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "keep credentials after they are taken away, by a finalizer on the Secret", by: "one's own copy lives on, nobody waits for it, and the guard refuses it",
+		intent: "keep credentials after they are taken away, by a finalizer on the Secret", by: "only the tenant's own copy stays, nothing waits for it, and the guard refuses it",
 		try: func(a *arena) {
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
@@ -208,7 +208,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "take a ServiceAccount's Secret for an AWSIAMRole of that name", by: "no AWSIAMRole may have the name of a ServiceAccount's Secret",
+		intent: "take over a ServiceAccount's Secret, by an AWSIAMRole of that name", by: "an AWSIAMRole with the name of a ServiceAccount's Secret is refused",
 		try: func(a *arena) {
 			a.ask("app", "role", a.own("app"))
 			secret := a.got("app.aws-iam")
@@ -218,7 +218,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "have a ServiceAccount's pods use another role, by an AWSIAMRole of the Secret's name that is there first", by: "no AWSIAMRole may have the name of a ServiceAccount's Secret",
+		intent: "have a ServiceAccount's pods use another role, by an AWSIAMRole with the Secret's name that exists first", by: "an AWSIAMRole with the name of a ServiceAccount's Secret is refused",
 		try: func(a *arena) {
 			require.NoError(a.t, a.kubectl(resource("app.aws-iam", ourLabels, a.own("other")), "create", "-f", "-"))
 			a.warned("AWSIAMRole", "app.aws-iam", "SecretConflict", "is reserved for the Secret of a ServiceAccount app")
@@ -232,14 +232,14 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "make an AWSIAMRole's Secret look like a ServiceAccount's, by the resource's labels", by: "labels that tell whose a Secret is are the controller's",
+		intent: "make an AWSIAMRole's Secret look like a ServiceAccount's, by the resource's labels", by: "labels that mark the owner of a Secret are always set by the controller",
 		try: func(a *arena) {
 			require.NoError(a.t, a.kubectl(resource("db", ourLabels, a.own("db")), "create", "-f", "-"))
 			assert.NotContains(a.t, a.got("db").Labels, "iam.amazonaws.com/source")
 		},
 	},
 	{
-		intent: "spend what STS grants to all, by editing a Secret in a loop", by: byBudget,
+		intent: "use up the STS rate limit, by editing a Secret in a loop", by: byBudget,
 		try: func(a *arena) {
 			role := a.own("app")
 			a.ask("app", "role", role)
@@ -256,7 +256,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "spend what STS grants to all, by changing an annotation in a loop", by: byBudget,
+		intent: "use up the STS rate limit, by changing an annotation in a loop", by: byBudget,
 		try: func(a *arena) {
 			role := a.own("app")
 			a.ask("app", "role", role)
@@ -269,7 +269,7 @@ var secretAttacks = []attack{
 		},
 	},
 	{
-		intent: "spend what STS grants to all, by a role that refuses, changed in a loop", by: byBudget,
+		intent: "use up the STS rate limit, by a role that refuses, changed in a loop", by: byBudget,
 		try: func(a *arena) {
 			a.ask("app", "role", a.roles["app"])
 			for i := range 200 {

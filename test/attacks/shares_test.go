@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	byCount = "`--max-roles-per-namespace`, which counts retained roles, too"
-	byShare = "what one namespace changes over and over has half of `--iam-qps`"
+	byCount = "`--max-roles-per-namespace`, which includes retained roles"
+	byShare = "what one namespace changes repeatedly uses at most half of `--iam-qps`"
 	byRule  = "the namespace's annotation `managed-roles`"
 
 	// fewRoles is what a namespace may have on a ground of these attacks, and iamQPS the default of --iam-qps.
@@ -147,7 +147,7 @@ func (a *arena) says(annotation string) {
 // countAttacks are tried where a namespace may have few roles.
 var countAttacks = []attack{
 	{
-		intent: "have any number of roles made under a quota of three ServiceAccounts, by retaining each", by: byCount,
+		intent: "have any number of roles created despite a quota of three ServiceAccounts, by retaining each", by: byCount,
 		try: func(a *arena) {
 			a.limitToThree()
 			made := 0
@@ -163,7 +163,7 @@ var countAttacks = []attack{
 		},
 	},
 	{
-		actor: creator, intent: "begin anew with a namespace's number of roles, by creating the namespace again", by: byCount + ", and counts them by the name of the namespace",
+		actor: creator, intent: "reset the number of roles of a namespace, by creating the namespace again", by: byCount + ", and counts roles by the name of the namespace",
 		try: func(a *arena) {
 			client, namespace := a.creating(), a.namespace+"-x"
 			a.create(client, namespace)
@@ -180,7 +180,7 @@ var countAttacks = []attack{
 		},
 	},
 	{
-		intent: "use up the roles of the account, so that no other tenant has any made", by: byCount,
+		intent: "use up the role quota of the account, so that no other tenant gets any", by: byCount,
 		try: func(a *arena) {
 			a.aws.Set(awssim.Settings{RolesPerAccount: new(80)})
 			a.flood(150, map[string]string{"role-policy": readBucket}).wait()
@@ -195,7 +195,7 @@ var countAttacks = []attack{
 		},
 	},
 	{
-		intent: "have roles made in a namespace that may have none", by: byRule,
+		intent: "have roles created in a namespace that may have none", by: byRule,
 		try: func(a *arena) {
 			a.ask("before", "role-policy", readBucket)
 			a.got("before.aws-iam")
@@ -278,7 +278,7 @@ func (a *arena) holds(again func(ctx context.Context, worker, round int)) {
 // shareAttacks are tried with the requests to IAM that a controller makes by default.
 var shareAttacks = []attack{
 	{
-		intent: "hold all that IAM grants, by policies that change in a loop", by: byShare,
+		intent: "use up the IAM rate limit, by policies that change in a loop", by: byShare,
 		try: func(a *arena) {
 			for i := range 60 {
 				a.ask(fmt.Sprintf("app-%d", i), "role-policy", readBucket)
@@ -296,7 +296,7 @@ var shareAttacks = []attack{
 		},
 	},
 	{
-		intent: "hold all that IAM grants, by roles that are made and deleted in a loop", by: byShare,
+		intent: "use up the IAM rate limit, by roles that are created and deleted in a loop", by: byShare,
 		try: func(a *arena) {
 			accounts := a.tenant.CoreV1().ServiceAccounts(a.namespace)
 			a.holds(func(ctx context.Context, worker, round int) {

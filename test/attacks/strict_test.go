@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	byRules = "the rules of the namespace, which hold for the whole ARN of the role that is meant"
-	byProof = "STS is asked whether the role refuses a wrong external ID, by each process for itself"
+	byRules = "namespace rules, which are matched against the whole ARN"
+	byProof = "the external ID check, which every process makes itself"
 )
 
 // open adds a role whose statements have conditions of the attacker's choice.
@@ -36,25 +36,25 @@ func (a *arena) open(assume, tag string) string {
 // wants proof that roles ask for the external ID.
 var strictAttacks = []attack{
 	{
-		intent: "use a role that one's namespace may not", by: byRules,
+		intent: "use a role that the namespace may not use", by: byRules,
 		try: onAccount(text("somebody-elses"), "RoleNotPermitted", "may not use role"),
 	},
 	{
-		intent: "use a role that one's namespace may not, by an AWSIAMRole", by: byRules,
+		intent: "use a role that the namespace may not use, by an AWSIAMRole", by: byRules,
 		try: onResource(text("somebody-elses"), "RoleNotPermitted", "may not use role"),
 	},
 	{
-		intent: "use a role of a permitted name in another account", by: byRules,
+		intent: "use a role with a permitted name in another account", by: byRules,
 		try: onAccount(func(a *arena) string { return system.ARN(system.OtherAccountID, "", a.namespace+"-app") }, "RoleNotPermitted", "may not use role"),
 	},
 	{
-		intent: "use a role of a permitted name in another partition", by: byRules + "; roles are of one partition",
+		intent: "use a role with a permitted name in another partition", by: byRules + "; a role belongs to one partition",
 		try: onAccount(func(a *arena) string {
 			return strings.Replace(system.ARN(system.AccountID, "", a.namespace+"-app"), "arn:aws:", "arn:aws-cn:", 1)
 		}, "GetCredentialsFailed", "cannot be assumed across partitions"),
 	},
 	{
-		intent: "use another's role by a path that begins like a permitted name", by: byRules + "; a role's path is a part of its ARN, and STS knows no steps in it",
+		intent: "use another role by a path that begins like a permitted name", by: byRules + "; the path is part of the ARN, and STS does not resolve `..`",
 		try: func(a *arena) {
 			for name, path := range map[string]string{"up": a.namespace + "/../", "down": a.namespace + "-x/", "dot": a.namespace + "/./../"} {
 				a.ask(name, "role", path+roleName(a.roles["app"]))
@@ -64,15 +64,15 @@ var strictAttacks = []attack{
 		},
 	},
 	{
-		intent: "use a role whose name holds a permitted one", by: byRules,
+		intent: "use a role whose name contains a permitted one", by: byRules,
 		try: onAccount(func(a *arena) string { return "x-" + a.namespace + "-app" }, "RoleNotPermitted", "may not use role"),
 	},
 	{
-		intent: "use a permitted name in another case", by: byRules,
+		intent: "use a permitted name in different case", by: byRules,
 		try: onAccount(func(a *arena) string { return strings.ToUpper(a.namespace) + "-app" }, "RoleNotPermitted", "may not use role"),
 	},
 	{
-		intent: "have a role made that one's namespace may not have", by: byRules,
+		intent: "have a role created that the namespace may not use", by: byRules,
 		try: func(a *arena) {
 			a.ask("app", "role-policy", readBucket)
 			a.warned("ServiceAccount", "app", "RoleNotPermitted", "may not use role")
@@ -80,7 +80,7 @@ var strictAttacks = []attack{
 		},
 	},
 	{
-		intent: "keep credentials that are no longer permitted, by a malformed annotation", by: "rules are looked at for what there is, before what is asked for",
+		intent: "keep credentials that are no longer permitted, by a malformed annotation", by: "rules are checked for existing credentials first, then for what is asked for",
 		try: func(a *arena) {
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
@@ -91,7 +91,7 @@ var strictAttacks = []attack{
 		},
 	},
 	{
-		intent: "keep credentials that are no longer permitted, by forging the role on the Secret", by: "a role that cannot be read is renewed, and refused",
+		intent: "keep credentials that are no longer permitted, by forging the role on the Secret", by: "a role that cannot be parsed is renewed, and refused",
 		try: func(a *arena) {
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
@@ -101,27 +101,27 @@ var strictAttacks = []attack{
 		},
 	},
 	{
-		intent: "use a role that asks for no external ID", by: byProof,
+		intent: "use a role that requires no external ID", by: byProof,
 		try: onAccount(func(a *arena) string { return a.open("", "") }, "ExternalIDNotEnforced", "can be assumed under any external ID"),
 	},
 	{
-		intent: "use a role that asks for no external ID, by an AWSIAMRole", by: byProof,
+		intent: "use a role that requires no external ID, by an AWSIAMRole", by: byProof,
 		try: onResource(func(a *arena) string { return a.open("", "") }, "ExternalIDNotEnforced", "can be assumed under any external ID"),
 	},
 	{
-		intent: "use a role that takes every namespace of the cluster", by: byProof + ", under an external ID of the same cluster",
+		intent: "use a role that accepts every namespace of the cluster", by: byProof + ", with an external ID of the same cluster",
 		try: onAccount(func(a *arena) string {
 			return a.open(`,"Condition":{"StringLike":{"sts:ExternalId":"*/test"}}`, "")
 		}, "ExternalIDNotEnforced", "can be assumed under any external ID"),
 	},
 	{
-		intent: "use a role that refuses only what is not sent", by: byProof,
+		intent: "use a role that refuses only external IDs that are never sent", by: byProof,
 		try: onAccount(func(a *arena) string {
 			return a.open(`,"Condition":{"Null":{"sts:ExternalId":"false"}}`, "")
 		}, "ExternalIDNotEnforced", "can be assumed under any external ID"),
 	},
 	{
-		intent: "use a role that asks for no external ID, by forging the proof on a Secret", by: byProof,
+		intent: "use a role that requires no external ID, by forging the result of the check on a Secret", by: byProof,
 		try: func(a *arena) {
 			arn := a.open("", "")
 			require.NoError(a.t, a.forge(arn, soon()))
@@ -131,7 +131,7 @@ var strictAttacks = []attack{
 		},
 	},
 	{
-		intent: "use a role that asks for no external ID, by forging it as the last good one of a malformed annotation", by: byProof,
+		intent: "use a role that requires no external ID, by forging it as the last good one of a malformed annotation", by: byProof,
 		try: func(a *arena) {
 			require.NoError(a.t, a.forge(a.open("", ""), soon()))
 			a.warned("ServiceAccount", "app", "ExternalIDNotEnforced", "can be assumed under any external ID")
@@ -139,7 +139,7 @@ var strictAttacks = []attack{
 		},
 	},
 	{
-		intent: "use a role that asks for no external ID, by forging it as the role that was made for one's ServiceAccount", by: byOwner,
+		intent: "use a role that requires no external ID, by forging it as the managed role of a ServiceAccount", by: byOwner,
 		try: func(a *arena) {
 			a.rules(`["*"]`)
 			a.ask("app", "role-policy", readBucket)

@@ -19,7 +19,7 @@ import (
 	"kube-aws-iam-controller/test/system"
 )
 
-const byControllerGuard = "the guard, which binds the controller's own ServiceAccount to what the controller does"
+const byControllerGuard = "the guard, which limits the controller's ServiceAccount to what the controller does"
 
 // thief is a client with the token of the controller's ServiceAccount.
 func (a *arena) thief() kubernetes.Interface {
@@ -85,7 +85,7 @@ func (a *arena) refused(err error) {
 // thiefAttacks are tried with the controller's rights. Those on tokens are what makes its token one of the whole cluster.
 var thiefAttacks = []attack{
 	{
-		actor: thief, intent: "have the token of another ServiceAccount, by a Secret of the type for tokens", by: byControllerGuard, guard: true,
+		actor: thief, intent: "get the token of another ServiceAccount, by a token Secret", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			for _, labels := range []map[string]string{nil, ourLabels, {"heritage": manager, "type": "awsiamrole"}} {
 				a.refused(a.steal(metav1.NamespaceSystem, tokenOf("clusterrole-aggregation-controller", labels)))
@@ -93,7 +93,7 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "have the token of a ServiceAccount, by a Secret of the type for tokens in the place of the controller's own", by: byControllerGuard, guard: true,
+		actor: thief, intent: "get the token of a ServiceAccount, by a token Secret in place of the controller's own", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			a.ask("app")
 			token := a.belonging(corev1.SecretTypeServiceAccountToken, nil)
@@ -117,7 +117,7 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "take a certificate for a Secret of the webhook's name elsewhere, or one with keys of another program", by: byControllerGuard, guard: true,
+		actor: thief, intent: "create the webhook's certificate Secret in another namespace, or with keys of another program", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			tls := func(data map[string]string) *corev1.Secret {
 				return &corev1.Secret{
@@ -131,7 +131,7 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "overwrite another's Secret, or take it over by labels and an owner first", by: byControllerGuard, guard: true,
+		actor: thief, intent: "overwrite a foreign Secret, or take it over with labels and an owner first", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			a.ask("app")
 			a.others()
@@ -147,14 +147,14 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "delete another's Secret", by: byControllerGuard, guard: true,
+		actor: thief, intent: "delete a foreign Secret", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			a.others()
 			a.refused(a.thief().CoreV1().Secrets(a.namespace).Delete(a.t.Context(), "others", metav1.DeleteOptions{}))
 		},
 	},
 	{
-		actor: thief, intent: "plant a Secret that another program takes for its own", by: byControllerGuard, guard: true,
+		actor: thief, intent: "plant a Secret that another program treats as its own", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			a.ask("app")
 			foreign := map[string]string{"name": "x", "server": "https://attacker.example.com", "config": "{}"}
@@ -180,7 +180,7 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "turn a Secret of the controller's into something else", by: byControllerGuard, guard: true,
+		actor: thief, intent: "turn one of the controller's Secrets into something else", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
@@ -195,7 +195,7 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "have another ServiceAccount ask for a role, give its pods other Secrets, or hold it back", by: byControllerGuard, guard: true,
+		actor: thief, intent: "make another ServiceAccount ask for a role, give its pods other Secrets, or block its deletion", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			a.ask("app")
 			for _, patch := range []string{
@@ -209,7 +209,7 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "say something in an event as the kubelet", by: byControllerGuard, guard: true,
+		actor: thief, intent: "record an event in the name of the kubelet", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			_, err := a.thief().CoreV1().Events(a.namespace).Create(a.t.Context(), &corev1.Event{
 				ObjectMeta: metav1.ObjectMeta{Name: "e", Namespace: a.namespace}, Source: corev1.EventSource{Component: "kubelet"},
@@ -230,7 +230,7 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "have every new pod sent to a server of the attacker's, by the webhook's configuration", guard: true,
+		actor: thief, intent: "have every new pod sent to the attacker's server, by the webhook's configuration", guard: true,
 		by: byControllerGuard + "; with webhook-static or admission-policy, RBAC",
 		try: func(a *arena) {
 			root, err := cluster.Root()
@@ -293,7 +293,7 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "take an AWSIAMRole's Secret for one of a ServiceAccount, by the name", by: byControllerGuard, guard: true,
+		actor: thief, intent: "pass off an AWSIAMRole's Secret as a ServiceAccount's, by its name", by: byControllerGuard, guard: true,
 		try: func(a *arena) {
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
@@ -301,7 +301,7 @@ var thiefAttacks = []attack{
 		},
 	},
 	{
-		actor: thief, intent: "have the credentials that pods use taken away", by: "the controller, which makes the Secret again at once",
+		actor: thief, intent: "take away the credentials that pods use", by: "the controller, which creates the Secret again at once",
 		try: func(a *arena) {
 			a.ask("app", "role", a.own("app"))
 			before := a.got("app.aws-iam")

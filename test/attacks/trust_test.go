@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	byOtherAccounts = "of a role of another account STS is asked whether it refuses a wrong external ID"
-	bySession       = "the trust policy of a role that is made demands the session name of its ServiceAccount"
-	byNoTags        = "the trust policy of a role that is made refuses a caller with the tags of EKS Pod Identity"
+	byOtherAccounts = "the external ID check for roles of other accounts"
+	bySession       = "the trust policy of a managed role requires the session name of its ServiceAccount"
+	byNoTags        = "the trust policy of a managed role refuses a caller with the session tags of EKS Pod Identity"
 )
 
 // elsewhere adds a role of another account, with conditions of somebody's choice on who may assume it.
@@ -44,21 +44,21 @@ var trustAttacks = []attack{
 			"ExternalIDNotEnforced", "can be assumed under any external ID"),
 	},
 	{
-		intent: "use a role of another account that takes any external ID", by: byOtherAccounts,
+		intent: "use a role of another account that accepts any external ID", by: byOtherAccounts,
 		try: onAccount(func(a *arena) string {
 			return a.elsewhere(a.principal, `,"Condition":{"StringLike":{"sts:ExternalId":"*"}}`)
 		}, "ExternalIDNotEnforced", "can be assumed under any external ID"),
 	},
 	{
-		intent: "use the role that was made for another ServiceAccount of the namespace", by: bySession,
+		intent: "use the managed role of another ServiceAccount of the namespace", by: bySession,
 		try: onAccount((*arena).neighbours, "GetCredentialsFailed", notAuthorized),
 	},
 	{
-		intent: "use the role that was made for a ServiceAccount, by an AWSIAMRole of the namespace", by: bySession,
+		intent: "use the managed role of a ServiceAccount, by an AWSIAMRole of the namespace", by: bySession,
 		try: onResource((*arena).neighbours, "GetCredentialsFailed", notAuthorized),
 	},
 	{
-		intent: "use the role that was made for a neighbour, by a name that its session name begins with", by: bySession + "; what is cut off is hashed into it",
+		intent: "use the managed role of another ServiceAccount, by a name that its session name begins with", by: bySession + "; a name that is cut contains a hash",
 		try: func(a *arena) {
 			arn := a.neighbours()
 			for _, name := range []string{"neighbour.app", "neighbour-" + strings.Repeat("x", 80)} {
@@ -73,7 +73,7 @@ var trustAttacks = []attack{
 // podIdentityAttacks face a controller under EKS Pod Identity whose association does not disable session tags.
 var podIdentityAttacks = []attack{
 	{
-		intent: "have a session with the tags of the controller's own, and what is granted by tag to its namespace", by: byNoTags,
+		intent: "get a session with the controller's own tags, and what is granted by tag to its namespace", by: byNoTags,
 		try: func(a *arena) {
 			a.ask("app", "role-policy", readBucket)
 			a.warned("ServiceAccount", "app", "GetCredentialsFailed", "--disable-session-tags")
@@ -82,7 +82,7 @@ var podIdentityAttacks = []attack{
 		},
 	},
 	{
-		intent: "the same, as the controller changes its role", by: byNoTags,
+		intent: "the same, while the controller changes its role", by: byNoTags,
 		try: func(a *arena) {
 			a.ask("app", "role-policy", readBucket)
 			a.warned("ServiceAccount", "app", "GetCredentialsFailed", "--disable-session-tags")

@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	byPath   = "the API server is known by a path that only the webhook's configuration says; what others may have under way does not count against it"
-	bySilent = "whoever does not know the path gets one and the same answer, whatever is asked"
+	byPath   = "the API server is identified by a secret path; requests of others have limits of their own"
+	bySilent = "callers that do not know the path always get the same answer"
 	// strangerAddress is of this machine, as the API server's is, and another one.
 	strangerAddress = "127.0.0.2"
 )
@@ -154,7 +154,7 @@ func (a *arena) logged() int64 {
 // webhookSecrets are what a stranger would like to hear.
 var webhookSecrets = []attack{
 	{
-		actor: stranger, intent: "learn from the webhook which namespaces and ServiceAccounts there are, and which have roles", by: bySilent,
+		actor: stranger, intent: "learn from the webhook which namespaces and ServiceAccounts exist, and which have roles", by: bySilent,
 		try: func(a *arena) {
 			a.plainAccount(a.namespace)
 			client := strange()
@@ -185,7 +185,7 @@ var webhookSecrets = []attack{
 // before is there, and everybody is answered.
 var webhookAttacks = []attack{
 	{
-		actor: stranger, intent: "stop pods from being created, by 2,000 reviews at once that name namespaces which do not exist", by: byPath,
+		actor: stranger, intent: "stop pods from being created, by 2,000 reviews at once for namespaces that do not exist", by: byPath,
 		try: func(a *arena) {
 			client := strange()
 			before := a.logged()
@@ -196,7 +196,7 @@ var webhookAttacks = []attack{
 		},
 	},
 	{
-		actor: stranger, intent: "stop pods from being created, by large reviews that come slowly", by: byPath,
+		actor: stranger, intent: "stop pods from being created, by large reviews that are sent slowly", by: byPath,
 		try: func(a *arena) {
 			client := strange()
 			a.siege(100, func(ctx context.Context, _ int) {
@@ -226,7 +226,7 @@ var webhookAttacks = []attack{
 		},
 	},
 	{
-		actor: stranger, intent: "fill the webhook's memory by connections without end, each with reviews that nobody reads", by: "bounds on connections of an address and in all, on requests of a connection and on what is buffered of each",
+		actor: stranger, intent: "fill the webhook's memory with endless connections, each with reviews whose answers are not read", by: "limits on connections per address and in total, on requests per connection, and on buffers",
 		try: func(a *arena) {
 			before := a.memory()
 			clients := make([]*http.Client, 300)

@@ -21,13 +21,13 @@ import (
 	"kube-aws-iam-controller/test/system"
 )
 
-var update = flag.Bool("update", false, "write docs/aws-calls.md as it was counted")
+var update = flag.Bool("update", false, "write docs/aws-calls.md with what was counted")
 
-const callsHead = `# Calls of AWS
+const callsHead = `# AWS calls
 
-What each operation asks of IAM and STS, as ` + "`TestCallsOfAWSAreAsDocumented`" + ` counts them at a simulated AWS that answers at once and
-shows at once what was written; ` + "`make docs`" + ` writes this page. Retries after throttling, and looks at a role that IAM does not show
-yet, come on top. Kubernetes is not counted here.
+The calls that each operation makes to IAM and STS, counted by ` + "`TestCallsOfAWSAreAsDocumented`" + ` with a simulated AWS that answers at once and
+is immediately consistent; ` + "`make docs`" + ` writes this page. Retries after throttling, and reads of a role that IAM does not show yet, are
+additional. Calls to Kubernetes are not counted.
 
 | operation | calls | in order |
 | --- | --- | --- |
@@ -66,7 +66,7 @@ func (y *tally) count(what string, do func(), done func(context.Context) error) 
 		}
 	}
 	if y.page.Len() == 0 {
-		y.row("once in a process: which role it is itself", who)
+		y.row("once per process: the controller's own role", who)
 	}
 	y.row(what, actions)
 }
@@ -88,27 +88,27 @@ func TestCallsOfAWSAreAsDocumented(t *testing.T) {
 	c := w.provisioning(flags...)
 	uses := outcome{Account: true, Uses: "existing"}
 	made := operation{before: own}.served()
-	y.count("the first new role of one's own in a process: what there is, for each 1,000 roles", func() { w.accountWith("zeroth", own) }, y.becomes("zeroth", made))
+	y.count("the first new managed role of a process, with a list of existing roles per 1,000 roles", func() { w.accountWith("zeroth", own) }, y.becomes("zeroth", made))
 	w.remove("zeroth")
 	w.settled("zeroth", outcome{})
-	y.count("a new role of one's own with a `role-policy`", func() { w.accountWith("first", own) }, y.becomes("first", made))
+	y.count("a new managed role with a `role-policy`", func() { w.accountWith("first", own) }, y.becomes("first", made))
 	y.count("an existing role, or an AWSIAMRole", func() { w.accountWith("other", map[string]string{roleKey: "existing"}) }, y.becomes("other", uses))
 	w.accountWith("app", own)
 	w.settled("app", made)
 	changed := made
 	changed.Role.Policy = sendQueue
-	y.count("another `role-policy`", func() { w.set("app", map[string]any{policyKey: sendQueue}) }, y.becomes("app", changed))
-	y.count("the same `role-policy` in other words", func() {
+	y.count("a changed `role-policy`", func() { w.set("app", map[string]any{policyKey: sendQueue}) }, y.becomes("app", changed))
+	y.count("the same `role-policy`, written differently", func() {
 		w.set("app", map[string]any{policyKey: strings.Replace(sendQueue, `"Action":"sqs:SendMessage"`, `"Action":["sqs:SendMessage"]`, 1)})
 	}, y.renewed("app"))
 	changed.Role.Managed = []string{managed}
-	y.count("a managed policy on top", func() { w.set("app", map[string]any{managedKey: managed}) }, y.becomes("app", changed))
-	y.count("the ServiceAccount deleted, its role with a managed policy and an inline one", func() { w.remove("app") }, y.becomes("app", outcome{}))
+	y.count("an additional managed policy", func() { w.set("app", map[string]any{managedKey: managed}) }, y.becomes("app", changed))
+	y.count("ServiceAccount deleted, its role having a managed and an inline policy", func() { w.remove("app") }, y.becomes("app", outcome{}))
 	w.accountWith("app", map[string]string{policyKey: readBucket, deletionKey: "Retain"})
 	w.settled("app", made)
 	retained := outcome{Role: made.Role}
 	retained.Role.Retained = true
-	y.count("the ServiceAccount deleted, `deletion-policy: Retain`", func() { w.remove("app") }, y.becomes("app", retained))
+	y.count("ServiceAccount deleted with `deletion-policy: Retain`", func() { w.remove("app") }, y.becomes("app", retained))
 	c.Kill()
 	y.countLooks(managed)
 	y.countRestart()
@@ -156,20 +156,20 @@ func (y *tally) countLooks(managed string) {
 	}
 	nothing := func() {}
 	drift := []string{"--drift-interval=9s", "--orphan-sweep-interval=0"}
-	during("a look for drift", drift, nothing, y.asked("GetRolePolicy"))
-	during("drift, here a policy that was attached: two looks and its correction", drift, func() {
+	during("a drift check", drift, nothing, y.asked("GetRolePolicy"))
+	during("drift, here an attached policy: two checks and the correction", drift, func() {
 		_, err := w.iam.AttachRolePolicy(y.t.Context(), &iam.AttachRolePolicyInput{RoleName: new(w.roleOf("first")), PolicyArn: &managed})
 		require.NoError(y.t, err)
 	}, y.asked("DetachRolePolicy"))
 	sweep := []string{"--drift-interval=0", "--orphan-sweep-interval=9s"}
-	during("a sweep for orphans, for each 1,000 roles, none of them an orphan or retained", sweep, func() {
+	during("an orphan sweep, per 1,000 roles, none of them orphaned or retained", sweep, func() {
 		w.aws.RemoveRole(system.AccountID, w.roleOf("app")) // the retained one
 	}, y.asked("ListRoles"))
 	orphan := w.provisioning(flags...)
 	w.accountWith("orphan", own)
 	w.settled("orphan", operation{before: own}.served())
 	orphan.Kill()
-	during("a sweep that finds an orphan", sweep, func() {
+	during("an orphan sweep that finds an orphan", sweep, func() {
 		w.remove("orphan")
 		_, err := w.Kubectl(y.t.Context(), "patch", "serviceaccount", "orphan", "-n", w.namespace, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 		require.NoError(y.t, err)
@@ -193,7 +193,7 @@ func (y *tally) countRestart() {
 	c := w.provisioning(append([]string{"--max-roles-per-namespace=0"}, flags...)...)
 	w.thousand(c)
 	c.Kill()
-	y.count("a restart over 1,000 roles of one's own with fresh credentials", func() { c = w.provisioning(flags...) },
+	y.count("a restart over 1,000 managed roles with valid credentials", func() { c = w.provisioning(flags...) },
 		func(context.Context) error { return nil })
 	c.Kill()
 }

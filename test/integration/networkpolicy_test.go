@@ -42,7 +42,7 @@ func TestTheMetricsArePatchedOntoThoseWhoReadThem(t *testing.T) {
 			if components != "" {
 				text += fmt.Sprintf("components: [%q]\n", relative(t, dir, root, "manifests/components/"+components))
 			}
-			text += documented(t, "security.md", "### From where metrics are read")
+			text += documented(t, "security.md", "### Limiting access to the metrics port")
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600))
 			rendered, err := control.Kubectl(t.Context(), "kustomize", dir)
 			require.NoError(t, err)

@@ -27,49 +27,49 @@ var losses = map[string]loss{
 		steps: []string{"an AWSIAMRole gets its Secret"}, without: "no AWSIAMRole is served", older: true,
 	},
 	"watch awsiamroles.zalando.org": {
-		steps: []string{"it starts"}, without: "a new, changed or deleted AWSIAMRole is noticed late, whenever all are listed again",
+		steps: []string{"it starts"}, without: "a new, changed or deleted AWSIAMRole is noticed only when all are listed again",
 	},
 	"patch awsiamroles.zalando.org/status": {
-		steps: []string{"an AWSIAMRole shows its status"}, without: "no AWSIAMRole shows its role, its expiration or what is wrong",
+		steps: []string{"an AWSIAMRole shows its status"}, without: "no AWSIAMRole shows its role, its expiration or problems",
 	},
 	"get serviceaccounts": {
 		steps:   []string{"a Secret goes with the annotation", "a role of one's own goes with its ServiceAccount"},
-		without: "credentials and roles that are no longer asked for stay: nothing is deleted on a cache's word",
+		without: "credentials and roles that are no longer asked for stay: nothing is deleted because of a cache alone",
 	},
 	"list serviceaccounts": {
 		steps: []string{"a ServiceAccount gets its Secret"}, without: "no ServiceAccount is served", older: true,
 	},
 	"watch serviceaccounts": {
-		steps: []string{"it starts"}, without: "a new, changed or deleted ServiceAccount is noticed late, whenever all are listed again",
+		steps: []string{"it starts"}, without: "a new, changed or deleted ServiceAccount is noticed only when all are listed again",
 	},
 	"patch serviceaccounts": {
-		steps: []string{"a ServiceAccount shows its role", "a role of one's own is made"}, without: "no ServiceAccount shows its role, and none gets one of its own, for want of the finalizer",
+		steps: []string{"a ServiceAccount shows its role", "a role of one's own is made"}, without: "no ServiceAccount shows its role, and no managed role is created, because the finalizer cannot be set",
 	},
 	"get namespaces": {
 		steps:   []string{"a namespace that the watch does not show yet is asked about"},
-		without: "the first ServiceAccounts of a new namespace wait until its rules are known from the watch; another cluster of the same name is not told apart", everywhere: true,
+		without: "the first ServiceAccounts of a new namespace wait until its rules are known from the watch; another cluster with the same name is not recognized", everywhere: true,
 	},
 	"list namespaces": {
-		steps: []string{"a new rule of the namespace takes a Secret away"}, without: "changes of the rules of namespaces are not noticed", older: true, everywhere: true,
+		steps: []string{"a new rule of the namespace takes a Secret away"}, without: "changes of namespace rules are not noticed", older: true, everywhere: true,
 	},
 	"watch namespaces": {
-		steps: []string{"it starts"}, without: "changes of the rules of namespaces are noticed late, whenever all are listed again", everywhere: true,
+		steps: []string{"it starts"}, without: "changes of namespace rules are noticed only when all are listed again", everywhere: true,
 	},
 	"get secrets": {
 		steps:   []string{"an edited Secret is restored", "a Secret of the predecessor's is adopted"},
-		without: "a Secret that somebody edited is not restored, and none of the predecessor's is adopted",
+		without: "a Secret that somebody edited is not restored, and Secrets of the predecessor are not adopted",
 	},
 	"list secrets": {
-		steps: []string{"a ServiceAccount gets its Secret"}, without: "nothing is served: what is there already cannot be known", older: true,
+		steps: []string{"a ServiceAccount gets its Secret"}, without: "nothing is served, because existing Secrets are not known", older: true,
 	},
 	"watch secrets": {
-		steps: []string{"it starts"}, without: "an edited or deleted Secret is noticed late, whenever all are listed again",
+		steps: []string{"it starts"}, without: "an edited or deleted Secret is noticed only when all are listed again",
 	},
 	"create secrets": {
 		steps: []string{"a ServiceAccount gets its Secret"}, without: "nobody gets credentials",
 	},
 	"patch secrets": {
-		steps: []string{"another role brings other credentials"}, without: "credentials are not renewed, and run out",
+		steps: []string{"another role brings other credentials"}, without: "credentials are not renewed and expire",
 	},
 	"delete secrets": {
 		steps:   []string{"a new rule of the namespace takes a Secret away", "a Secret goes with the annotation"},
@@ -79,43 +79,43 @@ var losses = map[string]loss{
 		steps: []string{"a pod that waits is told"}, without: "a pod that waits for its Secret has no event that says why",
 	},
 	"create events": {
-		steps: []string{"an event tells of it"}, without: "nobody is told what was done, or what is wrong",
+		steps: []string{"an event tells of it"}, without: "no events are recorded",
 	},
 	"patch events": {
-		steps: []string{"an event that repeats is counted"}, without: "what is wrong again looks as if it were long over",
+		steps: []string{"an event that repeats is counted"}, without: "the count and time of an event that repeats are not updated",
 	},
 	"create leases.coordination.k8s.io": {
-		steps: []string{"the first replica leads"}, without: "no replica ever leads: nothing is served",
+		steps: []string{"the first replica leads"}, without: "no replica becomes leader: nothing is served",
 	},
 	"get leases.coordination.k8s.io kube-aws-iam-controller": {
-		steps: []string{"the first replica leads"}, without: "no replica ever leads: nothing is served",
+		steps: []string{"the first replica leads"}, without: "no replica becomes leader: nothing is served",
 	},
 	"update leases.coordination.k8s.io kube-aws-iam-controller": {
-		steps: []string{"it takes over from one that is gone"}, without: "a leader cannot stay one, and nobody takes over from one that is gone",
+		steps: []string{"it takes over from one that is gone"}, without: "a leader loses the Lease, and no other replica takes over",
 	},
 	"update secrets kube-aws-iam-controller-webhook": {
-		steps: []string{"a broken certificate is replaced"}, without: "the webhook's certificate is not renewed, and runs out",
+		steps: []string{"a broken certificate is replaced"}, without: "the webhook's certificate is not renewed and expires",
 	},
 	"watch pods": {
-		steps: []string{"the webhook starts"}, without: "a replica of a version before that comes back is noticed late, whenever all are listed again, and refuses pods until then",
+		steps: []string{"the webhook starts"}, without: "a replica of an earlier version that comes back is noticed only when all are listed again, and refuses pods until then",
 	},
 	"get mutatingwebhookconfigurations.admissionregistration.k8s.io kube-aws-iam-controller-webhook": {
-		steps: []string{"the webhook has a certificate"}, without: "the webhook makes no certificate, and no pod is admitted",
+		steps: []string{"the webhook has a certificate"}, without: "the webhook has no certificate, and no pod is admitted",
 	},
 	"list mutatingwebhookconfigurations.admissionregistration.k8s.io kube-aws-iam-controller-webhook": {
-		steps: []string{"the API server is told again whom to trust"}, without: "a `caBundle` that somebody overwrites stays, and no pod is admitted", older: true,
+		steps: []string{"the API server is told again whom to trust"}, without: "a `caBundle` that somebody overwrote stays, and no pod is admitted", older: true,
 	},
 	"watch mutatingwebhookconfigurations.admissionregistration.k8s.io kube-aws-iam-controller-webhook": {
-		steps: []string{"the webhook starts"}, without: "a `caBundle` that somebody overwrites is noticed late, whenever it is listed again",
+		steps: []string{"the webhook starts"}, without: "a `caBundle` that somebody overwrote is noticed only when it is listed again",
 	},
 	"patch mutatingwebhookconfigurations.admissionregistration.k8s.io kube-aws-iam-controller-webhook": {
 		steps: []string{"the API server trusts the webhook"}, without: "the API server does not trust the webhook, and no pod is admitted",
 	},
 	"create tokenreviews.authentication.k8s.io": {
-		steps: []string{"who may read metrics reads them"}, without: "nobody reads metrics where a token is asked for: it cannot be known whose it is",
+		steps: []string{"who may read metrics reads them"}, without: "nobody can read metrics that require a token, because its owner is not known",
 	},
 	"create subjectaccessreviews.authorization.k8s.io": {
-		steps: []string{"who may read metrics reads them"}, without: "nobody reads metrics where a token is asked for: it cannot be known what its owner may do",
+		steps: []string{"who may read metrics reads them"}, without: "nobody can read metrics that require a token, because the permissions of its owner are not known",
 	},
 }
 
@@ -127,10 +127,10 @@ func oneNamespace() map[string]loss {
 			right == "watch pods" || strings.Contains(right, "reviews.")
 	})
 	all["get namespaces"] = loss{
-		steps: []string{"a ServiceAccount gets its Secret"}, without: "nothing is handed out: what the namespace permits cannot be known", older: true,
+		steps: []string{"a ServiceAccount gets its Secret"}, without: "nothing is issued, because the rules of the namespace are not known", older: true,
 	}
 	all["watch namespaces"] = loss{
-		steps: []string{"it starts"}, without: "changes of the namespace's rules are noticed late, whenever it is asked for again",
+		steps: []string{"it starts"}, without: "changes of the namespace rules are noticed only when the Namespace is read again",
 	}
 	return all
 }

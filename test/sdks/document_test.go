@@ -15,10 +15,9 @@ import (
 
 const head = `# AWS SDKs
 
-Whether a program that runs on finds the credentials that follow those it began with, by delivery.
-` + "`TestSDKsFindTheirCredentialsAndTheNextOnes`" + ` runs each of these with the environment and the files that a container is given, lets a
-session run out, and calls again; ` + "`make sdks ARGS=-update`" + ` writes this page. The first call succeeds with all of them. With
-` + "`endpoint`" + ` the programs have no ` + "`PATH`" + `, so neither a shell nor another program helps them.
+Whether a long-running program finds new credentials when its first ones expire, for each delivery. ` + "`TestSDKsFindTheirCredentialsAndTheNextOnes`" + ` runs each
+SDK with the environment and the files that a container gets, lets a session expire, and calls again. ` + "`make sdks ARGS=-update`" + ` writes this
+page. The first call succeeds with all of them. With ` + "`endpoint`" + ` the programs have no ` + "`PATH`" + `, so they cannot use a shell or another program.
 
 | SDK | version | ` + "`process` | `endpoint` | `file`" + ` |
 | --- | --- | --- | --- | --- |
@@ -26,9 +25,9 @@ session run out, and calls again; ` + "`make sdks ARGS=-update`" + ` writes this
 
 // tail is about what is not run here, as AWS documents it or its source shows it.
 const tail = `
-Not run here, and told from AWS's documentation and the SDKs' sources:
+The following are not run here. They are taken from the documentation of AWS and the sources of the SDKs:
 
-| SDK | ` + "`process` | `endpoint` | `file`" + ` | beware |
+| SDK | ` + "`process` | `endpoint` | `file`" + ` | note |
 | --- | --- | --- | --- | --- |
 | Java v2 | needs ` + "`sh`" + ` and ` + "`cat`" + ` | yes | until the first session ends, unless the program asks for a reloading profile | |
 | Java v1 (end of life) | needs ` + "`sh` and `cat`" + ` | yes | yes, within ten minutes | |
@@ -39,8 +38,8 @@ Not run here, and told from AWS's documentation and the SDKs' sources:
 | C++ | needs ` + "`sh` and `cat`" + ` | yes | yes, within five minutes | |
 | JavaScript v2 (end of life) | needs ` + "`sh` and `cat`" + ` | yes | until the first session ends | it reads ` + "`AWS_CONFIG_FILE` only with `AWS_SDK_LOAD_CONFIG`" + `, which is set |
 
-All of them prefer keys in the environment, and most a web identity token, to what is given here: a container that sets
-those keeps using them. What runs longer than a session should not choose ` + "`file`" + `.
+All of them prefer keys in the environment to what is given here, and most of them a web identity token: a container that sets those
+continues to use them. Programs that run longer than a session should not use ` + "`file`" + `.
 `
 
 var versions = regexp.MustCompile(`(?m)^(\| [^|]+ \|) \S+ \|`)

@@ -29,7 +29,7 @@ import (
 var (
 	shared   cluster.Shared
 	programs string // the directory for them
-	update   = flag.Bool("update", false, "write docs/sdks.md as it was seen")
+	update   = flag.Bool("update", false, "write docs/sdks.md with what was seen")
 )
 
 func TestMain(m *testing.M) {
