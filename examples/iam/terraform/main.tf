@@ -1,6 +1,6 @@
-# The IAM role of one cluster's kube-aws-iam-controller, with what it needs to make
-# roles, and the boundary of the roles that it makes. Use the module once for each
-# cluster; README.md says what to give for one that was made before cluster_name.
+# The IAM role of one cluster's kube-aws-iam-controller, with the policy it needs to
+# create managed roles, and their permissions boundary. Use the module once for each
+# cluster. README.md says how to update an installation from before cluster_name.
 terraform {
   required_version = ">= 1.3"
   required_providers {

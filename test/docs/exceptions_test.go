@@ -1,0 +1,201 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+)
+
+// An exception is a command that cannot be run here, why, and what is checked in its place.
+type exception struct {
+	pattern, because string
+	instead          func(*testing.T, *world, command)
+}
+
+func (e exception) matches(text string) bool {
+	return regexp.MustCompile(`^(?:` + e.pattern + `)`).MatchString(text)
+}
+
+// exceptions is the whole list: whatever is not in it is run.
+var exceptions = []exception{
+	{`make demo\b`, "it starts a control plane of its own, for minutes", dryMake},
+	{`docker (build|push)\b`, "there is neither a daemon nor a registry; test/image makes the image of the same Dockerfile", dockerfile},
+	{`aws cloudformation deploy\b`, "it needs an AWS account; test/iam tries what the template makes", template},
+	{`aws cloudformation describe-stacks\b`, "it needs an AWS account", stack},
+	{`aws eks (create|update)-pod-identity-association\b`, "it needs an AWS account", association},
+	{`aws ec2 modify-instance-metadata-options\b`, "it needs an AWS account", hopLimit},
+	{`(for role in \$\()?aws iam\b`, "it needs the AWS CLI, and an account", operations},
+	{`terraform -chdir=\S+ (init|apply)\b`, "it downloads a provider, and needs an AWS account; test/iam tries what the module makes", module},
+	{`ip6?tables\b`, "it would change the firewall of this machine", address},
+	{`kubectl run\b`, "no node runs pods", dryRun},
+	{`kubectl rollout status\b`, "no node runs pods", deployment},
+	{`kubectl logs\b`, "no node runs pods", deployment},
+}
+
+// dryMake sees that there is such a target.
+func dryMake(t *testing.T, w *world, c command) {
+	t.Helper()
+	out, code := w.run(t, strings.Replace(c.text, "make ", "make -n ", 1))
+	require.Zero(t, code, out)
+}
+
+// dockerfile sees that what is built from is at the top, and has both programs.
+func dockerfile(t *testing.T, w *world, c command) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.dir, "Dockerfile"))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `ENTRYPOINT ["/kube-aws-iam-controller"]`)
+	assert.Contains(t, string(text), "/credentials-server")
+	settings, err := os.ReadFile(filepath.Join(w.dir, "examples", "install", "kustomization.yaml"))
+	require.NoError(t, err)
+	image := regexp.MustCompile(`registry\.example\.com/kube-aws-iam-controller:\S+`).FindString(c.text)
+	require.NotEmpty(t, image)
+	assert.Contains(t, string(settings), image, "the example installs what is built")
+}
+
+// template sees that the stack's parameters are those of the template.
+func template(t *testing.T, w *world, c command) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.dir, argument(t, c.text, "template-file")))
+	require.NoError(t, err)
+	parameters := declared(t, string(text))
+	_, overrides, found := strings.Cut(c.text, "--parameter-overrides ")
+	require.True(t, found)
+	given := map[string]bool{}
+	for override := range strings.FieldsSeq(overrides) {
+		name, _, _ := strings.Cut(override, "=")
+		given[name] = true
+		assert.Contains(t, parameters, name)
+	}
+	for name, hasDefault := range parameters {
+		assert.True(t, hasDefault || given[name], "%s has to be given", name)
+	}
+	assert.Equal(t, "CAPABILITY_NAMED_IAM", argument(t, c.text, "capabilities"))
+}
+
+// declared returns the parameters of a CloudFormation template, and whether they have a default.
+func declared(t *testing.T, text string) map[string]bool {
+	t.Helper()
+	_, after, found := strings.Cut(text, "\nParameters:\n")
+	require.True(t, found)
+	within := regexp.MustCompile(`(?m)^[A-Z]`).Split(after, 2)[0]
+	var read map[string]map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(within), &read))
+	parameters := map[string]bool{}
+	for name, parameter := range read {
+		_, parameters[name] = parameter["Default"]
+	}
+	return parameters
+}
+
+// stack sees that it is the one that is deployed.
+func stack(t *testing.T, _ *world, c command) {
+	t.Helper()
+	assert.Equal(t, "kube-aws-iam-controller-demo-cluster", argument(t, c.text, "stack-name"))
+}
+
+// association sees that it is the controller's that is associated, and without session tags.
+func association(t *testing.T, _ *world, c command) {
+	t.Helper()
+	assert.Contains(t, c.text, " --disable-session-tags")
+	assert.Contains(t, c.text, " --cluster-name demo-cluster")
+	if strings.Contains(c.text, "create-") {
+		assert.Equal(t, "kube-system", argument(t, c.text, "namespace"))
+		assert.Equal(t, "kube-aws-iam-controller", argument(t, c.text, "service-account"))
+	}
+}
+
+func hopLimit(t *testing.T, _ *world, c command) {
+	t.Helper()
+	assert.Equal(t, "1", argument(t, c.text, "http-put-response-hop-limit"))
+	assert.Equal(t, "required", argument(t, c.text, "http-tokens"))
+}
+
+// operations sees that IAM has such operations with such parameters.
+func operations(t *testing.T, _ *world, c command) {
+	t.Helper()
+	calls := regexp.MustCompile(`aws iam ([a-z-]+)((?:[^|;&)]|\\\n)*)`).FindAllStringSubmatch(c.text, -1)
+	require.NotEmpty(t, calls)
+	for _, call := range calls {
+		method, found := reflect.TypeFor[*iam.Client]().MethodByName(camel(call[1]))
+		require.True(t, found, call[1])
+		for _, flag := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(call[2], -1) {
+			if flag[1] == "query" || flag[1] == "output" {
+				continue
+			}
+			_, has := method.Type.In(2).Elem().FieldByName(camel(flag[1]))
+			assert.True(t, has, "%s has no --%s", call[1], flag[1])
+		}
+	}
+}
+
+// camel turns a name of the AWS CLI into one of the SDK.
+func camel(name string) string {
+	var all strings.Builder
+	for part := range strings.SplitSeq(name, "-") {
+		all.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	}
+	return all.String()
+}
+
+// module sees that variables are those of the module, and all that it needs.
+func module(t *testing.T, w *world, c command) {
+	t.Helper()
+	dir := regexp.MustCompile(`-chdir=(\S+)`).FindStringSubmatch(c.text)[1]
+	text, err := os.ReadFile(filepath.Join(w.dir, dir, "main.tf"))
+	require.NoError(t, err)
+	given := map[string]bool{}
+	for _, match := range regexp.MustCompile(`-var '?([a-z_]+)=`).FindAllStringSubmatch(c.text, -1) {
+		given[match[1]] = true
+	}
+	variables := regexp.MustCompile(`(?ms)^variable "([a-z_]+)" \{\n(.*?)^\}`).FindAllStringSubmatch(string(text), -1)
+	require.NotEmpty(t, variables)
+	for _, variable := range variables {
+		needed := strings.Contains(c.text, " apply") && !regexp.MustCompile(`(?m)^ +default +=`).MatchString(variable[2])
+		assert.True(t, given[variable[1]] || !needed, "%s has to be given", variable[1])
+		delete(given, variable[1])
+	}
+	assert.Empty(t, given, "the module has no such variables")
+}
+
+// address sees that it is the one that the NetworkPolicy excepts as well.
+func address(t *testing.T, w *world, c command) {
+	t.Helper()
+	policy, err := os.ReadFile(filepath.Join(w.dir, "examples", "node-metadata", "networkpolicy.yaml"))
+	require.NoError(t, err)
+	found := regexp.MustCompile(`-d (\S+)`).FindStringSubmatch(c.text)
+	require.NotNil(t, found)
+	assert.Contains(t, string(policy), found[1])
+}
+
+// dryRun has the API server look at the pod.
+func dryRun(t *testing.T, w *world, c command) {
+	t.Helper()
+	text := strings.NewReplacer(" --rm -i", "", " -- ", " --dry-run=server -- ").Replace(c.text)
+	require.Contains(t, text, "--dry-run=server")
+	w.succeeds(t, text)
+}
+
+// deployment sees that there is what the command names.
+func deployment(t *testing.T, w *world, c command) {
+	t.Helper()
+	name := regexp.MustCompile(`deployment/\S+ --namespace \S+`).FindString(c.text)
+	require.NotEmpty(t, name)
+	w.succeeds(t, "kubectl get "+name)
+}
+
+// argument returns what follows a flag.
+func argument(t *testing.T, text, flag string) string {
+	t.Helper()
+	found := regexp.MustCompile(`--` + flag + `[ =](\S+)`).FindStringSubmatch(text)
+	require.NotNil(t, found, "--%s of %s", flag, text)
+	return found[1]
+}
