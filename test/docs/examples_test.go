@@ -26,9 +26,9 @@ func TestBlocksOfYAMLAndJSONParse(t *testing.T) {
 				switch {
 				case b.language == "yaml":
 					count++
-					assert.NoError(t, yaml.UnmarshalStrict([]byte(text), &value), "%s:%d", b.page, b.line)
+					require.NoError(t, yaml.UnmarshalStrict([]byte(text), &value), "%s:%d", b.page, b.line)
 				case b.language == "json" && strings.HasPrefix(text, "{"):
-					assert.NoError(t, json.Unmarshal([]byte(text), &value), "%s:%d", b.page, b.line)
+					require.NoError(t, json.Unmarshal([]byte(text), &value), "%s:%d", b.page, b.line)
 				}
 			}
 		}

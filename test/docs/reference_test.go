@@ -136,7 +136,7 @@ func TestEveryFlagIsDocumented(t *testing.T) {
 			if err != nil {
 				out, err = exec.Command(binary, "version", "--"+name+"=1").CombinedOutput()
 			}
-			assert.NoError(t, err, "--%s is documented: %s", name, out)
+			require.NoError(t, err, "--%s is documented: %s", name, out)
 		}
 	}
 	assertVariables(t, help)

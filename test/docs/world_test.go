@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -104,11 +103,10 @@ func (w *world) run(t *testing.T, text string) (out string, code int) {
 }
 
 // succeeds runs a command that has to.
-func (w *world) succeeds(t *testing.T, text string) string {
+func (w *world) succeeds(t *testing.T, text string) {
 	t.Helper()
 	out, code := w.run(t, text)
 	require.Zero(t, code, "%s\n%s", text, out)
-	return strings.TrimSpace(out)
 }
 
 // before is what a page takes for granted that no other page brings about.
