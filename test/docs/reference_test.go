@@ -178,3 +178,32 @@ func TestTestsThatTheDocumentsNameExist(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, count, 20)
 }
+
+func TestEveryKeyOfASecretIsDocumented(t *testing.T) {
+	assert.ElementsMatch(t, constantsBeside(t, "credentials.json"), firstColumn(t, "## Secret keys", regexp.MustCompile("`([a-z.-]+)`")))
+}
+
+func TestEveryTagOfARoleIsDocumented(t *testing.T) {
+	assert.ElementsMatch(t, constantsBeside(t, "managed-by"), firstColumn(t, "## Role tags", regexp.MustCompile("`([a-z-]+)`")))
+}
+
+var (
+	allowed           = regexp.MustCompile(`(?m)^\t"internal/([a-z]+)": +\{(.*)\},$`)
+	documentedPackage = regexp.MustCompile("(?m)^\\| `internal/([a-z]+)` \\| [^|]+ \\| ?(.*)\\|$")
+)
+
+func TestPackagesAndTheirImportsAreDocumented(t *testing.T) {
+	want, documented := map[string][]string{}, map[string][]string{}
+	for _, match := range allowed.FindAllStringSubmatch(read(t, "imports_test.go"), -1) {
+		want[match[1]] = distinct(match[2], `"internal/([a-z]+)"`)
+	}
+	for _, match := range documentedPackage.FindAllStringSubmatch(read(t, "docs/architecture.md"), -1) {
+		documented[match[1]] = distinct(match[2], "`([a-z]+)`")
+	}
+	require.GreaterOrEqual(t, len(want), 20)
+	assert.Contains(t, documented, "app", "it wires all others")
+	for name, imports := range want {
+		assert.Contains(t, documented, name, "internal/%s is not documented", name)
+		assert.Subset(t, documented[name], imports, "what internal/%s may import", name)
+	}
+}
