@@ -126,7 +126,7 @@ func TestEveryFlagIsDocumented(t *testing.T) {
 			continue
 		}
 		assert.Contains(t, documented, name, "--%s is not documented", name)
-		if value != "" && value != strings.ToUpper(value) {
+		if value != "" && value != strings.ToUpper(name) { // which stands for a value
 			assert.Regexp(t, "`--"+name+"` \\| `?"+regexp.QuoteMeta(value)+"`? \\|", page, "the default of --%s", name)
 		}
 	}
