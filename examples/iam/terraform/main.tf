@@ -33,7 +33,7 @@ variable "boundary_name" {
 }
 
 variable "trusted_service" {
-  description = "The service that hands the role to the controller: pods.eks.amazonaws.com for EKS Pod Identity. With ec2.amazonaws.com the role is the node's, and EVERY pod that reaches the node's instance metadata is the controller and has its rights."
+  description = "The service that hands the role to the controller: pods.eks.amazonaws.com for EKS Pod Identity. With ec2.amazonaws.com the role is the node's, and EVERY pod that reaches the node's instance metadata is the controller and has its permissions."
   type        = string
   default     = "pods.eks.amazonaws.com"
 }
