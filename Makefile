@@ -21,7 +21,8 @@ build: ## Build the controller and the credentials server into bin/.
 
 .PHONY: demo
 demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 stays up; KUBECONFIG=… uses that cluster.
-	cd test && go run ./cmd/demo
+	@echo "demo: what the controller promises, shown on a real API server with AWS simulated: about a minute and a half, some minutes more the first time"
+	@cd test && go build -o $(BIN)/demo ./cmd/demo && exec $(BIN)/demo
 
 .PHONY: test
 test: lint unit race integration ## Run everything that tests: lint, unit tests and fuzz seeds, race detector, integration.

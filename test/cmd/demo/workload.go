@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,17 +19,9 @@ const (
 	podSessions = "DEMO_POD_SESSIONS"
 )
 
-// podEnvironment is what a pod's container has, with the files in dir.
-func podEnvironment(dir string) []string {
-	file := filepath.Join(dir, "credentials.process")
-	return []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent",
-		"AWS_SHARED_CREDENTIALS_FILE=" + file, "AWS_CONFIG_FILE=" + file, "AWS_SDK_LOAD_CONFIG=true",
-	}
-}
-
-// pod is an ordinary program that uses AWS: it knows nothing of the controller. One client lives through all sessions.
-func pod(ctx context.Context, stdout io.Writer) error {
+// workload is an ordinary program that uses AWS: it knows nothing of the controller. One client lives through all
+// sessions. It never prints credentials.
+func workload(ctx context.Context, stdout io.Writer) error {
 	work, err := time.ParseDuration(os.Getenv(podTime))
 	if err != nil {
 		return fmt.Errorf("%s: %w", podTime, err)
@@ -54,7 +45,7 @@ func pod(ctx context.Context, stdout io.Writer) error {
 		if creds.AccessKeyID != last {
 			sessions++
 			last = creds.AccessKeyID
-			fmt.Fprintf(stdout, "the SDK has session %d, for another %.0f s: I am %s\n",
+			fmt.Fprintf(stdout, "session %d of the SDK, for another %.0f s: I am %s\n",
 				sessions, time.Until(creds.Expires).Seconds(), aws.ToString(out.Arn))
 		}
 		if time.Since(begin) >= work {
@@ -78,7 +69,7 @@ func enough(sessions int) error {
 	return nil
 }
 
-// pause says whether it was left in peace for that long.
+// pause waits that long, and returns false if ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
