@@ -6,7 +6,11 @@ SHELL := bash
 BIN := $(CURDIR)/bin
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+GOVULNCHECK_VERSION := v1.9.0
+GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
+VULNDB ?= https://vuln.go.dev
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMAGE ?= kube-aws-iam-controller
 FUZZTIME ?= 1m
 
 export CGO_ENABLED ?= 1
@@ -89,8 +93,37 @@ docs: ## Write docs/aws-calls.md as it is counted, docs/rights.md as it is prove
 	cd test && go test -count=1 -run TestTheAttacksAreDocumented ./attacks/ -update
 
 .PHONY: verify
-verify: ## Check that nothing generated or formatted is out of date.
+verify: ## Check that modules, formatting, generated docs, manifests and examples are up to date.
 	go mod tidy -diff
 	cd test && go mod tidy -diff
-	$(MAKE) lint unit
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "verify: gofmt would change: $$unformatted"; exit 1; fi
+	$(MAKE) lint
+	go vet ./...
+	cd test && go vet ./...
+	$(MAKE) unit
+	@echo "verify: the command release, and every kustomization of manifests and examples"
+	cd test && go test -count=1 ./cmd/...
+	@echo "verify: docs that tests write, and examples at a real API server; a minute or two"
+	cd test && go run ./cmd/controlplane -build-only >/dev/null
+	cd test && go test -count=1 -run 'TestRightsAreAsDocumented' ./rights/
+	cd test && go test -count=1 -run 'TestTheAttacksAreDocumented' ./attacks/
+	cd test && go test -count=1 -run 'TestCallsOfAWSAreAsDocumented' ./integration/
+	cd test && go test -count=1 -run 'TestTheAPIServerAcceptsTheExamples' ./admission/
 	git diff --exit-code
+
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities, on both modules. Needs the Go vulnerability database.
+	@if ! curl -fsS --max-time 20 -o /dev/null $(VULNDB)/index/db.json; then \
+	  echo "vulncheck: NOT CHECKED: the vulnerability database $(VULNDB) cannot be reached from here"; \
+	else set -x; \
+	  $(GOVULNCHECK) -db $(VULNDB) ./...; \
+	  (cd test && $(GOVULNCHECK) -db $(VULNDB) ./...); \
+	fi
+
+$(GOVULNCHECK):
+	GOBIN=$(BIN) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv $(BIN)/govulncheck $@
+
+.PHONY: release
+release: ## Make what a release consists of into dist/, twice, with the same bytes. IMAGE=… names the image in the manifests.
+	cd test && go run ./cmd/release -o ../dist -version $(VERSION) -image $(IMAGE)

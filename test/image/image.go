@@ -118,7 +118,7 @@ func build(ctx context.Context, program Program, platform *v1.Platform, version 
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary := filepath.Join(dir, "binary")
 	//nolint:gosec // a program of the repository
-	compiler := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+version, "-o", binary, program.Package)
+	compiler := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+version, "-o", binary, program.Package)
 	compiler.Dir = filepath.Join(root, program.Dir)
 	compiler.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOOS="+platform.OS, "GOARCH="+platform.Architecture)
 	if out, err := compiler.CombinedOutput(); err != nil {
