@@ -87,7 +87,7 @@ bench: ## Measure, against a bare loop in the same run, and write docs/benchmark
 	cd test && go run ./bench -o ../docs/benchmarks.md
 
 .PHONY: docs
-docs: ## Write docs/aws-calls.md as it is counted, docs/rights.md as it is proven, and the attacks of docs/security.md.
+docs: ## Write docs/aws-calls.md as it is counted, docs/permissions.md as it is verified, and the attacks of docs/security.md.
 	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -run TestCallsOfAWSAreAsDocumented ./integration/ -update
 	cd test && go test -count=1 ./rights/ -update
 	cd test && go test -count=1 -run TestTheAttacksAreDocumented ./attacks/ -update
