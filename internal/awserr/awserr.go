@@ -69,6 +69,6 @@ func innermostOperation(err error) string {
 // IsDenied says whether AWS refused the call itself. A refusal of the controller's
 // own credentials is another matter: nothing was asked then.
 func IsDenied(err error) bool {
-	_, own := errors.AsType[*OwnCredentialsError](err)
+	_, own := errors.AsType[*CredentialsError](err)
 	return !own && Code(err) == "AccessDenied"
 }

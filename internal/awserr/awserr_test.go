@@ -68,5 +68,5 @@ func TestTheInnermostOperationGotTheAnswer(t *testing.T) {
 func TestARefusalOfTheControllersOwnCredentialsDeniesNobody(t *testing.T) {
 	assert.True(t, IsDenied(api("AccessDenied", "no")))
 	assert.False(t, IsDenied(api("ExpiredToken", "no")))
-	assert.False(t, IsDenied(&smithy.OperationError{Err: &OwnCredentialsError{Err: api("AccessDenied", "no")}}))
+	assert.False(t, IsDenied(&smithy.OperationError{Err: &CredentialsError{Err: api("AccessDenied", "no")}}))
 }

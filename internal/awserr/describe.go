@@ -77,17 +77,17 @@ func Describe(err error) error {
 }
 
 func message(err error) string {
-	if own, is := errors.AsType[*OwnCredentialsError](err); is {
+	if own, is := errors.AsType[*CredentialsError](err); is {
 		return own.message()
 	}
 	if plain, is := errors.AsType[*PlainError](err); is {
 		return plain.Message
 	}
 	if answer, operation, is := Answer(err); is {
-		return withSubject(err, with(Words(answer), remedy(answer, operation)))
+		return withSubject(err, withRemedy(Words(answer), remedy(answer, operation)))
 	}
 	if failed, is := errors.AsType[*smithy.OperationError](err); is {
-		return failed.Service() + " did not answer " + failed.Operation() + ": " + with(unanswered(err))
+		return failed.Service() + " did not answer " + failed.Operation() + ": " + withRemedy(noResponse(err))
 	}
 	return err.Error()
 }
@@ -102,7 +102,7 @@ func withSubject(err error, text string) string {
 }
 
 // with puts a remedy behind what happened.
-func with(what, remedy string) string {
+func withRemedy(what, remedy string) string {
 	if remedy == "" {
 		return what
 	}
@@ -110,11 +110,11 @@ func with(what, remedy string) string {
 }
 
 // instant is a time as signatures tell it, another one with each try.
-var instant = regexp.MustCompile(`\b\d{8}T\d{6}Z\b`)
+var signatureTime = regexp.MustCompile(`\b\d{8}T\d{6}Z\b`)
 
 // Words returns AWS's code and message.
 func Words(answer smithy.APIError) string {
-	said := answer.ErrorCode() + ": " + instant.ReplaceAllString(answer.ErrorMessage(), "…")
+	said := answer.ErrorCode() + ": " + signatureTime.ReplaceAllString(answer.ErrorMessage(), "…")
 	return oneLine(said, maxAnswer)
 }
 

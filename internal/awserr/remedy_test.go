@@ -70,13 +70,13 @@ func TestEachAnswerHasItsRemedy(t *testing.T) {
 			}
 			assert.Contains(t, got, tc.remedy)
 			text := Describe(&smithy.OperationError{ServiceID: "X", OperationName: tc.operation, Err: fmt.Errorf("RequestID: 4711: %w", answer)}).Error()
-			assert.Contains(t, text, tc.code+": "+strings.TrimRight(instant.ReplaceAllString(tc.message, "…"), "."), "AWS's own words come first")
+			assert.Contains(t, text, tc.code+": "+strings.TrimRight(signatureTime.ReplaceAllString(tc.message, "…"), "."), "AWS's own words come first")
 			assert.True(t, strings.HasSuffix(text, "; "+got), text)
 			assert.LessOrEqual(t, len(text), maxMessage)
 			assert.NotRegexp(t, `\d{8}T\d{6}Z|4711|[\n\t]`, text, "the same each time, in one line")
 		})
 	}
-	for _, a := range advices {
+	for _, a := range remedies {
 		assert.True(t, given[a.remedy], "no answer of AWS is known to bring about: %s", a.remedy)
 	}
 }
@@ -97,7 +97,7 @@ func TestWhatARequestWasAboutIsNamedWhereAWSDoesNot(t *testing.T) {
 func TestEachCodeIsInTheDocumentation(t *testing.T) {
 	page, err := os.ReadFile("../../docs/troubleshooting.md")
 	require.NoError(t, err)
-	for _, a := range advices {
+	for _, a := range remedies {
 		for _, code := range a.codes {
 			assert.Contains(t, string(page), "`"+strings.TrimSuffix(code, "Exception"), "say there what to do about it")
 		}

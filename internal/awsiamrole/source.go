@@ -3,6 +3,7 @@ package awsiamrole
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"strings"
 	"sync/atomic"
@@ -22,7 +23,7 @@ type Source struct {
 	informer   cache.SharedIndexInformer
 	externalID func(namespace string) string
 	// pruned says that the cluster's resource definition has no conditions.
-	pruned atomic.Bool
+	conditionsPruned atomic.Bool
 }
 
 // NewSource returns a Source. externalID returns what is presented to STS on
@@ -44,7 +45,7 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 		UpdateFunc: func(old, cur any) {
 			before, was := old.(*AWSIAMRole)
 			after, is := cur.(*AWSIAMRole)
-			if was && is && asksTheSame(before, after) {
+			if was && is && sameRequest(before, after) {
 				return // status writes are our own
 			}
 			handle(cur)
@@ -59,9 +60,9 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 
 // asksTheSame says that nothing is to be done about a change. Labels are copied to
 // the Secret, unless they are too many.
-func asksTheSame(before, after *AWSIAMRole) bool {
+func sameRequest(before, after *AWSIAMRole) bool {
 	return before.Generation == after.Generation && before.UID == after.UID &&
-		before.lacks() == after.lacks() && maps.Equal(before.Labels, after.Labels)
+		before.omittedLabels() == after.omittedLabels() && maps.Equal(before.Labels, after.Labels)
 }
 
 // Desired returns what an AWSIAMRole asks for, nil if there is none. Beside an
@@ -78,8 +79,8 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 		Labels:     role.Labels,
 		SecretName: role.Name,
 		ExternalID: s.externalID(role.Namespace),
-		KeepLabels: role.lacks() != (tally{}),
-		Notice:     role.lacks().notice(),
+		KeepLabels: role.omittedLabels() != (labelSize{}),
+		Notice:     role.omittedLabels().notice(),
 	}
 	if account, reserved := strings.CutSuffix(role.Name, api.SecretSuffix); reserved {
 		return want, &identity.InvalidError{
@@ -88,7 +89,7 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 				role.Name, account, api.SecretSuffix),
 		}
 	}
-	if err := readSpec(&role.Spec, want); err != nil {
+	if err := parseSpec(&role.Spec, want); err != nil {
 		return want, &identity.InvalidError{
 			Reason:  api.GetCredentialsFailed,
 			Message: fmt.Sprintf("Failed to get credentials for role '%s': %s", identity.Cut(role.Spec.RoleReference), err),
@@ -97,7 +98,7 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 	return want, nil
 }
 
-func readSpec(spec *Spec, want *identity.Desired) (err error) {
+func parseSpec(spec *Spec, want *identity.Desired) (err error) {
 	if want.Role, err = identity.ReadRole(spec.RoleReference); err != nil {
 		return fmt.Errorf("spec.roleReference: %w", err)
 	}
@@ -105,7 +106,7 @@ func readSpec(spec *Spec, want *identity.Desired) (err error) {
 	if spec.RoleSessionDuration > 0 { // as the predecessor read it
 		want.SessionDuration = time.Duration(min(spec.RoleSessionDuration, 1<<32)) * time.Second
 	}
-	if err = identity.CheckSession(want.SessionDuration); err != nil {
+	if err = identity.CheckSessionDuration(want.SessionDuration); err != nil {
 		return fmt.Errorf("spec.roleSessionDuration: %w", err)
 	}
 	return nil
@@ -131,5 +132,17 @@ func (s *Source) Release(ctx context.Context, key identity.Key) (bool, error) {
 		return false, fmt.Errorf("read AWSIAMRole %s/%s: %w", key.Namespace, key.Name, err)
 	default:
 		return false, nil
+	}
+}
+
+// Keys yields every AWSIAMRole.
+func (s *Source) Keys() iter.Seq[identity.Key] {
+	return func(yield func(identity.Key) bool) {
+		for _, obj := range s.informer.GetStore().List() {
+			if role, ok := obj.(*AWSIAMRole); ok &&
+				!yield(identity.Key{Source: identity.AWSIAMRole, Namespace: role.Namespace, Name: role.Name}) {
+				return
+			}
+		}
 	}
 }

@@ -24,10 +24,10 @@ func (s *Source) Report(ctx context.Context, want identity.Desired, status ident
 		return nil // gone, or another one that will report for itself
 	}
 	next := nextStatus(&role.Status, status)
-	if s.says(&role.Status, &next) {
+	if s.upToDate(&role.Status, &next) {
 		return nil
 	}
-	if role.left != nil && role.left.conditions { // of other types, which stay
+	if role.omitted != nil && role.omitted.conditions { // of other types, which stay
 		live, err := s.client.Namespace(want.Namespace).Get(ctx, want.Name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
@@ -62,16 +62,16 @@ func (s *Source) write(ctx context.Context, want identity.Desired, next *Status)
 	case err != nil:
 		return fmt.Errorf("write status of AWSIAMRole %s/%s: %w", want.Namespace, want.Name, err)
 	}
-	s.pruned.Store(len(written.Status.Conditions) == 0)
+	s.conditionsPruned.Store(len(written.Status.Conditions) == 0)
 	return nil
 }
 
 // says whether a status says already what next does. Conditions do not count
 // where the cluster's resource definition drops them; they are sent all the
 // same, and seen to stay once it is replaced.
-func (s *Source) says(have, next *Status) bool {
+func (s *Source) upToDate(have, next *Status) bool {
 	compared := *next
-	if s.pruned.Load() {
+	if s.conditionsPruned.Load() {
 		compared.Conditions = have.Conditions
 	}
 	return equality.Semantic.DeepEqual(*have, compared)

@@ -26,7 +26,7 @@ type AWSIAMRole struct {
 	Status Status `json:"status,omitzero"`
 
 	// left is what a cached one lacks, nil for one that is not from the cache.
-	left *leftOut
+	omitted *omitted
 }
 
 // Spec is what is asked for.

@@ -38,20 +38,20 @@ func New(events record.EventRecorder, pods corev1client.PodsGetter, logger log.L
 // write, nor its users look.
 func (r *Reporter) WarnNamespace(name, uid, reason, message string) {
 	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: name, Name: name, UID: types.UID(uid)}
-	r.events.Event(ref, corev1.EventTypeWarning, reason, fit(message))
+	r.events.Event(ref, corev1.EventTypeWarning, reason, truncate(message))
 }
 
 // Normal records that all went as asked.
 func (r *Reporter) Normal(want identity.Desired, reason, message string) {
-	r.events.Event(reference(want), corev1.EventTypeNormal, reason, fit(message))
+	r.events.Event(reference(want), corev1.EventTypeNormal, reason, truncate(message))
 }
 
 // Warn records what is wrong. With waiting, the pods that wait for the Secret are
 // told as well, by WarnPods: their owners look there first.
 func (r *Reporter) Warn(_ context.Context, want identity.Desired, waiting bool, reason, message string) {
-	r.events.Event(reference(want), corev1.EventTypeWarning, reason, fit(message))
+	r.events.Event(reference(want), corev1.EventTypeWarning, reason, truncate(message))
 	if waiting {
-		r.waiting.lookSoon(want.Namespace)
+		r.waiting.enqueue(want.Namespace)
 	}
 }
 
@@ -66,7 +66,7 @@ func reference(want identity.Desired) *corev1.ObjectReference {
 }
 
 // fit cuts a message to what an event holds, between characters.
-func fit(message string) string {
+func truncate(message string) string {
 	message = strings.ToValidUTF8(message, "\uFFFD")
 	if len(message) <= maxMessage {
 		return message

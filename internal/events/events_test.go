@@ -51,12 +51,12 @@ func TestEventsAreOnTheObjectThatAsked(t *testing.T) {
 }
 
 func TestMessagesFit(t *testing.T) {
-	assert.Equal(t, "short", fit("short"))
+	assert.Equal(t, "short", truncate("short"))
 	for _, long := range []string{strings.Repeat("x", 5000), strings.Repeat("日本", 1000), strings.Repeat("x", 1021) + "日本日本"} {
-		got := fit(long)
+		got := truncate(long)
 		assert.LessOrEqual(t, len(got), 1024)
 		assert.True(t, utf8.ValidString(got))
 		assert.True(t, strings.HasSuffix(got, "…"))
 	}
-	assert.Equal(t, "a\uFFFDb", fit("a\xffb"))
+	assert.Equal(t, "a\uFFFDb", truncate("a\xffb"))
 }

@@ -2,7 +2,6 @@ package iamprovision
 
 import (
 	"context"
-	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -11,7 +10,6 @@ import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/trust"
 )
 
 // What of a role can differ from what is asked for, as events and metrics name
@@ -45,7 +43,7 @@ func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]
 		{trustKind, p.correctTrust},
 		{sessionKind, p.lengthenSession},
 		{tagsKind, p.correctTags},
-		{uidKind, p.markCluster},
+		{uidKind, p.tagClusterUID},
 	} {
 		differed, err := part.correct(ctx, s, have)
 		if err != nil {
@@ -72,7 +70,7 @@ func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.R
 	if have.PermissionsBoundary != nil {
 		current = aws.ToString(have.PermissionsBoundary.PermissionsBoundaryArn)
 	}
-	if differs := current != s.boundary; !differs || s.look {
+	if differs := current != s.boundary; !differs || s.dryRun {
 		return differs, nil
 	}
 	var err error
@@ -88,7 +86,7 @@ func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.R
 // correctTrust also heals a policy whose principal was deleted and recreated:
 // IAM shows its unique id then, which differs from its ARN.
 func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role) (bool, error) {
-	if differs := !samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), s.trust); !differs || s.look {
+	if differs := !samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), s.trust); !differs || s.dryRun {
 		return differs, nil
 	}
 	_, err := p.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &s.name, PolicyDocument: &s.trust})
@@ -112,7 +110,7 @@ func (p *Provisioner) shortenSession(ctx context.Context, s spec, have *types.Ro
 // setSession sends the description as well: what UpdateRole is not given may be set
 // back.
 func (p *Provisioner) setSession(ctx context.Context, s spec) error {
-	if s.look {
+	if s.dryRun {
 		return nil
 	}
 	_, err := p.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: &s.name, MaxSessionDuration: &s.session, Description: &s.description})
@@ -130,7 +128,7 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 		}
 	}
 	_, retained := current[api.RetainedTag]
-	if differs := len(missing) > 0 || retained; !differs || s.look {
+	if differs := len(missing) > 0 || retained; !differs || s.dryRun {
 		return differs, nil
 	}
 	if len(missing) > 0 {
@@ -147,29 +145,10 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 
 // markCluster gives a role that was made before, or that is adopted, the tag that
 // tells clusters of one name apart.
-func (p *Provisioner) markCluster(ctx context.Context, s spec, have *types.Role) (bool, error) {
-	if differs := s.uid != "" && toMap(have.Tags)[api.ClusterUIDTag] != s.uid; !differs || s.look {
+func (p *Provisioner) tagClusterUID(ctx context.Context, s spec, have *types.Role) (bool, error) {
+	if differs := s.clusterUID != "" && toMap(have.Tags)[api.ClusterUIDTag] != s.clusterUID; !differs || s.dryRun {
 		return differs, nil
 	}
-	_, err := p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &s.name, Tags: toTags(map[string]string{api.ClusterUIDTag: s.uid})})
+	_, err := p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &s.name, Tags: toTags(map[string]string{api.ClusterUIDTag: s.clusterUID})})
 	return true, err
-}
-
-// hasPolicy says whether the inline policy means what it should.
-func (p *Provisioner) hasPolicy(ctx context.Context, s spec) (bool, error) {
-	out, err := p.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &s.name, PolicyName: new(policyName)})
-	if isMissing(err) {
-		return false, nil // gone since it was listed
-	}
-	if err != nil {
-		return false, err
-	}
-	return samePolicy(identity.IdentityPolicy, aws.ToString(out.PolicyDocument), s.policy), nil
-}
-
-// samePolicy compares a policy as IAM returns it, percent-encoded, with one of
-// ours, by meaning. What cannot be read is not the same.
-func samePolicy(kind identity.PolicyKind, encoded, want string) bool {
-	text, err := url.PathUnescape(encoded)
-	return err == nil && trust.Equivalent(kind, text, want)
 }

@@ -3,6 +3,11 @@ package iamprovision
 import (
 	"context"
 	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // policyChanges are what the policies of a role lack and have too much.
@@ -22,16 +27,16 @@ type policyChanges struct {
 // no gap between the two, and keep it where IAM refuses the new.
 func (p *Provisioner) correctPolicies(ctx context.Context, s spec) ([]string, error) {
 	change, err := p.policyChanges(ctx, s)
-	if err != nil || s.look {
+	if err != nil || s.dryRun {
 		return change.kinds(), err
 	}
 	done := &policyChanges{}
 	for _, step := range []func() error{
-		func() error { return p.removeForeign(ctx, s, change, done) },
+		func() error { return p.removeForeignInline(ctx, s, change, done) },
 		func() error { return p.attachMissing(ctx, s, &change, done) },
-		func() error { return p.putOwn(ctx, s, change, done) },
-		func() error { return p.detachRest(ctx, s, change, done) },
-		func() error { return p.removeOwn(ctx, s, change, done) },
+		func() error { return p.putInline(ctx, s, change, done) },
+		func() error { return p.detachUnwanted(ctx, s, change, done) },
+		func() error { return p.removeInline(ctx, s, change, done) },
 	} {
 		if err = step(); err != nil {
 			break
@@ -40,7 +45,7 @@ func (p *Provisioner) correctPolicies(ctx context.Context, s spec) ([]string, er
 	return done.kinds(), err
 }
 
-func (p *Provisioner) removeForeign(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+func (p *Provisioner) removeForeignInline(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
 	for _, name := range change.foreign {
 		if err := p.deletePolicy(ctx, s.name, name); err != nil {
 			return err
@@ -58,7 +63,7 @@ func (p *Provisioner) attachMissing(ctx context.Context, s spec, change, done *p
 		full := change.attached + len(done.attach) - len(done.detach)
 		for isOverQuota(err) && len(change.detach) > 0 && len(s.managed) <= full {
 			rest := policyChanges{detach: change.detach[:1]}
-			if err = p.detachRest(ctx, s, rest, done); err != nil {
+			if err = p.detachUnwanted(ctx, s, rest, done); err != nil {
 				return err
 			}
 			change.detach = change.detach[1:]
@@ -72,7 +77,7 @@ func (p *Provisioner) attachMissing(ctx context.Context, s spec, change, done *p
 	return nil
 }
 
-func (p *Provisioner) putOwn(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+func (p *Provisioner) putInline(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
 	if !change.put {
 		return nil
 	}
@@ -83,7 +88,7 @@ func (p *Provisioner) putOwn(ctx context.Context, s spec, change policyChanges, 
 	return nil
 }
 
-func (p *Provisioner) detachRest(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+func (p *Provisioner) detachUnwanted(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
 	for _, arn := range change.detach {
 		if err := p.detach(ctx, s.name, arn); err != nil {
 			return err
@@ -93,7 +98,7 @@ func (p *Provisioner) detachRest(ctx context.Context, s spec, change policyChang
 	return nil
 }
 
-func (p *Provisioner) removeOwn(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+func (p *Provisioner) removeInline(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
 	if !change.remove {
 		return nil
 	}
@@ -116,8 +121,8 @@ func (p *Provisioner) policyChanges(ctx context.Context, s spec) (c policyChange
 	}
 	has := slices.Contains(names, policyName)
 	c = policyChanges{
-		attached: len(attached), attach: without(s.managed, attached), detach: without(attached, s.managed),
-		foreign: without(names, []string{policyName}),
+		attached: len(attached), attach: difference(s.managed, attached), detach: difference(attached, s.managed),
+		foreign: difference(names, []string{policyName}),
 		put:     s.policy != "" && !has, remove: s.policy == "" && has,
 	}
 	if s.policy != "" && has {
@@ -142,6 +147,18 @@ func (c policyChanges) kinds() (kinds []string) {
 }
 
 // without returns what is in all and not in some.
-func without(all, some []string) []string {
+func difference(all, some []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(some, one) })
+}
+
+// hasPolicy says whether the inline policy means what it should.
+func (p *Provisioner) hasPolicy(ctx context.Context, s spec) (bool, error) {
+	out, err := p.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &s.name, PolicyName: new(policyName)})
+	if isMissing(err) {
+		return false, nil // gone since it was listed
+	}
+	if err != nil {
+		return false, err
+	}
+	return samePolicy(identity.IdentityPolicy, aws.ToString(out.PolicyDocument), s.policy), nil
 }

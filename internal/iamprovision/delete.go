@@ -26,11 +26,11 @@ func (p *Provisioner) Delete(ctx context.Context, key identity.Key, id string) (
 	if err != nil || have == nil {
 		return false, err
 	}
-	if err = gone(p.dismantle(ctx, name)); err != nil {
-		return false, failed(name, err)
+	if err = ignoreMissing(p.dismantle(ctx, name)); err != nil {
+		return false, provisionError(name, err)
 	}
-	p.deleted.note(aws.ToString(have.RoleId), time.Now())
-	p.census.gone(p.ClusterName, name)
+	p.tombstones.add(aws.ToString(have.RoleId), time.Now())
+	p.inventory.remove(p.ClusterName, name)
 	return true, nil
 }
 
@@ -43,15 +43,15 @@ func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (
 		return false, err
 	}
 	tags := map[string]string{api.RetainedTag: "true"}
-	uid, err := p.uid(ctx)
+	uid, err := p.clusterUID(ctx)
 	if err != nil {
-		return false, failed(name, err)
+		return false, provisionError(name, err)
 	}
 	if uid != "" {
 		tags[api.ClusterUIDTag] = uid
 	}
 	if _, err = p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &name, Tags: toTags(tags)}); err != nil {
-		return false, failed(name, err)
+		return false, provisionError(name, err)
 	}
 	return true, nil
 }
@@ -63,18 +63,18 @@ func (p *Provisioner) find(ctx context.Context, key identity.Key, id string) (*t
 		return nil, nil //nolint:nilnil // no role can have been made under such a name
 	}
 	name := roleName(p.ClusterName, key)
-	have, err := p.read(ctx, name)
+	have, err := p.get(ctx, name)
 	switch {
 	case isMissing(err):
 		return nil, nil //nolint:nilnil // gone is an answer, not a failure
 	case err != nil:
-		return nil, failed(name, err)
+		return nil, provisionError(name, err)
 	}
-	uid, err := p.uid(ctx)
+	uid, err := p.clusterUID(ctx)
 	if err != nil {
-		return nil, failed(name, err)
+		return nil, provisionError(name, err)
 	}
-	return have, p.owned(key, have, id, uid)
+	return have, p.checkOwned(key, have, id, uid)
 }
 
 // dismantle takes the policies first, so that a role which cannot be deleted can do
@@ -99,12 +99,12 @@ func (p *Provisioner) dismantle(ctx context.Context, role string) error {
 			return err
 		}
 	}
-	profiles, err := p.profiles(ctx, role)
+	profiles, err := p.instanceProfiles(ctx, role)
 	if err != nil {
 		return err
 	}
 	for _, profile := range profiles {
-		if err = p.leave(ctx, role, profile); err != nil {
+		if err = p.leaveInstanceProfile(ctx, role, profile); err != nil {
 			return err
 		}
 	}
@@ -113,7 +113,7 @@ func (p *Provisioner) dismantle(ctx context.Context, role string) error {
 }
 
 // leave takes a role out of an instance profile.
-func (p *Provisioner) leave(ctx context.Context, role, profile string) error {
+func (p *Provisioner) leaveInstanceProfile(ctx context.Context, role, profile string) error {
 	_, err := p.iam.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{RoleName: &role, InstanceProfileName: &profile})
-	return awserr.About("instance profile "+profile, gone(err))
+	return awserr.About("instance profile "+profile, ignoreMissing(err))
 }

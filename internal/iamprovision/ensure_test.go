@@ -229,7 +229,7 @@ func TestForeignRolesAreNeverChanged(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	own := roleName("prod", app)
-	mine := ownTags("prod", app)
+	mine := ownerTags("prod", app)
 	for name, tc := range map[string]struct {
 		spec awssim.RoleSpec
 		says string
@@ -262,7 +262,7 @@ func TestARoleRecreatedBySomebodyElseIsNotOurs(t *testing.T) {
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA), "")
 	w.RemoveRole(home, role.ARN.Name)
-	_, err := w.AddRole(awssim.RoleSpec{Account: home, Path: DefaultPath("prod"), Name: role.ARN.Name, Trust: trustOfApp, Tags: ownTags("prod", app)})
+	_, err := w.AddRole(awssim.RoleSpec{Account: home, Path: DefaultPath("prod"), Name: role.ARN.Name, Trust: trustOfApp, Tags: ownerTags("prod", app)})
 	require.NoError(t, err)
 	_, err = p.Ensure(t.Context(), wanted(policyA), role.ID)
 	refused(t, err, api.RoleNotOwned, "created again by somebody else")

@@ -12,8 +12,8 @@ import (
 // Lengths of the parts of a role's name, which IAM limits to 64 characters:
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html.
 const (
-	readable   = 53
-	hashDigits = 10
+	maxReadable = 53
+	hashDigits  = 10
 )
 
 // roleName returns the name of an identity's own role. Its readable half is for
@@ -21,7 +21,7 @@ const (
 func roleName(cluster string, key identity.Key) string {
 	name := key.Namespace + "." + key.Name
 	sum := sha256.Sum256([]byte(cluster + "/" + key.Namespace + "/" + key.Name))
-	return name[:min(len(name), readable)] + "-" + hex.EncodeToString(sum[:])[:hashDigits]
+	return name[:min(len(name), maxReadable)] + "-" + hex.EncodeToString(sum[:])[:hashDigits]
 }
 
 // DefaultPath returns the path under which roles of a cluster are kept.

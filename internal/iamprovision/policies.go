@@ -2,11 +2,14 @@ package iamprovision
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"kube-aws-iam-controller/internal/awserr"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/trust"
 )
 
 func (p *Provisioner) putPolicy(ctx context.Context, s spec) error {
@@ -16,7 +19,7 @@ func (p *Provisioner) putPolicy(ctx context.Context, s spec) error {
 
 func (p *Provisioner) deletePolicy(ctx context.Context, role, policy string) error {
 	_, err := p.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &role, PolicyName: &policy})
-	return gone(err)
+	return ignoreMissing(err)
 }
 
 func (p *Provisioner) attach(ctx context.Context, role, arn string) error {
@@ -26,15 +29,7 @@ func (p *Provisioner) attach(ctx context.Context, role, arn string) error {
 
 func (p *Provisioner) detach(ctx context.Context, role, arn string) error {
 	_, err := p.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
-	return gone(err)
-}
-
-// gone takes what is not there for what was taken away.
-func gone(err error) error {
-	if isMissing(err) {
-		return nil
-	}
-	return err
+	return ignoreMissing(err)
 }
 
 // A pager is one of the SDK's paginators.
@@ -74,7 +69,7 @@ func (p *Provisioner) attached(ctx context.Context, role string) ([]string, erro
 }
 
 // profiles returns the names of the instance profiles that a role is in.
-func (p *Provisioner) profiles(ctx context.Context, role string) ([]string, error) {
+func (p *Provisioner) instanceProfiles(ctx context.Context, role string) ([]string, error) {
 	return collect(ctx, iam.NewListInstanceProfilesForRolePaginator(p.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role}),
 		func(out *iam.ListInstanceProfilesForRoleOutput) (names []string) {
 			for _, profile := range out.InstanceProfiles {
@@ -82,4 +77,11 @@ func (p *Provisioner) profiles(ctx context.Context, role string) ([]string, erro
 			}
 			return names
 		})
+}
+
+// samePolicy compares a policy as IAM returns it, percent-encoded, with one of
+// ours, by meaning. What cannot be read is not the same.
+func samePolicy(kind identity.PolicyKind, encoded, want string) bool {
+	text, err := url.PathUnescape(encoded)
+	return err == nil && trust.Equivalent(kind, text, want)
 }

@@ -4,10 +4,8 @@ package iamprovision
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
-	"maps"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -18,7 +16,6 @@ import (
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/limit"
-	"kube-aws-iam-controller/internal/trust"
 )
 
 // Options say how roles are made.
@@ -56,15 +53,15 @@ type Options struct {
 	// CarriesTags says whether, and then why and what to do about it, the controller's
 	// session has tags that new trust policies refuse. It is asked on behalf of a role
 	// that does not.
-	CarriesTags func(ctx context.Context, want identity.Desired) (why string, err error)
+	TransitiveTags func(ctx context.Context, want identity.Desired) (why string, err error)
 }
 
 // A Provisioner makes roles. It is for use by many at once.
 type Provisioner struct {
 	Options
-	iam     *iam.Client
-	deleted deleted
-	census  *census
+	iam        *iam.Client
+	tombstones tombstones
+	inventory  *inventory
 }
 
 // New returns a Provisioner with the controller's credentials in cfg. It makes
@@ -77,7 +74,7 @@ func New(cfg aws.Config, options Options) *Provisioner {
 		options.Logger = log.NewNopLogger()
 	}
 	return &Provisioner{
-		Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(takingTurns(limit.NewRequests(options.QPS)))), census: newCensus(),
+		Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(throttle(limit.NewRequests(options.QPS)))), inventory: newInventory(),
 	}
 }
 
@@ -99,77 +96,8 @@ func (p *Provisioner) Disabled() error {
 	}
 }
 
-// spec is what a role has to be like.
-type spec struct {
-	key         identity.Key
-	want        identity.Desired
-	name, path  string
-	trust       string
-	before      string // the trust policy that versions before gave roles
-	policy      string // "" for none
-	managed     []string
-	boundary    string // "" for none
-	session     int32  // seconds
-	description string
-	tags        map[string]string
-	uid         string // of the cluster, "" if not known
-	// look says that nothing is to be written.
-	look bool
-}
-
-// maxSessionFloor is the least that IAM takes for a role's longest session.
-const maxSessionFloor = 3600
-
-func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, error) {
-	principal, err := p.Principal(ctx)
-	if err != nil {
-		// Its own words name the remedy, which AWS's alone do not.
-		return spec{}, &identity.StepError{
-			Reason:  api.ProvisionFailed,
-			Message: fmt.Sprintf("Failed to provision role '%s': %v", roleName(p.ClusterName, want.Key), err),
-			Err:     err,
-		}
-	}
-	policy, err1 := trust.ManagedPolicy(principal, want.ExternalID, p.SessionName(want.Namespace, want.Name))
-	before, err2 := trust.Policy(principal, want.ExternalID, "")
-	if err = errors.Join(err1, err2); err != nil {
-		return spec{}, err
-	}
-	tags := maps.Clone(p.Tags)
-	if tags == nil {
-		tags = map[string]string{}
-	}
-	maps.Copy(tags, ownTags(p.ClusterName, want.Key))
-	uid, err := p.uid(ctx)
-	if err != nil {
-		return spec{}, err
-	}
-	return spec{
-		key: want.Key, want: want,
-		name: roleName(p.ClusterName, want.Key), path: p.Path,
-		trust: policy, before: before, policy: want.Managed.Policy, managed: want.Managed.ManagedPolicies,
-		boundary:    p.Boundary,
-		session:     max(maxSessionFloor, int32(want.SessionDuration.Seconds())),
-		description: "ServiceAccount " + want.Namespace + "/" + want.Name + " of the cluster " + p.ClusterName,
-		tags:        tags,
-		uid:         uid,
-	}, nil
-}
-
-// uid returns the UID of the cluster, "" where that is not known.
-func (p *Provisioner) uid(ctx context.Context) (string, error) {
-	if p.ClusterUID == nil {
-		return "", nil
-	}
-	uid, err := p.ClusterUID(ctx)
-	if err != nil {
-		return "", awserr.Plain(err, "learn the UID of this cluster: %v", err)
-	}
-	return uid, nil
-}
-
 // takingTurns returns what makes each operation wait for its turn at IAM.
-func takingTurns(turns *limit.Requests) func(*middleware.Stack) error {
+func throttle(turns *limit.Requests) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("TakeTurn", func(
 			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
@@ -181,26 +109,5 @@ func takingTurns(turns *limit.Requests) func(*middleware.Stack) error {
 			}
 			return next.HandleInitialize(ctx, in)
 		}), middleware.Before)
-	}
-}
-
-// failed says which step of provisioning failed.
-func failed(role string, err error) error {
-	if _, ok := errors.AsType[*identity.StepError](err); ok {
-		return err
-	}
-	return &identity.StepError{
-		Reason:  api.ProvisionFailed,
-		Message: fmt.Sprintf("Failed to provision role '%s': %v", role, awserr.Describe(err)),
-		Err:     err,
-		Soon:    soon(role, err),
-	}
-}
-
-func notOwned(role, why string) error {
-	return &identity.StepError{
-		Reason:  api.RoleNotOwned,
-		Message: fmt.Sprintf("Role '%s' exists and is not this ServiceAccount's: %s; nothing in it was changed, delete or rename it", role, why),
-		Err:     errors.New(why),
 	}
 }

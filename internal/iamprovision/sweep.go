@@ -32,7 +32,7 @@ func (p *Provisioner) Sweep(ctx context.Context, owners iter.Seq[identity.Key], 
 	for key := range owners {
 		known[roleName(p.ClusterName, key)] = true
 	}
-	uid, err := p.uid(ctx)
+	uid, err := p.clusterUID(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (p *Provisioner) Sweep(ctx context.Context, owners iter.Seq[identity.Key], 
 		if known[role.name] {
 			continue
 		}
-		if err = p.trace(ctx, role.name, uid, found); err != nil {
+		if err = p.inspect(ctx, role.name, uid, found); err != nil {
 			failures = append(failures, awserr.Describe(err))
 		}
 		if ctx.Err() != nil {
@@ -58,14 +58,14 @@ func (p *Provisioner) Sweep(ctx context.Context, owners iter.Seq[identity.Key], 
 // trace calls found if the tags of a role tell that it was made for an identity
 // of this cluster, and not retained. Of a cluster whose roles are adopted, only those
 // that are asked for are: the others' ServiceAccounts may yet be restored.
-func (p *Provisioner) trace(ctx context.Context, name, uid string, found func(identity.Key, string)) error {
-	have, err := p.read(ctx, name)
+func (p *Provisioner) inspect(ctx context.Context, name, uid string, found func(identity.Key, string)) error {
+	have, err := p.get(ctx, name)
 	if err != nil {
-		return gone(err)
+		return ignoreMissing(err)
 	}
 	tags := toMap(have.Tags)
 	key := identity.Key{Source: identity.ServiceAccount, Namespace: tags[api.NamespaceTag], Name: tags[api.ServiceAccountTag]}
-	if !canBe(key) || !carries(tags, ownTags(p.ClusterName, key)) {
+	if !isValidKey(key) || !containsTags(tags, ownerTags(p.ClusterName, key)) {
 		return nil
 	}
 	if other, tagged := tags[api.ClusterUIDTag]; tagged && uid != "" && other != uid {
@@ -73,7 +73,7 @@ func (p *Provisioner) trace(ctx context.Context, name, uid string, found func(id
 			"role", name, "cluster_uid", other, "this_cluster_uid", uid)
 		return nil
 	}
-	if p.owned(key, have, "", uid) != nil {
+	if p.checkOwned(key, have, "", uid) != nil {
 		return nil //nolint:nilerr // it is none of ours
 	}
 	if _, retained := tags[api.RetainedTag]; retained {
@@ -94,7 +94,7 @@ func (p *Provisioner) checkRetained(ctx context.Context, key identity.Key, have 
 	given := func(policy string) bool {
 		return samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), policy)
 	}
-	if !given(s.trust) && !given(s.before) {
+	if !given(s.trust) && !given(s.legacyTrust) {
 		level.Error(p.Logger).Log("msg", "a retained role does not have the trust policy that it was given: see who may assume it, and delete it if it is not needed",
 			"role", aws.ToString(have.Arn), "object", key)
 	}
@@ -103,6 +103,6 @@ func (p *Provisioner) checkRetained(ctx context.Context, key identity.Key, have 
 
 // canBe says whether there can be such a ServiceAccount. Whoever tags a role can
 // write anything, and the API server is asked for the path that the names make.
-func canBe(key identity.Key) bool {
+func isValidKey(key identity.Key) bool {
 	return len(validation.IsDNS1123Label(key.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(key.Name)) == 0
 }

@@ -52,7 +52,7 @@ func TestASweepLeavesAloneWhatIsNotForIt(t *testing.T) {
 	other := w.provisioner(func(o *Options) { o.ClusterName, o.Path = "dev", p.Path })
 	w.made(other, wanted(policyA), "")
 	const trusting = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`
-	for name, tags := range map[string]map[string]string{"untagged": nil, "copied": ownTags("prod", app)} {
+	for name, tags := range map[string]map[string]string{"untagged": nil, "copied": ownerTags("prod", app)} {
 		_, err = w.admin.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &name, Path: &p.Path, AssumeRolePolicyDocument: new(trusting), Tags: toTags(tags)})
 		require.NoError(t, err)
 	}
@@ -99,7 +99,7 @@ func TestASweepAsksForNoServiceAccountThatCannotBe(t *testing.T) {
 	for _, name := range []string{strings.Repeat("m", 60) + "/../../secrets/app", "..", ".", "", "App", strings.Repeat("a", 254)} {
 		key := identity.Key{Source: identity.ServiceAccount, Namespace: "team", Name: name}
 		_, err := w.admin.CreateRole(t.Context(), &iam.CreateRoleInput{
-			RoleName: new(roleName("prod", key)), Path: &p.Path, Tags: toTags(ownTags("prod", key)),
+			RoleName: new(roleName("prod", key)), Path: &p.Path, Tags: toTags(ownerTags("prod", key)),
 			AssumeRolePolicyDocument: new(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`),
 		})
 		require.NoError(t, err, name)

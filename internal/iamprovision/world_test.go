@@ -97,7 +97,7 @@ func (w *world) provisioner(change ...func(*Options)) *Provisioner {
 			return identity.BaseRole{Partition: "aws", Account: home}, nil
 		},
 		SessionName: func(namespace, name string) string { return namespace + "." + name },
-		CarriesTags: func(_ context.Context, want identity.Desired) (string, error) {
+		TransitiveTags: func(_ context.Context, want identity.Desired) (string, error) {
 			w.asked = append(w.asked, want)
 			return w.carries, w.carriesErr
 		},

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"kube-aws-iam-controller/internal/api"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 func TestSecretNeverPrints(t *testing.T) {
@@ -170,7 +170,7 @@ func TestParseSession(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParseSession(tc.value)
+			got, err := ParseSessionDuration(tc.value)
 			if tc.wantErr != "" {
 				require.ErrorContains(t, err, tc.wantErr)
 				return
@@ -240,7 +240,7 @@ func FuzzParseSession(f *testing.F) {
 	f.Add("3600")
 	f.Add("1h")
 	f.Fuzz(func(t *testing.T, value string) {
-		if d, err := ParseSession(value); err == nil && (d < MinSession || d > MaxSession) {
+		if d, err := ParseSessionDuration(value); err == nil && (d < MinSession || d > MaxSession) {
 			t.Fatalf("%q gave %s", value, d)
 		}
 	})

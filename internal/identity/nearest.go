@@ -8,8 +8,8 @@ const longestWord = 64
 // How much of a known word may differ, in hundredths: by typing errors, and what
 // counts as much as a part that is left out or too many.
 const (
-	mistyped = 25
-	partly   = 34
+	maxTypos        = 25
+	affixDifference = 34
 )
 
 // Nearest returns the known word that another was most likely meant to be, the
@@ -17,7 +17,7 @@ const (
 // word do not count. A word that begins or ends with all of a known one, or the
 // other way round, is like it.
 func Nearest(word string, known []string) string {
-	nearest, least := "", partly+1
+	nearest, least := "", affixDifference+1
 	word = fold(word[:min(len(word), longestWord)])
 	if len(word) < 2 {
 		return ""
@@ -25,11 +25,11 @@ func Nearest(word string, known []string) string {
 	for _, k := range known {
 		folded := fold(k)
 		differs := 100 * distance(word, folded) / max(len(folded), 1)
-		if differs > mistyped {
-			if !overlap(word, folded) && !overlap(folded, word) {
+		if differs > maxTypos {
+			if !hasAffix(word, folded) && !hasAffix(folded, word) {
 				continue
 			}
-			differs = partly
+			differs = affixDifference
 		}
 		if differs < least {
 			nearest, least = k, differs
@@ -38,16 +38,16 @@ func Nearest(word string, known []string) string {
 	return nearest
 }
 
-func overlap(long, short string) bool {
+func hasAffix(long, short string) bool {
 	return len(short) > 2 && (strings.HasPrefix(long, short) || strings.HasSuffix(long, short))
 }
 
 // joints are what may stand between the parts of a word.
-var joints = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
+var separators = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
 
 // fold returns a word in lower case, in one, and in the singular.
 func fold(word string) string {
-	word = joints.Replace(strings.ToLower(word))
+	word = separators.Replace(strings.ToLower(word))
 	if stem, plural := strings.CutSuffix(word, "ies"); plural {
 		return stem + "y"
 	}

@@ -50,7 +50,7 @@ func readPolicy(text string, kind PolicyKind) (jsonValue, error) {
 // wrote it, and returns it with everything that means the same written in one
 // way as far as single values go: numbers and booleans as strings, everybody as
 // {"AWS":"*"}.
-func NormalPolicy(text string, kind PolicyKind) (string, error) {
+func NormalizePolicy(text string, kind PolicyKind) (string, error) {
 	if err := checkSyntax(text); err != nil {
 		return "", err
 	}
@@ -58,16 +58,16 @@ func NormalPolicy(text string, kind PolicyKind) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	normal, err := json.Marshal(policy.normal())
+	normal, err := json.Marshal(policy.normalize())
 	return string(normal), err
 }
 
-func (v jsonValue) normal() any {
+func (v jsonValue) normalize() any {
 	switch v.kind {
 	case jsonObject:
 		object := make(map[string]any, len(v.members)) // no key stands twice
 		for _, m := range v.members {
-			object[m.key] = m.value.normal()
+			object[m.key] = m.value.normalize()
 			if everybody := m.value.kind == jsonString; everybody && (m.key == "Principal" || m.key == "NotPrincipal") {
 				object[m.key] = map[string]any{"AWS": m.value.text}
 			}
@@ -76,7 +76,7 @@ func (v jsonValue) normal() any {
 	case jsonList:
 		list := make([]any, 0, len(v.items))
 		for _, item := range v.items {
-			list = append(list, item.normal())
+			list = append(list, item.normalize())
 		}
 		return list
 	default:

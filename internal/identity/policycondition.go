@@ -9,7 +9,7 @@ import (
 // conditionOperators are those that ForAllValues:, ForAnyValue: and IfExists can
 // be put to, which Null is not:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html.
-var conditionOperators = []string{
+var setOperators = []string{
 	"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike",
 	"NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan", "NumericGreaterThanEquals",
 	"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals",
@@ -57,11 +57,11 @@ func checkOperator(name string) error {
 	if cut := len(base) - len(optional); cut > 0 && strings.EqualFold(base[cut:], optional) {
 		base = base[:cut]
 	}
-	if strings.EqualFold(name, "Null") || slices.ContainsFunc(conditionOperators, isIt(base)) {
+	if strings.EqualFold(name, "Null") || slices.ContainsFunc(setOperators, isIt(base)) {
 		return nil
 	}
 	remedy := "give one such as StringEquals or ArnLike"
-	if nearest := Nearest(base, append(slices.Clone(conditionOperators), "Null")); nearest != "" {
+	if nearest := Nearest(base, append(slices.Clone(setOperators), "Null")); nearest != "" {
 		remedy = "write " + nearest
 	}
 	return fmt.Errorf("has the condition operator %s, which IAM does not know: %s", Quote(name), remedy)

@@ -125,3 +125,13 @@ func ParseBaseRole(arn string) (BaseRole, error) {
 func (b BaseRole) String() string {
 	return "arn:" + b.Partition + ":iam::" + b.Account + ":role/" + b.Prefix
 }
+
+// accountProblem says what is wrong with the account of an ARN, "" if it is not
+// that. Whoever keeps accounts as numbers loses their leading zeros.
+func accountProblem(arn string) string {
+	f := strings.SplitN(arn, ":", 6)
+	if len(f) < 6 || f[0] != "arn" || !digits.MatchString(f[4]) || len(f[4]) == 12 {
+		return ""
+	}
+	return fmt.Sprintf("the account %s has %d digits and account IDs have 12, including leading zeros; ", Cut(f[4]), len(f[4]))
+}

@@ -83,10 +83,10 @@ func TestRules(t *testing.T) {
 			base, err := identity.ParseBaseRole(account)
 			require.NoError(t, err)
 			for _, role := range tc.yes {
-				assert.Empty(t, rules.Refusing(at(t, role), base), role)
+				assert.Empty(t, rules.Violation(at(t, role), base), role)
 			}
 			for _, role := range tc.no {
-				assert.NotEmpty(t, rules.Refusing(at(t, role), base), role)
+				assert.NotEmpty(t, rules.Violation(at(t, role), base), role)
 			}
 		})
 	}
@@ -161,13 +161,13 @@ func TestARefusalSaysWhichRuleWhyAndWhatToDo(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			rules, _ := ParseRules(map[string]string{tc.annotation: tc.value})
-			assert.Equal(t, tc.annotation+": "+tc.want, rules.Refusing(at(t, tc.role), base))
+			assert.Equal(t, tc.annotation+": "+tc.want, rules.Violation(at(t, tc.role), base))
 		})
 	}
 	rules, err := ParseRules(map[string]string{api.AllowedRolesAnnotation: `["a"]`, api.PermittedAnnotation: ".*b"})
 	require.NoError(t, err)
-	assert.Contains(t, rules.Refusing(at(t, "a"), base), api.PermittedAnnotation)
-	assert.Contains(t, rules.Refusing(at(t, "b"), base), api.AllowedRolesAnnotation)
+	assert.Contains(t, rules.Violation(at(t, "a"), base), api.PermittedAnnotation)
+	assert.Contains(t, rules.Violation(at(t, "b"), base), api.AllowedRolesAnnotation)
 }
 
 // What a refusal proposes permits the role.
@@ -178,14 +178,14 @@ func TestWhatIsProposedForAnExpressionPermitsTheRole(t *testing.T) {
 	for _, value := range []string{"demo-app", "demo|team", "app", "team/demo-app", "(?i)DEMO", "role/.*", "arn:aws", "", "x", ".*b", "e.+a"} {
 		rules, err := ParseRules(map[string]string{api.PermittedAnnotation: value})
 		require.NoError(t, err)
-		_, proposed, said := strings.Cut(rules.Refusing(role, base), "write ")
+		_, proposed, said := strings.Cut(rules.Violation(role, base), "write ")
 		if !said {
-			_, proposed, said = strings.Cut(rules.Refusing(role, base), "such as ")
+			_, proposed, said = strings.Cut(rules.Violation(role, base), "such as ")
 		}
 		require.True(t, said, value)
 		rules, err = ParseRules(map[string]string{api.PermittedAnnotation: proposed})
 		require.NoError(t, err)
-		assert.Empty(t, rules.Refusing(role, base), proposed)
+		assert.Empty(t, rules.Violation(role, base), proposed)
 	}
 }
 
@@ -207,12 +207,12 @@ func FuzzParseRules(f *testing.F) {
 		if failed != nil {
 			return
 		}
-		allowed := both.Refusing(role, base) == ""
+		allowed := both.Violation(role, base) == ""
 		assert.False(t, allowed && err != nil, "what is malformed permits nothing")
 		for _, one := range []map[string]string{{api.AllowedRolesAnnotation: globs}, {api.PermittedAnnotation: pattern}} {
 			rules, _ := ParseRules(one)
 			if allowed {
-				assert.Empty(t, rules.Refusing(role, base), "both have to permit")
+				assert.Empty(t, rules.Violation(role, base), "both have to permit")
 			}
 		}
 	})
@@ -230,6 +230,6 @@ func FuzzGlobs(f *testing.F) {
 		if err != nil || !utf8.ValidString(text) {
 			return
 		}
-		assert.Equal(t, pattern.MatchString(text), matches(glob, text), "%q of %q", text, glob)
+		assert.Equal(t, pattern.MatchString(text), matchGlob(glob, text), "%q of %q", text, glob)
 	})
 }

@@ -142,9 +142,9 @@ func TestWhatIsNotKnownOfTheRoleIsNotPermitted(t *testing.T) {
 
 func TestTheCacheKeepsOnlyRules(t *testing.T) {
 	assert.Equal(t, cache.ExplicitKey("ns"), kept(t, map[string]string{"other": "x"}))
-	r, ok := kept(t, map[string]string{"other": "x", api.PermittedAnnotation: "a"}).(*ruled)
+	r, ok := kept(t, map[string]string{"other": "x", api.PermittedAnnotation: "a"}).(*namespaceRules)
 	require.True(t, ok)
-	assert.Equal(t, [][2]string{{api.PermittedAnnotation, "a"}}, r.written)
+	assert.Equal(t, [][2]string{{api.PermittedAnnotation, "a"}}, r.annotations)
 	again, err := Transform(r)
 	require.NoError(t, err)
 	assert.Same(t, r, again, "what was transformed stays")

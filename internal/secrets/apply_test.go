@@ -292,9 +292,9 @@ func TestWritersInBetween(t *testing.T) {
 				return write(func(*corev1.Secret) {})(w, want)
 			}},
 		"created by us before, unseen": {verb: "POST", verbs: []string{"POST", "GET", "PATCH"},
-			happens: write(func(s *corev1.Secret) { s.Labels = ownLabels(identity.ServiceAccount) })},
+			happens: write(func(s *corev1.Secret) { s.Labels = identifyingLabels(identity.ServiceAccount) })},
 		"created for an AWSIAMRole of that name before": {verb: "POST", reason: api.SecretConflict, verbs: []string{"POST", "GET"},
-			happens: write(func(s *corev1.Secret) { s.Labels = ownLabels(identity.AWSIAMRole) })},
+			happens: write(func(s *corev1.Secret) { s.Labels = identifyingLabels(identity.AWSIAMRole) })},
 		"there for the creation, gone for the look at it": {verb: "POST", verbs: []string{"POST", "GET", "POST"}, created: true,
 			happens: func(*world, identity.Desired) error { return apierrors.NewAlreadyExists(secretsResource, "app") }},
 	}
@@ -455,7 +455,7 @@ func TestInvalidForAnotherReasonDeletesNothing(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	secret := w.stored(t, want)
 	refuse := func(request) error { return apierrors.NewInvalid(secretKind, want.SecretName, nil) }
-	w.api.next("PATCH", slices.Repeat([]func(request) error{refuse}, maxTries)...)
+	w.api.next("PATCH", slices.Repeat([]func(request) error{refuse}, maxAttempts)...)
 	_, _, err := w.Apply(t.Context(), want, creds)
 	assert.Contains(t, requireStep(t, err, api.UpdateSecretFailed), "is invalid")
 	assert.NotContains(t, w.api.verbs(), "DELETE")
@@ -480,7 +480,7 @@ func TestTheLastTryMaySucceed(t *testing.T) {
 	w.stored(t, want)
 	w.api.next("PATCH", slices.Repeat([]func(request) error{func(request) error {
 		return apierrors.NewConflict(secretsResource, want.SecretName, nil)
-	}}, maxTries-1)...)
+	}}, maxAttempts-1)...)
 	_, _, err := w.Apply(t.Context(), want, creds)
 	require.NoError(t, err)
 }

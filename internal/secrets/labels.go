@@ -1,15 +1,10 @@
 package secrets
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
@@ -36,10 +31,10 @@ func observeLabels(source identity.Source, meta *metav1.ObjectMeta) (labels []ob
 		return nil, false
 	}
 	others := maps.Clone(meta.Labels)
-	for key := range ownLabels(source) {
+	for key := range identifyingLabels(source) {
 		delete(others, key)
 	}
-	if len(others) == 0 || tooManyLabels(others) {
+	if len(others) == 0 || exceedsLabelLimits(others) {
 		return nil, len(others) > 0
 	}
 	written := writtenLabels(meta.ManagedFields)
@@ -50,7 +45,7 @@ func observeLabels(source identity.Source, meta *metav1.ObjectMeta) (labels []ob
 	return labels, false
 }
 
-func tooManyLabels(labels map[string]string) bool {
+func exceedsLabelLimits(labels map[string]string) bool {
 	bytes := 0
 	for key, value := range labels {
 		bytes += len(key) + len(value)
@@ -94,7 +89,7 @@ func (o *observation) lacksLabels(want identity.Desired) bool {
 	for _, l := range o.labels {
 		have[l.key] = l.value
 	}
-	maps.Copy(have, ownLabels(want.Source)) // or it would not be observed
+	maps.Copy(have, identifyingLabels(want.Source)) // or it would not be observed
 	for key, value := range secretLabels(want) {
 		if got, has := have[key]; !has || got != value {
 			return true
@@ -111,51 +106,4 @@ func labelOperations(want identity.Desired, have *observation) []operation {
 		ops = append(ops, remove("metadata", "labels", key))
 	}
 	return ops
-}
-
-// LabelsDiffer says whether the labels of want's resource are others than those
-// of its Secret, without a call. It is false where a renewal is to write them:
-// for a Secret that is missing, or edited by somebody else.
-func (s *Store) LabelsDiffer(want identity.Desired) bool {
-	have := s.observe(want.Key)
-	if want.Source != identity.AWSIAMRole || want.KeepLabels || !have.Exists || have.Edited || have.manyLabels {
-		return false
-	}
-	return have.lacksLabels(want) || len(have.staleLabels(want)) > 0
-}
-
-// Relabel gives the Secret of want the labels of its resource, and takes off
-// those that came from there and are there no more. The credentials stay. A
-// Secret that somebody else wrote or deleted since it was observed is left to
-// the event which says so.
-func (s *Store) Relabel(ctx context.Context, want identity.Desired) error {
-	have := s.observe(want.Key)
-	err := s.patchMetadata(ctx, want.Key, &have, labelOperations(want, &have))
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
-}
-
-// patchMetadata changes the observed Secret, and no other, but not its data.
-func (s *Store) patchMetadata(ctx context.Context, key identity.Key, have *observation, change []operation) error {
-	body, err := json.Marshal(append([]operation{
-		add(have.ResourceVersion, "metadata", "resourceVersion"),
-		add(have.UID, "metadata", "uid"),
-	}, change...))
-	if err != nil {
-		return fmt.Errorf("render patch: %w", err)
-	}
-	secret, err := s.secrets.Secrets(key.Namespace).Patch(ctx, have.name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: api.ControllerName})
-	if err != nil {
-		return &identity.StepError{
-			Reason:  api.UpdateSecretFailed,
-			Message: fmt.Sprintf("Failed to update secret %s/%s: %v", key.Namespace, have.name, err),
-			Err:     err,
-		}
-	}
-	if !have.Edited { // what somebody else wrote is still there to be noticed
-		s.remember(key, &secret.ObjectMeta)
-	}
-	return nil
 }

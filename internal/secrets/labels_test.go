@@ -78,7 +78,7 @@ func TestLabelsOfTheResourceReachItsSecretWithoutItsCredentials(t *testing.T) {
 
 // expected are all labels of a Secret that has some besides our own.
 func expected(others map[string]string) map[string]string {
-	all := ownLabels(identity.AWSIAMRole)
+	all := identifyingLabels(identity.AWSIAMRole)
 	maps.Copy(all, others)
 	return all
 }
@@ -116,7 +116,7 @@ func TestLabelsAreLeftToARenewalOrAlone(t *testing.T) {
 				w.show(t, want, secret)
 			} else {
 				require.NoError(t, w.informers[want.Source].store.Replace(nil, ""))
-				delete(w.written, want.Key)
+				delete(w.pending, want.Key)
 			}
 			assert.False(t, w.LabelsDiffer(want))
 			assert.Empty(t, w.api.verbs())
@@ -174,7 +174,7 @@ func TestNobodyFillsTheCacheWithLabels(t *testing.T) {
 	} {
 		all := expected(labels)
 		o := observe(identity.AWSIAMRole, &metav1.ObjectMeta{Labels: all})
-		assert.Equal(t, name == "long", o.manyLabels)
+		assert.Equal(t, name == "long", o.labelsOmitted)
 		assert.Equal(t, name == "long", o.labels == nil)
 		assert.Nil(t, observe(identity.ServiceAccount, &metav1.ObjectMeta{Labels: all}).labels)
 	}

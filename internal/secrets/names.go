@@ -4,10 +4,8 @@ package secrets
 
 import (
 	"maps"
-	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"kube-aws-iam-controller/internal/api"
@@ -53,7 +51,7 @@ func objectName(source identity.Source, secret string) string {
 // ownLabels returns the labels that make a Secret ours. The predecessor
 // deletes by the heritage label what it does not know, so ServiceAccounts'
 // Secrets never carry it.
-func ownLabels(source identity.Source) map[string]string {
+func identifyingLabels(source identity.Source) map[string]string {
 	if source == identity.ServiceAccount {
 		return map[string]string{api.ManagedByLabel: api.ControllerName, api.SourceLabel: string(source)}
 	}
@@ -61,7 +59,7 @@ func ownLabels(source identity.Source) map[string]string {
 }
 
 // Selector selects the Secrets of a source.
-func Selector(source identity.Source) string { return labels.Set(ownLabels(source)).String() }
+func Selector(source identity.Source) string { return labels.Set(identifyingLabels(source)).String() }
 
 // secretLabels returns all labels of want's Secret. Those copied from the
 // resource may not make the Secret look like one of the other source's.
@@ -69,7 +67,7 @@ func secretLabels(want identity.Desired) map[string]string {
 	all := make(map[string]string, len(want.Labels)+2)
 	maps.Copy(all, want.Labels)
 	delete(all, api.SourceLabel)
-	maps.Copy(all, ownLabels(want.Source))
+	maps.Copy(all, identifyingLabels(want.Source))
 	return all
 }
 
@@ -83,38 +81,4 @@ func ownerKind(source identity.Source) (apiVersion, kind string) {
 		return "v1", "ServiceAccount"
 	}
 	return "zalando.org/v1", "AWSIAMRole"
-}
-
-// ours says whether a Secret with our labels can be ours: neither we nor the
-// predecessor make one that has a controller.
-func ours(meta *metav1.ObjectMeta) bool { return metav1.GetControllerOfNoCopy(meta) == nil }
-
-// isOurs says whether a Secret that stands under our name may be written.
-// Labels decide; where somebody took those off, our own traces do: an owner
-// reference to the very object, on a Secret whose data we wrote. An API server
-// that was made to drop its record of who wrote what never begins another, so
-// there our annotations have to tell. The predecessor's oldest Secrets carry the
-// heritage label and nothing else.
-func isOurs(want identity.Desired, meta *metav1.ObjectMeta) bool {
-	if !ours(meta) {
-		return false
-	}
-	if labels.SelectorFromSet(ownLabels(want.Source)).Matches(labels.Set(meta.Labels)) {
-		return true
-	}
-	if _, typed := meta.Labels[api.TypeLabel]; want.Source == identity.AWSIAMRole && !typed &&
-		meta.Labels[api.HeritageLabel] == api.ControllerName && len(meta.OwnerReferences) == 0 {
-		return true
-	}
-	for _, owner := range meta.OwnerReferences {
-		if string(owner.UID) == want.UID && (wroteData(meta.ManagedFields) || len(meta.ManagedFields) == 0 && annotated(meta)) {
-			return true
-		}
-	}
-	return false
-}
-
-// annotated says whether a Secret has all the annotations that we write.
-func annotated(meta *metav1.ObjectMeta) bool {
-	return !slices.ContainsFunc(annotationKeys, func(key string) bool { return meta.Annotations[key] == "" })
 }

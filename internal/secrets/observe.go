@@ -14,7 +14,7 @@ import (
 
 // longestARN is more than the ARN of a role can have: 30 characters of
 // partition, 12 of account, 511 of path, 64 of name, and 16 around them.
-const longestARN = 640
+const maxARN = 640
 
 // observation is what the cache keeps of a Secret: no data, only what decisions
 // are taken from. With tens of thousands of Secrets, whole
@@ -26,8 +26,8 @@ type observation struct {
 	noAnnotations, noLabels bool
 	// labels are those that an AWSIAMRole's has besides our own, none where
 	// they are too many.
-	labels     []observedLabel
-	manyLabels bool
+	labels        []observedLabel
+	labelsOmitted bool
 }
 
 // GetObjectMeta lets the informer's store find the key and resource version.
@@ -57,25 +57,25 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 		noAnnotations: len(meta.Annotations) == 0,
 		noLabels:      len(meta.Labels) == 0,
 		State: refresh.State{
-			Exists:          ours(meta),
+			Exists:          hasNoController(meta),
 			UID:             string(meta.UID),
 			ResourceVersion: meta.ResourceVersion,
-			RoleARN:         atMost(longestARN, meta.Annotations[api.RoleARNAnnotation]),
-			RoleID:          atMost(128, meta.Annotations[api.RoleIDAnnotation]),
-			SpecHash:        atMost(64, meta.Annotations[api.SpecHashAnnotation]),
+			RoleARN:         dropLong(maxARN, meta.Annotations[api.RoleARNAnnotation]),
+			RoleID:          dropLong(128, meta.Annotations[api.RoleIDAnnotation]),
+			SpecHash:        dropLong(64, meta.Annotations[api.SpecHashAnnotation]),
 			Edited:          edited(source, meta.ManagedFields),
 		},
 	}
-	o.labels, o.manyLabels = observeLabels(source, meta)
+	o.labels, o.labelsOmitted = observeLabels(source, meta)
 	if at, err := time.Parse(time.RFC3339, meta.Annotations[api.ExternalIDProvenAnnotation]); err == nil {
 		o.Proven = at.UTC()
 	}
-	readTimes(&o.State, meta.Annotations[api.ExpirationAnnotation], meta.Annotations[api.SessionDurationAnnotation])
+	parseTimes(&o.State, meta.Annotations[api.ExpirationAnnotation], meta.Annotations[api.SessionDurationAnnotation])
 	return o
 }
 
 // readTimes fills in what the annotations say; others may have written them.
-func readTimes(s *refresh.State, expiration, session string) {
+func parseTimes(s *refresh.State, expiration, session string) {
 	at, err := time.Parse(time.RFC3339, expiration)
 	if err != nil && expiration == "" {
 		return // the predecessor's Secrets have none
@@ -92,7 +92,7 @@ func readTimes(s *refresh.State, expiration, session string) {
 
 // atMost returns v, or "" where it is longer than anything we write there:
 // a cache may not be filled by whoever annotates Secrets.
-func atMost(length int, v string) string {
+func dropLong(length int, v string) string {
 	if len(v) > length {
 		return ""
 	}

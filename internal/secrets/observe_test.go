@@ -157,7 +157,7 @@ func FuzzObserve(f *testing.F) {
 				t.Fatalf("a session of %s", o.Session)
 			case o.Session != 0 && strings.TrimLeft(session, "0") != fmt.Sprint(int64(o.Session/time.Second)):
 				t.Fatalf("took %q for %s", session, o.Session)
-			case len(o.Unreadable) > 1000 || len(o.RoleARN) > longestARN || len(o.SpecHash) > 64:
+			case len(o.Unreadable) > 1000 || len(o.RoleARN) > maxARN || len(o.SpecHash) > 64:
 				t.Fatalf("kept %d, %d and %d bytes", len(o.Unreadable), len(o.RoleARN), len(o.SpecHash))
 			case manager != api.ControllerName && !o.Edited:
 				t.Fatal("a Secret that we did not write counts as ours as it was")

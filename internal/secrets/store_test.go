@@ -132,7 +132,7 @@ func TestOwnUpdateCountsBeforeTheInformerShowsIt(t *testing.T) {
 		assert.Equal(t, later.Expiration, w.Observe(want.Key).Expiration)
 		time.Sleep(time.Nanosecond)
 		assert.Equal(t, before.ResourceVersion, w.Observe(want.Key).ResourceVersion, "the informer is right in the end")
-		assert.Empty(t, w.written, "and nothing is kept")
+		assert.Empty(t, w.pending, "and nothing is kept")
 	})
 }
 
@@ -289,7 +289,7 @@ func TestFreeWhereTheSecretBecameOurs(t *testing.T) {
 	w.api.write("kubectl", "app", func(*corev1.Secret) {})
 	_, _, err := w.Apply(t.Context(), want, creds)
 	requireStep(t, err, api.SecretConflict)
-	w.api.write("kubectl", "app", func(s *corev1.Secret) { s.Labels = ownLabels(identity.AWSIAMRole) })
+	w.api.write("kubectl", "app", func(s *corev1.Secret) { s.Labels = identifyingLabels(identity.AWSIAMRole) })
 	_, _, err = w.Apply(t.Context(), want, creds)
 	require.NoError(t, err)
 	w.api.requests = nil
@@ -378,7 +378,7 @@ func TestDeletionEndsTheBeliefInAnOwnWrite(t *testing.T) {
 			_, _, err := w.Apply(t.Context(), want, creds)
 			require.NoError(t, err)
 			w.informers[identity.ServiceAccount].handler.OnDelete(tc.tombstone(old))
-			_, believed := w.written[want.Key]
+			_, believed := w.pending[want.Key]
 			assert.Equal(t, tc.believed, believed)
 		})
 	}
@@ -388,22 +388,22 @@ func TestNothingIsKeptOfWhatTheInformerConfirmed(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	require.NoError(t, w.Watch(identity.ServiceAccount, func(identity.Key) {}))
 	w.stored(t, want)
-	assert.Empty(t, w.written)
+	assert.Empty(t, w.pending)
 
 	no := false
 	w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Immutable = &no }))
 	w.stored(t, want)
-	require.Len(t, w.trusted, 1)
+	require.Len(t, w.trustedVersions, 1)
 
 	w.api.remove(want.SecretName)
 	w.stored(t, want)
-	assert.Empty(t, w.trusted, "a Secret that is only ours needs no trust")
+	assert.Empty(t, w.trustedVersions, "a Secret that is only ours needs no trust")
 
 	w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Immutable = &no }))
 	w.stored(t, want)
-	require.Len(t, w.trusted, 1)
+	require.Len(t, w.trustedVersions, 1)
 	w.informers[identity.ServiceAccount].handler.OnDelete(cache.DeletedFinalStateUnknown{Key: "ns/app.aws-iam"})
-	assert.Empty(t, w.trusted, "what is gone is not remembered")
+	assert.Empty(t, w.trustedVersions, "what is gone is not remembered")
 }
 
 func TestEachYieldsTheSecretsOfASource(t *testing.T) {

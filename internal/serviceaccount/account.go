@@ -1,13 +1,15 @@
 package serviceaccount
 
 import (
+	"iter"
 	"slices"
-
-	"kube-aws-iam-controller/internal/api"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // account is what the cache keeps of a ServiceAccount that asks for something, or
@@ -21,9 +23,9 @@ type account struct {
 	// unknownKeys.
 	unknown []string
 	// held says that our finalizer is on it, leaving that it is being deleted.
-	held, leaving bool
+	hasFinalizer, deleting bool
 	// hidden says that the admission policy passes over it.
-	hidden bool
+	skipped bool
 }
 
 // GetObjectMeta lets the informer's store find the key and resource version.
@@ -33,7 +35,7 @@ func (a *account) GetObjectMeta() metav1.Object {
 	}
 }
 
-func (a *account) asked() map[string]string {
+func (a *account) annotationMap() map[string]string {
 	m := make(map[string]string, len(a.annotations))
 	for _, pair := range a.annotations {
 		m[pair[0]] = pair[1]
@@ -42,7 +44,7 @@ func (a *account) asked() map[string]string {
 }
 
 // asksNow says whether the ServiceAccount asks for an identity.
-func (a *account) asksNow() bool { return !a.leaving && asks(a.asked()) }
+func (a *account) requestsIdentity() bool { return !a.deleting && requestsIdentity(a.annotationMap()) }
 
 // Transform returns what the informer of ServiceAccounts keeps of an object:
 // of one that asks for nothing, which is nearly all of them, only that it is
@@ -59,14 +61,36 @@ func Transform(obj any) (any, error) {
 	}
 	a := &account{
 		namespace: meta.Namespace, name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion,
-		unknown: unknown, held: held, leaving: meta.DeletionTimestamp != nil,
-		hidden: hidden(meta),
+		unknown: unknown, hasFinalizer: held, deleting: meta.DeletionTimestamp != nil,
+		skipped: skippedByAdmission(meta),
 	}
 	for _, key := range readAnnotations {
 		if value, has := meta.Annotations[key]; has {
-			a.annotations = append(a.annotations, bounded(key, value)...)
+			a.annotations = append(a.annotations, limitAnnotation(key, value)...)
 		}
 	}
 	a.annotations = slices.Clip(a.annotations)
 	return a, nil
+}
+
+// Keys yields every ServiceAccount that asks for something.
+func (s *Source) Keys() iter.Seq[identity.Key] { return s.keys((*account).requestsIdentity) }
+
+// Owners yields every ServiceAccount that asks for a role of its own, or for
+// which one may have been made.
+func (s *Source) Owners() iter.Seq[identity.Key] {
+	return s.keys(func(a *account) bool {
+		return a.hasFinalizer || a.requestsIdentity() && requestsManagedRole(a.annotationMap())
+	})
+}
+
+func (s *Source) keys(which func(*account) bool) iter.Seq[identity.Key] {
+	return func(yield func(identity.Key) bool) {
+		for _, obj := range s.informer.GetStore().List() {
+			if a, ok := obj.(*account); ok && which(a) &&
+				!yield(identity.Key{Source: identity.ServiceAccount, Namespace: a.namespace, Name: a.name}) {
+				return
+			}
+		}
+	}
 }

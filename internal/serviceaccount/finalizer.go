@@ -24,7 +24,7 @@ const fieldManager = "kube-aws-iam-controller"
 // The API server refuses another ServiceAccount of the name, and one that is
 // being deleted.
 func (s *Source) Hold(ctx context.Context, want identity.Desired) error {
-	if a := s.cached(want.Key); a != nil && a.held && a.uid == want.UID {
+	if a := s.cached(want.Key); a != nil && a.hasFinalizer && a.uid == want.UID {
 		return nil
 	}
 	body, err := json.Marshal(map[string]any{
@@ -50,9 +50,9 @@ func (s *Source) Held(key identity.Key) (uid string, held, retain bool) {
 	if a == nil {
 		return "", false, false
 	}
-	policy, has := a.asked()[api.DeletionPolicyAnnotation]
+	policy, has := a.annotationMap()[api.DeletionPolicyAnnotation]
 	// What is misspelt does no harm.
-	return a.uid, a.held, has && policy != "Delete" || a.misspeltDeletionPolicy() != ""
+	return a.uid, a.hasFinalizer, has && policy != "Delete" || a.misspelledDeletionPolicy() != ""
 }
 
 // LetGo takes the finalizer off. A ServiceAccount that is gone has none.

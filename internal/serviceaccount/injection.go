@@ -18,30 +18,30 @@ import (
 func (s *Source) Injection(ctx context.Context, stranger, namespace, name string) (*identity.Injection, error) {
 	annotations := map[string]string{}
 	if a := s.cached(identity.Key{Namespace: namespace, Name: name}); a != nil {
-		annotations = a.asked()
+		annotations = a.annotationMap()
 	}
-	if !asks(annotations) {
+	if !requestsIdentity(annotations) {
 		var err error
 		if annotations, err = s.lookUp(ctx, stranger, namespace, name); err != nil {
 			return nil, fmt.Errorf("read ServiceAccount %s/%s: %w", namespace, name, err)
 		}
 	}
-	if !asks(annotations) {
+	if !requestsIdentity(annotations) {
 		return nil, nil //nolint:nilnil // nothing asked for is an answer, not a failure
 	}
 	give := &identity.Injection{Account: name, SecretName: s.config.SecretName(name)}
-	return give, invalid(readInjection(annotations, give))
+	return give, invalidAnnotations(parseInjection(annotations, give))
 }
 
 func (s *Source) lookUp(ctx context.Context, stranger, namespace, name string) (map[string]string, error) {
 	_, heard, _ := s.informer.GetStore().GetByKey(namespace + "/" + name)
-	q := question{share: namespace, namespace: namespace, name: name, heard: heard}
+	q := query{queue: namespace, namespace: namespace, name: name, cached: heard}
 	switch {
 	case stranger != "":
-		q.share = stranger
-		return s.strange.read(ctx, q)
+		q.queue = stranger
+		return s.untrusted.read(ctx, q)
 	case !heard:
-		q.share = "" // that of all that are too new, or not there at all
+		q.queue = "" // that of all that are too new, or not there at all
 	}
 	return s.lookups.read(ctx, q)
 }

@@ -19,10 +19,10 @@ const (
 	// maxStrange is how many are read at once for one address that may be
 	// anybody's, and maxUnheard how many that the cache does not know for all of
 	// those addresses together: whoever invents names waits for others who do.
-	maxStrange, maxUnheard = 4, 2
+	maxUntrusted, maxUncached = 4, 2
 	// lookupWithin is how long one may take, its turn included: the API server
 	// waits no longer for the pods that wait for it.
-	lookupWithin = 5 * time.Second
+	lookupTimeout = 5 * time.Second
 )
 
 // lookups read ServiceAccounts while pods wait to be admitted.
@@ -30,30 +30,30 @@ type lookups struct {
 	client metadata.Interface
 	// shares are by namespace, or by address. unheard is one queue besides, nil
 	// for none.
-	shares, unheard *limit.Concurrency
+	queues, uncached *limit.Concurrency
 
 	mu    sync.Mutex
-	reads map[question]*reading
+	calls map[query]*call
 }
 
 func newLookups(client metadata.Interface, each, unheard int) *lookups {
-	l := &lookups{client: client, shares: limit.NewConcurrency(each), reads: map[question]*reading{}}
+	l := &lookups{client: client, queues: limit.NewConcurrency(each), calls: map[query]*call{}}
 	if unheard > 0 {
-		l.unheard = limit.NewConcurrency(unheard)
+		l.uncached = limit.NewConcurrency(unheard)
 	}
 	return l
 }
 
 // A question is which ServiceAccount is asked for, and on whose share: nobody
 // waits for a read that stands in somebody else's queue.
-type question struct {
-	share, namespace, name string
+type query struct {
+	queue, namespace, name string
 	// heard says that the cache knows of it.
-	heard bool
+	cached bool
 }
 
 // A reading is under way as long as somebody waits for it.
-type reading struct {
+type call struct {
 	done        chan struct{} // closed once what follows is there
 	annotations map[string]string
 	err         error
@@ -70,9 +70,9 @@ type reading struct {
 // says so. If not, the annotation may have been written in between, and it
 // asks once more: the read that was joined is over, so any that is under way by
 // then began after the question, and its answer holds, whoever began it.
-func (l *lookups) read(ctx context.Context, q question) (map[string]string, error) {
+func (l *lookups) read(ctx context.Context, q query) (map[string]string, error) {
 	annotations, own, err := l.join(ctx, q)
-	if !own && ctx.Err() == nil && (err != nil || !asks(annotations)) {
+	if !own && ctx.Err() == nil && (err != nil || !requestsIdentity(annotations)) {
 		annotations, _, err = l.join(ctx, q)
 	}
 	return annotations, err
@@ -80,8 +80,8 @@ func (l *lookups) read(ctx context.Context, q question) (map[string]string, erro
 
 // join waits for a read, and says whether it began it itself. A read outlives
 // whoever began it for the others, and ends with the last of them.
-func (l *lookups) join(ctx context.Context, q question) (map[string]string, bool, error) {
-	r, own := l.enter(ctx, q)
+func (l *lookups) join(ctx context.Context, q query) (map[string]string, bool, error) {
+	r, own := l.acquire(ctx, q)
 	select {
 	case <-ctx.Done():
 		l.leave(q, r)
@@ -91,16 +91,16 @@ func (l *lookups) join(ctx context.Context, q question) (map[string]string, bool
 	}
 }
 
-func (l *lookups) enter(ctx context.Context, q question) (r *reading, own bool) {
+func (l *lookups) acquire(ctx context.Context, q query) (r *call, own bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r = l.reads[q]; r != nil {
+	if r = l.calls[q]; r != nil {
 		r.waiting++
 		return r, false
 	}
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupWithin)
-	r = &reading{done: make(chan struct{}), cancel: cancel, waiting: 1}
-	l.reads[q] = r
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
+	r = &call{done: make(chan struct{}), cancel: cancel, waiting: 1}
+	l.calls[q] = r
 	go func() {
 		defer cancel()
 		r.annotations, r.err = l.get(detached, q)
@@ -112,7 +112,7 @@ func (l *lookups) enter(ctx context.Context, q question) (r *reading, own bool) 
 	return r, true
 }
 
-func (l *lookups) leave(q question, r *reading) {
+func (l *lookups) leave(q query, r *call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.waiting--; r.waiting == 0 {
@@ -122,21 +122,21 @@ func (l *lookups) leave(q question, r *reading) {
 }
 
 // forget has whoever asks from now on begin a read of its own. The lock is held.
-func (l *lookups) forget(q question, r *reading) {
-	if l.reads[q] == r {
-		delete(l.reads, q)
+func (l *lookups) forget(q query, r *call) {
+	if l.calls[q] == r {
+		delete(l.calls, q)
 	}
 }
 
 // get reads once it is the question's turn.
-func (l *lookups) get(ctx context.Context, q question) (map[string]string, error) {
-	leave, err := l.shares.Acquire(ctx, q.share)
+func (l *lookups) get(ctx context.Context, q query) (map[string]string, error) {
+	leave, err := l.queues.Acquire(ctx, q.queue)
 	if err != nil {
 		return nil, fmt.Errorf("too many are being read at once, try again: %w", err)
 	}
 	defer leave()
-	if l.unheard != nil && !q.heard {
-		next, full := l.unheard.Acquire(ctx, "")
+	if l.uncached != nil && !q.cached {
+		next, full := l.uncached.Acquire(ctx, "")
 		if full != nil {
 			return nil, fmt.Errorf("too many that are not known yet are being read at once, try again: %w", full)
 		}

@@ -8,14 +8,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"kube-aws-iam-controller/internal/api"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/cache"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // slow is an API server that takes a second to tell what a ServiceAccount was
@@ -85,7 +85,7 @@ func newWaiting(s *slow) *waiting {
 	for _, key := range []string{"ns/app", "crowded/gone"} {
 		_ = source.informer.GetStore().Add(cache.ExplicitKey(key))
 	}
-	source.lookups, source.strange = newLookups(s, maxLookups, 0), newLookups(s, maxStrange, maxUnheard)
+	source.lookups, source.untrusted = newLookups(s, maxLookups, 0), newLookups(s, maxUntrusted, maxUncached)
 	return &waiting{source: source, start: time.Now()}
 }
 
@@ -165,7 +165,7 @@ func TestANamespaceFillsNoMoreThanItsPart(t *testing.T) {
 		require.ErrorIs(t, gone.err, context.DeadlineExceeded)
 		assert.Equal(t, time.Second/2, gone.at)
 		assert.Equal(t, &seen{asks: true, at: time.Second}, other)
-		time.Sleep(lookupWithin) // what was asked for is read, whoever has gone
+		time.Sleep(lookupTimeout) // what was asked for is read, whoever has gone
 		synctest.Wait()
 		assert.Equal(t, maxLookups+1, s.atOnce)
 	})
@@ -177,15 +177,15 @@ func TestNothingIsKeptOfLookupsThatAreOver(t *testing.T) {
 		l := newLookups(s, maxLookups, 0)
 		for i := range 20 * maxLookups {
 			go func() {
-				_, _ = l.read(t.Context(), question{share: "ns", namespace: "ns", name: fmt.Sprintf("app-%d", i)})
+				_, _ = l.read(t.Context(), query{queue: "ns", namespace: "ns", name: fmt.Sprintf("app-%d", i)})
 			}()
 		}
 		synctest.Wait()
-		assert.Equal(t, 1, l.shares.Keys())
+		assert.Equal(t, 1, l.queues.Keys())
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Zero(t, l.shares.Keys())
-		assert.Empty(t, l.reads)
+		assert.Zero(t, l.queues.Keys())
+		assert.Empty(t, l.calls)
 		assert.Less(t, s.reads, 10*maxLookups, "those that wait too long give up")
 	})
 }
@@ -230,7 +230,7 @@ func TestStrangersKeepNobodyWaiting(t *testing.T) {
 			w.ask(t.Context(), "10.0.0.1", "ns", fmt.Sprintf("invented-%d", i))
 			w.ask(t.Context(), "10.0.0.2", fmt.Sprintf("invented-%d", i), "app")
 		}
-		assert.Equal(t, maxUnheard, s.underWay)
+		assert.Equal(t, maxUncached, s.underWay)
 		other := w.ask(t.Context(), "10.0.0.3", "ns", "app")
 		server := w.ask(t.Context(), "", "ns", "app")
 		w.all.Wait()

@@ -68,7 +68,7 @@ func TestTheCacheKeepsOnlyWhatIsRead(t *testing.T) {
 	require.NoError(t, err)
 	a, ok := obj.(*account)
 	require.True(t, ok)
-	assert.Equal(t, map[string]string{api.RoleAnnotation: "app", api.RegionAnnotation: "eu-central-1"}, a.asked())
+	assert.Equal(t, map[string]string{api.RoleAnnotation: "app", api.RegionAnnotation: "eu-central-1"}, a.annotationMap())
 	again, err := Transform(a)
 	require.NoError(t, err)
 	assert.Same(t, a, again, "what was transformed stays")

@@ -97,7 +97,7 @@ func FuzzAnnotations(f *testing.F) {
 			assert.Less(t, size, 64<<10, "the cache is not filled")
 		}
 		if want == nil {
-			assert.False(t, asks(annotations))
+			assert.False(t, requestsIdentity(annotations))
 			return
 		}
 		var invalid *identity.InvalidError

@@ -53,7 +53,7 @@ func TestTheExternalIDIsAlwaysSent(t *testing.T) {
 		"for an AWSIAMRole":         {Options{}, func(want *identity.Desired) { want.Source = identity.AWSIAMRole }},
 		"for a long session":        {Options{}, func(want *identity.Desired) { want.SessionDuration = 2 * time.Hour }},
 		"through another role":      {Options{AssumeRole: "through"}, func(*identity.Desired) {}},
-		"from a namespace's own":    {Options{OwnNamespace: "ns"}, func(*identity.Desired) {}},
+		"from a namespace's own":    {Options{ControllerNamespace: "ns"}, func(*identity.Desired) {}},
 		"for a role of any account": {Options{}, func(want *identity.Desired) { want.Role.Partition, want.Role.Account = "aws", other }},
 	}
 	for name, tc := range tests {
@@ -294,7 +294,7 @@ func TestCredentialsOfARoleThatWasRecreatedAreNotHandedOut(t *testing.T) {
 	want := wanting(t, "app")
 	want.RoleID = "AROAAAAAAAAAAAAAAAAAA"
 	creds, err := a.Assume(t.Context(), want)
-	require.ErrorIs(t, err, errAnother)
+	require.ErrorIs(t, err, errOtherRole)
 	assert.Zero(t, creds)
 	issued, err := w.RoleCredentials(home, "app", "test", time.Hour)
 	require.NoError(t, err)

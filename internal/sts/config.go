@@ -27,17 +27,17 @@ type ConfigOptions struct {
 
 // Limits of one try of a request. The SDK makes three.
 const (
-	tryTimeout     = 10 * time.Second
-	connectionsMax = 100
-	imdsTimeout    = 2 * time.Second
+	attemptTimeout     = 10 * time.Second
+	maxIdleConnections = 100
+	imdsTimeout        = 2 * time.Second
 )
 
 // LoadConfig reads the AWS SDK's configuration: environment, shared files, and
 // what else is in its default chain. It makes no call to AWS, except to the
 // instance metadata service where nothing else names the Region.
 func LoadConfig(ctx context.Context, options ConfigOptions) (aws.Config, error) {
-	client := awshttp.NewBuildableClient().WithTimeout(tryTimeout).WithTransportOptions(func(t *http.Transport) {
-		t.MaxIdleConnsPerHost = connectionsMax
+	client := awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConnsPerHost = maxIdleConnections
 	})
 	load := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithHTTPClient(client),
@@ -53,10 +53,10 @@ func LoadConfig(ctx context.Context, options ConfigOptions) (aws.Config, error) 
 		cfg.Credentials = &fileProvider{path: options.CredentialsFile}
 	}
 	if options.Observe != nil {
-		cfg.APIOptions = append(cfg.APIOptions, observing(options.Observe))
+		cfg.APIOptions = append(cfg.APIOptions, observeAttempts(options.Observe))
 	}
 	if options.Allowed != nil {
-		cfg.APIOptions = append(cfg.APIOptions, allowing(options.Allowed))
+		cfg.APIOptions = append(cfg.APIOptions, allowAttempts(options.Allowed))
 	}
 	if cfg.Region == "" {
 		cfg.Region, err = findRegion(ctx, cfg)

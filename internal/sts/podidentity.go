@@ -22,10 +22,10 @@ const disableTags = "disable session tags on the controller's Pod Identity assoc
 	"(aws eks update-pod-identity-association --cluster-name=<cluster> --association-id=<id> --disable-session-tags) and restart the controller"
 
 // carried is what the remedy is for.
-const carried = "the controller's own session carries tags of EKS Pod Identity: "
+const tagsCarried = "the controller's own session carries tags of EKS Pod Identity: "
 
 // conflict is what it means that STS refuses tags for those of the caller.
-const conflict = "the controller's own session carries tags of EKS Pod Identity, which are transitive and cannot be replaced by those of --session-tags: " + disableTags
+const tagConflict = "the controller's own session carries tags of EKS Pod Identity, which are transitive and cannot be replaced by those of --session-tags: " + disableTags
 
 // isPodIdentity says whether credentials are of EKS Pod Identity, by where its
 // webhook has the SDK look for them:
@@ -43,7 +43,7 @@ func isPodIdentity(provider aws.CredentialsProvider, getenv func(string) string)
 
 // Caution returns what whoever starts the controller should know of its own
 // credentials, "" for nothing. It makes no call.
-func (a *Assumer) Caution() string {
+func (a *Assumer) PodIdentityWarning() string {
 	if !a.podIdentity {
 		return ""
 	}
@@ -56,7 +56,7 @@ func (a *Assumer) Caution() string {
 // It is asked for a session of want's role, which has to trust the controller also
 // if it carries them, and the session is dropped. That is asked once for each set of
 // the controller's own credentials; an error says that STS did not tell.
-func (a *Assumer) CarriesTags(ctx context.Context, want identity.Desired) (why string, err error) {
+func (a *Assumer) TransitiveTags(ctx context.Context, want identity.Desired) (why string, err error) {
 	own, err := a.cfg.Credentials.Retrieve(ctx)
 	if err != nil {
 		return "", awserr.Describe(err)
@@ -64,57 +64,57 @@ func (a *Assumer) CarriesTags(ctx context.Context, want identity.Desired) (why s
 	if own.SessionToken == "" {
 		return "", nil // a user's, which have no session
 	}
-	answer, err := a.carried.of(own.AccessKeyID).get(ctx, func(ctx context.Context) (*bool, error) {
-		_, _, failure := a.ask(ctx, want, want.Role, identity.MinSession, []types.Tag{{Key: new(api.PodUIDTag), Value: new("none")}})
+	answer, err := a.transitiveTags.forKey(own.AccessKeyID).get(ctx, func(ctx context.Context) (*bool, error) {
+		_, _, failure := a.assumeRole(ctx, want, want.Role, identity.MinSession, []types.Tag{{Key: new(api.PodUIDTag), Value: new("none")}})
 		switch {
 		case failure == nil:
 			return new(bool), nil
 		case isConflicting(failure):
 			return new(true), nil
 		default:
-			return nil, a.refusal(want, want.Role, identity.MinSession, failure)
+			return nil, a.refusalError(want, want.Role, identity.MinSession, failure)
 		}
 	})
 	if err != nil {
 		return "", fmt.Errorf("see whether the controller's session carries tags of EKS Pod Identity: %w", err)
 	}
 	if *answer {
-		return carried + disableTags, nil
+		return tagsCarried + disableTags, nil
 	}
 	return "", nil
 }
 
 // renewCarried forgets what was known of credentials that were replaced since.
-func (a *Assumer) renewCarried(ctx context.Context) {
+func (a *Assumer) dropStaleTransitiveTags(ctx context.Context) {
 	if own, err := a.cfg.Credentials.Retrieve(ctx); err == nil {
-		a.carried.of(own.AccessKeyID)
+		a.transitiveTags.forKey(own.AccessKeyID)
 	}
 }
 
 // carriedTags is what is known of the controller's session: of the latest of its
 // credentials, by their access key id.
-type carriedTags struct {
+type transitiveTags struct {
 	mu      sync.Mutex
 	key     string
-	carries *once[bool]
+	carries *lazy[bool]
 }
 
-func (c *carriedTags) of(key string) *once[bool] {
+func (c *transitiveTags) forKey(key string) *lazy[bool] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.carries == nil || c.key != key {
-		c.key, c.carries = key, &once[bool]{}
+		c.key, c.carries = key, &lazy[bool]{}
 	}
 	return c.carries
 }
 
-func (c *carriedTags) latest() (carries, known bool) {
+func (c *transitiveTags) latest() (carries, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.carries == nil {
 		return false, false
 	}
-	told := c.carries.told.Load()
+	told := c.carries.value.Load()
 	return told != nil && *told, told != nil
 }
 

@@ -46,7 +46,7 @@ func TestWhetherTheOwnSessionCarriesTagsIsAskedOnceForItsCredentials(t *testing.
 	a, err := New(cfg, withQPS(Options{}))
 	require.NoError(t, err)
 	ask := func(role string) bool {
-		why, err := a.CarriesTags(t.Context(), wanting(t, role))
+		why, err := a.TransitiveTags(t.Context(), wanting(t, role))
 		require.NoError(t, err)
 		return why != ""
 	}
@@ -64,7 +64,7 @@ func TestWhetherTheOwnSessionCarriesTagsIsAskedOnceForItsCredentials(t *testing.
 
 func TestCredentialsThatAreNoSessionCarryNoTags(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
-	carries, err := w.assumer(w.asUser(), Options{}).CarriesTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
+	carries, err := w.assumer(w.asUser(), Options{}).TransitiveTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
 	require.NoError(t, err)
 	assert.Empty(t, carries)
 	assert.Empty(t, w.assumptions())
@@ -73,10 +73,10 @@ func TestCredentialsThatAreNoSessionCarryNoTags(t *testing.T) {
 func TestARefusalForAnotherReasonTellsNothingOfTags(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	a := w.assumer(w.asPod(false), Options{})
-	_, err := a.CarriesTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
+	_, err := a.TransitiveTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
 	require.ErrorContains(t, err, "see whether the controller's session carries tags of EKS Pod Identity: AccessDenied")
 	w.tellsNothing(err)
-	carries, err := a.CarriesTags(t.Context(), wanting(t, w.taggable("app", "")))
+	carries, err := a.TransitiveTags(t.Context(), wanting(t, w.taggable("app", "")))
 	require.NoError(t, err, "it is asked again")
 	assert.Contains(t, carries, "disable session tags")
 }
@@ -117,7 +117,7 @@ func TestPodIdentityIsToldByWhereCredentialsComeFrom(t *testing.T) {
 	cautioned := func(cfg aws.Config) bool {
 		a, err := New(cfg, withQPS(Options{}))
 		require.NoError(t, err)
-		return a.Caution() != ""
+		return a.PodIdentityWarning() != ""
 	}
 	t.Run("its token", func(t *testing.T) { assert.True(t, cautioned(underPodIdentity(t, "pods.eks.amazonaws.com"))) })
 	t.Run("another's token", func(t *testing.T) { assert.False(t, cautioned(underPodIdentity(t, "example.org"))) })
@@ -155,7 +155,7 @@ func TestAMadeRoleThatRefusesTagsIsExplained(t *testing.T) {
 	require.ErrorIs(t, err, identity.ErrNotAssumable, "it may only be late")
 	w.tellsNothing(err)
 
-	carries, err := a.CarriesTags(t.Context(), wanting(t, w.taggable("before", "")))
+	carries, err := a.TransitiveTags(t.Context(), wanting(t, w.taggable("before", "")))
 	require.NoError(t, err)
 	require.NotEmpty(t, carries)
 	_, err = a.Assume(t.Context(), want)

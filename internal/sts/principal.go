@@ -36,25 +36,25 @@ func (a *Assumer) Principal(ctx context.Context) (string, error) {
 // Account returns the partition and account in which the controller makes roles:
 // those of its principal, which take no permission to know.
 func (a *Assumer) Account(ctx context.Context) (identity.BaseRole, error) {
-	who, err := a.own.known(ctx)
+	who, err := a.caller.lookUp(ctx)
 	if err != nil || a.AssumeRole == "" {
-		return a.own.homeOf(who), err
+		return a.caller.accountOf(who), err
 	}
-	through, err := a.own.intermediate.Resolve(a.own.baseOf(who))
+	through, err := a.caller.intermediate.Resolve(a.caller.baseFor(who))
 	return identity.BaseRole{Partition: through.Partition, Account: through.Account}, err
 }
 
 // knownPrincipal is Principal as far as it is known without a call.
 func (a *Assumer) knownPrincipal() (string, bool) {
-	if told := a.principal.told.Load(); told != nil {
+	if told := a.principal.value.Load(); told != nil {
 		return *told, true
 	}
-	who := a.own.caller.told.Load()
+	who := a.caller.answer.value.Load()
 	switch {
 	case who == nil:
 		return "", false
 	case a.AssumeRole != "":
-		role, err := a.own.intermediate.Resolve(a.own.baseOf(who))
+		role, err := a.caller.intermediate.Resolve(a.caller.baseFor(who))
 		return role.String(), err == nil
 	case who.role.Name == "":
 		return who.arn, true
@@ -64,12 +64,12 @@ func (a *Assumer) knownPrincipal() (string, bool) {
 }
 
 func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {
-	who, err := a.own.known(ctx)
+	who, err := a.caller.lookUp(ctx)
 	if err != nil {
 		return "", err
 	}
 	if a.AssumeRole != "" {
-		role, failure := a.own.intermediate.Resolve(a.own.baseOf(who))
+		role, failure := a.caller.intermediate.Resolve(a.caller.baseFor(who))
 		return role.String(), failure
 	}
 	if who.role.Name == "" {
@@ -102,4 +102,35 @@ func (a *Assumer) roleARN(ctx context.Context, who *caller) (string, error) {
 func uniqueID(userID string) string {
 	id, _, _ := strings.Cut(userID, ":")
 	return id
+}
+
+// ToldPrincipal returns what Principal would, as far as flags tell it without a
+// call to AWS, "" if they do not. The path of a role that a flag names is
+// believed.
+func ConfiguredPrincipal(options Options) (string, error) {
+	if options.AssumeRole == "" {
+		return options.ControllerRoleARN, nil
+	}
+	through, err := identity.ParseRole(options.AssumeRole)
+	if err != nil {
+		return "", err
+	}
+	base, err := configuredBase(options)
+	if err != nil || (base == identity.BaseRole{} && !through.Resolved()) {
+		return "", err
+	}
+	through, err = through.Resolve(base)
+	return through.String(), err
+}
+
+// toldBase returns where names are looked up, as far as flags tell.
+func configuredBase(options Options) (identity.BaseRole, error) {
+	if options.BaseRoleARN != "" {
+		return identity.ParseBaseRole(options.BaseRoleARN)
+	}
+	if options.ControllerRoleARN == "" {
+		return identity.BaseRole{}, nil
+	}
+	own, err := identity.ParseRole(options.ControllerRoleARN)
+	return identity.BaseRole{Partition: own.Partition, Account: own.Account}, err
 }

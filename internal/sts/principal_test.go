@@ -72,7 +72,7 @@ func TestAPrincipalThatIAMDoesNotTell(t *testing.T) {
 func TestARoleRecreatedUnderTheNameIsNotThePrincipal(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	a := w.assumer(w.asRole(), Options{})
-	_, err := a.own.whoAmI(t.Context())
+	_, err := a.caller.getCallerIdentity(t.Context())
 	require.NoError(t, err)
 	w.RemoveRole(home, "controller")
 	w.add(awssim.RoleSpec{Path: "/other/", Name: "controller", Admin: true, Trust: trusting(home)})

@@ -12,8 +12,8 @@ import (
 // library that compares passes over it, and what it cannot tell apart, such as
 // large numbers, it is given as text.
 func Equivalent(kind identity.PolicyKind, a, b string) bool {
-	a, errA := identity.NormalPolicy(a, kind)
-	b, errB := identity.NormalPolicy(b, kind)
+	a, errA := identity.NormalizePolicy(a, kind)
+	b, errB := identity.NormalizePolicy(b, kind)
 	if errA != nil || errB != nil {
 		return false
 	}

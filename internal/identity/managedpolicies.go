@@ -1,0 +1,38 @@
+package identity
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// maxManagedPolicies is the most that IAM attaches to a role where the account's
+// quota, 10 by default, is raised as far as it goes:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+const maxManagedPolicies = 25
+
+// policyARN is that of a managed policy, of an account or of AWS.
+var policyARN = regexp.MustCompile(`^arn:aws(?:-[a-z]{1,8}){0,3}:iam::(?:aws|[0-9]{12}):policy/(?:[\x21-\x7E]{1,511}/)?[\w+=,.@-]{1,128}$`)
+
+// ParseManagedPolicies reads a comma-separated list of policy ARNs. It may end in
+// a comma.
+func ParseManagedPolicies(text string) ([]string, error) {
+	text = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), ","))
+	var all []string
+	for part := range strings.SplitSeq(text, ",") {
+		arn := strings.TrimSpace(part)
+		if !policyARN.MatchString(arn) {
+			return nil, notPolicyARN(arn)
+		}
+		if all = append(all, arn); len(all) > maxManagedPolicies {
+			return nil, fmt.Errorf("there are more than %d managed policies, and IAM attaches no more to a role: name at most %d", maxManagedPolicies, maxManagedPolicies)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+func notPolicyARN(arn string) error {
+	return fmt.Errorf("%s is not the ARN of a managed policy: %sexpected arn:<partition>:iam::<account or aws>:policy/<name>", Quote(arn), accountProblem(arn))
+}

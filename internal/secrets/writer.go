@@ -1,0 +1,137 @@
+package secrets
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// writer writes one Secret once.
+type writer struct {
+	*Store
+
+	want        identity.Desired
+	creds       identity.Credentials
+	data        map[string][]byte
+	annotations map[string]string
+	// creating and created tell which way the Secret was written, and patched
+	// which version of it a patch was sent for.
+	creating, created bool
+	patched           string
+}
+
+func newWriter(s *Store, want identity.Desired, creds identity.Credentials) (*writer, error) {
+	data, err := render(want, creds)
+	return &writer{Store: s, want: want, creds: creds, data: data, annotations: annotations(want, creds)}, err
+}
+
+// create fails rather than write to a Secret that it did not make.
+func (w *writer) create(ctx context.Context) (*corev1.Secret, error) {
+	w.creating = true
+	if w.want.Source == identity.ServiceAccount && w.data[api.AuthorizationTokenKey] == nil {
+		w.data[api.AuthorizationTokenKey] = newToken()
+	}
+	version, kind := ownerKind(w.want.Source)
+	secret, err := w.secrets.Secrets(w.want.Namespace).Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:            w.want.SecretName,
+			Namespace:       w.want.Namespace,
+			Labels:          secretLabels(w.want),
+			Annotations:     w.annotations,
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: w.want.Name, UID: types.UID(w.want.UID)}},
+		},
+		Type: corev1.SecretTypeOpaque,
+		Data: w.data,
+	}, metav1.CreateOptions{FieldManager: api.ControllerName})
+	w.created = err == nil
+	return secret, err
+}
+
+// patch writes to the Secret that was observed, and to no other.
+func (w *writer) patch(ctx context.Context, have *observation) (*corev1.Secret, error) {
+	w.creating = false
+	if have.Edited {
+		return w.adopt(ctx)
+	}
+	return w.send(ctx, have, w.want.Source == identity.AWSIAMRole)
+}
+
+// adopt takes over a Secret that is ours but not as it was observed, or not as
+// we left it. It is replaced as a whole, so that nothing foreign stays.
+func (w *writer) adopt(ctx context.Context) (*corev1.Secret, error) {
+	w.creating = false
+	secret, err := w.getOwned(ctx, w.want)
+	if err != nil {
+		return nil, err
+	}
+	w.keepToken(secret)
+	return w.send(ctx, observe(w.want.Source, &secret.ObjectMeta), true)
+}
+
+// keepToken takes over the token of a Secret: pods hold it for as long as they
+// live.
+func (w *writer) keepToken(secret *corev1.Secret) {
+	if w.want.Source != identity.ServiceAccount {
+		return
+	}
+	w.data[api.AuthorizationTokenKey] = newToken()
+	if token := secret.Data[api.AuthorizationTokenKey]; wellFormedToken.Match(token) {
+		w.data[api.AuthorizationTokenKey] = token
+	}
+}
+
+func (w *writer) send(ctx context.Context, have *observation, whole bool) (*corev1.Secret, error) {
+	body, err := json.Marshal(operations(w.want, have, w.data, w.annotations, whole))
+	if err != nil {
+		return nil, fmt.Errorf("render patch: %w", err)
+	}
+	w.patched = have.ResourceVersion
+	return w.secrets.Secrets(w.want.Namespace).Patch(ctx, w.want.SecretName, types.JSONPatchType, body,
+		metav1.PatchOptions{FieldManager: api.ControllerName})
+}
+
+// replace deletes a Secret that somebody made immutable, which nothing else
+// can undo, and creates it anew. A patch may also have been invalid because it
+// was made for what is no longer so: that is the case for adopt.
+func (w *writer) replace(ctx context.Context, refused error) (*corev1.Secret, error) {
+	secret, err := w.getOwned(ctx, w.want)
+	if err != nil {
+		return nil, err
+	}
+	if secret.ResourceVersion != w.patched {
+		return w.adopt(ctx)
+	}
+	if secret.Immutable == nil || !*secret.Immutable {
+		return nil, w.stepError(refused) // trying again would change nothing
+	}
+	w.keepToken(secret)
+	err = w.secrets.Secrets(w.want.Namespace).Delete(ctx, w.want.SecretName, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion},
+	})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, err
+	}
+	return w.create(ctx)
+}
+
+// afterwards returns what to do about an error, nil if nothing.
+func (w *writer) nextStep(err error) func(context.Context) (*corev1.Secret, error) {
+	switch {
+	case apierrors.IsAlreadyExists(err), apierrors.IsConflict(err):
+		return w.adopt
+	case apierrors.IsNotFound(err) && !w.creating:
+		return w.create
+	case apierrors.IsInvalid(err) && !w.creating:
+		return func(ctx context.Context) (*corev1.Secret, error) { return w.replace(ctx, err) }
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,46 @@
+package serviceaccount
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+func skippedByAdmission(meta *metav1.PartialObjectMetadata) bool {
+	return meta.Labels[api.RequestsLabel] == api.RequestsNone && requestsIdentity(meta.Annotations)
+}
+
+// Hidden says, from the cache, whether the admission policy passes over the pods
+// of a ServiceAccount that asks for something, and returns the UID of that.
+func (s *Source) Hidden(key identity.Key) (uid string, is bool) {
+	a := s.cached(key)
+	if a == nil || !a.skipped || a.deleting {
+		return "", false
+	}
+	return a.uid, true
+}
+
+// Show takes off the label by which the very ServiceAccount that uid names is
+// hidden. Where the annotation was taken off meanwhile, the policy puts it back.
+func (s *Source) Show(ctx context.Context, key identity.Key, uid string) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid":    uid,
+		"labels": map[string]any{api.RequestsLabel: nil},
+	}})
+	if err != nil {
+		return fmt.Errorf("render label: %w", err)
+	}
+	_, err = s.client.Resource(Resource).Namespace(key.Namespace).Patch(ctx, key.Name, types.MergePatchType, patch,
+		metav1.PatchOptions{FieldManager: fieldManager})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("take the label %s off ServiceAccount %s/%s: %w", api.RequestsLabel, key.Namespace, key.Name, err)
+	}
+	return nil
+}
