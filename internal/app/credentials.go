@@ -29,13 +29,13 @@ func newAssumer(ctx context.Context, cfg config.Config, own string, options sts.
 // sessionOptions says on whose behalf roles are assumed.
 func sessionOptions(cfg config.Config, own string) sts.Options {
 	return sts.Options{
-		BaseRoleARN:       cfg.BaseRoleARN,
-		AssumeRole:        cfg.AssumeRole,
-		ControllerRoleARN: cfg.ControllerRoleARN,
-		ControllerNamespace:      own,
-		ClusterName:       cfg.ClusterName,
-		SessionTags:       cfg.SessionTags,
-		QPS:               cfg.STSQPS,
+		BaseRoleARN:         cfg.BaseRoleARN,
+		AssumeRole:          cfg.AssumeRole,
+		ControllerRoleARN:   cfg.ControllerRoleARN,
+		ControllerNamespace: own,
+		ClusterName:         cfg.ClusterName,
+		SessionTags:         cfg.SessionTags,
+		QPS:                 cfg.STSQPS,
 	}
 }
 
@@ -57,7 +57,7 @@ func (c *controller) newProvisioner(assumer *sts.Assumer) *iamprovision.Provisio
 		Principal:            assumer.Principal,
 		Account:              assumer.Account,
 		SessionName:          sts.ServiceAccountSessionName,
-		TransitiveTags:          assumer.TransitiveTags,
+		TransitiveTags:       assumer.TransitiveTags,
 	})
 }
 

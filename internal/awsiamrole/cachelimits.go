@@ -2,34 +2,36 @@ package awsiamrole
 
 import (
 	"fmt"
+	"kube-aws-iam-controller/internal/api"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Bounds of what the cache keeps of one AWSIAMRole: a cache may not be filled by
-// whoever creates them.
+// Limits of what the cache keeps of one AWSIAMRole, so that users cannot fill the
+// controller's memory.
 const (
-	maxReference  = 2048 // more than an ARN can have
+	maxReference  = 2048 // longer than any ARN
 	maxARN        = 2048
-	maxMessage    = 4096 // more than any of ours
+	maxMessage    = 4096 // longer than any message of the controller
 	maxLabels     = 64
 	maxLabelBytes = 8192
 )
 
-// leftOut says what of an AWSIAMRole is not in the cache.
+// omitted records what the cache does not keep of an AWSIAMRole.
 type omitted struct {
-	// labels count those that are too many.
+	// labels is the size of labels that exceed the limits, zero if none were
+	// omitted.
 	labels labelSize
-	// conditions says that the status has others than Ready.
+	// conditions reports that the status has conditions other than Ready.
 	conditions bool
 }
 
-// A tally counts labels, and the bytes of their keys and values.
+// labelSize is a number of labels and the total bytes of their keys and values.
 type labelSize struct{ number, bytes int32 }
 
-// lacks counts the labels that a cached AWSIAMRole lacks.
+// omittedLabels returns the size of the labels that were omitted from the cache.
 func (r *AWSIAMRole) omittedLabels() labelSize {
 	if r.omitted == nil {
 		return labelSize{}
@@ -37,7 +39,8 @@ func (r *AWSIAMRole) omittedLabels() labelSize {
 	return r.omitted.labels
 }
 
-// notice says what is not done with labels that are too many, "" if they are not.
+// notice returns a warning that labels of this size are not copied, "" if none were
+// omitted.
 func (t labelSize) notice() string {
 	if t == (labelSize{}) {
 		return ""
@@ -46,11 +49,12 @@ func (t labelSize) notice() string {
 		t.number, t.bytes, maxLabels, maxLabelBytes)
 }
 
-// nothingLeftOut is what nearly all AWSIAMRoles have in common.
+// nothingOmitted is shared by nearly all AWSIAMRoles, to save memory.
 var nothingOmitted = &omitted{}
 
-// Transform drops from a cached AWSIAMRole what is never read, and what is too
-// much. It leaves alone what it made before, as informers demand.
+// Transform reduces an AWSIAMRole to what the informer caches: fields that are
+// never read are dropped, others are limited in size. Objects that it returned
+// before are left unchanged, as informers require.
 func Transform(obj any) (any, error) {
 	role, ok := obj.(*AWSIAMRole)
 	if !ok || role.omitted != nil {
@@ -58,7 +62,7 @@ func Transform(obj any) (any, error) {
 	}
 	role.ManagedFields, role.Annotations, role.OwnerReferences, role.Finalizers = nil, nil, nil, nil
 	role.TypeMeta = metav1.TypeMeta{}
-	if len(role.Spec.RoleReference) > maxReference { // not understood either way
+	if len(role.Spec.RoleReference) > maxReference { // invalid with or without the rest
 		role.Spec.RoleReference = strings.Clone(role.Spec.RoleReference[:maxReference]) + "…"
 	}
 	left := omitted{labels: limitLabels(role), conditions: limitStatus(&role.Status)}
@@ -68,11 +72,12 @@ func Transform(obj any) (any, error) {
 	return role, nil
 }
 
-// boundLabels takes off labels that are too many, and returns how many they are.
+// limitLabels removes all labels if they exceed the limits, and then returns their
+// size.
 func limitLabels(role *AWSIAMRole) labelSize {
 	all := labelSize{number: int32(min(len(role.Labels), 1<<30))}
 	for key, value := range role.Labels {
-		all.bytes += int32(min(len(key)+len(value), 1<<16)) // a label has at most 381
+		all.bytes += int32(min(len(key)+len(value), 1<<16)) // a valid label has at most 381 bytes
 	}
 	if all.number <= maxLabels && all.bytes <= maxLabelBytes {
 		return labelSize{}
@@ -81,16 +86,16 @@ func limitLabels(role *AWSIAMRole) labelSize {
 	return all
 }
 
-// boundStatus takes off what we would not have written, and says whether
-// conditions of other types were there.
+// limitStatus removes what the controller would not have written, and reports
+// whether conditions of other types were removed.
 func limitStatus(status *Status) bool {
 	if len(status.RoleARN) > maxARN {
 		status.RoleARN = ""
 	}
-	ready := meta.FindStatusCondition(status.Conditions, Ready)
+	ready := meta.FindStatusCondition(status.Conditions, api.ReadyCondition)
 	others := len(status.Conditions) > 1 || len(status.Conditions) == 1 && ready == nil
 	if ready != nil && len(ready.Reason)+len(ready.Message) > maxMessage {
-		ready = nil // to be written anew
+		ready = nil // Report writes it again
 	}
 	switch {
 	case ready == nil:

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -41,7 +42,7 @@ func TestNobodyFillsTheCache(t *testing.T) {
 	for i := range 1000 {
 		role.Status.Conditions = append(role.Status.Conditions, metav1.Condition{Type: fmt.Sprint(i), Message: strings.Repeat("x", 30_000)})
 	}
-	role.Status.Conditions = append(role.Status.Conditions, metav1.Condition{Type: Ready, Message: strings.Repeat("x", 30_000)})
+	role.Status.Conditions = append(role.Status.Conditions, metav1.Condition{Type: api.ReadyCondition, Message: strings.Repeat("x", 30_000)})
 	kept := transformed(t, role)
 	text, err := json.Marshal(kept)
 	require.NoError(t, err)
@@ -98,28 +99,28 @@ func TestAChangeOfLabelsIsTold(t *testing.T) {
 }
 
 func TestConditionsOfOthersStayWithoutBeingKept(t *testing.T) {
-	s, i, api := newSource(t)
+	s, i, apiServer := newSource(t)
 	role := newRole(Spec{RoleReference: "app"})
-	role.Status.Conditions = []metav1.Condition{{Type: "Other", Status: metav1.ConditionTrue, Reason: "Old"}, {Type: Ready, Reason: "Is"}}
+	role.Status.Conditions = []metav1.Condition{{Type: "Other", Status: metav1.ConditionTrue, Reason: "Old"}, {Type: api.ReadyCondition, Reason: "Is"}}
 	live, ok := role.DeepCopyObject().(*AWSIAMRole)
 	require.True(t, ok)
 	live.Status.Conditions[0].Reason = "New"
 	kept := transformed(t, role)
-	assert.Equal(t, []metav1.Condition{{Type: Ready, Reason: "Is"}}, kept.Status.Conditions)
+	assert.Equal(t, []metav1.Condition{{Type: api.ReadyCondition, Reason: "Is"}}, kept.Status.Conditions)
 	require.NoError(t, i.store.Add(kept))
 	want := identity.Desired{Key: key, UID: "u1", Generation: 3}
-	api.answer(http.StatusOK, live)
+	apiServer.answer(http.StatusOK, live)
 	require.NoError(t, s.Report(t.Context(), want, identity.Status{Generation: 3, Reason: "Was"}))
-	require.Len(t, api.paths, 2)
-	assert.Equal(t, "GET /apis/zalando.org/v1/namespaces/ns/awsiamroles/app", api.paths[0])
-	assert.Contains(t, api.bodies[1], `{"type":"Other","status":"True","lastTransitionTime":null,"reason":"New","message":""}`)
-	assert.Contains(t, api.bodies[1], `"reason":"Was"`)
+	require.Len(t, apiServer.paths, 2)
+	assert.Equal(t, "GET /apis/zalando.org/v1/namespaces/ns/awsiamroles/app", apiServer.paths[0])
+	assert.Contains(t, apiServer.bodies[1], `{"type":"Other","status":"True","lastTransitionTime":null,"reason":"New","message":""}`)
+	assert.Contains(t, apiServer.bodies[1], `"reason":"Was"`)
 
-	api.answer(http.StatusInternalServerError, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError))
+	apiServer.answer(http.StatusInternalServerError, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError))
 	require.ErrorContains(t, s.Report(t.Context(), want, identity.Status{Generation: 3, Reason: "Was"}), "read status of AWSIAMRole ns/app: ")
-	api.answer(http.StatusNotFound, failure(http.StatusNotFound, metav1.StatusReasonNotFound))
+	apiServer.answer(http.StatusNotFound, failure(http.StatusNotFound, metav1.StatusReasonNotFound))
 	require.NoError(t, s.Report(t.Context(), want, identity.Status{Generation: 3, Reason: "Was"}))
-	for _, path := range api.paths[2:] {
+	for _, path := range apiServer.paths[2:] {
 		assert.True(t, strings.HasPrefix(path, "GET "), "nothing is written over what is not known: %s", path)
 	}
 }

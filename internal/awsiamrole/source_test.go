@@ -224,7 +224,7 @@ func TestStatusIsWrittenWhenItSaysSomethingElse(t *testing.T) {
 		RoleARN: "arn:x", Expiration: expiration, Generation: 3, Ready: true, Reason: api.CredentialsIssued, Message: "fine",
 	}
 	written := newRole(Spec{})
-	written.Status.Conditions = []metav1.Condition{{Type: Ready}}
+	written.Status.Conditions = []metav1.Condition{{Type: api.ReadyCondition}}
 	apiServer.answer(http.StatusOK, written)
 	require.NoError(t, s.Report(t.Context(), want, status))
 	require.Len(t, apiServer.bodies, 1)
@@ -281,7 +281,7 @@ func TestAClusterWithoutConditionsIsNotWrittenToForEver(t *testing.T) {
 
 	// The resource definition is replaced under a controller that runs.
 	upgraded := newRole(Spec{})
-	upgraded.Status.Conditions = []metav1.Condition{{Type: Ready}}
+	upgraded.Status.Conditions = []metav1.Condition{{Type: api.ReadyCondition}}
 	apiServer.answer(http.StatusOK, upgraded)
 	status.RoleARN = "arn:x"
 	require.NoError(t, s.Report(t.Context(), want, status))
@@ -320,7 +320,7 @@ func TestTransitionTimeStaysWhileTheStatusDoes(t *testing.T) {
 
 func TestCopiesShareNothing(t *testing.T) {
 	role := newRole(Spec{})
-	role.Status = Status{ObservedGeneration: new(int64(1)), Expiration: new(metav1.Now()), Conditions: []metav1.Condition{{Type: Ready}}}
+	role.Status = Status{ObservedGeneration: new(int64(1)), Expiration: new(metav1.Now()), Conditions: []metav1.Condition{{Type: api.ReadyCondition}}}
 	list := &List{Items: []AWSIAMRole{*role}}
 	c, ok := list.DeepCopyObject().(*List)
 	require.True(t, ok)
@@ -331,7 +331,7 @@ func TestCopiesShareNothing(t *testing.T) {
 	c.Items[0].Status.Expiration.Time = time.Unix(0, 0)
 	assert.Equal(t, newRole(Spec{}).Labels, role.Labels)
 	assert.Equal(t, int64(1), *role.Status.ObservedGeneration)
-	assert.Equal(t, Ready, role.Status.Conditions[0].Type)
+	assert.Equal(t, api.ReadyCondition, role.Status.Conditions[0].Type)
 	assert.False(t, role.Status.Expiration.Time.Equal(time.Unix(0, 0)))
 }
 

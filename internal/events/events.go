@@ -56,13 +56,10 @@ func (r *Reporter) Warn(_ context.Context, want identity.Desired, waiting bool, 
 }
 
 func reference(want identity.Desired) *corev1.ObjectReference {
-	ref := &corev1.ObjectReference{
-		APIVersion: "v1", Kind: "ServiceAccount", Namespace: want.Namespace, Name: want.Name, UID: types.UID(want.UID),
+	apiVersion, kind := want.Source.Owner()
+	return &corev1.ObjectReference{
+		APIVersion: apiVersion, Kind: kind, Namespace: want.Namespace, Name: want.Name, UID: types.UID(want.UID),
 	}
-	if want.Source == identity.AWSIAMRole {
-		ref.APIVersion, ref.Kind = "zalando.org/v1", "AWSIAMRole"
-	}
-	return ref
 }
 
 // fit cuts a message to what an event holds, between characters.

@@ -34,7 +34,7 @@ func (a podMatcher) match(pod *corev1.Pod) *identity.Unserved {
 			}
 		}
 	}
-	if pod.Labels[api.InjectLabel] == "false" {
+	if pod.Labels[api.InjectLabel] == api.InjectDisabled {
 		return nil
 	}
 	return a.accounts[pod.Spec.ServiceAccountName]

@@ -6,12 +6,13 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
 )
 
 // policyName is the name of the inline policy.
-const policyName = "kube-aws-iam-controller"
+const policyName = api.ControllerName
 
 // errNotVisible is for a role that IAM says is there and does not show: what is
 // written there is seen some seconds later.

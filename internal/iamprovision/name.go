@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -25,7 +26,7 @@ func roleName(cluster string, key identity.Key) string {
 }
 
 // DefaultPath returns the path under which roles of a cluster are kept.
-func DefaultPath(cluster string) string { return "/kube-aws-iam-controller/" + cluster + "/" }
+func DefaultPath(cluster string) string { return "/" + api.ControllerName + "/" + cluster + "/" }
 
 // Reference returns the role of an identity's own, whether or not it is there.
 func (p *Provisioner) Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error) {

@@ -53,7 +53,7 @@ func (p *Provisioner) findOtherCluster(ctx context.Context, uid string, roles []
 		tags := toMap(have.Tags)
 		other, tagged := tags[api.ClusterUIDTag]
 		switch {
-		case !tagged || tags[api.ManagedByTag] != managedBy || tags[api.ClusterTag] != p.ClusterName:
+		case !tagged || tags[api.ManagedByTag] != api.ControllerName || tags[api.ClusterTag] != p.ClusterName:
 		case other == uid || other == p.AdoptUID:
 			return "", nil
 		case found == "":

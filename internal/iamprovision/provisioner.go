@@ -92,7 +92,7 @@ func (p *Provisioner) Disabled() error {
 	}
 	return &identity.InvalidError{
 		Reason:  api.ProvisioningDisabled,
-		Message: "this controller makes no roles: set " + flag + " on it, or name an existing role in " + api.Prefix + "role",
+		Message: "this controller makes no roles: set " + flag + " on it, or name an existing role in " + api.RoleAnnotation,
 	}
 }
 

@@ -11,16 +11,10 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// The tags that make a role ours. The last three are also the keys of session
-// tags.
-const (
-	managedBy = "kube-aws-iam-controller"
-)
-
 // ownTags returns the tags by which a role is an identity's.
 func ownerTags(cluster string, key identity.Key) map[string]string {
 	return map[string]string{
-		api.ManagedByTag: managedBy, api.ClusterTag: cluster, api.NamespaceTag: key.Namespace, api.ServiceAccountTag: key.Name,
+		api.ManagedByTag: api.ControllerName, api.ClusterTag: cluster, api.NamespaceTag: key.Namespace, api.ServiceAccountTag: key.Name,
 	}
 }
 

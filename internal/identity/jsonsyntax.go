@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// checkSyntax says where in text the JSON is wrong, nil if it is not. White space
-// around it, of whatever kind, does no harm.
+// checkSyntax returns an error with the position of the first JSON syntax error in
+// text. Surrounding white space of any kind is ignored.
 func checkSyntax(text string) error {
 	inner := strings.TrimSpace(text)
 	if inner == "" {
@@ -32,7 +32,8 @@ func checkSyntax(text string) error {
 		Quote(text), 1+strings.Count(before, "\n"), 1+utf8.RuneCountInString(line), problem)
 }
 
-// syntaxHint returns the remedy of a common mistake at an offset in text.
+// syntaxHint returns the remedy for a common mistake at an offset in text, "" if
+// the mistake is not recognized.
 func syntaxHint(text string, at int, cause string) string {
 	before := strings.TrimRightFunc(text[:at], unicode.IsSpace)
 	next, _ := utf8.DecodeRuneInString(text[at:])

@@ -7,16 +7,17 @@ import (
 	"strings"
 )
 
-// maxManagedPolicies is the most that IAM attaches to a role where the account's
-// quota, 10 by default, is raised as far as it goes:
+// maxManagedPolicies is the highest value to which the quota for managed policies
+// attached to a role can be raised; the default is 10:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
 const maxManagedPolicies = 25
 
-// policyARN is that of a managed policy, of an account or of AWS.
+// policyARN matches the ARN of a managed policy owned by an account or by AWS.
 var policyARN = regexp.MustCompile(`^arn:aws(?:-[a-z]{1,8}){0,3}:iam::(?:aws|[0-9]{12}):policy/(?:[\x21-\x7E]{1,511}/)?[\w+=,.@-]{1,128}$`)
 
-// ParseManagedPolicies reads a comma-separated list of policy ARNs. It may end in
-// a comma.
+// ParseManagedPolicies parses a comma-separated list of at most 25 policy ARNs and
+// returns them sorted and without duplicates. White space and a trailing comma are
+// ignored.
 func ParseManagedPolicies(text string) ([]string, error) {
 	text = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), ","))
 	var all []string

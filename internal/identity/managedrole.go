@@ -2,34 +2,35 @@ package identity
 
 import "time"
 
-// ManagedRole is an IAM role that the controller makes for an object.
+// ManagedRole specifies an IAM role that the controller creates for an object.
 type ManagedRole struct {
-	// Policy is its inline policy, as compact JSON, "" for none.
+	// Policy is the inline policy as compact JSON, "" for none.
 	Policy string
-	// ManagedPolicies are the ARNs of those attached to it, in order, each
-	// once.
+	// ManagedPolicies are the ARNs of the managed policies to attach, sorted and
+	// unique.
 	ManagedPolicies []string
 }
 
-// Role is an IAM role of an object's own, as it is in AWS.
+// Role is the state of a managed role in IAM.
 type Role struct {
 	ARN RoleReference
-	// ID is its unique id, AROA….
+	// ID is the unique ID of the role, AROA….
 	ID string
-	// Created says that it was made just now.
+	// Created reports that this call created the role.
 	Created bool
-	// Since is when it was made.
+	// Since is the creation time of the role.
 	Since time.Time
-	// Changed names what differed from what is asked for and was corrected.
+	// Changed lists what differed from the specification and was corrected.
 	Changed []string
-	// Renewed says that its trust policy, which was as a version before made it, is as
-	// this one does.
+	// Renewed reports that the trust policy was upgraded from the form that earlier
+	// versions of the controller wrote.
 	Renewed bool
-	// Kept is why it is left as it was, "" if it is not.
+	// Kept is the reason why a trust policy of that earlier form was left
+	// unchanged, "" if it was not.
 	Kept string
 }
 
-// ClusterUIDKind is what of a role was changed when it was given the tag with the
-// UID of its cluster. Nobody else had changed that: it was made before there was the
-// tag, or was adopted.
+// ClusterUIDKind is the entry of Role.Changed for a role that received the tag with
+// the UID of its cluster. This is not drift: the role predates the tag or was
+// adopted from another cluster.
 const ClusterUIDKind = "cluster-uid"

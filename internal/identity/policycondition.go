@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// conditionOperators are those that ForAllValues:, ForAnyValue: and IfExists can
-// be put to, which Null is not:
+// setOperators are the condition operators that can be combined with ForAllValues:,
+// ForAnyValue: and IfExists. Null cannot:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html.
 var setOperators = []string{
 	"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike",
@@ -16,7 +16,8 @@ var setOperators = []string{
 	"Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "ArnEquals", "ArnNotEquals", "ArnLike", "ArnNotLike",
 }
 
-// checkCondition checks a Condition: operators, to keys, to values.
+// checkCondition checks a Condition: an object of operators, each an object of keys
+// with their values.
 func checkCondition(elements map[string]jsonValue) error {
 	condition, has := elements["Condition"]
 	if !has {
@@ -41,7 +42,7 @@ func checkCondition(elements map[string]jsonValue) error {
 	return nil
 }
 
-// checkOperator takes an operator that is known, in whatever case.
+// checkOperator accepts known operators in any case, as IAM does.
 func checkOperator(name string) error {
 	isIt := func(known string) func(string) bool {
 		return func(k string) bool { return strings.EqualFold(k, known) }
@@ -67,7 +68,7 @@ func checkOperator(name string) error {
 	return fmt.Errorf("has the condition operator %s, which IAM does not know: %s", Quote(name), remedy)
 }
 
-// checkKeys checks what an operator compares.
+// checkKeys checks the condition keys and values of one operator.
 func checkKeys(operator jsonMember) error {
 	if operator.value.kind != jsonObject {
 		return fmt.Errorf("has %s for the condition operator %s: give an object of condition keys", operator.value.kind, Quote(operator.key))

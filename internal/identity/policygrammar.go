@@ -7,18 +7,20 @@ import (
 	"strings"
 )
 
-// A PolicyKind says which elements the statements of a policy have.
+// A PolicyKind determines which elements the statements of a policy may have.
 type PolicyKind int
 
-// The kinds of policies.
+// The supported kinds of policies.
 const (
-	// IdentityPolicy grants its role something: it has resources.
+	// IdentityPolicy grants permissions to the role it belongs to: it has resources
+	// and no principals.
 	IdentityPolicy PolicyKind = iota
-	// TrustPolicy says who may assume its role: it has principals.
+	// TrustPolicy determines who may assume the role it belongs to: it has
+	// principals and no resources.
 	TrustPolicy
 )
 
-// The elements of policies. Their case counts:
+// The elements of policies, which are case-sensitive:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html.
 var (
 	policyElements    = []string{"Version", "Id", "Statement"}
@@ -30,9 +32,9 @@ var (
 
 const examplePolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}`
 
-// checkPolicy says what in a policy is not as IAM's grammar has it. Whatever is
-// not in the grammar is refused, never passed over: who writes it believes that
-// it counts.
+// checkPolicy checks a policy against IAM's grammar. Anything outside the grammar
+// is rejected rather than ignored, because its author believes that it has an
+// effect.
 func checkPolicy(policy jsonValue, kind PolicyKind) error {
 	elements, err := policy.elements("policy", policyElements)
 	if err != nil {
@@ -74,7 +76,8 @@ func checkVersion(version jsonValue) error {
 	return nil
 }
 
-// statementsOf returns one statement, or all of a list.
+// statementsOf returns the statements of a Statement element, which is an object or
+// a non-empty list.
 func statementsOf(v jsonValue) ([]jsonValue, error) {
 	switch {
 	case v.kind == jsonObject:
@@ -87,8 +90,8 @@ func statementsOf(v jsonValue) ([]jsonValue, error) {
 	return nil, fmt.Errorf("the policy has no statement, Statement is %s: give an object, or a list of them", v.kind)
 }
 
-// elements returns the members of an object, each of which has to be known and
-// there once.
+// elements returns the members of an object, rejecting unknown and duplicate keys.
+// The parameter of names the object in errors.
 func (v jsonValue) elements(of string, known []string) (map[string]jsonValue, error) {
 	if v.kind != jsonObject {
 		return nil, fmt.Errorf("is %s: give an object", v.kind)

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// jsonKind is a kind of JSON value, in the words of messages.
+// jsonKind is the kind of a JSON value, worded for messages.
 type jsonKind string
 
 const (
@@ -19,9 +19,9 @@ const (
 	jsonNull    jsonKind = "null"
 )
 
-// jsonValue is a JSON value with all that is in it: keys that stand twice are
-// there twice, and numbers are kept as they are written, because a policy may
-// compare ones that a float64 cannot tell apart.
+// jsonValue is a JSON value without loss of information: duplicate keys are kept so
+// that they can be rejected, and numbers keep their spelling, because a policy may
+// contain ones that float64 cannot distinguish.
 type jsonValue struct {
 	kind    jsonKind
 	text    string // of a string, number or boolean
@@ -34,11 +34,11 @@ type jsonMember struct {
 	value jsonValue
 }
 
-// maxDepth is deeper than any policy is nested: that is policy, list of
-// statements, statement, Condition, operator, list of values.
+// maxDepth exceeds the nesting of any valid policy: policy, list of statements,
+// statement, Condition, operator, list of values.
 const maxDepth = 8
 
-// decodeJSON reads text, of which checkSyntax found nothing to say.
+// decodeJSON decodes text that checkSyntax has accepted.
 func decodeJSON(text string) (jsonValue, error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
@@ -104,8 +104,8 @@ func decodeObject(d *json.Decoder, depth int) (jsonValue, error) {
 	return object, err
 }
 
-// checkUnicode refuses a string of which a part is no text: the decoder puts
-// U+FFFD in its place, and two strings that differ would seem equal.
+// checkUnicode rejects strings that are not valid Unicode. The decoder replaces
+// invalid parts by U+FFFD, so that two different strings would compare as equal.
 func checkUnicode(s string) error {
 	if strings.ContainsRune(s, utf8.RuneError) {
 		return fmt.Errorf("the policy has the string %s, a part of which is not Unicode text: leave that out", Quote(s))

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// checkStatement returns the statement's Sid.
+// checkStatement checks one statement and returns its Sid, "" if it has none.
 func checkStatement(v jsonValue, kind PolicyKind) (sid string, err error) {
 	elements, err := v.elements("statement", statementElements)
 	if err != nil {
@@ -33,7 +33,7 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-// sidPattern is what IAM takes for one: "Statement IDs (SID) must be alpha-numeric".
+// sidPattern follows IAM's message "Statement IDs (SID) must be alpha-numeric".
 var sidPattern = regexp.MustCompile(`^[0-9A-Za-z]*$`)
 
 func checkSid(elements map[string]jsonValue) (string, error) {
@@ -60,7 +60,7 @@ func checkEffect(elements map[string]jsonValue) error {
 	return nil
 }
 
-// either checks that one of two elements is there, and each of its strings.
+// checkEither requires exactly one of two elements and checks each of its strings.
 func checkEither(elements map[string]jsonValue, yes, no string, check func(string) error) error {
 	name := yes
 	_, hasYes := elements[yes]
@@ -76,7 +76,7 @@ func checkEither(elements map[string]jsonValue, yes, no string, check func(strin
 	return checkStrings(elements[name], name, check)
 }
 
-// eachString checks a string, or each of a list that is not empty.
+// checkStrings checks a string, or each string of a non-empty list.
 func checkStrings(v jsonValue, name string, check func(string) error) error {
 	if v.kind == jsonString {
 		v.items = []jsonValue{v}
@@ -97,7 +97,8 @@ func checkStrings(v jsonValue, name string, check func(string) error) error {
 	return nil
 }
 
-// checkAction leaves to AWS which services and actions there are.
+// checkAction checks the form only: which services and actions exist is left to
+// AWS.
 func checkAction(action string) error {
 	if action != "*" && !strings.Contains(action, ":") {
 		return errors.New(`give "*", or a service and an action such as s3:GetObject`)
@@ -112,7 +113,8 @@ func checkResource(resource string) error {
 	return nil
 }
 
-// checkWhat checks the resources of an identity policy.
+// checkResources requires resources in an identity policy and rejects them in a
+// trust policy.
 func checkResources(elements map[string]jsonValue, kind PolicyKind) error {
 	if kind == IdentityPolicy {
 		return checkEither(elements, "Resource", "NotResource", checkResource)
@@ -125,7 +127,8 @@ func checkResources(elements map[string]jsonValue, kind PolicyKind) error {
 	return nil
 }
 
-// checkWho checks the principals of a trust policy.
+// checkPrincipals requires principals in a trust policy and rejects them in an
+// identity policy.
 func checkPrincipals(elements map[string]jsonValue, kind PolicyKind) error {
 	principal, has := elements["Principal"]
 	other, hasOther := elements["NotPrincipal"]

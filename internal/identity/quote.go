@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxQuoted is how much of a value a message repeats: values come from
-// tenants and may be hundreds of kilobytes long, an event holds 1,024 bytes.
+// maxQuoted limits how many bytes of a value a message repeats. Values come from
+// tenants and may be hundreds of kilobytes long; an event holds 1,024 bytes.
 const maxQuoted = 100
 
-// Quote returns v quoted for a message, escaped and cut to a readable length.
+// Quote returns v quoted and escaped for a message, truncated to about 100 bytes.
 func Quote(v string) string {
 	if len(v) <= maxQuoted {
 		return strconv.Quote(v)
@@ -23,8 +23,8 @@ func Quote(v string) string {
 	return strconv.Quote(v[:cut]) + "… (" + strconv.Itoa(len(v)) + " bytes)"
 }
 
-// Cut returns v as it may stand between a message's own quotes: as it is if it
-// is short and printable, else escaped and cut.
+// Cut returns v for a message that supplies its own quotes: unchanged if it is
+// short and printable, otherwise as Quote returns it.
 func Cut(v string) string {
 	quoted := Quote(v)
 	if quoted == `"`+v+`"` {
@@ -33,7 +33,7 @@ func Cut(v string) string {
 	return quoted
 }
 
-// oneLine keeps what a decoder says from breaking lines.
+// oneLine replaces control characters, line breaks included, by spaces.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

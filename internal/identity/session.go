@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Bounds of a session, see DurationSeconds in
+// Limits of a session's duration, see DurationSeconds in
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html.
 const (
 	MinSession     = 15 * time.Minute
@@ -15,8 +15,9 @@ const (
 	DefaultSession = time.Hour
 )
 
-// ParseSession reads a session duration, in seconds ("3600") or with units
-// ("1h", "90m"), with or without white space around it.
+// ParseSessionDuration parses a session duration in seconds ("3600") or with units
+// ("1h", "90m"), between MinSession and MaxSession. Surrounding white space is
+// ignored.
 func ParseSessionDuration(value string) (time.Duration, error) {
 	value = strings.TrimSpace(value)
 	d, err := time.ParseDuration(value)
@@ -29,7 +30,8 @@ func ParseSessionDuration(value string) (time.Duration, error) {
 	return d, CheckSessionDuration(d)
 }
 
-// CheckSession says what is wrong with a session of duration d, nil if nothing.
+// CheckSessionDuration returns an error unless d is between MinSession and
+// MaxSession and a whole number of seconds, which is what STS accepts.
 func CheckSessionDuration(d time.Duration) error {
 	switch {
 	case d < MinSession || d > MaxSession:
@@ -40,16 +42,17 @@ func CheckSessionDuration(d time.Duration) error {
 	return nil
 }
 
-// ExternalIDCheck says for which existing roles STS is asked whether they refuse
-// another external ID.
+// ExternalIDCheck selects the existing roles for which STS is asked whether they
+// reject a wrong external ID.
 type ExternalIDCheck string
 
-// The checks. The zero value is none.
+// The values of --require-external-id. The zero value is CheckNone.
 const (
 	CheckNone ExternalIDCheck = "off"
-	// CheckOtherAccounts is of roles of other accounts than the controller's own, for
-	// ServiceAccounts: whoever owns those cannot see who uses them, and AWSIAMRoles
-	// of the predecessor have to go on working.
+	// CheckOtherAccounts covers roles that ServiceAccounts request in accounts
+	// other than the controller's: whoever owns such a role cannot see which
+	// cluster users assume it. AWSIAMRoles are exempt, because those of the
+	// predecessor have to keep working.
 	CheckOtherAccounts ExternalIDCheck = "other-accounts"
 	CheckAll           ExternalIDCheck = "all"
 )

@@ -2,37 +2,38 @@ package identity
 
 import "time"
 
-// Unserved is an identity that has no valid credentials, and why.
+// Unserved is an identity without valid credentials, and the reason.
 type Unserved struct {
 	Key
 
-	// SecretName is the Secret that pods wait for.
+	// SecretName is the name of the Secret for which pods are waiting.
 	SecretName string
-	// Reason is the event's, Message a sentence for people.
+	// Reason and Message are those of the event on waiting pods.
 	Reason, Message string
 }
 
-// Status is what became of an identity, as its object shows it.
+// Status is the state of an identity as reported on its object.
 type Status struct {
-	// RoleARN is the role of the credentials in the Secret, "" if none.
+	// RoleARN is the role of the credentials in the Secret, "" if there are none.
 	RoleARN string
-	// Expiration is when they run out, the zero Time if there are none.
+	// Expiration is when the credentials expire, the zero Time if there are none.
 	Expiration time.Time
-	// Generation is that of the object which the status speaks of.
+	// Generation is metadata.generation of the object that was served.
 	Generation int64
-	// Ready says that the Secret holds credentials that have not run out.
+	// Ready reports that the Secret holds credentials that have not expired.
 	Ready bool
-	// Reason is a CamelCase word, Message a sentence for people.
+	// Reason is a CamelCase word, Message a sentence, as in a condition.
 	Reason, Message string
 }
 
-// A Warning is something that the author of an object should know, whether or not
-// it is served.
+// A Warning is a problem to report to the author of an object, whether or not the
+// object is served.
 type Warning struct {
-	// UID is the object's.
+	// UID is that of the object.
 	UID string
-	// Reason and Message are the event's, "" for nothing to say.
+	// Reason and Message are those of the event; Message is "" if there is nothing
+	// to report.
 	Reason, Message string
-	// Asks says that the object asks for an identity.
+	// Asks reports whether the object requests an identity.
 	Asks bool
 }

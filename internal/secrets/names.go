@@ -72,13 +72,6 @@ func secretLabels(want identity.Desired) map[string]string {
 }
 
 func ownerReference(want identity.Desired) map[string]any {
-	version, kind := ownerKind(want.Source)
+	version, kind := want.Source.Owner()
 	return map[string]any{"apiVersion": version, "kind": kind, "name": want.Name, "uid": want.UID}
-}
-
-func ownerKind(source identity.Source) (apiVersion, kind string) {
-	if source == identity.ServiceAccount {
-		return "v1", "ServiceAccount"
-	}
-	return "zalando.org/v1", "AWSIAMRole"
 }

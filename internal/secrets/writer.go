@@ -39,7 +39,7 @@ func (w *writer) create(ctx context.Context) (*corev1.Secret, error) {
 	if w.want.Source == identity.ServiceAccount && w.data[api.AuthorizationTokenKey] == nil {
 		w.data[api.AuthorizationTokenKey] = newToken()
 	}
-	version, kind := ownerKind(w.want.Source)
+	version, kind := w.want.Source.Owner()
 	secret, err := w.secrets.Secrets(w.want.Namespace).Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:            w.want.SecretName,

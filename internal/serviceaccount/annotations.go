@@ -9,37 +9,36 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Annotations read on ServiceAccounts. On Pods the same keys belong to other
-// tools and are never read.
-const ()
-
+// readAnnotations are the annotations read on ServiceAccounts. On Pods the same
+// keys belong to other tools and are never read.
 var readAnnotations = []string{
 	api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation, api.SessionDurationAnnotation,
 	api.RegionAnnotation, api.DeliveryAnnotation, api.DeletionPolicyAnnotation, api.RoleARNAnnotation,
 }
 
-// asks says whether annotations ask for an identity at all. The others only
-// say how.
+// requestsIdentity reports whether annotations request an identity. The other
+// annotations only configure it.
 func requestsIdentity(annotations map[string]string) bool {
 	_, has := annotations[api.RoleAnnotation]
 	return has || requestsManagedRole(annotations)
 }
 
-// asksForOwn says whether they ask for a role of one's own.
+// requestsManagedRole reports whether annotations request a managed role.
 func requestsManagedRole(annotations map[string]string) bool {
 	_, policy := annotations[api.RolePolicyAnnotation]
 	_, managed := annotations[api.ManagedPoliciesAnnotation]
 	return policy || managed
 }
 
-// read fills in what the annotations ask for.
+// parseAnnotations sets in want what annotations request. The error, an
+// *identity.InvalidError, lists all problems.
 func parseAnnotations(annotations map[string]string, want *identity.Desired) error {
-	which := parseRole
+	parse := parseRole
 	if _, has := annotations[api.RoleAnnotation]; !has {
-		which = parseManagedRole
+		parse = parseManagedRole
 	}
 	problems := errors.Join(
-		which(annotations, want),
+		parse(annotations, want),
 		parseSessionDuration(annotations, want),
 		parseInjection(annotations, &identity.Injection{}),
 		checkDeletionPolicyValue(annotations),
@@ -47,7 +46,7 @@ func parseAnnotations(annotations map[string]string, want *identity.Desired) err
 	return invalidAnnotations(problems)
 }
 
-// invalid returns problems as what only the author of the annotations can mend.
+// invalidAnnotations returns problems as an *identity.InvalidError, nil for none.
 func invalidAnnotations(problems error) error {
 	if problems == nil {
 		return nil
@@ -68,16 +67,16 @@ func parseRole(annotations map[string]string, want *identity.Desired) (err error
 	return err
 }
 
-// readOwn reads what a role of the ServiceAccount's own is to be like.
+// parseManagedRole sets the specification of the managed role.
 func parseManagedRole(annotations map[string]string, want *identity.Desired) (err error) {
-	own := &identity.ManagedRole{}
-	if own.Policy, _, err = parseAnnotation(annotations, api.RolePolicyAnnotation, identity.ParsePolicy); err != nil {
+	managed := &identity.ManagedRole{}
+	if managed.Policy, _, err = parseAnnotation(annotations, api.RolePolicyAnnotation, identity.ParsePolicy); err != nil {
 		return err
 	}
-	if own.ManagedPolicies, _, err = parseAnnotation(annotations, api.ManagedPoliciesAnnotation, identity.ParseManagedPolicies); err != nil {
+	if managed.ManagedPolicies, _, err = parseAnnotation(annotations, api.ManagedPoliciesAnnotation, identity.ParseManagedPolicies); err != nil {
 		return err
 	}
-	want.Managed = own
+	want.Managed = managed
 	return nil
 }
 
@@ -89,7 +88,7 @@ func parseSessionDuration(annotations map[string]string, want *identity.Desired)
 	return err
 }
 
-// readInjection fills in what the annotations say of the account's pods.
+// parseInjection sets in give what the annotations say about the pods.
 func parseInjection(annotations map[string]string, give *identity.Injection) error {
 	delivery, has, err := parseAnnotation(annotations, api.DeliveryAnnotation, identity.ParseDelivery)
 	if give.Delivery = delivery; !has {

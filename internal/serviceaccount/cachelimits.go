@@ -9,23 +9,24 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// longestNonsense is how long, in bytes, a value may be that is kept although it
-// is not understood. Nearly all that are understood have less, too.
+// maxMalformedValue is the length in bytes up to which a malformed value is kept.
+// Nearly all valid values are shorter, too.
 const maxMalformedValue = 512
 
-// problem precedes the key of an annotation whose value is too long to be kept,
-// for what is wrong with it. No annotation can have such a key.
+// errorKeyPrefix and the key of an annotation form the key under which the parse
+// error of a value is cached whose length exceeds maxMalformedValue. The space
+// makes it an invalid annotation key, so that no user can set it.
 const errorKeyPrefix = "problem: "
 
-// bounded returns what the cache keeps of an annotation: a cache may not be
-// filled by whoever annotates ServiceAccounts. A value that is understood is
-// kept in its shortest form. Of a long one that is not, what is wrong with it is
-// kept in its place, because that can only be told of the whole.
+// limitAnnotation returns what the cache keeps of an annotation, as pairs, so that
+// tenants cannot fill the controller's memory. A valid value is kept in its
+// canonical form. A long malformed one is replaced by its parse error, which can
+// only be computed from the whole value.
 func limitAnnotation(key, value string) [][2]string {
-	short, err := canonicalValue(key, value)
+	canonical, err := canonicalValue(key, value)
 	switch {
 	case err == nil:
-		return [][2]string{{key, strings.Clone(short)}} // not a part of what is long
+		return [][2]string{{key, strings.Clone(canonical)}} // so that the long original can be freed
 	case len(value) <= maxMalformedValue:
 		return [][2]string{{key, value}}
 	default:
@@ -33,8 +34,8 @@ func limitAnnotation(key, value string) [][2]string {
 	}
 }
 
-// shortest returns a value that means the same as one that is understood, of
-// at most as many bytes as any that is.
+// canonicalValue returns the shortest value with the same meaning, or the parse
+// error. Its length is bounded by the limits of each annotation.
 func canonicalValue(key, value string) (string, error) {
 	switch key {
 	case api.RolePolicyAnnotation:
@@ -48,7 +49,7 @@ func canonicalValue(key, value string) (string, error) {
 	case api.RoleAnnotation:
 		role, err := identity.ReadRole(value)
 		return role.String(), err
-	case api.RoleARNAnnotation: // ours, and compared to the letter
+	case api.RoleARNAnnotation: // written by the controller and compared literally
 		_, err := identity.ParseRole(value)
 		return value, err
 	case api.RegionAnnotation:
@@ -63,14 +64,14 @@ func canonicalValue(key, value string) (string, error) {
 	}
 }
 
-// parse reads an annotation, if it is there.
+// parseAnnotation parses an annotation and reports whether it is set.
 func parseAnnotation[T any](annotations map[string]string, key string, read func(string) (T, error)) (v T, has bool, err error) {
 	value, has := annotations[key]
 	if !has {
 		return v, false, nil
 	}
-	if says, bad := annotations[errorKeyPrefix+key]; bad {
-		return v, true, fmt.Errorf("%s: %s", key, says)
+	if problem, malformed := annotations[errorKeyPrefix+key]; malformed {
+		return v, true, fmt.Errorf("%s: %s", key, problem)
 	}
 	if v, err = read(value); err != nil {
 		err = fmt.Errorf("%s: %w", key, err)

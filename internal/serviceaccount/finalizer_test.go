@@ -48,7 +48,7 @@ func TestAHoldThatIsRefusedIsAnError(t *testing.T) {
 		return true, nil, apierrors.NewServiceUnavailable("away")
 	})
 	err := s.Hold(t.Context(), identity.Desired{Key: key, UID: "u2"}) // the cache knows another
-	require.ErrorContains(t, err, "put the api.Finalizer on ServiceAccount ns/app")
+	require.ErrorContains(t, err, "add the finalizer to ServiceAccount ns/app")
 }
 
 func TestTheFinalizerIsTakenOff(t *testing.T) {

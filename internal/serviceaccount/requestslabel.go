@@ -13,12 +13,14 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
+// skippedByAdmission reports that the admission policy skips a ServiceAccount, by
+// the value of its requests label, although it requests an identity.
 func skippedByAdmission(meta *metav1.PartialObjectMetadata) bool {
 	return meta.Labels[api.RequestsLabel] == api.RequestsNone && requestsIdentity(meta.Annotations)
 }
 
-// Hidden says, from the cache, whether the admission policy passes over the pods
-// of a ServiceAccount that asks for something, and returns the UID of that.
+// Hidden reports, from the cache, whether the admission policy skips the pods of a
+// ServiceAccount that requests an identity, and returns its UID.
 func (s *Source) Hidden(key identity.Key) (uid string, is bool) {
 	a := s.cached(key)
 	if a == nil || !a.skipped || a.deleting {
@@ -27,8 +29,8 @@ func (s *Source) Hidden(key identity.Key) (uid string, is bool) {
 	return a.uid, true
 }
 
-// Show takes off the label by which the very ServiceAccount that uid names is
-// hidden. Where the annotation was taken off meanwhile, the policy puts it back.
+// Show removes the requests label from the ServiceAccount with the given UID. If
+// the annotations were removed in the meantime, the policy adds the label again.
 func (s *Source) Show(ctx context.Context, key identity.Key, uid string) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid":    uid,
@@ -38,7 +40,7 @@ func (s *Source) Show(ctx context.Context, key identity.Key, uid string) error {
 		return fmt.Errorf("render label: %w", err)
 	}
 	_, err = s.client.Resource(Resource).Namespace(key.Namespace).Patch(ctx, key.Name, types.MergePatchType, patch,
-		metav1.PatchOptions{FieldManager: fieldManager})
+		metav1.PatchOptions{FieldManager: api.ControllerName})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("take the label %s off ServiceAccount %s/%s: %w", api.RequestsLabel, key.Namespace, key.Name, err)
 	}

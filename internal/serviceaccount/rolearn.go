@@ -13,8 +13,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Report writes the ARN of the role that credentials were issued for back to
-// the ServiceAccount, if it is not there yet.
+// Report annotates the ServiceAccount with the ARN of the role for which
+// credentials were issued, unless the cache shows it already.
 func (s *Source) Report(ctx context.Context, want identity.Desired, status identity.Status) error {
 	a := s.cached(want.Key)
 	if a == nil || a.uid != want.UID || status.RoleARN == "" || a.annotationMap()[api.RoleARNAnnotation] == status.RoleARN {
@@ -23,8 +23,8 @@ func (s *Source) Report(ctx context.Context, want identity.Desired, status ident
 	return s.setRoleARN(ctx, want.Key, want.UID, &status.RoleARN)
 }
 
-// annotate sets the role's ARN on the very ServiceAccount that uid names, or
-// takes it off where arn is nil.
+// setRoleARN sets the annotation on the ServiceAccount with the given UID, or
+// removes it if arn is nil.
 func (s *Source) setRoleARN(ctx context.Context, key identity.Key, uid string, arn *string) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid":         uid,
@@ -34,16 +34,16 @@ func (s *Source) setRoleARN(ctx context.Context, key identity.Key, uid string, a
 		return fmt.Errorf("render annotation: %w", err)
 	}
 	_, err = s.client.Resource(Resource).Namespace(key.Namespace).Patch(ctx, key.Name, types.MergePatchType, patch,
-		metav1.PatchOptions{FieldManager: fieldManager})
+		metav1.PatchOptions{FieldManager: api.ControllerName})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("annotate ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
 	}
 	return nil
 }
 
-// Release says whether the API server itself knows of no such ServiceAccount,
-// or of one that asks for nothing, so that its Secret may go. What was written
-// to the ServiceAccount is taken back.
+// Release reports whether, according to the API server, the ServiceAccount does not
+// exist or requests nothing, so that its Secret may be deleted. The role-arn
+// annotation of a ServiceAccount that requests nothing is removed.
 func (s *Source) Release(ctx context.Context, key identity.Key) (bool, error) {
 	meta, err := s.client.Resource(Resource).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	switch {

@@ -1,5 +1,5 @@
-// Package serviceaccount serves ServiceAccounts: what their annotations ask
-// for, and the annotation that tells what became of it.
+// Package serviceaccount is the source of identities requested by annotations of
+// ServiceAccounts: it parses the annotations and writes back the ARN of the role.
 package serviceaccount
 
 import (
@@ -13,39 +13,38 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Resource is what the API server serves ServiceAccounts as.
+// Resource is the API resource of ServiceAccounts.
 var Resource = corev1.SchemeGroupVersion.WithResource("serviceaccounts")
 
-// Config says what a Source needs to know beside the objects.
+// Config configures a Source.
 type Config struct {
-	// ExternalID returns what is presented to STS on behalf of a namespace.
+	// ExternalID returns the external ID for a namespace.
 	ExternalID func(namespace string) string
 	// SecretName returns the name of a ServiceAccount's Secret.
 	SecretName func(name string) string
-	// MaxName is the longest name of a ServiceAccount that leaves room for
-	// its Secret's name.
+	// MaxName is the maximum length of a ServiceAccount's name, in bytes, so that
+	// the name of its Secret is valid.
 	MaxName int
-	// IRSAServed says that something else in the cluster reads the annotation
+	// IRSAServed reports that another webhook in the cluster reads the annotation
 	// eks.amazonaws.com/role-arn.
 	IRSAServed bool
-	// Lookup reads a ServiceAccount while a pod waits to be admitted. It is
-	// a client of its own, so that no burst of writes delays pods. LookupStrange
-	// does so for whoever may not be the API server.
+	// Lookup reads ServiceAccounts while pods wait for admission. It is a client
+	// with a rate limit of its own, so that bursts of writes do not delay pods.
+	// LookupUntrusted is the same for callers that are not known to be the API
+	// server.
 	Lookup, LookupUntrusted metadata.Interface
 }
 
-// A Source reads what ServiceAccounts ask for and writes back which role they
-// have.
+// A Source parses what ServiceAccounts request and reports their roles on them.
 type Source struct {
 	client   metadata.Interface
 	informer cache.SharedIndexInformer
 	config   Config
-	// lookups are for the API server, strange for whoever may not be it.
+	// lookups serves the API server, untrusted all other callers.
 	lookups, untrusted *lookups
 }
 
-// NewSource returns a Source. The informer is one of metadata, made with
-// Transform.
+// NewSource returns a Source. The informer is a metadata informer with Transform.
 func NewSource(client metadata.Interface, informer cache.SharedIndexInformer, config Config) *Source {
 	return &Source{
 		client: client, informer: informer, config: config,
@@ -54,8 +53,8 @@ func NewSource(client metadata.Interface, informer cache.SharedIndexInformer, co
 	}
 }
 
-// Desired returns what a ServiceAccount asks for, nil if nothing. Beside an
-// *identity.InvalidError it returns as much as can be read.
+// Desired returns what a ServiceAccount requests, nil if nothing. Together with an
+// *identity.InvalidError it returns as much as could be parsed.
 func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 	a := s.cached(key)
 	if a == nil || !a.requestsIdentity() {

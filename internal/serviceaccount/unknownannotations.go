@@ -8,44 +8,48 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// irsaAnnotation is read by the webhook of EKS.
-const irsaAnnotation = "eks.amazonaws.com/role-arn"
-
-// maxUnknown is how many keys that are not known the cache keeps of one
-// ServiceAccount. The API server bounds how long each is.
+// maxUnknown limits how many unknown keys of one ServiceAccount are cached. The API
+// server limits the length of each.
 const maxUnknown = 3
 
-// elsewhere says where keys with our prefix belong that are not read on
-// ServiceAccounts.
-var misplacedNames = map[string]string{
-	"allowed-roles":   "it belongs on the Namespace",
-	"permitted":       "it belongs on the Namespace",
-	"skip-containers": "it belongs on the Pod",
-	"inject":          "it belongs on the Pod, as a label",
-	"refused":         "admission writes it on Pods, remove it here",
-	"requests":        "admission writes it, as a label, remove it here",
+// misplaced are keys with our prefix that are not read on ServiceAccounts, and what
+// to do about each.
+var misplaced = map[string]string{
+	api.AllowedRolesAnnotation:   "it belongs on the Namespace",
+	api.PermittedAnnotation:      "it belongs on the Namespace",
+	api.SkipContainersAnnotation: "it belongs on the Pod",
+	api.InjectLabel:              "it belongs on the Pod, as a label",
+	api.RefusedAnnotation:        "admission writes it on Pods, remove it here",
+	api.RequestsLabel:            "admission writes it, as a label, remove it here",
 
-	"source":             "the controller writes it on Secrets, remove it here",
-	"expiration":         "the controller writes it on Secrets, remove it here",
-	"external-id":        "the external ID follows from the namespace and the name of the cluster, remove it here",
-	"external-id-proven": "the controller writes it on Secrets, remove it here",
-	"spec-hash":          "the controller writes it on Secrets, remove it here",
-	"role-id":            "the controller writes it on Secrets, remove it here",
+	api.SourceLabel:                "the controller writes it on Secrets, remove it here",
+	api.ExpirationAnnotation:       "the controller writes it on Secrets, remove it here",
+	api.ExternalIDAnnotation:       "the external ID follows from the namespace and the name of the cluster, remove it here",
+	api.ExternalIDProvenAnnotation: "the controller writes it on Secrets, remove it here",
+	api.SpecHashAnnotation:         "the controller writes it on Secrets, remove it here",
+	api.RoleIDAnnotation:           "the controller writes it on Secrets, remove it here",
 }
 
-// deletion is the name of the annotation that is the least forgiving.
-const deletionPolicyName = "deletion-policy"
+// deletionPolicyName is deletion-policy. A typing error in it can cost a role.
+var deletionPolicyName = strings.TrimPrefix(api.DeletionPolicyAnnotation, api.Prefix)
 
-// asking and describing are the names, behind our prefix, of the annotations that
-// ask for something, and of those that say how.
+// requestNames and optionNames are the names, without our prefix, of the annotations
+// that request an identity and of those that configure it.
 var (
-	requestNames = []string{"role", "role-policy", "managed-policies"}
-	optionNames  = []string{"session-duration", "region", "delivery", deletionPolicyName}
+	requestNames = names(api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation)
+	optionNames  = names(api.SessionDurationAnnotation, api.RegionAnnotation, api.DeliveryAnnotation, api.DeletionPolicyAnnotation)
 	readNames    = slices.Concat(requestNames, optionNames)
 )
 
-// unknownKeys returns keys that look as if they were ours and are not read, the
-// ones that matter most first. Those of other tools are none of our business.
+func names(keys ...string) []string {
+	for i, key := range keys {
+		keys[i] = strings.TrimPrefix(key, api.Prefix)
+	}
+	return keys
+}
+
+// unknownKeys returns keys that look like ours but are not read, those resembling
+// deletion-policy first. Keys of other tools are ignored.
 func unknownKeys(annotations map[string]string) []string {
 	var first, others []string
 	for key := range annotations {
@@ -57,8 +61,8 @@ func unknownKeys(annotations map[string]string) []string {
 			others = append(others, key)
 		}
 	}
-	if _, has := annotations[irsaAnnotation]; has && !requestsIdentity(annotations) {
-		others = append(others, irsaAnnotation)
+	if _, has := annotations[api.IRSAAnnotation]; has && !requestsIdentity(annotations) {
+		others = append(others, api.IRSAAnnotation)
 	}
 	slices.Sort(first)
 	slices.Sort(others)
@@ -71,8 +75,9 @@ func unknownKeys(annotations map[string]string) []string {
 	return keys
 }
 
-// looksLikeDeletionPolicy says whether somebody may have meant a key to say what
-// becomes of a role. It is generous: a role that is deleted by mistake is gone.
+// looksLikeDeletionPolicy reports whether a key may have been meant to be
+// deletion-policy. It errs on the side of yes, because a role deleted by mistake is
+// lost.
 func looksLikeDeletionPolicy(key string) bool {
 	name := strings.ToLower(strings.TrimPrefix(key, api.Prefix))
 	for _, part := range []string{"delet", "retain", "reclaim"} {
@@ -80,15 +85,14 @@ func looksLikeDeletionPolicy(key string) bool {
 			return true
 		}
 	}
-	// There may be thousands of keys, so those that are not like it at first
-	// sight are not looked at twice.
-	const least, most = len(deletionPolicyName) - 4, 2 * len(deletionPolicyName)
+	// There may be thousands of keys, so the length excludes most of them cheaply.
+	least, most := len(deletionPolicyName)-4, 2*len(deletionPolicyName)
 	return len(name) >= least && len(name) <= most &&
 		identity.Nearest(name, []string{deletionPolicyName}) == deletionPolicyName && identity.Nearest(name, readNames) == deletionPolicyName
 }
 
-// misspeltDeletionPolicy returns the key that may be meant to be deletion-policy,
-// "" if there is none.
+// misspelledDeletionPolicy returns the key that may have been meant to be
+// deletion-policy, "" for none. unknownKeys sorts such keys first.
 func (a *account) misspelledDeletionPolicy() string {
 	if len(a.unknown) > 0 && looksLikeDeletionPolicy(a.unknown[0]) {
 		return a.unknown[0]
@@ -96,8 +100,8 @@ func (a *account) misspelledDeletionPolicy() string {
 	return ""
 }
 
-// checkDeletionPolicy refuses to make or change a role of which it is not certain
-// what is to become of it.
+// checkDeletionPolicy rejects a request for a managed role while it is uncertain
+// what is to happen to the role when it is no longer requested.
 func (a *account) checkDeletionPolicy(want *identity.Desired) error {
 	key := a.misspelledDeletionPolicy()
 	if key == "" || want.Managed == nil {
@@ -110,8 +114,8 @@ func (a *account) checkDeletionPolicy(want *identity.Desired) error {
 	}
 }
 
-// Warning returns what the author of a ServiceAccount should know beside what
-// Desired returns: annotations that look as if they did something, and do not.
+// Warning returns problems that do not prevent the identity from being served:
+// annotations that look effective and are not.
 func (s *Source) Warning(key identity.Key) identity.Warning {
 	a := s.cached(key)
 	if a == nil || a.deleting {
@@ -121,10 +125,10 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 	warning := identity.Warning{UID: a.uid, Reason: api.UnknownAnnotation, Asks: requestsIdentity(asked)}
 	var all []string
 	for _, unknown := range a.unknown {
-		if unknown == irsaAnnotation && s.config.IRSAServed {
+		if unknown == api.IRSAAnnotation && s.config.IRSAServed {
 			continue
 		}
-		if !requestsManagedRole(asked) || !looksLikeDeletionPolicy(unknown) { // of which checkDeletionPolicy speaks
+		if !requestsManagedRole(asked) || !looksLikeDeletionPolicy(unknown) { // otherwise checkDeletionPolicy reports it
 			all = append(all, describeUnknown(unknown))
 		}
 	}
@@ -135,14 +139,14 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 	return warning
 }
 
-// describe says what is wrong with a key that is not known.
+// describeUnknown returns what is wrong with an unknown key, and the remedy.
 func describeUnknown(key string) string {
 	name, ours := strings.CutPrefix(key, api.Prefix)
 	if !ours {
 		return "the annotation " + key + " is not read by this controller: to get credentials, give the role in " + api.RoleAnnotation
 	}
-	if where, is := misplacedNames[name]; is {
-		return "the annotation " + key + " has no effect on a ServiceAccount: " + where
+	if remedy, is := misplaced[key]; is {
+		return "the annotation " + key + " has no effect on a ServiceAccount: " + remedy
 	}
 	nearest := identity.Nearest(name, readNames)
 	if looksLikeDeletionPolicy(key) {
@@ -155,8 +159,9 @@ func describeUnknown(key string) string {
 	return "the annotation " + identity.Cut(key) + " is not known and has no effect: " + remedy
 }
 
-// alone says what is missing where nothing is asked for. A deletion policy may
-// well outlive what it was for.
+// describeIneffective returns what is wrong with annotations that have no effect
+// because nothing requests an identity. A lone deletion-policy is accepted: it may
+// well outlive the request that it was written for.
 func describeIneffective(annotations map[string]string) []string {
 	var all, keys []string
 	for _, name := range optionNames {

@@ -33,8 +33,8 @@ func TestWhatIsMisspeltIsSaid(t *testing.T) {
 		"a namespace's":           {role, map[string]string{our + "allowed-roles": "[]"}, []string{our + "allowed-roles has no effect on a ServiceAccount: it belongs on the Namespace"}},
 		"a pod's":                 {role, map[string]string{our + "skip-containers": "a"}, []string{"it belongs on the Pod"}},
 		"a Secret's":              {role, map[string]string{our + "spec-hash": "a"}, []string{"the controller writes it on Secrets, remove it here"}},
-		"EKS's":                   {nil, map[string]string{irsaAnnotation: "arn:aws:iam::123456789012:role/app"}, []string{irsaAnnotation + " is not read by this controller", "give the role in " + api.RoleAnnotation}},
-		"EKS's beside ours":       {role, map[string]string{irsaAnnotation: "arn:aws:iam::123456789012:role/app"}, nil},
+		"EKS's":                   {nil, map[string]string{api.IRSAAnnotation: "arn:aws:iam::123456789012:role/app"}, []string{api.IRSAAnnotation + " is not read by this controller", "give the role in " + api.RoleAnnotation}},
+		"EKS's beside ours":       {role, map[string]string{api.IRSAAnnotation: "arn:aws:iam::123456789012:role/app"}, nil},
 		"a duration alone":        {nil, map[string]string{api.SessionDurationAnnotation: "1h"}, []string{"nothing asks for a role, so " + api.SessionDurationAnnotation + " has no effect: add " + api.RoleAnnotation + ", " + api.RolePolicyAnnotation}},
 		"two alone":               {nil, map[string]string{api.DeliveryAnnotation: "file", api.RegionAnnotation: "eu-central-1"}, []string{api.RegionAnnotation + ", " + api.DeliveryAnnotation + " has no effect"}},
 		"a deletion policy alone": {nil, map[string]string{api.DeletionPolicyAnnotation: "Retain"}, nil},
@@ -154,6 +154,6 @@ func TestATypingErrorThatComesOrGoesIsNoticed(t *testing.T) {
 func TestNothingIsSaidOfEKSsAnnotationWhereItIsRead(t *testing.T) {
 	s, i, _ := newSource()
 	s.config.IRSAServed = true
-	i.add(t, object(map[string]string{irsaAnnotation: "arn:aws:iam::123456789012:role/app"}))
+	i.add(t, object(map[string]string{api.IRSAAnnotation: "arn:aws:iam::123456789012:role/app"}))
 	assert.Empty(t, s.Warning(key).Message)
 }

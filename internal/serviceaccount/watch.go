@@ -9,8 +9,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Watch calls changed for every ServiceAccount that asks for something, and
-// again whenever one changes or goes away.
+// Watch calls changed for every ServiceAccount that requests an identity, and again
+// whenever one changes or is deleted.
 func (s *Source) Watch(changed func(identity.Key)) error {
 	handle := func(obj any) {
 		if !isRelevant(obj) {
@@ -29,7 +29,7 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 			if isRelevant(cur) {
 				handle(cur)
 			} else {
-				handle(old) // it may have asked for something before
+				handle(old) // its request was removed
 			}
 		},
 		DeleteFunc: handle,
@@ -40,8 +40,8 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 	return nil
 }
 
-// unchanged says whether nothing that is read differs. What else somebody writes
-// to a ServiceAccount costs nothing.
+// unchanged reports whether everything that is read is the same, so that unrelated
+// writes to a ServiceAccount cause no work.
 func unchanged(old, cur any) bool {
 	a, ok1 := old.(*account)
 	b, ok2 := cur.(*account)
@@ -49,8 +49,8 @@ func unchanged(old, cur any) bool {
 		slices.Equal(a.annotations, b.annotations) && slices.Equal(a.unknown, b.unknown)
 }
 
-// relevant says whether a cached object asks for something, or may have before
-// it went away unseen.
+// isRelevant reports whether a cached object requests something, or may have done
+// so before its deletion was missed.
 func isRelevant(obj any) bool {
 	switch o := obj.(type) {
 	case *account:

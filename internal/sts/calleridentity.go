@@ -179,7 +179,7 @@ func (o *callerIdentity) withAssumedRole(cfg aws.Config) aws.Config {
 			return aws.Credentials{}, err
 		}
 		return stscreds.NewAssumeRoleProvider(o.sts, role.String(), func(opts *stscreds.AssumeRoleOptions) {
-			opts.RoleSessionName = "kube-aws-iam-controller"
+			opts.RoleSessionName = api.ControllerName
 		}).Retrieve(ctx)
 	}))}
 	return cfg

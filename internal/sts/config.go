@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"kube-aws-iam-controller/internal/api"
 	"net/http"
 	"os"
 	"time"
@@ -41,7 +42,7 @@ func LoadConfig(ctx context.Context, options ConfigOptions) (aws.Config, error) 
 	})
 	load := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithHTTPClient(client),
-		awsconfig.WithAppID("kube-aws-iam-controller"),
+		awsconfig.WithAppID(api.ControllerName),
 	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, load...)
 	if err != nil {
