@@ -6,36 +6,35 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
-
-	"kube-aws-iam-controller/internal/api"
 )
 
-// ruled is what the cache keeps of a namespace that has rules.
+// namespaceRules is what the cache keeps of a namespace with rules.
 type namespaceRules struct {
 	name, uid, resourceVersion string
-	// rules and what is malformed about them. written is what they were read
-	// from, as pairs.
-	rules       Rules
-	managed     managedPermission
-	malformed   string
+
+	rules   Rules
+	managed managedPermission
+	// malformed is what is wrong with the annotations, "" for nothing.
+	malformed string
+	// annotations are the pairs of key and value that were parsed.
 	annotations [][2]string
-	// unknown are keys that look as if they were rules, and are not.
+	// unknown are keys that look like rules but are not.
 	unknown []string
 }
 
-// says says whether anything is said of roles.
+// any reports whether the namespace has a rule of any kind.
 func (r *namespaceRules) any() bool { return r.hasRoleRules() || r != nil && r.managed != unspecified }
 
 func (r *namespaceRules) hasRoleRules() bool { return r != nil && len(r.rules) > 0 }
 
-// GetObjectMeta lets the informer's store find the key and resource version.
+// GetObjectMeta provides the key and the resource version to the informer's store.
 func (r *namespaceRules) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Name: r.name, UID: types.UID(r.uid), ResourceVersion: r.resourceVersion}
 }
 
-// Transform returns what the informer of Namespaces keeps of an object: of one
-// without rules only that it is there. It leaves alone what it made before, as
-// informers demand.
+// Transform reduces a Namespace to what the informer caches: its rules, or only its
+// key if it has none. Objects that it returned before are left unchanged, as
+// informers require.
 func Transform(obj any) (any, error) {
 	meta, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -47,10 +46,10 @@ func Transform(obj any) (any, error) {
 	return cache.ExplicitKey(meta.Name), nil
 }
 
-// read returns the rules of a namespace, nil if it has none.
+// parseNamespace returns the rules of a namespace, nil if it has none.
 func parseNamespace(meta *metav1.ObjectMeta) *namespaceRules {
 	r := &namespaceRules{name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion}
-	for _, key := range []string{api.AllowedRolesAnnotation, api.PermittedAnnotation, api.ManagedRolesAnnotation} {
+	for _, key := range readAnnotations {
 		if value, has := meta.Annotations[key]; has {
 			r.annotations = append(r.annotations, [2]string{key, value})
 		}

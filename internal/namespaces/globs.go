@@ -25,7 +25,7 @@ func parseGlobs(value string) (func(identity.RoleReference, identity.BaseRole) s
 	}
 	return func(role identity.RoleReference, base identity.BaseRole) string {
 		for _, glob := range globs {
-			pattern := strings.TrimSpace(*glob) // as people write roles, see identity.ReadRole
+			pattern := strings.TrimSpace(*glob) // lenient like identity.ReadRole
 			if !strings.HasPrefix(pattern, "arn:") {
 				pattern = base.String() + strings.TrimPrefix(pattern, "/")
 			}
@@ -37,8 +37,8 @@ func parseGlobs(value string) (func(identity.RoleReference, identity.BaseRole) s
 	}, nil
 }
 
-// matches says whether s is as a glob says, in which * stands for any
-// characters, none and slashes among them.
+// matchGlob reports whether s matches glob, in which * stands for any number of any
+// characters, slashes included.
 func matchGlob(glob, s string) bool {
 	parts := strings.Split(glob, "*")
 	last := len(parts) - 1
@@ -57,11 +57,11 @@ func matchGlob(glob, s string) bool {
 	return strings.HasSuffix(rest, parts[last])
 }
 
-// refuseByGlobs says why no glob of a list permits a role, and what to add.
+// globViolation returns why none of the globs permits a role, and what to add.
 func globViolation(value string, role identity.RoleReference, base identity.BaseRole) string {
-	name, below := strings.CutPrefix(role.String(), base.String())
+	name, relative := strings.CutPrefix(role.String(), base.String())
 	switch {
-	case below:
+	case relative:
 		return fmt.Sprintf("%s does not include it. %sadd %s", quoteRule(value), administrator, strconv.Quote(name))
 	case role.Account != base.Account || role.Partition != base.Partition:
 		return fmt.Sprintf("%s does not include it: entries that do not begin with arn: refer to roles below %s. %sadd %s",
@@ -71,11 +71,11 @@ func globViolation(value string, role identity.RoleReference, base identity.Base
 	}
 }
 
-// repairable are the characters of roles' names, paths and ARNs, and stars.
+// roleCharacters are those of role names, paths and ARNs, and the wildcard.
 var roleCharacters = regexp.MustCompile(`^[\w+=,.@/:*-]+$`)
 
-// notGlobs says what is wrong with a value that is no list of globs, and what was
-// probably meant.
+// malformedGlobs returns what is wrong with a value that is not a list of globs,
+// and what was probably meant.
 func malformedGlobs(value string) error {
 	cause := "is not JSON"
 	if json.Valid([]byte(value)) {
@@ -84,8 +84,8 @@ func malformedGlobs(value string) error {
 	return fmt.Errorf("%s %s, so it permits nothing: write %s", identity.Quote(value), cause, suggestGlobs(value))
 }
 
-// repaired returns the JSON array that a value was probably meant to be: someone
-// left out its quotes or brackets, or wrote YAML.
+// suggestGlobs returns the JSON array that a value was probably meant to be, for
+// example one written without quotes or brackets, or as YAML.
 func suggestGlobs(value string) string {
 	fields := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" \t\r\n,[]\"'`“”‘’", r) })
 	var names []string

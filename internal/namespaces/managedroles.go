@@ -8,19 +8,22 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// managed is what a namespace's annotation says of roles that the controller makes.
+// managedPermission is what a namespace's annotation managed-roles says about roles
+// that the controller creates.
 type managedPermission int
 
+// The possible permissions.
 const (
-	// unsaid leaves them to the other rules.
+	// unspecified leaves the decision to the other rules.
 	unspecified managedPermission = iota
-	// granted permits them, whatever the other rules say.
+	// allowed permits managed roles regardless of the other rules.
 	allowed
-	// denied refuses them.
+	// denied forbids managed roles regardless of the other rules.
 	denied
 )
 
-// parseManaged reads the annotation. Beside an error it returns denied.
+// parseManagedPermission parses the annotation. A malformed value is denied, with
+// an error.
 func parseManagedPermission(annotations map[string]string) (managedPermission, error) {
 	value, has := annotations[api.ManagedRolesAnnotation]
 	switch {
@@ -35,24 +38,24 @@ func parseManagedPermission(annotations map[string]string) (managedPermission, e
 	}
 }
 
-// permitManaged returns nil where the annotation permits a role that is made for an
-// object, and an *identity.InvalidError where it refuses it. said is false where the
-// other rules decide: the role is not one that is made for it, or nothing is said of
-// those.
-func (s *Source) permitManaged(ctx context.Context, key identity.Key, r *namespaceRules, asked identity.RoleReference) (said bool, err error) {
+// permitManaged decides by the annotation managed-roles whether an object may use
+// its managed role, and then returns nil or an *identity.InvalidError. decided is
+// false if the other rules apply: the namespace does not have the annotation, or
+// the role is not the object's managed role.
+func (s *Source) permitManaged(ctx context.Context, key identity.Key, r *namespaceRules, role identity.RoleReference) (decided bool, err error) {
 	if r == nil || r.managed == unspecified || s.Managed == nil || key.Source != identity.ServiceAccount {
 		return false, nil
 	}
-	made, err := s.Managed(ctx, key)
+	managed, err := s.Managed(ctx, key)
 	if err != nil {
 		return true, err
 	}
-	if asked.Partition != made.Partition || asked.Account != made.Account || asked.Name != made.Name { // the path may be one of before
+	if role.Partition != managed.Partition || role.Account != managed.Account || role.Name != managed.Name { // the path is not compared, because --role-path may have changed
 		return false, nil
 	}
 	if r.managed == allowed {
 		return true, nil
 	}
 	return true, notPermitted(key, fmt.Sprintf(`role '%s', nor any other that is made for its ServiceAccounts: its annotation %s does not permit them. `+
-		`Name an existing role in %srole, or have whoever administers the namespace set that to "true" or take it off`, asked, api.ManagedRolesAnnotation, api.Prefix))
+		`Name an existing role in %srole, or have whoever administers the namespace set that to "true" or take it off`, role, api.ManagedRolesAnnotation, api.Prefix))
 }

@@ -17,7 +17,7 @@ func parsePattern(value string) (func(identity.RoleReference, identity.BaseRole)
 	if len(value) > maxPattern {
 		return nil, tooLong(value, maxPattern)
 	}
-	value = strings.TrimSpace(value) // no role's ARN has any around it
+	value = strings.TrimSpace(value) // ARNs have no surrounding white space
 	whole, err := anchored(value)
 	if err != nil {
 		return nil, malformedPattern(value, err)
@@ -30,9 +30,10 @@ func parsePattern(value string) (func(identity.RoleReference, identity.BaseRole)
 	}, nil
 }
 
-// anchored returns an expression that matches what another matches as a whole.
+// anchored compiles an expression that matches only if value matches the whole
+// string.
 func anchored(value string) (*regexp.Regexp, error) {
-	// By itself first: a)|(?:b would close the group that anchors it.
+	// Without the group first: a)|(?:b is valid only within it, and not anchored.
 	if _, err := regexp.Compile(value); err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func anchored(value string) (*regexp.Regexp, error) {
 func malformedPattern(value string, err error) error {
 	why := err.Error()
 	if malformed, is := errors.AsType[*syntax.Error](err); is {
-		why = malformed.Code.String() // the rest repeats the value
+		why = malformed.Code.String() // the rest of the message repeats the value
 	}
 	remedy := "write one that matches whole role ARNs, such as .*/app, see https://github.com/google/re2/wiki/Syntax"
 	if strings.HasPrefix(value, "[") && strings.HasSuffix(value, "]") {
@@ -56,8 +57,9 @@ func malformedPattern(value string, err error) error {
 	return fmt.Errorf("%s is not a regular expression (%s), so it permits nothing: %s", identity.Quote(value), why, remedy)
 }
 
-// refuseByPattern says why an expression does not permit a role, and what to
-// write. One that matches a part of the ARN was meant to permit it.
+// patternViolation returns why an expression does not permit a role, and what to
+// write. An expression that matches part of the ARN was probably meant to permit
+// it.
 func patternViolation(value string, role identity.RoleReference) string {
 	arn := role.String()
 	var list []any
@@ -76,14 +78,15 @@ func patternViolation(value string, role identity.RoleReference) string {
 	return fmt.Sprintf("%s does not match the ARN. %smake it match, such as %s", quoteRule(value), administrator, wider)
 }
 
-// widened returns the part of an ARN that an expression matches, and the narrowest
-// expression made of it that matches the whole; "" if there is none.
+// widenPattern returns the part of an ARN that an expression matches, and the
+// narrowest expression derived from it that matches the whole ARN, "" if there is
+// none.
 func widenPattern(value, arn string) (part, wider string) {
-	loose, err := regexp.Compile(value)
+	unanchored, err := regexp.Compile(value)
 	if err != nil {
 		return "", ""
 	}
-	at := loose.FindStringIndex(arn)
+	at := unanchored.FindStringIndex(arn)
 	if at == nil || at[0] == at[1] {
 		return "", ""
 	}

@@ -11,40 +11,41 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Permit returns nil if an object may use a role, which is asked for, resolved,
-// only where there are rules; an *identity.InvalidError if it may not. Another
-// error says that this is not known.
+// Permit returns nil if an object may use a role, and an *identity.InvalidError if
+// it may not. Any other error means that this could not be determined. role returns
+// the resolved role; it is called only if the namespace has rules.
 func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context.Context) (identity.RoleReference, error)) error {
 	r, err := s.rulesFor(ctx, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case r.any():
-	case s.Restrict:
-		return noRules(key)
-	default:
-		return nil
+	}
+	if !r.any() {
+		return s.permitWithoutRules(key)
 	}
 	asked, err := role(ctx)
 	if err != nil {
 		return err
 	}
-	if said, refused := s.permitManaged(ctx, key, r, asked); said {
-		return refused
+	if decided, err := s.permitManaged(ctx, key, r, asked); decided {
+		return err
 	}
-	switch {
-	case r.hasRoleRules():
-	case s.Restrict:
-		return noRules(key)
-	default:
-		return nil
+	if !r.hasRoleRules() {
+		return s.permitWithoutRules(key)
 	}
 	base, err := s.Base(ctx)
 	if err != nil {
 		return err
 	}
-	if refusing := r.rules.Violation(asked, base); refusing != "" {
-		return notPermitted(key, fmt.Sprintf("role '%s': %s", asked, refusing))
+	if why := r.rules.Violation(asked, base); why != "" {
+		return notPermitted(key, fmt.Sprintf("role '%s': %s", asked, why))
+	}
+	return nil
+}
+
+// permitWithoutRules decides for a role to which no rule of the namespace applies.
+func (s *Source) permitWithoutRules(key identity.Key) error {
+	if s.Restrict {
+		return noRules(key)
 	}
 	return nil
 }
@@ -62,9 +63,9 @@ func notPermitted(key identity.Key, what string) error {
 	}
 }
 
-// rulesOf returns the rules of a namespace, nil if it has none. The API server
-// is asked about one that the cache does not know yet: its first objects may be
-// seen before it is.
+// rulesFor returns the rules of the namespace of key, nil if it has none. A
+// namespace missing from the cache is read from the API server, because its first
+// objects may be seen before it is.
 func (s *Source) rulesFor(ctx context.Context, key identity.Key) (*namespaceRules, error) {
 	obj, known, err := s.informer.GetStore().GetByKey(key.Namespace)
 	if err == nil && known {
@@ -74,7 +75,7 @@ func (s *Source) rulesFor(ctx context.Context, key identity.Key) (*namespaceRule
 	meta, err := s.client.Resource(Resource).Get(ctx, key.Namespace, metav1.GetOptions{})
 	switch {
 	case apierrors.IsForbidden(err) && key.Source == identity.AWSIAMRole && !s.Restrict:
-		// The predecessor's rights do not reach that far, and it knew no rules.
+		// The predecessor's RBAC rules do not include Namespaces, and it had no such restrictions.
 		return nil, nil //nolint:nilnil // none
 	case err != nil:
 		return nil, fmt.Errorf("read the rules of namespace %s: %w", key.Namespace, err)

@@ -8,24 +8,24 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Lengths of rules that are taken, in bytes. What is longer is refused rather
-// than searched with.
+// Limits of rules, in bytes. Longer ones are rejected to bound the cost of
+// matching.
 const (
 	maxGlobs   = 65_536
 	maxPattern = 4096
 )
 
-// Rules are those of one namespace. A role has to satisfy each.
+// Rules are those of one namespace. A role has to satisfy all of them.
 type Rules []rule
 
 type rule struct {
 	annotation string
-	// refuses returns why the rule does not permit a role, and the remedy, ""
+	// violation returns why the rule does not permit a role, and the remedy, or ""
 	// if it does.
 	violation func(role identity.RoleReference, base identity.BaseRole) string
 }
 
-// ParseRules reads the rules in a namespace's annotations. Beside an error,
+// ParseRules parses the rules in a namespace's annotations. Together with an error,
 // which names the value and the remedy, it returns rules that permit nothing.
 func ParseRules(annotations map[string]string) (Rules, error) {
 	var rules Rules
@@ -52,8 +52,8 @@ func ParseRules(annotations map[string]string) (Rules, error) {
 	return rules, errors.Join(problems...)
 }
 
-// Refusing returns which rule does not permit a role, why, and what to do about
-// it, "" if all permit it. Names in rules are looked up in base.
+// Violation returns which rule does not permit a role, why, and the remedy, or ""
+// if all rules permit it. Role names in rules are completed by base.
 func (r Rules) Violation(role identity.RoleReference, base identity.BaseRole) string {
 	for _, rule := range r {
 		if why := rule.violation(role, base); why != "" {

@@ -1,5 +1,5 @@
-// Package namespaces tells which roles a namespace may use, by the annotations
-// that whoever administers it put on it.
+// Package namespaces determines which roles the objects of a namespace may use,
+// from the annotations of the Namespace.
 package namespaces
 
 import (
@@ -12,29 +12,28 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Resource is what the API server serves Namespaces as.
+// Resource is the API resource of Namespaces.
 var Resource = corev1.SchemeGroupVersion.WithResource("namespaces")
 
-// Config says what a Source needs to know beside the namespaces.
+// Config configures a Source.
 type Config struct {
-	// Restrict lets a namespace without rules use no role.
+	// Restrict denies every role to namespaces without rules.
 	Restrict bool
-	// Managed returns the role that would be made for a ServiceAccount. nil is for
-	// none.
+	// Managed returns the managed role of a ServiceAccount, whether or not it
+	// exists; nil if managed roles are disabled.
 	Managed func(context.Context, identity.Key) (identity.RoleReference, error)
-	// Base returns where role names in rules are looked up.
+	// Base returns the base that completes role names in rules.
 	Base func(context.Context) (identity.BaseRole, error)
 }
 
-// A Source knows the rules of namespaces.
+// A Source evaluates the rules of namespaces.
 type Source struct {
 	Config
 	client   metadata.Interface
 	informer cache.SharedIndexInformer
 }
 
-// NewSource returns a Source. The informer is one of metadata, made with
-// Transform.
+// NewSource returns a Source. The informer is a metadata informer with Transform.
 func NewSource(client metadata.Interface, informer cache.SharedIndexInformer, config Config) *Source {
 	return &Source{Config: config, client: client, informer: informer}
 }

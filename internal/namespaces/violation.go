@@ -6,14 +6,14 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// administrator is who can change what a refusal names.
+// administrator introduces the remedy for those who can change the annotation.
 const administrator = "Use a role that is permitted, or have whoever administers the namespace "
 
-// longestShown is how much of a rule a message repeats.
+// maxShown limits how many bytes of a rule a message repeats.
 const maxShown = 100
 
-// shown returns a rule's value as it is, if that is short, printable and not
-// empty.
+// quoteRule returns the value of a rule unchanged if it is short, printable and not
+// empty, otherwise quoted.
 func quoteRule(value string) string {
 	if value != "" && len(value) <= maxShown && strconv.CanBackquote(value) {
 		return value

@@ -7,18 +7,18 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// A Namespace is one whose rules changed.
+// A Namespace is a namespace whose rules changed.
 type Namespace struct {
 	Name, UID string
-	// Malformed says what is wrong with them, "" for nothing.
+	// Malformed is what is wrong with its rules, "" for nothing.
 	Malformed string
-	// Unknown says which annotations look like rules and have no effect, "" for
-	// none.
+	// Unknown is a message about annotations that look like rules but have no
+	// effect, "" for none.
 	Unknown string
 }
 
-// Watch calls changed for every namespace that has rules, and again whenever
-// they change.
+// Watch calls changed for every namespace with rules, and again whenever they
+// change.
 func (s *Source) Watch(changed func(Namespace)) error {
 	_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) {
