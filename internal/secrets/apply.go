@@ -9,14 +9,15 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-// maxTries bounds how often one Apply starts over because somebody else wrote
-// at the same time. What is left after that is the back-off's.
+// maxAttempts limits how often one Apply starts over because another client wrote
+// at the same time. After that the caller's backoff applies.
 const maxAttempts = 4
 
-// Apply makes the Secret of want hold creds: one call for a Secret that is as
-// it was observed. A Secret that is not ours stays as it is and is reported as
-// an identity.StepError, as are all other failures. The new state is returned
-// as the API server answered it, and whether the Secret was created.
+// Apply writes creds to the Secret of want, with one call if the Secret is as it
+// was last observed. A Secret that does not belong to the controller is left
+// unchanged. Apply returns the new state as the API server returned it, and whether
+// the Secret was created. Its errors are *identity.StepError and contain no
+// credentials.
 func (s *Store) Apply(ctx context.Context, want identity.Desired, creds identity.Credentials) (refresh.State, bool, error) {
 	w, err := newWriter(s, want, creds)
 	if err != nil {

@@ -11,20 +11,20 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-// confirmation is how long an own write is believed without the informer
-// having shown it. It always shows it within moments, except for Secrets that
-// came and went while a watch was interrupted.
+// pendingTTL is how long a write of the controller is trusted before the informer
+// shows it. The informer shows it within moments, except for Secrets that were
+// created and deleted while a watch was interrupted.
 const pendingTTL = 30 * time.Second
 
-// ownWrite is a write of ours that the informer has not shown yet.
+// pendingWrite is a write of the controller that the informer has not shown yet.
 type pendingWrite struct {
 	*observation
 	at time.Time
 }
 
-// settle forgets an own write once the informer has shown it or what came
-// after it. A deletion that was missed shows the last state known, which may
-// be older than the write, but proves that the Secret is gone.
+// confirmWrite drops a pending write once the informer shows it or a later version.
+// After a missed deletion the informer shows the last known state, which may be
+// older than the write but proves that the Secret is gone.
 func (s *Store) confirmWrite(key identity.Key, obj any, gone bool) {
 	_, missed := obj.(cache.DeletedFinalStateUnknown)
 	o, _ := obj.(*observation)
@@ -38,14 +38,14 @@ func (s *Store) confirmWrite(key identity.Key, obj any, gone bool) {
 	}
 }
 
-// newer says whether a is a later version of an object than b.
+// newer reports whether a is a later version of an object than b.
 func newer(a, b *observation) bool {
 	order, err := resourceversion.CompareResourceVersion(a.ResourceVersion, b.ResourceVersion)
 	return err == nil && order > 0
 }
 
-// Observe returns what is known of the Secret of an identity, without a call.
-// The Store's own writes count before the informer shows them.
+// Observe returns the cached state of an identity's Secret, including writes of the
+// controller that the informer has not shown yet.
 func (s *Store) Observe(key identity.Key) refresh.State { return s.observe(key).State }
 
 func (s *Store) observe(key identity.Key) observation {
@@ -69,7 +69,7 @@ func (s *Store) observe(key identity.Key) observation {
 	return seen
 }
 
-// remember keeps an own write until the informer shows it.
+// recordWrite stores the result of a write until the informer shows it.
 func (s *Store) recordWrite(key identity.Key, meta *metav1.ObjectMeta) refresh.State {
 	o := observe(key.Source, meta)
 	s.mu.Lock()

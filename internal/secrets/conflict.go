@@ -13,9 +13,9 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Free returns an error if the name of want's Secret was found taken by
-// somebody else's and still is. It costs a call only in that case, and spares
-// asking STS for credentials that cannot be stored.
+// Free returns an error if the name of want's Secret was found to be taken by a
+// Secret of somebody else, and still is. It makes a call only in that case, and
+// avoids requesting credentials that cannot be stored.
 func (s *Store) Free(ctx context.Context, want identity.Desired) error {
 	s.mu.Lock()
 	_, taken := s.conflicts[want.Key]
@@ -31,7 +31,8 @@ func (s *Store) Free(ctx context.Context, want identity.Desired) error {
 	return err
 }
 
-// live reads the Secret from the API server; it is an error if it is not ours.
+// getOwned reads the Secret from the API server. It returns an error if the Secret
+// does not belong to the controller.
 func (s *Store) getOwned(ctx context.Context, want identity.Desired) (*corev1.Secret, error) {
 	secret, err := s.secrets.Secrets(want.Namespace).Get(ctx, want.SecretName, metav1.GetOptions{})
 	if err != nil {
@@ -44,8 +45,8 @@ func (s *Store) getOwned(ctx context.Context, want identity.Desired) (*corev1.Se
 	return secret, nil
 }
 
-// Forget drops what is remembered of the conflicts of an identity that nobody
-// asks for any more.
+// Forget drops what is remembered about conflicts of an identity that is no longer
+// requested.
 func (s *Store) Forget(key identity.Key) { s.setConflict(key, false) }
 
 func (s *Store) setConflict(key identity.Key, taken bool) {
@@ -58,7 +59,7 @@ func (s *Store) setConflict(key identity.Key, taken bool) {
 	}
 }
 
-// errNotOurs is what a StepError for a conflict wraps.
+// errNotOurs is the cause of the StepError for a conflict.
 var errNotOurs = errors.New("a Secret of this name exists that is not the controller's")
 
 func conflictError(want identity.Desired) error {

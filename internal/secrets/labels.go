@@ -10,22 +10,24 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Bounds of what the cache keeps of the labels of one Secret: more than an
-// AWSIAMRole is given, see the package awsiamrole, because others add theirs.
+// Limits of what the cache keeps of the labels of one Secret. They exceed those of
+// an AWSIAMRole, see the package awsiamrole, because other clients add labels.
 const (
 	maxLabels     = 128
 	maxLabelBytes = 16_384
 )
 
-// An observedLabel is one that a Secret has besides those that make it ours.
+// An observedLabel is a label of a Secret other than those that identify it as
+// ours.
 type observedLabel struct {
 	key, value string
-	// copied says that we wrote it, so that it goes with the resource's.
+	// copied reports that the controller wrote it, so that it is removed when the
+	// AWSIAMRole no longer has it.
 	copied bool
 }
 
-// observeLabels returns the labels that may have come from a resource, by key,
-// or says that they are more than the cache keeps.
+// observeLabels returns the labels that may have been copied from an AWSIAMRole,
+// sorted by key, or reports that they exceed the limits of the cache.
 func observeLabels(source identity.Source, meta *metav1.ObjectMeta) (labels []observedLabel, tooMany bool) {
 	if source != identity.AWSIAMRole {
 		return nil, false
@@ -53,7 +55,8 @@ func exceedsLabelLimits(labels map[string]string) bool {
 	return len(labels) > maxLabels || bytes > maxLabelBytes
 }
 
-// writtenLabels returns the labels that the API server's record says we wrote.
+// writtenLabels returns the field names of the labels that the controller wrote,
+// according to managedFields.
 func writtenLabels(entries []metav1.ManagedFieldsEntry) map[string]bool {
 	written := map[string]bool{}
 	for _, entry := range entries {
@@ -67,8 +70,8 @@ func writtenLabels(entries []metav1.ManagedFieldsEntry) map[string]bool {
 	return written
 }
 
-// staleLabels returns the keys of labels that were copied from the resource,
-// which has them no more.
+// staleLabels returns the keys of labels that were copied from an AWSIAMRole that
+// no longer has them.
 func (o *observation) staleLabels(want identity.Desired) []string {
 	if want.KeepLabels {
 		return nil
@@ -82,14 +85,14 @@ func (o *observation) staleLabels(want identity.Desired) []string {
 	return stale
 }
 
-// lacksLabels says whether the Secret lacks one of the resource's labels, or has
-// it with another value.
+// lacksLabels reports whether a label of the AWSIAMRole is missing on the Secret or
+// has another value.
 func (o *observation) lacksLabels(want identity.Desired) bool {
 	have := make(map[string]string, len(o.labels)+2)
 	for _, l := range o.labels {
 		have[l.key] = l.value
 	}
-	maps.Copy(have, identifyingLabels(want.Source)) // or it would not be observed
+	maps.Copy(have, identifyingLabels(want.Source)) // the informer selects by them
 	for key, value := range secretLabels(want) {
 		if got, has := have[key]; !has || got != value {
 			return true
@@ -98,8 +101,8 @@ func (o *observation) lacksLabels(want identity.Desired) bool {
 	return false
 }
 
-// labelOperations returns the steps that give a Secret the labels of want. Those
-// that others added stay.
+// labelOperations returns the patch that updates the labels of a Secret. Labels
+// added by other clients are kept.
 func labelOperations(want identity.Desired, have *observation) []operation {
 	ops := addAll(have.noLabels, secretLabels(want), "metadata", "labels")
 	for _, key := range have.staleLabels(want) {

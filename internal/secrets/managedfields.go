@@ -10,12 +10,13 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// The API server records who last wrote each field of an object:
+// The API server records in managedFields which manager last wrote each field:
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management.
-// That record tells, from metadata alone and across restarts, whether somebody
-// else wrote to the credentials.
+// From this, whether another client changed the credentials is known without
+// reading them, and across restarts.
 
-// fieldSet is the part of a managedFields entry that is about what we write.
+// fieldSet is the part of a managedFields entry that covers fields written by the
+// controller.
 type fieldSet struct {
 	Data      map[string]json.RawMessage `json:"f:data"`
 	Immutable json.RawMessage            `json:"f:immutable"`
@@ -29,26 +30,26 @@ type fieldSet struct {
 func parseFields(entry metav1.ManagedFieldsEntry) fieldSet {
 	var set fieldSet
 	if entry.FieldsV1 != nil {
-		// An entry that cannot be read owns nothing; if it is ours, the
-		// Secret counts as edited, which is the safe side.
+		// An entry that cannot be decoded owns nothing. If it is the
+		// controller's, the Secret counts as edited, which is safe.
 		_ = json.Unmarshal(entry.FieldsV1.GetRawBytes(), &set)
 	}
 	return set
 }
 
-// wroteData says whether we wrote any of the data.
+// wroteData reports whether the controller wrote any of the data.
 func wroteData(entries []metav1.ManagedFieldsEntry) bool {
 	return slices.ContainsFunc(entries, func(e metav1.ManagedFieldsEntry) bool {
 		return e.Manager == api.ControllerName && len(parseFields(e).Data) > 0
 	})
 }
 
-// ancient is the manager under which the API server keeps what it no longer
-// keeps one by one, when more than ten have written to an object: ours among
-// them.
+// ancientChanges is the manager under which the API server merges old entries when
+// more than ten managers have updated an object. It may include ours.
 const ancientChanges = "ancient-changes"
 
-// edited says whether somebody else wrote or took away what is ours.
+// edited reports whether another client wrote or removed fields that belong to the
+// controller.
 func edited(source identity.Source, entries []metav1.ManagedFieldsEntry) bool {
 	ours, owned := map[string]bool{}, false
 	for _, entry := range entries {
@@ -75,8 +76,8 @@ func edited(source identity.Source, entries []metav1.ManagedFieldsEntry) bool {
 	return !owned || slices.ContainsFunc(annotationKeys, func(key string) bool { return !ours["f:"+key] })
 }
 
-// foreign says whether a set that is not ours holds what we write. Other
-// labels and annotations are everybody's to add.
+// hasOurFields reports whether an entry of another manager includes fields that
+// belong to the controller. Other labels and annotations may be added by anybody.
 func (s fieldSet) hasOurFields(source identity.Source) bool {
 	if len(s.Data) > 0 || s.Immutable != nil || s.Metadata.Owners != nil {
 		return true

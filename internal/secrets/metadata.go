@@ -13,9 +13,9 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// LabelsDiffer says whether the labels of want's resource are others than those
-// of its Secret, without a call. It is false where a renewal is to write them:
-// for a Secret that is missing, or edited by somebody else.
+// LabelsDiffer reports, from the cache, whether the labels of an AWSIAMRole differ
+// from those of its Secret. It is false if the Secret is missing or was edited,
+// because the renewal will write the labels.
 func (s *Store) LabelsDiffer(want identity.Desired) bool {
 	have := s.observe(want.Key)
 	if want.Source != identity.AWSIAMRole || want.KeepLabels || !have.Exists || have.Edited || have.labelsOmitted {
@@ -24,10 +24,10 @@ func (s *Store) LabelsDiffer(want identity.Desired) bool {
 	return have.lacksLabels(want) || len(have.staleLabels(want)) > 0
 }
 
-// Relabel gives the Secret of want the labels of its resource, and takes off
-// those that came from there and are there no more. The credentials stay. A
-// Secret that somebody else wrote or deleted since it was observed is left to
-// the event which says so.
+// Relabel updates the labels that the Secret of want has from its AWSIAMRole, and
+// leaves the credentials unchanged. It does nothing if another client changed or
+// deleted the Secret in the meantime, because the watch event of that will lead to
+// another sync.
 func (s *Store) Relabel(ctx context.Context, want identity.Desired) error {
 	have := s.observe(want.Key)
 	err := s.patchMetadata(ctx, want.Key, &have, labelOperations(want, &have))
@@ -37,7 +37,8 @@ func (s *Store) Relabel(ctx context.Context, want identity.Desired) error {
 	return err
 }
 
-// patchMetadata changes the observed Secret, and no other, but not its data.
+// patchMetadata applies operations to the metadata of the observed version of a
+// Secret.
 func (s *Store) patchMetadata(ctx context.Context, key identity.Key, have *observation, change []operation) error {
 	body, err := json.Marshal(append([]operation{
 		add(have.ResourceVersion, "metadata", "resourceVersion"),
@@ -54,16 +55,16 @@ func (s *Store) patchMetadata(ctx context.Context, key identity.Key, have *obser
 			Err:     err,
 		}
 	}
-	if !have.Edited { // what somebody else wrote is still there to be noticed
+	if !have.Edited { // an edit by another client still has to be detected
 		s.recordWrite(key, &secret.ObjectMeta)
 	}
 	return nil
 }
 
-// ForgetRole takes the unique id of a role that is gone off the Secret of an
-// identity, so that the one made in its place is known by its tags alone until
-// the Secret names its id. It is a call only where there is an id to forget. The
-// credentials stay.
+// ForgetRole removes the unique ID of a deleted role from the Secret of an
+// identity, so that the role that replaces it is recognized by its tags alone until
+// the Secret has its ID. It makes a call only if the Secret has an ID. The
+// credentials are left unchanged.
 func (s *Store) ForgetRole(ctx context.Context, key identity.Key) error {
 	have := s.observe(key)
 	if !have.Exists || have.RoleID == "" {

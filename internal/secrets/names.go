@@ -1,5 +1,5 @@
-// Package secrets keeps credentials in Secrets: it renders them, writes them,
-// observes what became of them by metadata alone, and removes them.
+// Package secrets stores credentials in Secrets: it renders and writes them,
+// observes them through their metadata alone, and deletes them.
 package secrets
 
 import (
@@ -12,22 +12,23 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// optionalAnnotations are not on every Secret.
+// optionalAnnotations are only on some of the controller's Secrets.
 var optionalAnnotations = []string{api.RoleIDAnnotation, api.ExternalIDProvenAnnotation}
 
+// annotationKeys are on every Secret of the controller.
 var annotationKeys = []string{
 	api.RoleARNAnnotation, api.ExpirationAnnotation, api.ExternalIDAnnotation, api.SpecHashAnnotation, api.SessionDurationAnnotation,
 }
 
-// maxName is the longest name of an object,
+// maxName is the maximum length of an object's name,
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/.
 const maxName = 253
 
-// MaxServiceAccountName is the longest name of a ServiceAccount whose Secret
-// can still be named after it.
+// MaxServiceAccountName is the maximum length of a ServiceAccount's name, in bytes,
+// so that the name of its Secret is valid.
 const MaxServiceAccountName = maxName - len(api.SecretSuffix)
 
-// Name returns the name of the Secret that belongs to an object.
+// Name returns the name of the Secret for an object.
 func Name(source identity.Source, object string) string {
 	if source == identity.ServiceAccount {
 		return object + api.SecretSuffix
@@ -35,8 +36,8 @@ func Name(source identity.Source, object string) string {
 	return object
 }
 
-// objectName returns the name of the object that a Secret belongs to, "" if it
-// belongs to none.
+// objectName returns the name of the object to which a Secret belongs, "" if its
+// name is not one that Name returns.
 func objectName(source identity.Source, secret string) string {
 	if source == identity.ServiceAccount {
 		object, found := strings.CutSuffix(secret, api.SecretSuffix)
@@ -48,9 +49,9 @@ func objectName(source identity.Source, secret string) string {
 	return secret
 }
 
-// ownLabels returns the labels that make a Secret ours. The predecessor
-// deletes by the heritage label what it does not know, so ServiceAccounts'
-// Secrets never carry it.
+// identifyingLabels returns the labels that identify a Secret as the controller's.
+// Secrets of ServiceAccounts never have the heritage label, because the predecessor
+// deletes unknown Secrets that have it.
 func identifyingLabels(source identity.Source) map[string]string {
 	if source == identity.ServiceAccount {
 		return map[string]string{api.ManagedByLabel: api.ControllerName, api.SourceLabel: string(source)}
@@ -58,11 +59,11 @@ func identifyingLabels(source identity.Source) map[string]string {
 	return map[string]string{api.HeritageLabel: api.ControllerName, api.TypeLabel: string(source)}
 }
 
-// Selector selects the Secrets of a source.
+// Selector returns the label selector for the Secrets of a source.
 func Selector(source identity.Source) string { return labels.Set(identifyingLabels(source)).String() }
 
-// secretLabels returns all labels of want's Secret. Those copied from the
-// resource may not make the Secret look like one of the other source's.
+// secretLabels returns all labels of want's Secret. Labels copied from an
+// AWSIAMRole must not make its Secret look like one of a ServiceAccount.
 func secretLabels(want identity.Desired) map[string]string {
 	all := make(map[string]string, len(want.Labels)+2)
 	maps.Copy(all, want.Labels)

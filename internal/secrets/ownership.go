@@ -10,16 +10,16 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// ours says whether a Secret with our labels can be ours: neither we nor the
-// predecessor make one that has a controller.
+// hasNoController reports whether a Secret has no controller reference. Neither
+// this controller nor its predecessor sets one, so a Secret with one belongs to
+// something else regardless of its labels.
 func hasNoController(meta *metav1.ObjectMeta) bool { return metav1.GetControllerOfNoCopy(meta) == nil }
 
-// isOurs says whether a Secret that stands under our name may be written.
-// Labels decide; where somebody took those off, our own traces do: an owner
-// reference to the very object, on a Secret whose data we wrote. An API server
-// that was made to drop its record of who wrote what never begins another, so
-// there our annotations have to tell. The predecessor's oldest Secrets carry the
-// heritage label and nothing else.
+// isOurs reports whether the controller may write a Secret that has the name of
+// want's. The identifying labels decide. If somebody removed them, an owner
+// reference to the object together with data written by the controller does, or, on
+// an API server that keeps no managedFields, the controller's annotations. The
+// oldest Secrets of the predecessor have the heritage label and nothing else.
 func isOurs(want identity.Desired, meta *metav1.ObjectMeta) bool {
 	if !hasNoController(meta) {
 		return false
@@ -39,7 +39,8 @@ func isOurs(want identity.Desired, meta *metav1.ObjectMeta) bool {
 	return false
 }
 
-// annotated says whether a Secret has all the annotations that we write.
+// hasOurAnnotations reports whether a Secret has all annotations that the
+// controller writes.
 func hasOurAnnotations(meta *metav1.ObjectMeta) bool {
 	return !slices.ContainsFunc(annotationKeys, func(key string) bool { return meta.Annotations[key] == "" })
 }

@@ -10,11 +10,11 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// window is how many bytes of a secret in a row are too many.
+// minLeak is the number of consecutive bytes of a secret that must not appear.
 const minLeak = 8
 
-// redact replaces every part of text that is also part of a secret, whole or
-// cut: clients cut long answers of servers anywhere.
+// redact replaces every part of text that is also part of a secret. Parts count,
+// because clients truncate long responses anywhere.
 func redact(text string, secrets []string) string {
 	parts := map[string]bool{}
 	for _, secret := range secrets {
@@ -41,9 +41,9 @@ func redact(text string, secrets []string) string {
 	return b.String()
 }
 
-// explain says which step failed, in the predecessor's words, with nothing in
-// it that is secret: an API server, or a webhook it asks, may quote what it
-// was sent.
+// stepError returns err as an *identity.StepError in the words of the predecessor,
+// without credentials: the API server or an admission webhook may quote the request
+// in its error.
 func (w *writer) stepError(err error) error {
 	if _, ok := errors.AsType[*identity.StepError](err); ok {
 		return err
@@ -60,7 +60,7 @@ func (w *writer) stepError(err error) error {
 	}
 }
 
-// scrub takes out of a text whatever it quotes of the credentials.
+// redact removes from text what it quotes of the credentials.
 func (w *writer) redact(text string) string {
 	secret := []string{w.creds.AccessKeyID.Reveal(), w.creds.SecretAccessKey.Reveal(), w.creds.SessionToken.Reveal(), string(w.data[api.AuthorizationTokenKey])}
 	for _, key := range []string{api.CredentialsKey, api.CredentialsJSONKey, api.AuthorizationTokenKey} {

@@ -21,19 +21,21 @@ type Store struct {
 	secrets   corev1client.SecretsGetter
 	informers map[identity.Source]cache.SharedIndexInformer
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// pending are the writes that the informer has not shown yet.
 	pending map[identity.Key]pendingWrite
-	// trusted are the resource versions of own writes after which the API
-	// server's record still names somebody else, because what they wrote was
-	// what we would have written. Without this memory such a Secret would be
-	// restored again and again.
+	// trustedVersions are the resource versions written by the controller after
+	// which managedFields still names another manager, because that manager had
+	// written the same values. Without this record such a Secret would be restored
+	// over and over.
 	trustedVersions map[identity.Key]string
-	// conflicts are the keys whose Secret's name was found taken.
+	// conflicts are the identities whose Secret's name is taken by a Secret of
+	// somebody else.
 	conflicts map[identity.Key]struct{}
 }
 
-// NewStore returns a Store that writes through client and observes through an
-// informer for each source, made with Selector and Transform.
+// NewStore returns a Store that writes through client and reads from one informer
+// per source, created with Selector and Transform.
 func NewStore(client corev1client.SecretsGetter, informers map[identity.Source]cache.SharedIndexInformer) *Store {
 	return &Store{
 		secrets:         client,
@@ -44,13 +46,13 @@ func NewStore(client corev1client.SecretsGetter, informers map[identity.Source]c
 	}
 }
 
-// Watch calls changed for the identity of every Secret of source that is there,
-// and again whenever one changes or goes away.
+// Watch calls changed for the identity of every Secret of source, and again
+// whenever a Secret changes or is deleted.
 func (s *Store) Watch(source identity.Source, changed func(identity.Key)) error {
 	handle := func(obj any, gone bool) {
 		name, err := cache.DeletionHandlingObjectToName(obj)
 		if err != nil {
-			return // the store refuses such objects before handlers see them
+			return // the informer's store rejects such objects earlier
 		}
 		object := objectName(source, name.Name)
 		if object == "" {
@@ -71,7 +73,7 @@ func (s *Store) Watch(source identity.Source, changed func(identity.Key)) error 
 	return nil
 }
 
-// Each yields what is known of all Secrets of a source.
+// Each yields the cached states of all Secrets of a source.
 func (s *Store) Each(source identity.Source) iter.Seq2[identity.Key, refresh.State] {
 	return func(yield func(identity.Key, refresh.State) bool) {
 		for _, obj := range s.informers[source].GetStore().List() {
@@ -87,8 +89,8 @@ func (s *Store) Each(source identity.Source) iter.Seq2[identity.Key, refresh.Sta
 	}
 }
 
-// Remove deletes the Secret of an identity, if it is there and still the one
-// that was observed. A Secret that is not ours is never observed.
+// Remove deletes the Secret of an identity if it still is the version that was last
+// observed. Secrets that do not belong to the controller are never observed.
 func (s *Store) Remove(ctx context.Context, key identity.Key) error {
 	have := s.observe(key)
 	if !have.Exists {

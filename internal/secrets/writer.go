@@ -22,8 +22,9 @@ type writer struct {
 	creds       identity.Credentials
 	data        map[string][]byte
 	annotations map[string]string
-	// creating and created tell which way the Secret was written, and patched
-	// which version of it a patch was sent for.
+	// creating reports that the latest attempt was a create, created that one
+	// succeeded. patched is the resource version for which the latest patch was
+	// sent.
 	creating, created bool
 	patched           string
 }
@@ -33,7 +34,7 @@ func newWriter(s *Store, want identity.Desired, creds identity.Credentials) (*wr
 	return &writer{Store: s, want: want, creds: creds, data: data, annotations: annotations(want, creds)}, err
 }
 
-// create fails rather than write to a Secret that it did not make.
+// create fails if a Secret of the name exists.
 func (w *writer) create(ctx context.Context) (*corev1.Secret, error) {
 	w.creating = true
 	if w.want.Source == identity.ServiceAccount && w.data[api.AuthorizationTokenKey] == nil {
@@ -55,7 +56,7 @@ func (w *writer) create(ctx context.Context) (*corev1.Secret, error) {
 	return secret, err
 }
 
-// patch writes to the Secret that was observed, and to no other.
+// patch updates the observed version of the Secret.
 func (w *writer) patch(ctx context.Context, have *observation) (*corev1.Secret, error) {
 	w.creating = false
 	if have.Edited {
@@ -64,8 +65,8 @@ func (w *writer) patch(ctx context.Context, have *observation) (*corev1.Secret, 
 	return w.send(ctx, have, w.want.Source == identity.AWSIAMRole)
 }
 
-// adopt takes over a Secret that is ours but not as it was observed, or not as
-// we left it. It is replaced as a whole, so that nothing foreign stays.
+// adopt overwrites a Secret of ours that changed since it was observed or was
+// edited. All of its data is replaced, so that nothing foreign remains.
 func (w *writer) adopt(ctx context.Context) (*corev1.Secret, error) {
 	w.creating = false
 	secret, err := w.getOwned(ctx, w.want)
@@ -76,8 +77,8 @@ func (w *writer) adopt(ctx context.Context) (*corev1.Secret, error) {
 	return w.send(ctx, observe(w.want.Source, &secret.ObjectMeta), true)
 }
 
-// keepToken takes over the token of a Secret: pods hold it for as long as they
-// live.
+// keepToken reuses the authorization token of an existing Secret, because pods hold
+// it for their whole life.
 func (w *writer) keepToken(secret *corev1.Secret) {
 	if w.want.Source != identity.ServiceAccount {
 		return
@@ -98,9 +99,10 @@ func (w *writer) send(ctx context.Context, have *observation, whole bool) (*core
 		metav1.PatchOptions{FieldManager: api.ControllerName})
 }
 
-// replace deletes a Secret that somebody made immutable, which nothing else
-// can undo, and creates it anew. A patch may also have been invalid because it
-// was made for what is no longer so: that is the case for adopt.
+// replace deletes and recreates a Secret that somebody made immutable, which cannot
+// be undone in any other way. If the Secret changed since the patch was rendered,
+// the patch may have been invalid for that reason, and the Secret is adopted
+// instead.
 func (w *writer) replace(ctx context.Context, refused error) (*corev1.Secret, error) {
 	secret, err := w.getOwned(ctx, w.want)
 	if err != nil {
@@ -110,7 +112,7 @@ func (w *writer) replace(ctx context.Context, refused error) (*corev1.Secret, er
 		return w.adopt(ctx)
 	}
 	if secret.Immutable == nil || !*secret.Immutable {
-		return nil, w.stepError(refused) // trying again would change nothing
+		return nil, w.stepError(refused) // a retry would fail in the same way
 	}
 	w.keepToken(secret)
 	err = w.secrets.Secrets(w.want.Namespace).Delete(ctx, w.want.SecretName, metav1.DeleteOptions{
@@ -122,7 +124,8 @@ func (w *writer) replace(ctx context.Context, refused error) (*corev1.Secret, er
 	return w.create(ctx)
 }
 
-// afterwards returns what to do about an error, nil if nothing.
+// nextStep returns the step to take after err, nil if a retry within this Apply
+// cannot help.
 func (w *writer) nextStep(err error) func(context.Context) (*corev1.Secret, error) {
 	switch {
 	case apierrors.IsAlreadyExists(err), apierrors.IsConflict(err):
