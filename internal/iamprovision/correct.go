@@ -12,8 +12,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// What of a role can differ from what is asked for, as events and metrics name
-// it.
+// The parts of a role that can differ from its specification, as named by events
+// and metrics.
 const (
 	boundaryKind = "boundary"
 	trustKind    = "trust"
@@ -24,15 +24,16 @@ const (
 	inlineKind   = "inline-policy"
 )
 
-// correct makes each write that is needed to make a role match s, and none
-// other, and returns what differed. To look is to make none at all.
+// correct makes the writes needed for a role to match s, and returns what differed.
+// With s.dryRun it writes nothing.
 //
-// Any write can be refused, and what a tenant asks for is. So the boundary is
-// first: nothing is granted outside it. Then the trust: whoever somebody else let
-// in is out, whatever becomes of the rest. Then the tags, by which policies can
-// tell roles apart, and the policies, see correctPolicies. Sessions may be longer
-// before, and only be shorter after all that: until then those that are asked for
-// are as long as before.
+// Any write may be refused, in particular one for what a tenant requested, so the
+// order matters. The boundary comes first: nothing is granted outside of it. Then
+// the trust policy: principals added by others are removed even if later steps
+// fail. Then the tags, by which policies can distinguish roles, and the policies,
+// see correctPolicies. The maximum session duration is raised before and lowered
+// after that, because sessions have the old duration until all of the request has
+// been applied.
 func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]string, error) {
 	var changed []string
 	for _, part := range []struct {
@@ -83,8 +84,8 @@ func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.R
 	return true, err
 }
 
-// correctTrust also heals a policy whose principal was deleted and recreated:
-// IAM shows its unique id then, which differs from its ARN.
+// correctTrust also repairs a policy whose principal was deleted and recreated: IAM
+// then shows the unique ID of the deleted principal instead of its ARN.
 func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role) (bool, error) {
 	if differs := !samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), s.trust); !differs || s.dryRun {
 		return differs, nil
@@ -107,8 +108,8 @@ func (p *Provisioner) shortenSession(ctx context.Context, s spec, have *types.Ro
 	return true, p.setSession(ctx, s)
 }
 
-// setSession sends the description as well: what UpdateRole is not given may be set
-// back.
+// setSession sends the description as well, because UpdateRole may reset what is
+// omitted.
 func (p *Provisioner) setSession(ctx context.Context, s spec) error {
 	if s.dryRun {
 		return nil
@@ -117,8 +118,8 @@ func (p *Provisioner) setSession(ctx context.Context, s spec) error {
 	return err
 }
 
-// correctTags leaves alone tags that others put on the role, but takes off the
-// one that says that nobody asks for it.
+// correctTags sets missing tags, removes the retained tag, and leaves other tags
+// unchanged.
 func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role) (bool, error) {
 	current := toMap(have.Tags)
 	missing := map[string]string{}
@@ -143,8 +144,8 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 	return true, err
 }
 
-// markCluster gives a role that was made before, or that is adopted, the tag that
-// tells clusters of one name apart.
+// tagClusterUID adds the cluster's UID to a role that predates the tag or is
+// adopted.
 func (p *Provisioner) tagClusterUID(ctx context.Context, s spec, have *types.Role) (bool, error) {
 	if differs := s.clusterUID != "" && toMap(have.Tags)[api.ClusterUIDTag] != s.clusterUID; !differs || s.dryRun {
 		return differs, nil

@@ -10,21 +10,22 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// policyChanges are what the policies of a role lack and have too much.
+// policyChanges is the difference between the policies of a role and its
+// specification.
 type policyChanges struct {
 	attached       int
 	attach, detach []string // ARNs
-	foreign        []string // names of inline policies that are not ours
-	put, remove    bool     // ours
+	foreign        []string // names of inline policies other than policyName
+	put, remove    bool     // the inline policy policyName
 }
 
 // correctPolicies makes the policies of a role match s, and returns what differed;
-// beside an error, what no longer does.
+// together with an error, what was corrected nevertheless.
 //
-// Inline policies of others go first: nobody asked for them, ever. Then comes what
-// grants, and last what takes away. For what is attached, and is not asked for any
-// more, is nearly always what was asked for before: running pods use it. They have
-// no gap between the two, and keep it where IAM refuses the new.
+// Foreign inline policies are removed first, because nobody requested them at any
+// time. Then follow additions, and removals last: an attached policy that is no
+// longer requested nearly always was requested before, and running pods use it.
+// They have no gap between the two, and keep it if IAM refuses the addition.
 func (p *Provisioner) correctPolicies(ctx context.Context, s spec) ([]string, error) {
 	change, err := p.policyChanges(ctx, s)
 	if err != nil || s.dryRun {
@@ -55,8 +56,9 @@ func (p *Provisioner) removeForeignInline(ctx context.Context, s spec, change po
 	return nil
 }
 
-// attachMissing makes room where the role's quota leaves none, one at a time, if
-// that can be enough: a role that is full has as many as it may have.
+// attachMissing detaches unwanted policies one at a time if the role's quota is
+// reached, provided that this can be sufficient: a full role must not have fewer
+// policies than are requested.
 func (p *Provisioner) attachMissing(ctx context.Context, s spec, change, done *policyChanges) error {
 	for _, arn := range change.attach {
 		err := p.attach(ctx, s.name, arn)
@@ -109,7 +111,7 @@ func (p *Provisioner) removeInline(ctx context.Context, s spec, change policyCha
 	return nil
 }
 
-// policyChanges reads what the policies of a role are, and compares.
+// policyChanges reads the policies of a role and compares them with s.
 func (p *Provisioner) policyChanges(ctx context.Context, s spec) (c policyChanges, err error) {
 	attached, err := p.attached(ctx, s.name)
 	if err != nil {
@@ -135,7 +137,7 @@ func (p *Provisioner) policyChanges(ctx context.Context, s spec) (c policyChange
 	return c, nil
 }
 
-// kinds returns how events and metrics name the changes.
+// kinds returns the names of the changes for events and metrics.
 func (c policyChanges) kinds() (kinds []string) {
 	if len(c.detach)+len(c.attach) > 0 {
 		kinds = append(kinds, managedKind)
@@ -146,16 +148,16 @@ func (c policyChanges) kinds() (kinds []string) {
 	return kinds
 }
 
-// without returns what is in all and not in some.
+// difference returns the elements of all that are not in some.
 func difference(all, some []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(some, one) })
 }
 
-// hasPolicy says whether the inline policy means what it should.
+// hasPolicy reports whether the inline policy is equivalent to the specified one.
 func (p *Provisioner) hasPolicy(ctx context.Context, s spec) (bool, error) {
 	out, err := p.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &s.name, PolicyName: new(policyName)})
 	if isMissing(err) {
-		return false, nil // gone since it was listed
+		return false, nil // deleted since it was listed
 	}
 	if err != nil {
 		return false, err

@@ -13,13 +13,13 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Delete takes away an identity's own role, and says whether there was one. It
-// returns nil where there is none, and an *identity.StepError with the reason
-// RoleNotOwned for one that is somebody else's, which stays as it is.
+// Delete deletes the managed role of an identity, and reports whether it existed.
+// id is its unique ID, "" if unknown. A role that belongs to somebody else is left
+// unchanged, with an *identity.StepError of the reason RoleNotOwned.
 //
-// The order is the one that IAM demands:
+// The order of the steps is the one that IAM requires:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html.
-// What is found gone on the way is as good as deleted.
+// Whatever is found to be deleted already is skipped.
 func (p *Provisioner) Delete(ctx context.Context, key identity.Key, id string) (bool, error) {
 	name := roleName(p.ClusterName, key)
 	have, err := p.find(ctx, key, id)
@@ -34,8 +34,8 @@ func (p *Provisioner) Delete(ctx context.Context, key identity.Key, id string) (
 	return true, nil
 }
 
-// Retain marks an identity's own role as one to be kept although nobody asks
-// for it, and says whether there was one.
+// Retain tags the managed role of an identity as one to keep although nobody
+// requests it, and reports whether it existed.
 func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (bool, error) {
 	name := roleName(p.ClusterName, key)
 	have, err := p.find(ctx, key, id)
@@ -56,17 +56,17 @@ func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (
 	return true, nil
 }
 
-// find returns an identity's own role, nil if there is none. One that is not
-// ours is an error.
+// find returns the managed role of an identity, nil if it does not exist. A role
+// that belongs to somebody else is an error.
 func (p *Provisioner) find(ctx context.Context, key identity.Key, id string) (*types.Role, error) {
 	if p.ClusterName == "" {
-		return nil, nil //nolint:nilnil // no role can have been made under such a name
+		return nil, nil //nolint:nilnil // without a cluster name no role can have been created
 	}
 	name := roleName(p.ClusterName, key)
 	have, err := p.get(ctx, name)
 	switch {
 	case isMissing(err):
-		return nil, nil //nolint:nilnil // gone is an answer, not a failure
+		return nil, nil //nolint:nilnil // not found is a valid answer
 	case err != nil:
 		return nil, provisionError(name, err)
 	}
@@ -77,9 +77,9 @@ func (p *Provisioner) find(ctx context.Context, key identity.Key, id string) (*t
 	return have, p.checkOwned(key, have, id, uid)
 }
 
-// dismantle takes the policies first, so that a role which cannot be deleted can do
-// nothing more: to take it out of an instance profile needs a permission that a
-// controller may lack.
+// dismantle removes the policies first, so that a role that cannot be deleted has
+// no permissions left: removing it from an instance profile takes a permission that
+// the controller may lack.
 func (p *Provisioner) dismantle(ctx context.Context, role string) error {
 	attached, err := p.attached(ctx, role)
 	if err != nil {

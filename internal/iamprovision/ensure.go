@@ -14,16 +14,16 @@ import (
 // policyName is the name of the inline policy.
 const policyName = api.ControllerName
 
-// errNotVisible is for a role that IAM says is there and does not show: what is
-// written there is seen some seconds later.
+// errNotVisible is returned for a role that exists according to IAM but is not
+// shown yet.
 var errNotVisible = errors.New("the role exists, but cannot be seen yet; it is tried again")
 
-// Ensure makes the role that want asks for exist and be as it asks, and returns
-// it. id is the role's unique id if it is known, "" if not: then the role is
-// created, and only read if that finds it there. A role that is not this
-// identity's is never changed. One that was created is returned beside an error,
-// too, if it could not be filled. Errors are *identity.StepError or
-// *identity.InvalidError; identity.ErrRoleGone is among them for a known id.
+// Ensure makes the managed role that want requests exist and match the request, and
+// returns it. id is its unique ID, "" if unknown: then the role is created, and
+// read only if it exists. A role that belongs to somebody else is never changed. A
+// role that was created but could not be completed is returned together with the
+// error. Errors are *identity.StepError or *identity.InvalidError, and wrap
+// identity.ErrRoleGone if the role with a known id does not exist.
 func (p *Provisioner) Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
 	if err := p.Disabled(); err != nil {
 		return identity.Role{}, err
@@ -64,7 +64,7 @@ func (p *Provisioner) ensure(ctx context.Context, s spec, id string) (identity.R
 	return created, err
 }
 
-// create makes the role and fills it: two writes and no read for a role with
+// create creates the role and its policies: two writes and no read for a role with
 // an inline policy.
 func (p *Provisioner) create(ctx context.Context, s spec) (identity.Role, error) {
 	if err := p.reserve(ctx, s); err != nil {
@@ -76,7 +76,7 @@ func (p *Provisioner) create(ctx context.Context, s spec) (identity.Role, error)
 	})
 	if err != nil {
 		if _, _, answered := awserr.Answer(err); answered && !isAlreadyExists(err) {
-			p.inventory.remove(p.ClusterName, s.name) // it was counted for nothing
+			p.inventory.remove(p.ClusterName, s.name) // release the reservation
 		}
 		return identity.Role{}, err
 	}
@@ -90,7 +90,7 @@ func (p *Provisioner) create(ctx context.Context, s spec) (identity.Role, error)
 	return role, p.fill(ctx, s)
 }
 
-// fill grants a new role what it is to have.
+// fill adds the policies to a new role.
 func (p *Provisioner) fill(ctx context.Context, s spec) error {
 	if s.policy != "" {
 		if err := p.putPolicy(ctx, s); err != nil {

@@ -12,7 +12,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// failed says which step of provisioning failed.
+// provisionError returns err as an *identity.StepError that names the role.
 func provisionError(role string, err error) error {
 	if _, ok := errors.AsType[*identity.StepError](err); ok {
 		return err
@@ -48,7 +48,7 @@ func isAlreadyExists(err error) bool {
 	return errors.As(err, &taken)
 }
 
-// gone takes what is not there for what was taken away.
+// ignoreMissing returns nil if what was to be removed does not exist.
 func ignoreMissing(err error) error {
 	if isMissing(err) {
 		return nil
@@ -56,14 +56,15 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// soon says whether a failure is one that a role brings about by itself for some
-// seconds after it, or its principal, was made or changed, because IAM shows what
-// was written only after a while. Whatever else IAM refuses, somebody has to mend,
-// so it must not be waited for:
+// isTransient reports whether IAM refuses a request only because it is eventually
+// consistent: for some seconds after a role or its principal was created or
+// changed. All other refusals have to be corrected by somebody and are reported at
+// once:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency.
 //
-// The code alone does not tell: NoSuchEntity is also that of a managed policy or a
-// permissions boundary that does not exist, and IAM's message says which it is.
+// The error code is not sufficient: NoSuchEntity is also returned for a managed
+// policy or a permissions boundary that does not exist, which only the message
+// tells.
 func isTransient(role string, err error) bool {
 	if errors.Is(err, errNotVisible) {
 		return true
@@ -78,9 +79,9 @@ func isTransient(role string, err error) bool {
 	case "MalformedPolicyDocument":
 		return strings.HasPrefix(answer.ErrorMessage(), "Invalid principal in policy")
 	case "AccessDenied":
-		// The controller may change a role that carries its tags, and those are
-		// seen late. To create one it needs none, and instance profiles have
-		// others.
+		// The controller's permissions depend on the tags of the role, which may
+		// not be visible yet. Creating a role does not depend on them, and
+		// instance profiles have tags of their own.
 		return awserr.IsDenied(err) && operation != "CreateRole" && operation != "RemoveRoleFromInstanceProfile"
 	default:
 		return false

@@ -14,29 +14,32 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
+// Timing of the inventory.
 const (
-	// countAgain is how long a count that refuses roles is believed: somebody may
-	// have deleted some since.
+	// recountAfter is the age at which a list is repeated before it refuses roles,
+	// because some may have been deleted since.
 	recountAfter = 5 * time.Minute
-	// countLate is how long IAM's list may lack a role that was made.
+	// listLag is how long IAM's list may lack a role that was created.
 	listLag = time.Minute
 )
 
-// census is what is known of the roles under our path. It is filled by a list, once
-// in a process and with each sweep, and kept by what this process makes and deletes.
+// inventory is what is known about the roles under the path. It is filled from a
+// list, once per process and with each sweep, and updated by what this process
+// creates and deletes.
 type inventory struct {
-	// turn is held by who lists.
+	// listing is held while roles are listed.
 	listing chan struct{}
 
 	mu sync.Mutex
-	// counted is when the list was asked for, the zero Time for never.
+	// listedAt is when the latest list was requested, the zero Time for never.
 	listedAt time.Time
-	// names are those of the roles, with when this process made them, and scopes how
-	// many of them there are of each namespace.
+	// names are the roles with the time at which this process created them, counts
+	// the number of roles by scope.
 	names  map[string]time.Time
 	counts map[string]int
-	// settled says that it was found out whose the path is: ours, which needs no
-	// other look, or another cluster's, which foreign says.
+	// ownerKnown reports that it is known which cluster the path belongs to. If it
+	// is this one, owned is true and final; otherwise otherCluster describes the
+	// other one.
 	ownerKnown, owned bool
 	otherCluster      string
 }
@@ -45,13 +48,13 @@ func newInventory() *inventory {
 	return &inventory{listing: make(chan struct{}, 1), names: map[string]time.Time{}, counts: map[string]int{}}
 }
 
-// scopeOf returns what a namespace's roles are counted by: as much of its name as a
-// role's name always shows.
+// namespaceScope returns the scope by which the roles of a namespace are counted:
+// as much of its name as every role name shows.
 func namespaceScope(namespace string) string { return namespace[:min(len(namespace), maxReadable)] }
 
-// scope returns the scope of a role that was made for this cluster, by its name
-// alone. A name that may be cut tells less than its hash says, and is counted for
-// whichever namespace it begins with.
+// roleScope returns the scope of a role of this cluster, from its name alone. A
+// role whose name may be truncated is attributed to the namespace that its name
+// begins with, because its hash cannot be verified.
 func roleScope(cluster, role string) (string, bool) {
 	cut := len(role) - hashDigits - 1
 	if cut < 1 || role[cut] != '-' {
@@ -64,7 +67,7 @@ func roleScope(cluster, role string) (string, bool) {
 	return namespace, whole && roleName(cluster, identity.Key{Namespace: namespace, Name: account}) == role
 }
 
-// add counts a role, if it was made for this cluster and is not counted.
+// addLocked counts a role if it belongs to this cluster and is not counted yet.
 func (c *inventory) addLocked(cluster, role string, now time.Time) {
 	of, ours := roleScope(cluster, role)
 	if _, known := c.names[role]; known || !ours {
@@ -74,14 +77,14 @@ func (c *inventory) addLocked(cluster, role string, now time.Time) {
 	c.counts[of]++
 }
 
-// made counts a role that is there.
+// add counts a role that exists.
 func (c *inventory) add(cluster, role string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.addLocked(cluster, role, time.Now())
 }
 
-// gone counts a role no longer.
+// remove stops counting a role.
 func (c *inventory) remove(cluster, role string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +98,8 @@ func (c *inventory) remove(cluster, role string) {
 	}
 }
 
-// replace takes over a list, and keeps what was made too late to be on it.
+// replace adopts a list, and keeps roles that were created too recently to be on
+// it.
 func (c *inventory) replace(cluster string, roles []listedRole, asked time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,21 +115,21 @@ func (c *inventory) replace(cluster string, roles []listedRole, asked time.Time)
 	}
 }
 
-// unseen says that the roles that were there before cannot be known.
+// setUnlistable records that roles created before cannot be known.
 func (c *inventory) setUnlistable(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.listedAt, c.ownerKnown = now, true
 }
 
-// belongs takes down whose the path is, "" for ours.
+// setOwner records the other cluster that the path belongs to, "" for this one.
 func (c *inventory) setOwner(foreign string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ownerKnown, c.owned, c.otherCluster = true, foreign == "", foreign
 }
 
-// of returns the names of the roles that are counted for a namespace.
+// rolesOf returns the names of the roles that are counted for a namespace.
 func (c *inventory) rolesOf(cluster, namespace string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,13 +142,14 @@ func (c *inventory) rolesOf(cluster, namespace string) []string {
 	return names
 }
 
-// listed is what is kept of a role on a list.
+// listedRole is what is kept of a role on a list.
 type listedRole struct {
 	name, id string
 	created  time.Time
 }
 
-// list returns all roles under our path, the newest first, and counts them.
+// list returns all roles under the path, the newest first, and updates the
+// inventory.
 func (p *Provisioner) list(ctx context.Context) ([]listedRole, error) {
 	asked := time.Now()
 	roles, err := collect(ctx, iam.NewListRolesPaginator(p.iam, &iam.ListRolesInput{PathPrefix: &p.Path, MaxItems: new(int32(perPage))}),

@@ -11,8 +11,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// settle finds out whether the roles under our path, the newest first, are those of
-// another cluster of this one's name.
+// determineOwner determines whether roles, the newest first, belong to another
+// cluster of the same name.
 func (p *Provisioner) determineOwner(ctx context.Context, uid string, roles []listedRole) error {
 	c := p.inventory
 	c.mu.Lock()
@@ -32,8 +32,8 @@ func (p *Provisioner) determineOwner(ctx context.Context, uid string, roles []li
 	return nil
 }
 
-// foreign says whose roles are under our path, "" if they are this cluster's or tell
-// nothing. One of this cluster's own is enough.
+// findOtherCluster returns which other cluster the roles belong to, "" if they
+// belong to this one or do not tell. A single role of this cluster is sufficient.
 func (p *Provisioner) findOtherCluster(ctx context.Context, uid string, roles []listedRole) (string, error) {
 	found, reads := "", 0
 	for _, role := range roles {
@@ -63,7 +63,7 @@ func (p *Provisioner) findOtherCluster(ctx context.Context, uid string, roles []
 	return found, nil
 }
 
-// another says which cluster a role is of, and what to do about that.
+// otherClusterAdvice returns which cluster a role belongs to, and the remedy.
 func (p *Provisioner) otherClusterAdvice(role, other, uid string) string {
 	return fmt.Sprintf("Role %s has the tag %s=%s, and this cluster's UID, that of its Namespace kube-system, is %s: "+
 		"give one of the clusters another --cluster-name, or, if this one replaces the other, start its controller with --adopt-roles-of-cluster-uid=%s",

@@ -32,13 +32,13 @@ func (p *Provisioner) detach(ctx context.Context, role, arn string) error {
 	return ignoreMissing(err)
 }
 
-// A pager is one of the SDK's paginators.
+// A pager is a paginator of the SDK.
 type pager[Out any] interface {
 	HasMorePages() bool
 	NextPage(ctx context.Context, options ...func(*iam.Options)) (Out, error)
 }
 
-// collect returns what is on all pages.
+// collect returns the items of all pages.
 func collect[Out, Item any](ctx context.Context, pages pager[Out], items func(Out) []Item) ([]Item, error) {
 	var all []Item
 	for pages.HasMorePages() {
@@ -57,7 +57,7 @@ func (p *Provisioner) inline(ctx context.Context, role string) ([]string, error)
 		func(out *iam.ListRolePoliciesOutput) []string { return out.PolicyNames })
 }
 
-// attached returns the ARNs of a role's managed policies.
+// attached returns the ARNs of the managed policies attached to a role.
 func (p *Provisioner) attached(ctx context.Context, role string) ([]string, error) {
 	return collect(ctx, iam.NewListAttachedRolePoliciesPaginator(p.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role}),
 		func(out *iam.ListAttachedRolePoliciesOutput) (arns []string) {
@@ -68,7 +68,7 @@ func (p *Provisioner) attached(ctx context.Context, role string) ([]string, erro
 		})
 }
 
-// profiles returns the names of the instance profiles that a role is in.
+// instanceProfiles returns the names of the instance profiles that contain a role.
 func (p *Provisioner) instanceProfiles(ctx context.Context, role string) ([]string, error) {
 	return collect(ctx, iam.NewListInstanceProfilesForRolePaginator(p.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role}),
 		func(out *iam.ListInstanceProfilesForRoleOutput) (names []string) {
@@ -79,8 +79,8 @@ func (p *Provisioner) instanceProfiles(ctx context.Context, role string) ([]stri
 		})
 }
 
-// samePolicy compares a policy as IAM returns it, percent-encoded, with one of
-// ours, by meaning. What cannot be read is not the same.
+// samePolicy reports whether a policy as returned by IAM, percent-encoded, is
+// equivalent to want. One that cannot be decoded is not.
 func samePolicy(kind identity.PolicyKind, encoded, want string) bool {
 	text, err := url.PathUnescape(encoded)
 	return err == nil && trust.Equivalent(kind, text, want)

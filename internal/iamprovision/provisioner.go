@@ -1,5 +1,5 @@
-// Package iamprovision makes IAM roles of identities' own: it creates them,
-// makes them match what is asked for, and takes them away.
+// Package iamprovision manages IAM roles: it creates them, makes them match their
+// specification, and deletes them.
 package iamprovision
 
 import (
@@ -18,45 +18,46 @@ import (
 	"kube-aws-iam-controller/internal/limit"
 )
 
-// Options say how roles are made.
+// Options configure a Provisioner.
 type Options struct {
-	// ClusterName is in the name, path, tags and trust policy of each role.
+	// ClusterName is part of the name, path, tags and trust policy of each role.
 	ClusterName string
-	// Path is that of all roles, "" for DefaultPath.
+	// Path is the path of all roles, "" for DefaultPath.
 	Path string
-	// Boundary is the ARN of the permissions boundary of each role, "" for
-	// none, which has to be asked for by AllowWithoutBoundary.
+	// Boundary is the ARN of the permissions boundary of each role. It may only be
+	// "" if AllowWithoutBoundary is set.
 	Boundary             string
 	AllowWithoutBoundary bool
-	// Tags are put on each role besides those that make it ours.
+	// Tags are added to each role besides the tags that identify it.
 	Tags map[string]string
-	// MaxPerNamespace is how many roles are made for one namespace, 0 for any number.
+	// MaxPerNamespace limits the number of roles per namespace, 0 for no limit.
 	MaxPerNamespace int
-	// ClusterUID returns the UID of the cluster, "" where that is not known. nil is
-	// for one that is not.
+	// ClusterUID returns the UID of the cluster, "" if it is unknown; nil if it is
+	// never known.
 	ClusterUID func(context.Context) (string, error)
-	// AdoptUID is that of the cluster whose roles become this one's, "" for none.
+	// AdoptUID is the UID of a cluster whose roles this one takes over, "" for
+	// none.
 	AdoptUID string
-	// Owners yields what asks for a role of its own. nil is for not known.
+	// Owners yields the identities that request a managed role; nil if they are
+	// unknown.
 	Owners func() iter.Seq[identity.Key]
 	Logger log.Logger // nil for none
-	// QPS is how many requests a second are made at most, twice as many for
-	// a moment.
+	// QPS limits the requests per second to IAM; bursts may have up to twice that.
 	QPS float64
 	// Principal returns the ARN that trust policies name.
 	Principal func(context.Context) (string, error)
-	// Account returns where roles are made.
+	// Account returns the partition and account in which roles are created.
 	Account func(context.Context) (identity.BaseRole, error)
-	// SessionName returns the name of the sessions of a ServiceAccount, which trust
-	// policies demand.
+	// SessionName returns the session name of a ServiceAccount, which trust
+	// policies require.
 	SessionName func(namespace, name string) string
-	// CarriesTags says whether, and then why and what to do about it, the controller's
-	// session has tags that new trust policies refuse. It is asked on behalf of a role
-	// that does not.
+	// TransitiveTags returns why the controller's session has tags that new trust
+	// policies reject, and the remedy; "" if it has none. It is determined with
+	// want's role, whose trust policy accepts such tags.
 	TransitiveTags func(ctx context.Context, want identity.Desired) (why string, err error)
 }
 
-// A Provisioner makes roles. It is for use by many at once.
+// A Provisioner manages roles. It is safe for concurrent use.
 type Provisioner struct {
 	Options
 	iam        *iam.Client
@@ -64,8 +65,7 @@ type Provisioner struct {
 	inventory  *inventory
 }
 
-// New returns a Provisioner with the controller's credentials in cfg. It makes
-// no call.
+// New returns a Provisioner that uses the credentials of cfg. It makes no call.
 func New(cfg aws.Config, options Options) *Provisioner {
 	if options.Path == "" {
 		options.Path = DefaultPath(options.ClusterName)
@@ -78,8 +78,8 @@ func New(cfg aws.Config, options Options) *Provisioner {
 	}
 }
 
-// Disabled returns an *identity.InvalidError that says what has to be set before
-// roles are made, nil for nothing.
+// Disabled returns an *identity.InvalidError that names the flag to set before
+// roles are created, nil if they are.
 func (p *Provisioner) Disabled() error {
 	flag := ""
 	switch {
@@ -96,7 +96,7 @@ func (p *Provisioner) Disabled() error {
 	}
 }
 
-// takingTurns returns what makes each operation wait for its turn at IAM.
+// throttle returns middleware that delays each operation to respect the rate limit.
 func throttle(turns *limit.Requests) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("TakeTurn", func(

@@ -13,7 +13,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// match makes a role that was read match s, if it is ours.
+// reconcile makes an existing role match s if it belongs to the identity.
 func (p *Provisioner) reconcile(ctx context.Context, s spec, have *types.Role, id string, failure error) (identity.Role, error) {
 	if failure != nil {
 		return identity.Role{}, failure
@@ -37,9 +37,9 @@ func (p *Provisioner) reconcile(ctx context.Context, s spec, have *types.Role, i
 	return role, err
 }
 
-// owned returns an error unless a role is the identity's: by its tags, and by
-// its id where that is known, since somebody else may have recreated it. uid is the
-// cluster's: a role that has none was made before that was known.
+// checkOwned returns an error unless a role belongs to the identity: by its tags,
+// and by its unique ID if that is known, because somebody else may have recreated
+// the role. Roles without the tag for the cluster's UID predate that tag.
 func (p *Provisioner) checkOwned(key identity.Key, have *types.Role, id, uid string) error {
 	name := aws.ToString(have.RoleName)
 	other, tagged := toMap(have.Tags)[api.ClusterUIDTag]
@@ -60,6 +60,7 @@ func (p *Provisioner) checkOwned(key identity.Key, have *types.Role, id, uid str
 	return nil
 }
 
+// get returns a role. A deleted role that IAM still shows is NoSuchEntity.
 func (p *Provisioner) get(ctx context.Context, name string) (*types.Role, error) {
 	out, err := p.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
 	if err != nil {
@@ -82,12 +83,13 @@ func toRole(r *types.Role, created bool) (identity.Role, error) {
 	return identity.Role{ARN: arn, ID: aws.ToString(r.RoleId), Created: created, Since: aws.ToTime(r.CreateDate)}, nil
 }
 
-// missingKind stands for the whole role.
+// missingKind is the entry of identity.Role.Changed for a role that does not exist.
 const missingKind = "role"
 
-// Differs reads the role that want asks for, writes nothing, and returns it: what
-// of it is not as it should be as Changed, and whether Ensure would renew its trust
-// policy. id is its unique id. Errors are *identity.StepError.
+// Differs reads the role that want requests and returns it without writing
+// anything: Changed is what Ensure would correct, Renewed whether it would upgrade
+// the trust policy. id is the unique ID of the role. Errors are
+// *identity.StepError.
 func (p *Provisioner) Differs(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
 	s, err := p.spec(ctx, want)
 	if err != nil {

@@ -12,31 +12,32 @@ import (
 	"kube-aws-iam-controller/internal/trust"
 )
 
-// spec is what a role has to be like.
+// spec is the specification of a role.
 type spec struct {
 	key         identity.Key
 	want        identity.Desired
 	name, path  string
 	trust       string
-	legacyTrust string // the trust policy that versions before gave roles
+	legacyTrust string // the trust policy that earlier versions wrote
 	policy      string // "" for none
 	managed     []string
 	boundary    string // "" for none
 	session     int32  // seconds
 	description string
 	tags        map[string]string
-	clusterUID  string // of the cluster, "" if not known
-	// look says that nothing is to be written.
+	clusterUID  string // "" if unknown
+	// dryRun reports that nothing is to be written.
 	dryRun bool
 }
 
-// maxSessionFloor is the least that IAM takes for a role's longest session.
+// maxSessionFloor is the lowest maximum session duration that IAM accepts, in
+// seconds.
 const maxSessionFloor = 3600
 
 func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, error) {
 	principal, err := p.Principal(ctx)
 	if err != nil {
-		// Its own words name the remedy, which AWS's alone do not.
+		// Not provisionError, which would drop the remedy that err names.
 		return spec{}, &identity.StepError{
 			Reason:  api.ProvisionFailed,
 			Message: fmt.Sprintf("Failed to provision role '%s': %v", roleName(p.ClusterName, want.Key), err),
@@ -69,7 +70,7 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 	}, nil
 }
 
-// uid returns the UID of the cluster, "" where that is not known.
+// clusterUID returns the UID of the cluster, "" if it is unknown.
 func (p *Provisioner) clusterUID(ctx context.Context) (string, error) {
 	if p.ClusterUID == nil {
 		return "", nil

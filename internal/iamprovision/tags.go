@@ -11,14 +11,14 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// ownTags returns the tags by which a role is an identity's.
+// ownerTags returns the tags that identify a role as an identity's.
 func ownerTags(cluster string, key identity.Key) map[string]string {
 	return map[string]string{
 		api.ManagedByTag: api.ControllerName, api.ClusterTag: cluster, api.NamespaceTag: key.Namespace, api.ServiceAccountTag: key.Name,
 	}
 }
 
-// allTags are the tags of a new role.
+// createTags returns the tags of a new role.
 func (s spec) createTags() map[string]string {
 	tags := maps.Clone(s.tags)
 	if s.clusterUID != "" {
@@ -27,7 +27,7 @@ func (s spec) createTags() map[string]string {
 	return tags
 }
 
-// carries says whether a role has all of some tags.
+// containsTags reports whether have includes all tags of want.
 func containsTags(have map[string]string, want map[string]string) bool {
 	for key, value := range want {
 		if got, has := have[key]; !has || got != value {

@@ -7,15 +7,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
-// remembered is longer than IAM shows what is no longer so.
+// tombstoneTTL exceeds the time for which IAM may show a deleted role.
 const tombstoneTTL = 10 * time.Minute
 
-// errDeleted is for a role that IAM still shows.
+// errDeleted is returned for a deleted role that IAM still shows.
 var errDeleted = &types.NoSuchEntityException{Message: new("the role was deleted a moment ago, and IAM still shows it")}
 
-// deleted remembers the unique ids of roles that were deleted of late. A role
-// that is made under the name of one of them is seen only after a while, and
-// until then IAM may show the one before, tags and all.
+// tombstones records the unique IDs of roles that were deleted recently. When a
+// role is recreated under the same name, IAM may at first still show the deleted
+// one, including its tags.
 type tombstones struct {
 	mu        sync.Mutex
 	deletedAt map[string]time.Time

@@ -11,12 +11,12 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// settleTrust decides what becomes of a trust policy in the form that versions before
-// gave to roles, which demands no session name and takes a session with the tags
-// of EKS Pod Identity. Nobody changed it, so it is no drift. It is renewed only once
-// it is known that the controller's session carries no such tags: the new form would
-// refuse it, and the role's pods would lose what they have. Of anything else correct
-// makes the new form.
+// resolveTrust decides what happens to a trust policy in the form that earlier
+// versions wrote, which requires no session name and accepts sessions with the tags
+// of EKS Pod Identity. Nobody changed it, so it is not drift. It is upgraded only
+// once the controller's session is known to carry no such tags: otherwise the new
+// form would deny the controller, and running pods would lose their credentials.
+// Any other trust policy is replaced by correct.
 func (p *Provisioner) resolveTrust(ctx context.Context, s spec, have *types.Role, role *identity.Role) spec {
 	if !samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), s.legacyTrust) {
 		return s
@@ -37,12 +37,13 @@ func (p *Provisioner) resolveTrust(ctx context.Context, s spec, have *types.Role
 	return s
 }
 
+// keptMessage explains why a trust policy was left unchanged.
 func keptMessage(role identity.RoleReference, why string) string {
 	return fmt.Sprintf("Role '%s' keeps the trust policy that a version before gave it, which takes every ServiceAccount of the namespace, "+
 		"and its sessions may carry the tags of the controller's, such as kubernetes-namespace, instead of its own: %s", role, why)
 }
 
-// tellRenewed tells a trust policy that was renewed from one that was corrected.
+// markRenewed distinguishes an upgraded trust policy from a corrected one.
 func markRenewed(role *identity.Role) {
 	if !role.Renewed {
 		return

@@ -14,13 +14,14 @@ import (
 	"kube-aws-iam-controller/internal/limit"
 )
 
-// looked is how many roles are read to learn whose a path is. Those that were made
-// before roles had the tag of the cluster's UID tell nothing.
+// maxOwnershipReads limits how many roles are read to determine which cluster the
+// path belongs to. Roles that predate the cluster UID tag do not tell.
 const maxOwnershipReads = 3
 
-// admit returns an error if a role may not be made: its namespace has as many as it
-// may, or the path is another cluster's. A role that is counted already is not a new
-// one. What is refused is counted again before long.
+// reserve returns an error if a role must not be created, because its namespace has
+// reached the limit or the path belongs to another cluster. Otherwise the role is
+// counted. A role that is counted already needs no place. A refusal is based on a
+// list at most recountAfter old.
 func (p *Provisioner) reserve(ctx context.Context, s spec) error {
 	if p.MaxPerNamespace == 0 && s.clusterUID == "" {
 		return nil
@@ -35,7 +36,7 @@ func (p *Provisioner) reserve(ctx context.Context, s spec) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if refused, known := p.tryReserve(s, time.Now()); known { // by who had the turn before
+	if refused, known := p.tryReserve(s, time.Now()); known { // the list was made while waiting
 		return refused
 	}
 	if err := p.recount(limit.ForAll(ctx), s.clusterUID); err != nil {
@@ -45,8 +46,8 @@ func (p *Provisioner) reserve(ctx context.Context, s spec) error {
 	return refused
 }
 
-// refusal returns why a role may not be made, nil if it may, which it is counted for
-// then; and whether the count is good enough to say so.
+// tryReserve decides from the inventory. It returns why a role must not be created,
+// or nil and counts the role; known is false if the roles have to be listed first.
 func (p *Provisioner) tryReserve(s spec, now time.Time) (refused error, known bool) {
 	c := p.inventory
 	c.mu.Lock()
@@ -74,8 +75,8 @@ var (
 	errLimitReached = errors.New("the namespace has as many roles as it may")
 )
 
-// overLimit says that a namespace has as many roles as it may, and how many of them
-// nobody asks for.
+// limitError reports how many roles the namespace has, and how many of them no
+// ServiceAccount requests.
 func (p *Provisioner) limitError(s spec) error {
 	left := map[string]bool{}
 	for _, name := range p.inventory.rolesOf(p.ClusterName, s.key.Namespace) {
@@ -98,8 +99,9 @@ func (p *Provisioner) limitError(s spec) error {
 	}
 }
 
-// count lists the roles under our path and finds out whose it is. An installation
-// whose policy does not let it list goes by what this process makes itself.
+// recount lists the roles under the path and determines which cluster they belong
+// to. If the controller is not allowed to list roles, only those that this process
+// creates are counted.
 func (p *Provisioner) recount(ctx context.Context, uid string) error {
 	roles, err := p.list(ctx)
 	if awserr.IsDenied(err) {
