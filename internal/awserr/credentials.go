@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// OwnCredentialsError says that the controller got no credentials of its own, so
-// that nothing was asked of AWS on behalf of anybody.
+// CredentialsError reports that the controller itself has no credentials, so that
+// no request was made on behalf of anybody.
 type CredentialsError struct {
-	// Source tells where they were to come from, Remedy what to do about it.
+	// Source is where the credentials were expected, Remedy what to do about it.
 	Source, Remedy string
 	Err            error
 }
@@ -28,8 +28,9 @@ func (o *CredentialsError) message() string {
 	return withRemedy(what, cmp.Or(better, o.Remedy))
 }
 
-// detail tells of the cause what is fit to be told: AWS's own words, ours, or the
-// kind of failure; and the remedy, where that is known from the cause.
+// detail returns the part of the cause that may be shown: AWS's words, this
+// controller's, or the kind of failure; and a more specific remedy if the cause has
+// one.
 func (o *CredentialsError) detail() (what, better string) {
 	if answer, operation, is := Answer(o.Err); is {
 		return Words(answer), remedy(answer, operation)
@@ -37,6 +38,6 @@ func (o *CredentialsError) detail() (what, better string) {
 	if plain, is := errors.AsType[*PlainError](o.Err); is {
 		return plain.Message, ""
 	}
-	what, _, _ = classify(o.Err) // who knows what the rest quotes
+	what, _, _ = classify(o.Err) // an unrecognized error may quote secrets
 	return what, ""
 }

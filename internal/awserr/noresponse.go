@@ -15,7 +15,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// What helps where AWS does not answer.
+// Remedies if AWS does not respond.
 const (
 	checkName    = "check AWS_REGION and AWS_ENDPOINT_URL, and whether the cluster's DNS resolves it"
 	checkNetwork = "check the way from the controller to it: NetworkPolicy, firewall, NAT or VPC endpoint, HTTPS_PROXY; " + retried
@@ -23,8 +23,8 @@ const (
 	checkTrust   = "where a proxy inspects TLS, name its certificate authority in AWS_CA_BUNDLE; otherwise check AWS_ENDPOINT_URL and the machine's clock"
 )
 
-// unanswered tells, in fixed words, why there is no answer of AWS, and what to do
-// about it.
+// noResponse returns why there is no response from AWS, in fixed words, and the
+// remedy.
 func noResponse(err error) (what, remedy string) {
 	what, remedy, known := classify(err)
 	if known {
@@ -34,7 +34,7 @@ func noResponse(err error) (what, remedy string) {
 		"check the controller's AWS_* environment variables and shared AWS configuration"
 }
 
-// recognised is unanswered as far as the cause is known.
+// classify is noResponse for failures that are recognized.
 func classify(err error) (what, remedy string, known bool) {
 	if what, is := notFromAWS(err); is {
 		return what, checkProxy, true
@@ -61,15 +61,15 @@ func classify(err error) (what, remedy string, known bool) {
 	}
 }
 
-// foreign recognises an answer that is not one of AWS: without an error code, or
-// in a form that cannot be read. Its body is nobody's concern.
+// notFromAWS recognizes a response that is not from AWS: one without an error code,
+// or that cannot be decoded. Its body is not shown.
 func notFromAWS(err error) (what string, is bool) {
 	what = "the answer did not come from AWS"
 	response, answered := errors.AsType[interface {
 		error
 		HTTPStatusCode() int
 	}](err)
-	answered = answered && response.HTTPStatusCode() != 0 // as of a request that got nowhere
+	answered = answered && response.HTTPStatusCode() != 0 // 0 if the request was not sent
 	if answered {
 		what += fmt.Sprintf(": HTTP status %d", response.HTTPStatusCode()) + fromHost(err)
 	}
@@ -80,7 +80,7 @@ func notFromAWS(err error) (what string, is bool) {
 	return what, answered || unreadable
 }
 
-// from tells the host that answered, "" if that is not known.
+// fromHost returns the host that responded, "" if it is unknown.
 func fromHost(err error) string {
 	response, is := errors.AsType[*smithyhttp.ResponseError](err)
 	if !is || response.Response == nil || response.Response.Response == nil {
@@ -93,8 +93,8 @@ func fromHost(err error) string {
 	return " from " + cutHost(request.URL.Host)
 }
 
-// hostOf returns the host that a request was sent to, in brackets, "" if that is
-// not known.
+// hostOf returns the host to which a request was sent, in parentheses, "" if it is
+// unknown.
 func hostOf(err error) string {
 	sent, is := errors.AsType[*url.Error](err)
 	if !is {
@@ -107,12 +107,12 @@ func hostOf(err error) string {
 	return " (" + cutHost(target.Host) + ")"
 }
 
-// maxHost is as long as a host's name can be, with a port.
+// maxHost is the maximum length of a host name with a port.
 const maxHost = 260
 
 func cutHost(host string) string { return oneLine(host, maxHost) }
 
-// distrusted recognises that TLS was not established.
+// tlsFailure recognizes that TLS could not be established.
 func tlsFailure(err error) (string, bool) {
 	if invalid, is := errors.AsType[x509.CertificateInvalidError](err); is && invalid.Reason == x509.Expired {
 		return "its TLS certificate has expired or is not yet valid", true
@@ -132,7 +132,7 @@ func tlsFailure(err error) (string, bool) {
 	return "", false
 }
 
-// broken recognises what became of a connection.
+// connectionFailure recognizes failures of a connection.
 func connectionFailure(err error) (string, bool) {
 	for _, known := range []struct {
 		cause error
@@ -152,7 +152,7 @@ func connectionFailure(err error) (string, bool) {
 	return "", false
 }
 
-// innermost returns the error that all others are wrapped around.
+// innermost returns the root cause of err.
 func innermost(err error) error {
 	for {
 		next := errors.Unwrap(err)

@@ -7,18 +7,19 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// advice says what to do about an answer of AWS.
+// advice is the remedy for some responses of AWS.
 type advice struct {
-	// codes are those that it is for.
+	// codes are the error codes to which it applies.
 	codes []string
-	// operations are those that it is for, nil for all.
+	// operations are those to which it applies, nil for all.
 	operations []string
-	// says is a part of AWS's message, "" for any.
+	// contains is part of AWS's message, "" for any.
 	contains string
 	remedy   string
 }
 
-// remedy returns what to do about an answer of AWS, "" if its own words have to do.
+// remedy returns the remedy for a response of AWS, "" if its own words have to
+// suffice.
 func remedy(answer smithy.APIError, operation string) string {
 	for _, a := range remedies {
 		if slices.Contains(a.codes, answer.ErrorCode()) &&
@@ -30,20 +31,21 @@ func remedy(answer smithy.APIError, operation string) string {
 	return ""
 }
 
-// Once returns an error in the words for a command, which ends with it.
+// WithoutRetry returns err without the sentence about retries, for a command that
+// does not retry.
 func WithoutRetry(err error) error {
 	return &described{message: strings.ReplaceAll(err.Error(), "; "+retried, ""), cause: err}
 }
 
 const (
-	// retried is true of whatever fails: the pauses between tries grow to five minutes.
+	// retried applies to all failures, because the backoff grows to five minutes.
 	retried               = "it is retried within five minutes"
 	controllerCredentials = "these are the controller's own credentials, not the ServiceAccount's: "
 	setClock              = "set the clock of the controller's machine; the credentials are the controller's own, not the ServiceAccount's"
 )
 
-// inPolicies are the operations that take the document of the inline policy,
-// inTrust those that take the trust policy, with the permissions boundary or without.
+// The operations that take the inline policy, the trust policy, the permissions
+// boundary, and a managed policy.
 var (
 	inlinePolicyOperations = []string{"PutRolePolicy"}
 	trustPolicyOperations  = []string{"CreateRole", "UpdateAssumeRolePolicy"}
@@ -51,10 +53,10 @@ var (
 	attachOperations       = []string{"AttachRolePolicy"}
 )
 
-// advices are looked through in order. Messages are AWS's of 2026; where AWS comes
-// to say something else, its own words stand alone.
+// remedies are tried in order. The messages are AWS's of 2026; if AWS changes one,
+// its own words are shown alone.
 var remedies = []advice{
-	// The controller's own identity.
+	// The controller's own credentials.
 	{[]string{"SignatureDoesNotMatch"}, nil, "Signature expired", setClock},
 	{[]string{"SignatureDoesNotMatch"}, nil, "not yet current", setClock},
 	{[]string{"RequestExpired", "RequestTimeTooSkewed"}, nil, "", setClock},
@@ -76,7 +78,7 @@ var remedies = []advice{
 	{[]string{"AccessDenied"}, nil, "to perform: iam:",
 		"the controller's own permissions do not include this: compare its IAM policy with examples/iam/controller-policy.json, and look for a boundary or an organization's policy"},
 
-	// What a session was asked for.
+	// Sessions.
 	{[]string{"RegionDisabledException"}, nil, "",
 		"activate STS for this Region in that account (IAM console, Account settings), or run the controller with an AWS_REGION that is active there"},
 	{[]string{"ValidationError"}, nil, "exceeds the MaxSessionDuration",
@@ -85,7 +87,7 @@ var remedies = []advice{
 		"session policy and session tags together are too large: shorten the session policy, or run the controller without --session-tags; under EKS Pod Identity disable session tags on the controller's association"},
 	{[]string{"InvalidParameterValue"}, nil, "transitive tag key", disableTags},
 
-	// What a role was to be given.
+	// Roles and policies.
 	{[]string{"NoSuchEntity"}, nil, "role with name", "a new role is visible in IAM only after some seconds; " + retried},
 	{[]string{"NoSuchEntity", "PolicyNotAttachable"}, boundaryOperations, "",
 		"this is the controller's --permissions-boundary: its administrator has to create the policy or correct the flag; " + retried},
@@ -107,7 +109,7 @@ var remedies = []advice{
 	{[]string{"LimitExceeded"}, nil, "", "this is a quota: ask for less, or have an administrator raise it in Service Quotas; " + retried},
 	{[]string{"UnmodifiableEntity"}, nil, "", "AWS manages this role for one of its services"},
 
-	// What mends itself.
+	// Temporary failures.
 	{[]string{"ConcurrentModification", "EntityTemporarilyUnmodifiable", "DeleteConflict"}, nil, "",
 		"something else is changing the role at the same time; " + retried},
 	{[]string{"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}, nil, "",

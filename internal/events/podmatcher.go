@@ -7,29 +7,29 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// awaited finds the identity that a pod of one namespace waits for.
+// podMatcher finds the identity for which a pod of one namespace waits.
 type podMatcher struct {
-	accounts, secrets map[string]*identity.Unserved
+	serviceAccounts, secrets map[string]*identity.Unserved
 }
 
 func newPodMatcher(unserved []identity.Unserved) podMatcher {
-	a := podMatcher{accounts: map[string]*identity.Unserved{}, secrets: map[string]*identity.Unserved{}}
+	m := podMatcher{serviceAccounts: map[string]*identity.Unserved{}, secrets: map[string]*identity.Unserved{}}
 	for i := range unserved {
 		u := &unserved[i]
-		a.secrets[u.SecretName] = u
+		m.secrets[u.SecretName] = u
 		if u.Source == identity.ServiceAccount {
-			a.accounts[u.Name] = u
+			m.serviceAccounts[u.Name] = u
 		}
 	}
-	return a
+	return m
 }
 
-// of returns the identity whose Secret a pending pod mounts, or was meant to, nil
-// for none.
-func (a podMatcher) match(pod *corev1.Pod) *identity.Unserved {
+// match returns the identity whose Secret a pending pod mounts or should have
+// mounted, nil for none.
+func (m podMatcher) match(pod *corev1.Pod) *identity.Unserved {
 	for i := range pod.Spec.Volumes {
 		for _, name := range secretNames(&pod.Spec.Volumes[i]) {
-			if u := a.secrets[name]; u != nil {
+			if u := m.secrets[name]; u != nil {
 				return u
 			}
 		}
@@ -37,10 +37,10 @@ func (a podMatcher) match(pod *corev1.Pod) *identity.Unserved {
 	if pod.Labels[api.InjectLabel] == api.InjectDisabled {
 		return nil
 	}
-	return a.accounts[pod.Spec.ServiceAccountName]
+	return m.serviceAccounts[pod.Spec.ServiceAccountName]
 }
 
-// secretsOf returns the names of the Secrets that a volume shows.
+// secretNames returns the names of the Secrets in a volume.
 func secretNames(volume *corev1.Volume) (names []string) {
 	if volume.Secret != nil {
 		names = append(names, volume.Secret.SecretName)

@@ -20,28 +20,29 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Pods are never watched: in most clusters they are most of the objects. Those
-// that are pending are listed, in namespaces where an identity has no valid
-// credentials, and nowhere else.
+// Pods are not watched, because in most clusters they are the most numerous
+// objects. Pending pods are listed, and only in namespaces where an identity has no
+// valid credentials.
 const (
-	// lookInterval is how often a namespace is looked at, so that a pod is told
-	// within a minute of its creation.
+	// listInterval is how often the pods of a namespace are listed, so that a pod
+	// gets its event within a minute of its creation.
 	listInterval = 30 * time.Second
-	// lookDelay is how soon after a failure, so that the failures of one change
-	// are one list, and pods that were created with it are there.
+	// listDelay is the delay after a failure, so that several failures lead to one
+	// list, which includes pods that were created with the identity.
 	listDelay = 2 * time.Second
-	// repeatAfter is when a pod that still waits is told again: the API server
-	// keeps an event for an hour.
+	// repeatAfter is when the event on a pod that still waits is repeated: the API
+	// server keeps events for an hour.
 	repeatAfter = time.Hour
-	// listsPerSecond and listsAtOnce bound the lists of all namespaces together.
+	// listsPerSecond and listsAtOnce limit the rate of lists in all namespaces
+	// together.
 	listsPerSecond = 10
 	listsAtOnce    = 10
-	// maxPage is how many pods are listed at once, since they can be large, and
-	// maxPages how many times in one look at a namespace.
+	// maxPage is the number of pods on a page, because pods can be large, and
+	// maxPages the number of pages per namespace and interval.
 	maxPage  = 20
 	maxPages = 25
-	// maxToldAtOnce is how many pods of one identity are told in one look. They
-	// all wait for the same.
+	// maxWarnedPerList limits how many pods of one identity get an event per list.
+	// They all wait for the same Secret.
 	maxWarnedPerList = 10
 )
 
@@ -52,10 +53,12 @@ type waitingPods struct {
 	limiter *rate.Limiter
 
 	mu     sync.Mutex
+	// queued are the namespaces to list before the next interval.
 	queued map[string]bool // the namespaces to be looked at next
 	wake   chan struct{}
 
-	// told is when each pod that still waits was told. Only WarnPods uses it.
+	// warnedAt is when each pod that still waits got its latest event. Only
+	// WarnPods accesses it.
 	warnedAt map[types.UID]time.Time
 }
 
@@ -66,28 +69,28 @@ func newWaitingPods(pods corev1client.PodsGetter, logger log.Logger) waitingPods
 	}
 }
 
-// lookSoon has a namespace looked at before its turn.
+// enqueue schedules a list of a namespace before the next interval.
 func (w *waitingPods) enqueue(namespace string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.queued[namespace] = true
 	select {
 	case w.wake <- struct{}{}:
-	default: // it is to wake already
+	default: // already signalled
 	}
 }
 
 func (w *waitingPods) dequeue() map[string]bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	soon := w.queued
+	queued := w.queued
 	w.queued = map[string]bool{}
-	return soon
+	return queued
 }
 
-// WarnPods records on each pod that waits for an identity's Secret why it is not
-// there, until ctx is done. unserved yields the identities without valid
-// credentials; while there are none nothing is listed.
+// WarnPods records an event on each pod that waits for an identity's Secret, with
+// the reason why it does not exist, until ctx is done. unserved yields the
+// identities without valid credentials. While there are none, nothing is listed.
 func (r *Reporter) WarnPods(ctx context.Context, unserved func() iter.Seq[identity.Unserved]) {
 	ticker := time.NewTicker(listInterval)
 	defer ticker.Stop()
@@ -117,8 +120,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// warnPods looks at the namespaces of unserved identities, or at those of them
-// that are in only, if that is not nil.
+// warnPods lists the namespaces of unserved identities, only those in only unless
+// it is nil.
 func (r *Reporter) warnPods(ctx context.Context, unserved iter.Seq[identity.Unserved], only map[string]bool) {
 	namespaces := map[string][]identity.Unserved{}
 	for u := range unserved {
@@ -129,8 +132,8 @@ func (r *Reporter) warnPods(ctx context.Context, unserved iter.Seq[identity.Unse
 	seen := map[types.UID]bool{}
 	for _, namespace := range slices.Sorted(maps.Keys(namespaces)) {
 		if err := r.warnPodsIn(ctx, namespace, namespaces[namespace], seen); err != nil {
-			// The event on the object says it all; these are a courtesy.
-			level.Debug(r.waiting.logger).Log("msg", "cannot tell waiting pods", "namespace", namespace, "err", err)
+			// The event on the object contains the same information.
+			level.Debug(r.waiting.logger).Log("msg", "cannot list waiting pods", "namespace", namespace, "err", err)
 		}
 	}
 	if only == nil {
@@ -138,31 +141,31 @@ func (r *Reporter) warnPods(ctx context.Context, unserved iter.Seq[identity.Unse
 	}
 }
 
-// warnPodsIn tells the pods of one namespace that were not told of late. It adds
-// those that wait to seen.
+// warnPodsIn records events on the waiting pods of one namespace that had none
+// recently. It adds all waiting pods to seen.
 func (r *Reporter) warnPodsIn(ctx context.Context, namespace string, unserved []identity.Unserved, seen map[types.UID]bool) error {
-	awaited := newPodMatcher(unserved)
-	told := map[identity.Key]int{}
+	matcher := newPodMatcher(unserved)
+	warned := map[identity.Key]int{}
 	return r.waiting.eachPending(ctx, namespace, func(pod *corev1.Pod) {
-		u := awaited.match(pod)
+		u := matcher.match(pod)
 		if u == nil {
 			return
 		}
 		seen[pod.UID] = true
-		if time.Since(r.waiting.warnedAt[pod.UID]) < repeatAfter || told[u.Key] == maxWarnedPerList {
+		if time.Since(r.waiting.warnedAt[pod.UID]) < repeatAfter || warned[u.Key] == maxWarnedPerList {
 			return
 		}
-		told[u.Key]++
+		warned[u.Key]++
 		r.waiting.warnedAt[pod.UID] = time.Now()
 		r.events.Event(podReference(pod), corev1.EventTypeWarning, u.Reason, truncate(u.Message))
 	})
 }
 
-// each calls do for the pending pods of a namespace.
+// eachPending calls do for the pending pods of a namespace.
 func (w *waitingPods) eachPending(ctx context.Context, namespace string, do func(*corev1.Pod)) error {
 	options := metav1.ListOptions{
 		FieldSelector: fields.Set{"status.phase": string(corev1.PodPending)}.AsSelector().String(),
-		Limit:         maxPage, // which the API server ignores for a resource version of 0
+		Limit:         maxPage, // ignored by the API server if the resource version is 0
 	}
 	for range maxPages {
 		if err := w.limiter.Wait(ctx); err != nil {

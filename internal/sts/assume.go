@@ -15,24 +15,25 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// chaining is what STS said, and when, as it found the controller to be a role
-// itself, whose sessions last an hour at most.
+// chainingLimit records STS's response that the controller itself is using a role,
+// whose chained sessions last at most an hour.
 type chainingLimit struct {
 	said string
 	at   time.Time
 }
 
-// chainedFor is how long that is believed: the controller's own credentials
-// may be replaced by a user's.
+// chainingTTL is how long a chainingLimit is used: the credentials of the
+// controller may be replaced by those of a user, which have no such limit.
 const chainingTTL = 24 * time.Hour
 
-// maxChained is the longest session of a role that is assumed by a role,
+// maxChainedSession is the maximum duration of a session of a role that was assumed
+// by another role:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining.
 const maxChainedSession = time.Hour
 
-// Assume returns credentials of the role that want asks for. Errors are one
-// line, the same for the same cause, and hold nothing secret. That of a role
-// which is never handed out is an *identity.InvalidError.
+// Assume returns credentials for the role that want requests. Errors are one line,
+// identical for identical causes, and contain nothing secret. A role that must not
+// be handed out is an *identity.InvalidError.
 func (a *Assumer) Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error) {
 	role, err := a.caller.resolve(ctx, want)
 	if err != nil {
@@ -50,8 +51,8 @@ func (a *Assumer) Assume(ctx context.Context, want identity.Desired) (identity.C
 	return creds, err
 }
 
-// isChaining recognises STS's refusal of a long session. The code is that of
-// any invalid parameter, so the words have to tell.
+// isChaining recognizes STS's rejection of a long session due to role chaining.
+// Only the message distinguishes it from other invalid parameters.
 func isChaining(err error) bool {
 	return awserr.Code(err) == "ValidationError" && strings.Contains(err.Error(), "role chaining")
 }
@@ -70,7 +71,8 @@ func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identi
 	return creds, err
 }
 
-// ask waits for a turn at STS, assumes a role, and returns when that was asked.
+// assumeRole calls STS within the rate limit. It returns the time of the request,
+// too.
 func (a *Assumer) assumeRole(
 	ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, tags []types.Tag,
 ) (*sts.AssumeRoleOutput, time.Time, error) {
@@ -88,12 +90,12 @@ func (a *Assumer) assumeRole(
 	return out, asked, err
 }
 
-// errAnother is for credentials that are not of the role that is wanted.
+// errOtherRole is returned for credentials of another role than the requested one.
 var errOtherRole = fmt.Errorf("%w: STS answered for a role that was deleted and created again under the name", identity.ErrNotAssumable)
 
-// another says whether STS answered for another role than the one with the
-// unique id, where that is known: it may not know yet of one that was just made
-// in the place of another. An AssumedRoleId is that id and the session's name,
+// isOtherRole reports whether STS returned a session of another role than the one
+// with the unique ID id, if that is known: STS may still know a deleted role of the
+// same name. AssumedRoleId is the unique ID and the session name:
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumedRoleUser.html.
 func isOtherRole(id string, user *types.AssumedRoleUser) bool {
 	if id == "" || user == nil {
@@ -103,7 +105,7 @@ func isOtherRole(id string, user *types.AssumedRoleUser) bool {
 	return got != "" && got != id
 }
 
-// errIncomplete is for an STS that is not one.
+// errIncomplete is returned for a response without credentials.
 var errIncomplete = errors.New("STS answered without credentials")
 
 func credentials(out *sts.AssumeRoleOutput, role identity.RoleReference, issued time.Time) (identity.Credentials, error) {
@@ -122,7 +124,8 @@ func credentials(out *sts.AssumeRoleOutput, role identity.RoleReference, issued 
 	}, nil
 }
 
-// notice tells what is not as it was asked for, "" for nothing.
+// notice returns a warning about credentials that differ from the request, "" for
+// none. The parameter said is STS's message about role chaining.
 func notice(want identity.Desired, said string, creds identity.Credentials) string {
 	if creds.Expiration.Before(creds.Issued) {
 		return fmt.Sprintf("The new credentials ran out at %s by the clock of this machine, which says %s: set the clock",

@@ -1,5 +1,5 @@
-// Package session assumes roles: those that objects ask for, and the
-// controller's own.
+// Package sts assumes IAM roles: those that objects request, and the one that the
+// controller itself may be configured to use.
 package sts
 
 import (
@@ -15,45 +15,46 @@ import (
 	"kube-aws-iam-controller/internal/limit"
 )
 
-// Options say on whose behalf roles are assumed.
+// Options configure an Assumer.
 type Options struct {
-	// BaseRoleARN is where role names are looked up, "" for the account that
-	// the controller runs in.
+	// BaseRoleARN completes role names, "" for the account of the controller.
 	BaseRoleARN string
-	// AssumeRole is assumed first, "" for none.
+	// AssumeRole is a role that the controller assumes before all others, "" for
+	// none.
 	AssumeRole string
-	// ControllerRoleARN is one more role of the controller's own.
+	// ControllerRoleARN is the ARN of the controller's role, for when it cannot be
+	// determined; "" if it can.
 	ControllerRoleARN string
-	// OwnNamespace may use the controller's own roles, no other may.
+	// ControllerNamespace is the only namespace whose objects may use the
+	// controller's own roles, "" if unknown.
 	ControllerNamespace string
-	// ClusterName is a session tag.
+	// ClusterName is the value of a session tag.
 	ClusterName string
-	// SessionTags turns session tags on.
+	// SessionTags enables session tags.
 	SessionTags bool
-	// QPS is how many roles are assumed a second at most, twice as many for a
-	// moment.
+	// QPS limits the AssumeRole requests per second; bursts may have up to twice
+	// that.
 	QPS float64
 }
 
-// An Assumer assumes roles. It is for use by many at once.
+// An Assumer assumes roles. It is safe for concurrent use.
 type Assumer struct {
 	Options
 
 	cfg     aws.Config
 	caller  *callerIdentity
 	sts     *sts.Client
-	iam     *iam.Client // with the credentials before AssumeRole
+	iam     *iam.Client // with the credentials from before AssumeRole
 	limiter *limit.Requests
 	chained atomic.Pointer[chainingLimit]
-	// principal is what trust policies have to name, once it is known.
+	// principal is the ARN that trust policies have to name.
 	principal lazy[string]
-	// podIdentity says that the controller's own credentials are of EKS Pod Identity.
+	// podIdentity reports that the controller's credentials come from EKS Pod Identity.
 	podIdentity    bool
 	transitiveTags transitiveTags
 }
 
-// New returns an Assumer with the controller's own credentials in cfg. It
-// makes no call.
+// New returns an Assumer that uses the credentials of cfg. It makes no call.
 func New(cfg aws.Config, options Options) (*Assumer, error) {
 	podIdentity := isPodIdentity(cfg.Credentials, os.Getenv)
 	cfg.Credentials = explainErrors(cfg.Credentials)
@@ -77,16 +78,16 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 	}, nil
 }
 
-// Config returns the configuration with which roles are assumed, and with which
-// they are made.
+// Config returns the configuration for requests to AWS, with the credentials of
+// AssumeRole if it is set.
 func (a *Assumer) Config() aws.Config { return a.cfg }
 
-// Resolve returns the role that want asks for. Errors are as those of Assume.
+// Resolve returns the role that want requests. Errors are as those of Assume.
 func (a *Assumer) Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error) {
 	return a.caller.resolve(ctx, want)
 }
 
-// Base returns where role names are looked up.
+// Base returns the base that completes role names.
 func (a *Assumer) Base(ctx context.Context) (identity.BaseRole, error) {
 	who, err := a.caller.lookUp(ctx)
 	if err != nil {
@@ -95,11 +96,12 @@ func (a *Assumer) Base(ctx context.Context) (identity.BaseRole, error) {
 	return a.caller.baseFor(who), nil
 }
 
-// RunsOn says whether the controller may be running on credentials of a role that
-// an object of a namespace has: one of its own roles, in its own namespace, or in
-// any while that is not known. It asks AWS at most once, and only there.
+// MayRunOn reports whether the controller may be using credentials that an object
+// of a namespace has for role: if role is one of the controller's, and the
+// namespace is the controller's or that is unknown. It calls AWS at most once, and
+// only in such a namespace.
 func (a *Assumer) MayRunOn(ctx context.Context, namespace string, role identity.RoleReference) (bool, error) {
-	if own := a.caller.controllerNamespace; own != "" && own != namespace {
+	if home := a.caller.controllerNamespace; home != "" && home != namespace {
 		return false, nil
 	}
 	who, err := a.caller.lookUp(ctx)

@@ -15,24 +15,24 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// ownIdentity knows who the controller is in AWS: which account names mean,
-// and which roles are its own. AWS is asked when that is first needed, and
-// only once, so that a restart over fresh credentials asks nothing.
+// callerIdentity knows who the controller is in AWS, and therefore which roles are
+// its own and in which account role names are resolved. AWS is asked once, when
+// this is first needed, so that a restart with fresh credentials makes no call.
 type callerIdentity struct {
-	sts                 *sts.Client // with the credentials before --assume-role
+	sts                 *sts.Client // with the credentials from before --assume-role
 	controllerNamespace string
-	configuredBase      identity.BaseRole // zero until known
+	configuredBase      identity.BaseRole // zero if not configured
 	intermediate        identity.RoleReference
-	configuredRoles     []identity.RoleReference // by flags
+	configuredRoles     []identity.RoleReference // by --controller-role-arn
 
 	answer lazy[caller]
 }
 
-// caller is what GetCallerIdentity tells.
+// caller is the result of GetCallerIdentity.
 type caller struct {
 	partition, account string
-	arn                string                 // as it was told
-	id                 string                 // unique id of the role or user
+	arn                string                 // as returned
+	id                 string                 // unique ID of the role or user
 	role               identity.RoleReference // zero for a user
 }
 
@@ -59,7 +59,8 @@ func newCallerIdentity(cfg aws.Config, options Options) (*callerIdentity, error)
 	return own, nil
 }
 
-// resolve returns the role that want means, if it may have it.
+// resolve returns the role that want requests, or an error if want's namespace may
+// not use it.
 func (o *callerIdentity) resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error) {
 	who, err := o.lookUp(ctx)
 	if err != nil {
@@ -79,11 +80,10 @@ func (o *callerIdentity) resolve(ctx context.Context, want identity.Desired) (id
 	return role, nil
 }
 
-// mayHaveOwn returns an error unless an object of a namespace may have a role of
-// the controller's own. Where it is not known which namespace is the controller's,
-// none may; but that says nothing against the credentials that are there, and
-// these may be the ones that the controller itself runs on. So it is no
-// *identity.InvalidError, which would have them removed.
+// checkNamespace returns an error unless objects of a namespace may use one of the
+// controller's roles. If the controller's namespace is unknown, none may. That
+// error is not an *identity.InvalidError, which would have existing credentials
+// removed, because these may be the ones that the controller itself is using.
 func (o *callerIdentity) checkNamespace(role identity.RoleReference, namespace string) error {
 	switch o.controllerNamespace {
 	case "":
@@ -122,7 +122,7 @@ func (o *callerIdentity) baseFor(who *caller) identity.BaseRole {
 	return o.accountOf(who)
 }
 
-// homeOf returns the account that the controller's own credentials are of.
+// accountOf returns the account of the controller's credentials.
 func (o *callerIdentity) accountOf(who *caller) identity.BaseRole {
 	if who == nil {
 		return identity.BaseRole{}
@@ -130,7 +130,7 @@ func (o *callerIdentity) accountOf(who *caller) identity.BaseRole {
 	return identity.BaseRole{Partition: who.partition, Account: who.account}
 }
 
-// known is whoAmI with an error in words for people.
+// lookUp is getCallerIdentity with an error worded for events.
 func (o *callerIdentity) lookUp(ctx context.Context) (*caller, error) {
 	who, err := o.getCallerIdentity(ctx)
 	if err != nil {
@@ -149,11 +149,12 @@ func (o *callerIdentity) getCallerIdentity(ctx context.Context) (*caller, error)
 	})
 }
 
-// accountDigits is how long an account's id is.
+// accountDigits is the length of an account ID.
 const accountDigits = 12
 
-// parseCaller reads arn:aws:sts::123456789012:assumed-role/name/session, which
-// lacks the role's path, or the ARN of a user.
+// parseCaller parses the ARN of a user, or
+// arn:aws:sts::123456789012:assumed-role/name/session, which lacks the path of the
+// role.
 func parseCaller(value, userID string) (*caller, error) {
 	a, err := arn.Parse(value)
 	if err != nil || a.Partition == "" || len(a.AccountID) != accountDigits {
@@ -167,7 +168,7 @@ func parseCaller(value, userID string) (*caller, error) {
 	return who, nil
 }
 
-// through returns cfg with the credentials of the intermediate role.
+// withAssumedRole returns cfg with credentials of the role of --assume-role.
 func (o *callerIdentity) withAssumedRole(cfg aws.Config) aws.Config {
 	cfg.Credentials = explainedProvider{source: "the role of --assume-role cannot be assumed", remedy: "have its trust policy allow the controller", CredentialsProvider: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		who, err := o.getCallerIdentity(ctx)

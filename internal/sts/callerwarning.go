@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Doubt says why the caller of AWS is hardly the controller, but somebody who
-// runs one of its commands, "" for no reason.
+// CallerWarning returns why the caller of AWS is unlikely to be the controller, but
+// rather a person running one of its commands; "" if there is no such reason.
 func (a *Assumer) CallerWarning(ctx context.Context) (string, error) {
 	if a.AssumeRole != "" {
 		return "", nil // whoever the caller is, it is not the principal
@@ -22,7 +22,8 @@ func (a *Assumer) CallerWarning(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// doubtful returns what a caller is that is hardly a controller.
+// unlikelyCaller describes a caller that is unlikely to be a controller, "" for
+// others.
 func unlikelyCaller(callerARN string) string {
 	resource := callerARN[strings.LastIndexByte(callerARN, ':')+1:]
 	kind, rest, _ := strings.Cut(resource, "/")

@@ -14,10 +14,11 @@ import (
 	"kube-aws-iam-controller/internal/awserr"
 )
 
-// fileProvider provides credentials from a file such as a credential_process
-// prints: https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html.
-// It reads the file again for each request whose file has changed: a rotated
-// Secret is used at once, not when the credentials before it have run out.
+// fileProvider provides credentials from a file in the output format of a
+// credential_process:
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html.
+// It checks for a changed file on each request, so that a rotated Secret is used
+// immediately, not only when the previous credentials have expired.
 type fileProvider struct {
 	path string
 
@@ -26,9 +27,9 @@ type fileProvider struct {
 	creds aws.Credentials
 }
 
-// Retrieve implements aws.CredentialsProvider. Its errors name the file and
-// never quote it. A file that cannot be read, half-written perhaps, leaves in
-// force what was read before, for as long as that lives.
+// Retrieve implements aws.CredentialsProvider. Its errors name the file and never
+// quote it. If the file cannot be read, perhaps because it is being written, the
+// previous credentials are used until they expire.
 func (p *fileProvider) Retrieve(context.Context) (aws.Credentials, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -44,8 +45,8 @@ func (p *fileProvider) Retrieve(context.Context) (aws.Credentials, error) {
 	}
 }
 
-// refresh reads the file if it is not the one that was read last. Kubernetes
-// swaps a symbolic link to renew a mounted Secret, so the file's identity tells.
+// refresh reads the file if it changed. Kubernetes updates a mounted Secret by
+// replacing a symbolic link, so the identity of the file counts, too.
 func (p *fileProvider) refresh() error {
 	info, err := os.Stat(p.path)
 	if err != nil {
@@ -75,7 +76,7 @@ func parseCredentials(content []byte) (aws.Credentials, error) {
 		Expiration      *time.Time `json:"Expiration"`
 	}
 	if err := json.Unmarshal(content, &document); err != nil {
-		// The decoder's error may quote what it choked on.
+		// The decoder's error may quote the contents.
 		return aws.Credentials{}, errors.New("not the JSON document that a credential_process prints")
 	}
 	if document.Version != 1 || document.AccessKeyID == "" || document.SecretAccessKey == "" {

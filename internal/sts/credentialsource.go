@@ -10,8 +10,8 @@ import (
 	"kube-aws-iam-controller/internal/awserr"
 )
 
-// ownCredentials returns a provider whose errors say that it is the controller
-// itself that has no credentials, and where they were looked for.
+// explainErrors returns a provider whose errors report that the controller itself
+// has no credentials, and where they were looked for.
 func explainErrors(provider aws.CredentialsProvider) aws.CredentialsProvider {
 	if provider == nil {
 		return nil
@@ -20,7 +20,7 @@ func explainErrors(provider aws.CredentialsProvider) aws.CredentialsProvider {
 	return explainedProvider{CredentialsProvider: provider, source: source, remedy: remedy}
 }
 
-// explained is a provider with errors that tell where it looks.
+// explainedProvider is a provider whose errors name the source and the remedy.
 type explainedProvider struct {
 	aws.CredentialsProvider
 
@@ -34,13 +34,13 @@ func (e explainedProvider) Retrieve(ctx context.Context) (aws.Credentials, error
 		return creds, nil
 	}
 	if _, told := errors.AsType[*awserr.CredentialsError](err); told {
-		return creds, err // of those before --assume-role
+		return creds, err // from the credentials before --assume-role
 	}
 	return creds, &awserr.CredentialsError{Source: e.source, Remedy: e.remedy, Err: err}
 }
 
-// ProviderSources implements aws.CredentialProviderSource, by which the SDK tells
-// AWS how it came by credentials.
+// ProviderSources implements aws.CredentialProviderSource, which the SDK uses to
+// report the origin of credentials to AWS.
 func (e explainedProvider) ProviderSources() []aws.CredentialSource {
 	return sourcesOf(e.CredentialsProvider)
 }
@@ -52,17 +52,18 @@ func sourcesOf(provider aws.CredentialsProvider) []aws.CredentialSource {
 	return nil
 }
 
-// What helps a controller without credentials.
+// Remedies for a controller without credentials.
 const (
 	remedyProvide      = "give its ServiceAccount an EKS Pod Identity association or an IRSA role, or set --credentials-file"
 	remedySource       = "check whatever provides them"
 	remedySharedConfig = "correct the shared configuration files, or AWS_PROFILE"
 )
 
-// whence tells where a provider's credentials come from, and what to do if they do
-// not. The SDK settles on one source as it starts: the first of environment
-// variables, web identity token file, shared configuration files and container
-// credentials that is configured, else the instance metadata service.
+// credentialSource returns where a provider's credentials come from, and the remedy
+// if there are none. The SDK selects one source at start-up: the first of
+// environment variables, web identity token file, shared configuration files and
+// container credentials that is configured, otherwise the instance metadata
+// service.
 func credentialSource(provider aws.CredentialsProvider) (source, remedy string) {
 	from := sourcesOf(provider)
 	has := func(any ...aws.CredentialSource) bool {

@@ -8,11 +8,12 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// RefusesOthers says whether a role refuses to be assumed under another external
-// ID than want's. Only STS evaluates trust policies, so STS is asked, on behalf of
-// a namespace that cannot be: names of namespaces have no capitals. An error says
-// that it did not tell. The credentials of a role that does not refuse are dropped.
-// See https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html.
+// RefusesOthers reports whether a role rejects external IDs other than want's. Only
+// STS evaluates trust policies, so it is asked for a session under an external ID
+// that no namespace can have, because names of namespaces have no capital letters.
+// An error means that STS did not tell. Credentials of a role that does not reject
+// it are discarded. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html.
 func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (bool, error) {
 	role, err := a.caller.resolve(ctx, want)
 	if err != nil {
@@ -20,11 +21,11 @@ func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (boo
 	}
 	own, err := a.MayRunOn(ctx, want.Namespace, role)
 	if own || err != nil {
-		return own, err // no other namespace may have it, whatever its trust policy says
+		return own, err // no other namespace may use it, whatever its trust policy says
 	}
 	want.ExternalID = rand.Text() + "/" + a.ClusterName
 	_, _, err = a.assumeRole(ctx, want, role, identity.MinSession, a.tags(want))
-	if awserr.IsDenied(err) && !isUntaggable(err) { // which says nothing of external IDs
+	if awserr.IsDenied(err) && !isUntaggable(err) { // which says nothing about external IDs
 		return true, nil
 	}
 	return false, a.refusalError(want, role, identity.MinSession, err)

@@ -7,33 +7,33 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// once is something that is asked until it is told, and then never again.
+// lazy is a value that is fetched when it is first needed, until that succeeds.
 type lazy[T any] struct {
 	group singleflight.Group
 	value atomic.Pointer[T]
 }
 
-// get returns what ask returns. Whoever comes while somebody asks shares the
-// answer, also if it is an error.
-func (o *lazy[T]) get(ctx context.Context, ask func(context.Context) (*T, error)) (*T, error) {
-	if known := o.value.Load(); known != nil {
+// get returns the value, and calls fetch if it is not known yet. Concurrent callers
+// share one call and its result, including its error.
+func (l *lazy[T]) get(ctx context.Context, fetch func(context.Context) (*T, error)) (*T, error) {
+	if known := l.value.Load(); known != nil {
 		return known, nil
 	}
-	answer := o.group.DoChan("", func() (any, error) {
-		if o.value.Load() != nil {
-			return nil, nil //nolint:nilnil // it was told since we looked
+	result := l.group.DoChan("", func() (any, error) {
+		if l.value.Load() != nil {
+			return nil, nil //nolint:nilnil // fetched since the check above
 		}
-		// On behalf of all who wait, so not bound to the patience of one.
-		told, err := ask(context.WithoutCancel(ctx))
+		// On behalf of all callers, so not cancelled with one of them.
+		value, err := fetch(context.WithoutCancel(ctx))
 		if err == nil {
-			o.value.Store(told)
+			l.value.Store(value)
 		}
 		return nil, err
 	})
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case result := <-answer:
-		return o.value.Load(), result.Err
+	case r := <-result:
+		return l.value.Load(), r.Err
 	}
 }

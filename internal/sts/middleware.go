@@ -10,8 +10,8 @@ import (
 	"kube-aws-iam-controller/internal/awserr"
 )
 
-// observing returns what puts a middleware in front of each try of a request:
-// throttling that a retry hides is what an operator has to see.
+// observeAttempts adds middleware around each attempt of a request, because
+// operators have to see throttling that a retry hides.
 func observeAttempts(observe func(service, operation, code string, took time.Duration)) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ObserveTry", func(
@@ -25,8 +25,8 @@ func observeAttempts(observe func(service, operation, code string, took time.Dur
 	}
 }
 
-// allowing returns what puts a middleware in front of each try of a request that
-// lets none through once allowed returns an error.
+// allowAttempts adds middleware that fails each attempt of a request for which
+// allowed returns an error.
 func allowAttempts(allowed func() error) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("AllowTry", func(

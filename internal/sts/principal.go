@@ -13,15 +13,15 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Principal returns the ARN that trust policies have to name so that the
-// controller can assume their roles: of the intermediate role if there is one,
-// else of the role or user that the controller runs as.
+// Principal returns the ARN that trust policies have to name for the controller to
+// assume their roles: that of AssumeRole if it is set, otherwise that of the role
+// or user whose credentials the controller has.
 //
-// The ARN of a role's session lacks the role's path, so IAM is asked for the
-// role, which takes iam:GetRole on it. Where that is not allowed, or the
-// answer is another role, --controller-role-arn has to tell.
+// The ARN of a role's session lacks the path of the role, so IAM is asked, which
+// takes iam:GetRole. If that is denied, or IAM returns another role,
+// ControllerRoleARN is required.
 //
-// It is found out once: a role that is recreated keeps its ARN.
+// The result is cached: a role that is recreated keeps its ARN.
 func (a *Assumer) Principal(ctx context.Context) (string, error) {
 	found, err := a.principal.get(ctx, func(ctx context.Context) (*string, error) {
 		arn, err := a.findPrincipal(ctx)
@@ -33,8 +33,8 @@ func (a *Assumer) Principal(ctx context.Context) (string, error) {
 	return *found, nil
 }
 
-// Account returns the partition and account in which the controller makes roles:
-// those of its principal, which take no permission to know.
+// Account returns the partition and account in which the controller creates roles:
+// those of its principal. This takes no permission.
 func (a *Assumer) Account(ctx context.Context) (identity.BaseRole, error) {
 	who, err := a.caller.lookUp(ctx)
 	if err != nil || a.AssumeRole == "" {
@@ -44,7 +44,7 @@ func (a *Assumer) Account(ctx context.Context) (identity.BaseRole, error) {
 	return identity.BaseRole{Partition: through.Partition, Account: through.Account}, err
 }
 
-// knownPrincipal is Principal as far as it is known without a call.
+// knownPrincipal returns Principal if it is known without a call.
 func (a *Assumer) knownPrincipal() (string, bool) {
 	if told := a.principal.value.Load(); told != nil {
 		return *told, true
@@ -82,7 +82,7 @@ func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {
 	return arn, err
 }
 
-// roleARN returns the ARN of the role behind a session, with its path.
+// roleARN returns the ARN of the role of a session, including its path.
 func (a *Assumer) roleARN(ctx context.Context, who *caller) (string, error) {
 	out, err := a.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &who.role.Name})
 	const remedy = "allow iam:GetRole on it, or give --controller-role-arn"
@@ -98,15 +98,14 @@ func (a *Assumer) roleARN(ctx context.Context, who *caller) (string, error) {
 	return aws.ToString(out.Role.Arn), nil
 }
 
-// uniqueID returns the part of a user id in front of the session's name.
+// uniqueID returns the part of a UserId before the session name.
 func uniqueID(userID string) string {
 	id, _, _ := strings.Cut(userID, ":")
 	return id
 }
 
-// ToldPrincipal returns what Principal would, as far as flags tell it without a
-// call to AWS, "" if they do not. The path of a role that a flag names is
-// believed.
+// ConfiguredPrincipal returns what Principal would, as far as the configuration
+// tells without a call to AWS, otherwise "". A configured path is not verified.
 func ConfiguredPrincipal(options Options) (string, error) {
 	if options.AssumeRole == "" {
 		return options.ControllerRoleARN, nil
@@ -123,7 +122,8 @@ func ConfiguredPrincipal(options Options) (string, error) {
 	return through.String(), err
 }
 
-// toldBase returns where names are looked up, as far as flags tell.
+// configuredBase returns the base that completes role names, as far as it is
+// configured.
 func configuredBase(options Options) (identity.BaseRole, error) {
 	if options.BaseRoleARN != "" {
 		return identity.ParseBaseRole(options.BaseRoleARN)

@@ -9,24 +9,25 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// notAssumableError is a refusal that a role which was just made brings about as well.
+// notAssumableError wraps a refusal that may be due to a role having just been
+// created.
 type notAssumableError struct{ error }
 
-// Is says so to those who wait for such roles.
+// Is matches identity.ErrNotAssumable.
 func (notAssumableError) Is(target error) bool { return target == identity.ErrNotAssumable }
 
 func (n notAssumableError) Unwrap() error { return n.error }
 
-// unfitError is a refusal of a session that the role in IAM does not allow.
+// roleUnfitError wraps a refusal that the configuration of the role causes.
 type roleUnfitError struct{ error }
 
-// Is says so to those who can change the role.
+// Is matches identity.ErrRoleUnfit.
 func (roleUnfitError) Is(target error) bool { return target == identity.ErrRoleUnfit }
 
 func (u roleUnfitError) Unwrap() error { return u.error }
 
-// refusal puts into words why there is no session of a role: what was asked for,
-// what is wrong with it and what to do about it. It makes no call.
+// refusalError explains why STS refused a session: what was requested, what is
+// wrong with it, and the remedy. It makes no call.
 func (a *Assumer) refusalError(want identity.Desired, role identity.RoleReference, session time.Duration, err error) error {
 	answer, _, answered := awserr.Answer(err)
 	switch {
@@ -48,11 +49,11 @@ func (a *Assumer) refusalError(want identity.Desired, role identity.RoleReferenc
 	}
 }
 
-// denial says why STS denied a role and what to do about it, and whether the role
-// may only be late. STS names the kind of policy that denies, as in
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html,
-// but for trust policies, and does not tell a role that does not exist from one that
-// trusts somebody else.
+// denialReason returns why STS denied access to a role and the remedy, and whether
+// the role may just not be ready yet. STS names the type of the denying policy
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html)
+// except for trust policies, and does not distinguish a role that does not exist
+// from one that trusts somebody else.
 func (a *Assumer) denialReason(want identity.Desired, role identity.RoleReference, said string) (why string, late bool) {
 	for _, policy := range []string{"identity-based policy", "permissions boundary", "session policy"} {
 		if strings.Contains(said, policy) {
@@ -71,7 +72,8 @@ func (a *Assumer) denialReason(want identity.Desired, role identity.RoleReferenc
 	return a.trustDenial(want, role), true
 }
 
-// distrust says why a trust policy, or the lack of a role, may have denied it.
+// trustDenial explains a denial due to the trust policy, or to the lack of the
+// role.
 func (a *Assumer) trustDenial(want identity.Desired, role identity.RoleReference) string {
 	presented := "under the external ID " + identity.Quote(want.ExternalID)
 	if want.Managed != nil {
@@ -83,9 +85,9 @@ func (a *Assumer) trustDenial(want identity.Desired, role identity.RoleReference
 		unlessRequested(want, role), role.Account, a.principalText(), presented, a.compareAdvice(want))
 }
 
-// suspicion names one more cause of the refusal of a role that the controller made,
-// "" where that is not to be suspected. STS does not tell which condition of a trust
-// policy is not met.
+// podIdentityHint returns an additional possible cause for the denial of a managed
+// role, "" if it does not apply. STS does not tell which condition of a trust
+// policy failed.
 func (a *Assumer) podIdentityHint() string {
 	if _, known := a.transitiveTags.latest(); known || !a.podIdentity {
 		return ""
@@ -93,8 +95,8 @@ func (a *Assumer) podIdentityHint() string {
 	return ". The controller runs under EKS Pod Identity: if its session carries tags, the roles that it makes refuse it; then " + disableTags
 }
 
-// compare says how to find out what a trust policy lacks. The command takes no empty
-// name of a cluster.
+// compareAdvice returns how to find out what a trust policy lacks. The command
+// needs a cluster name.
 func (a *Assumer) compareAdvice(want identity.Desired) string {
 	if a.ClusterName == "" {
 		return "check that its trust policy allows exactly that"
@@ -106,7 +108,7 @@ func (a *Assumer) compareAdvice(want identity.Desired) string {
 	return "compare its trust policy with what '" + command + "' prints"
 }
 
-// unlessSaid returns a role's ARN where what was asked for is not that already.
+// unlessRequested returns the ARN of a role unless the request already contains it.
 func unlessRequested(want identity.Desired, role identity.RoleReference) string {
 	if want.Role.String() == role.String() {
 		return ""
@@ -114,7 +116,8 @@ func unlessRequested(want identity.Desired, role identity.RoleReference) string 
 	return role.String() + " "
 }
 
-// self names the controller as trust policies have to.
+// principalText returns the controller's principal as trust policies have to name
+// it.
 func (a *Assumer) principalText() string {
 	if arn, known := a.knownPrincipal(); known {
 		return arn + " (this controller)"
@@ -125,8 +128,8 @@ func (a *Assumer) principalText() string {
 	return "this controller"
 }
 
-// isTooLong recognises the refusal of a session that the role does not allow to be
-// so long. The code is that of any invalid parameter.
+// isTooLong recognizes the rejection of a session that exceeds the role's maximum
+// duration. Only the message distinguishes it from other invalid parameters.
 func isTooLong(err error) bool {
 	return awserr.Code(err) == "ValidationError" && strings.Contains(err.Error(), "MaxSessionDuration")
 }

@@ -10,15 +10,15 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// maxName is the longest session name,
+// maxSessionName is the maximum length of a session name:
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html.
 const maxSessionName = 64
 
-// hashLength is how many hexadecimal digits stand for what was cut off.
+// hashLength is the number of hexadecimal digits that replace a truncated part.
 const hashLength = 10
 
-// Name returns the session name under which role is assumed for want. It is
-// what CloudTrail shows of who did something.
+// SessionName returns the session name under which role is assumed for want.
+// CloudTrail shows it.
 func SessionName(want identity.Desired, role identity.RoleReference) string {
 	if want.Source == identity.ServiceAccount {
 		return ServiceAccountSessionName(want.Namespace, want.Name)
@@ -26,9 +26,9 @@ func SessionName(want identity.Desired, role identity.RoleReference) string {
 	return roleSessionName(role)
 }
 
-// AccountName returns the session name of a ServiceAccount, which the roles that
-// are made for it demand: namespace.name; where that is too long, a hash keeps two
-// of them from looking like one.
+// ServiceAccountSessionName returns the session name of a ServiceAccount, which the
+// trust policy of its managed role requires: namespace.name, at most 64 characters.
+// A longer one is truncated and ends with a hash, so that it stays unique.
 func ServiceAccountSessionName(namespace, name string) string {
 	full := namespace + "." + name
 	if len(full) <= maxSessionName {
@@ -40,10 +40,10 @@ func ServiceAccountSessionName(namespace, name string) string {
 
 var invalidCharacters = regexp.MustCompile(`[^\w+=,.@-]`)
 
-// roleName is account.level.level.name, as the predecessor made it, because
-// people search CloudTrail for it. The name keeps as much as it can while each
-// path level keeps at least one character. Where not even that fits, which the
-// predecessor did not survive, the path is left out.
+// roleSessionName returns account.level.level.name, as the predecessor did, because
+// people search CloudTrail for it. The name is truncated as little as possible
+// while each path level keeps at least one character. If even that is too long,
+// which made the predecessor fail, the path is omitted.
 func roleSessionName(role identity.RoleReference) string {
 	var levels []string
 	if role.Path != "" {

@@ -10,8 +10,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// tags returns the session tags for want. Roles that the controller created
-// carry the same as tags of their own.
+// tags returns the session tags for want, nil for none. Managed roles have the same
+// keys as tags of the role.
 func (a *Assumer) tags(want identity.Desired) []types.Tag {
 	if !a.SessionTags || want.Managed != nil {
 		return nil
@@ -26,14 +26,15 @@ func (a *Assumer) tags(want identity.Desired) []types.Tag {
 	return tags
 }
 
-// isUntaggable recognises the refusal of session tags, which take a permission of
+// isUntaggable recognizes the denial of session tags, which need a permission of
 // their own: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
 func isUntaggable(err error) bool {
 	return awserr.IsDenied(err) && strings.Contains(err.Error(), "sts:TagSession")
 }
 
-// tagAdvice says what to do about that. Tags that the controller does not pass are
-// those of its own session, which EKS Pod Identity makes transitive.
+// tagAdvice returns the remedy for a denial of session tags. Tags that the
+// controller does not pass itself are those of its own session, which EKS Pod
+// Identity makes transitive.
 func (a *Assumer) tagAdvice(want identity.Desired) string {
 	const allow = "have the role's trust policy allow sts:TagSession, as in the one that the command trust-policy prints, or "
 	if a.tags(want) == nil {
