@@ -47,7 +47,7 @@ func answered(status int, err error) error {
 	}}})
 }
 
-func TestWhatAWSDidNotAnswerIsToldByItsKindAlone(t *testing.T) {
+func TestNoResponse(t *testing.T) {
 	const host = " (sts.nowhere.amazonaws.com)"
 	for name, tc := range map[string]struct {
 		err          error
@@ -84,24 +84,24 @@ func TestWhatAWSDidNotAnswerIsToldByItsKindAlone(t *testing.T) {
 	require.ErrorIs(t, Describe(failed(reset(1))), syscall.ECONNRESET)
 }
 
-func TestWhateverElseWentWrongIsNotQuoted(t *testing.T) {
+func TestUnrecognizedErrorsAreNotQuoted(t *testing.T) {
 	err := Describe(failed(errors.New(hunter2)))
 	assert.Contains(t, err.Error(), "STS did not answer AssumeRole: the controller's AWS configuration or the network prevented the request (*errors.errorString); check ")
 	assert.NotContains(t, err.Error(), hunter2)
 }
 
-func TestAHostWithoutEndIsCut(t *testing.T) {
+func TestLongHostIsTruncated(t *testing.T) {
 	err := failed(&url.Error{Op: "Post", URL: "https://" + strings.Repeat("a", 5000), Err: io.EOF})
 	assert.LessOrEqual(t, len(Describe(err).Error()), 800)
 	assert.Contains(t, Describe(err).Error(), checkNetwork)
 }
 
-func TestOwnWordsAreKept(t *testing.T) {
+func TestPlainErrorsAreKept(t *testing.T) {
 	require.EqualError(t, Describe(failed(fmt.Errorf(hunter2+": %w", &PlainError{Message: "our own words", Err: errors.New(hunter2)}))), "our own words")
 	require.EqualError(t, Describe(Plain(api("AccessDenied", hunter2), "%s words", "our own")), "our own words")
 }
 
-func TestAControllerWithoutCredentialsIsToldSo(t *testing.T) {
+func TestCredentialsError(t *testing.T) {
 	const head = "the controller itself has no AWS credentials: nowhere"
 	for name, tc := range map[string]struct {
 		cause error

@@ -57,7 +57,7 @@ var answers = map[string]struct {
 	"what we never heard of":      {"CreateRole", "NewException", "Something new.", ""},
 }
 
-func TestEachAnswerHasItsRemedy(t *testing.T) {
+func TestRemedies(t *testing.T) {
 	given := map[string]bool{}
 	for name, tc := range answers {
 		t.Run(name, func(t *testing.T) {
@@ -81,20 +81,20 @@ func TestEachAnswerHasItsRemedy(t *testing.T) {
 	}
 }
 
-func TestALongAnswerLeavesRoomForItsRemedy(t *testing.T) {
+func TestLongMessageLeavesRoomForTheRemedy(t *testing.T) {
 	text := Describe(api("LimitExceeded", "PoliciesPerRole "+strings.Repeat("ä", 1000))).Error()
 	assert.LessOrEqual(t, len(text), maxMessage)
 	assert.Contains(t, text, "name fewer policies")
 }
 
-func TestWhatARequestWasAboutIsNamedWhereAWSDoesNot(t *testing.T) {
+func TestAbout(t *testing.T) {
 	const arn = "arn:aws:iam::aws:policy/aws-service-role/X"
 	require.EqualError(t, Describe(About(arn, api("NewException", "no"))), arn+": NewException: no")
 	require.EqualError(t, Describe(About(arn, api("NewException", "no "+arn))), "NewException: no "+arn)
 	require.NoError(t, About(arn, nil))
 }
 
-func TestEachCodeIsInTheDocumentation(t *testing.T) {
+func TestCodesAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/troubleshooting.md")
 	require.NoError(t, err)
 	for _, a := range remedies {

@@ -35,7 +35,7 @@ func transformed(t *testing.T, role *AWSIAMRole) *AWSIAMRole {
 	return kept
 }
 
-func TestNobodyFillsTheCache(t *testing.T) {
+func TestCacheSizeIsLimited(t *testing.T) {
 	role := labelled(10_000, 63)
 	role.Spec.RoleReference = strings.Repeat("x", 1_000_000)
 	role.Status.RoleARN = strings.Repeat("x", 1_000_000)
@@ -52,7 +52,7 @@ func TestNobodyFillsTheCache(t *testing.T) {
 	assert.Equal(t, labelSize{10_000, 740_000}, again.omittedLabels(), "what was made before stays")
 }
 
-func TestALabelTooManyIsSaidByNumber(t *testing.T) {
+func TestOmittedLabelsAreCountedInTheNotice(t *testing.T) {
 	s, i, _ := newSource(t)
 	for title, test := range map[string]struct {
 		number, size int
@@ -83,7 +83,7 @@ func TestALabelTooManyIsSaidByNumber(t *testing.T) {
 	}
 }
 
-func TestAChangeOfLabelsIsTold(t *testing.T) {
+func TestWatchReportsChangedLabels(t *testing.T) {
 	s, i, _ := newSource(t)
 	told := 0
 	require.NoError(t, s.Watch(func(identity.Key) { told++ }))
@@ -98,7 +98,7 @@ func TestAChangeOfLabelsIsTold(t *testing.T) {
 	assert.Equal(t, 3, told)
 }
 
-func TestConditionsOfOthersStayWithoutBeingKept(t *testing.T) {
+func TestOtherConditionsAreKeptButNotCached(t *testing.T) {
 	s, i, apiServer := newSource(t)
 	role := newRole(Spec{RoleReference: "app"})
 	role.Status.Conditions = []metav1.Condition{{Type: "Other", Status: metav1.ConditionTrue, Reason: "Old"}, {Type: api.ReadyCondition, Reason: "Is"}}

@@ -40,7 +40,7 @@ func reporter(pods ...runtime.Object) (*Reporter, *fake.Clientset, func() []stri
 	}
 }
 
-func TestEventsAreOnTheObjectThatAsked(t *testing.T) {
+func TestEventsAreOnTheRequestingObject(t *testing.T) {
 	for source, kind := range map[identity.Source]string{identity.ServiceAccount: "kind=ServiceAccount,apiVersion=v1", identity.AWSIAMRole: "kind=AWSIAMRole,apiVersion=zalando.org/v1"} {
 		r, _, said := reporter()
 		r.Normal(desired(source), "CreateCredentials", "Created")
@@ -50,7 +50,7 @@ func TestEventsAreOnTheObjectThatAsked(t *testing.T) {
 	}
 }
 
-func TestMessagesFit(t *testing.T) {
+func TestMessagesAreTruncated(t *testing.T) {
 	assert.Equal(t, "short", truncate("short"))
 	for _, long := range []string{strings.Repeat("x", 5000), strings.Repeat("日本", 1000), strings.Repeat("x", 1021) + "日本日本"} {
 		got := truncate(long)

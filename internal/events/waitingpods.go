@@ -52,7 +52,7 @@ type waitingPods struct {
 	logger  log.Logger
 	limiter *rate.Limiter
 
-	mu     sync.Mutex
+	mu sync.Mutex
 	// queued are the namespaces to list before the next interval.
 	queued map[string]bool // the namespaces to be looked at next
 	wake   chan struct{}

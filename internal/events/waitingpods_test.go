@@ -72,7 +72,7 @@ func lists(client *fake.Clientset) (n int) {
 	return n
 }
 
-func TestPodsThatWaitAreTold(t *testing.T) {
+func TestWaitingPodsGetEvents(t *testing.T) {
 	optedOut := pending("opted-out", "app")
 	optedOut.Labels = map[string]string{"iam.amazonaws.com/inject": "false"}
 	pods := []runtime.Object{
@@ -96,7 +96,7 @@ func TestPodsThatWaitAreTold(t *testing.T) {
 	}
 }
 
-func TestAPodThatComesAfterTheFailureIsToldWithinAMinute(t *testing.T) {
+func TestLaterPodGetsAnEventWithinAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client, said := reporter()
 		watching(t, r, unserved(desired(identity.ServiceAccount)))
@@ -114,7 +114,7 @@ func TestAPodThatComesAfterTheFailureIsToldWithinAMinute(t *testing.T) {
 	})
 }
 
-func TestNothingIsListedWhileAllAreServed(t *testing.T) {
+func TestNoListWhileAllAreServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client, _ := reporter(pending("a", "app"))
 		watching(t, r)
@@ -123,7 +123,7 @@ func TestNothingIsListedWhileAllAreServed(t *testing.T) {
 	})
 }
 
-func TestManyFailuresOfANamespaceAreOneList(t *testing.T) {
+func TestFailuresOfANamespaceLeadToOneList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client, _ := reporter(pending("a", "app"))
 		var all []identity.Unserved
@@ -141,7 +141,7 @@ func TestManyFailuresOfANamespaceAreOneList(t *testing.T) {
 	})
 }
 
-func TestNotEverybodyIsToldAtOnce(t *testing.T) {
+func TestEventsPerListAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pods []runtime.Object
 		for i := range 15 {
@@ -161,7 +161,7 @@ func TestNotEverybodyIsToldAtOnce(t *testing.T) {
 	})
 }
 
-func TestAllPagesAreLookedAt(t *testing.T) {
+func TestAllPagesAreListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client, said := reporter()
 		pages := 0
@@ -181,7 +181,7 @@ func TestAllPagesAreLookedAt(t *testing.T) {
 	})
 }
 
-func TestPodsThatCannotBeListedAreACourtesyLess(t *testing.T) {
+func TestListErrorsAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client, said := reporter()
 		client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("away") })

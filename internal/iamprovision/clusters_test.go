@@ -26,7 +26,7 @@ func logging(to *bytes.Buffer) func(*Options) {
 	return func(o *Options) { o.Logger = log.NewLogfmtLogger(log.NewSyncWriter(to)) }
 }
 
-func TestASecondClusterOfTheNameMakesNothing(t *testing.T) {
+func TestSecondClusterOfTheSameNameCreatesNothing(t *testing.T) {
 	w := newWorld(t)
 	first := w.provisioner(of("uid-1"))
 	w.made(first, wanted(policyA), "")
@@ -67,7 +67,7 @@ func TestASecondClusterOfTheNameMakesNothing(t *testing.T) {
 	w.made(w.provisioner(of("uid-1")), numbered(ns, 2), "") // after a restart
 }
 
-func TestARebuiltClusterAdoptsDeliberately(t *testing.T) {
+func TestAdoptionOfAnotherClustersRoles(t *testing.T) {
 	w := newWorld(t)
 	first := w.provisioner(of("uid-1"))
 	role := w.made(first, wanted(policyA), "")
@@ -89,7 +89,7 @@ func TestARebuiltClusterAdoptsDeliberately(t *testing.T) {
 	refused(t, err, api.RoleNotOwned, "uid-2")
 }
 
-func TestRolesOfBeforeAreOursAndGetTheTag(t *testing.T) {
+func TestRolesWithoutClusterUIDGetTheTag(t *testing.T) {
 	w := newWorld(t)
 	role := w.made(w.provisioner(), wanted(policyA), "")
 	assert.NotContains(t, w.look(roleName("prod", app)).tags, api.ClusterUIDTag)
@@ -112,7 +112,7 @@ func TestRolesOfBeforeAreOursAndGetTheTag(t *testing.T) {
 	assert.Len(t, found, 1, "whoever does not know its UID goes by the name")
 }
 
-func TestARetainedRoleKeepsToItsCluster(t *testing.T) {
+func TestRetainedRoleStaysWithItsCluster(t *testing.T) {
 	w := newWorld(t)
 	w.made(w.provisioner(), wanted(policyA), "")
 	_, err := w.provisioner(of("uid-1")).Retain(t.Context(), app, "")
@@ -124,7 +124,7 @@ func TestARetainedRoleKeepsToItsCluster(t *testing.T) {
 	refused(t, err, api.RoleNotOwned, "uid-1")
 }
 
-func TestNothingIsMadeWhileItIsNotKnownForWhom(t *testing.T) {
+func TestNothingIsCreatedWhileTheClusterUIDIsUnknown(t *testing.T) {
 	w := newWorld(t)
 	lost := errors.New("the API server is away")
 	p := w.provisioner(func(o *Options) { o.ClusterUID = func(context.Context) (string, error) { return "", lost } })
@@ -148,7 +148,7 @@ func TestNothingIsMadeWhileItIsNotKnownForWhom(t *testing.T) {
 	w.made(other, numbered(ns, 1), "")
 }
 
-func TestARetainedRoleThatTrustsSomebodyElseIsReported(t *testing.T) {
+func TestChangedTrustOfARetainedRoleIsLogged(t *testing.T) {
 	w := newWorld(t)
 	var logged bytes.Buffer
 	p := w.provisioner(logging(&logged))

@@ -85,7 +85,7 @@ var corrected = [][]string{
 	{boundaryKind, trustKind, tagsKind, managedKind, inlineKind},
 }
 
-func TestCorrectionsAreMadeInOrder(t *testing.T) {
+func TestCorrectionOrder(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA, w.managed), "")
@@ -99,7 +99,7 @@ func TestCorrectionsAreMadeInOrder(t *testing.T) {
 	assert.Equal(t, want, w.look(role.ARN.Name))
 }
 
-func TestACorrectionThatIsRefusedEndsThereAndGoesOnFromThere(t *testing.T) {
+func TestCorrectionContinuesAfterAFailure(t *testing.T) {
 	for i, action := range inOrder {
 		t.Run(action, func(t *testing.T) {
 			w := newWorld(t)
@@ -138,7 +138,7 @@ func (w *world) policies(role string) (attached, inline []string) {
 	return attached, names.PolicyNames
 }
 
-func TestAChangeOfPoliciesThatIsRefusedTakesNothingAway(t *testing.T) {
+func TestFailedAdditionRemovesNoPolicy(t *testing.T) {
 	const missing = "arn:aws:iam::aws:policy/NoSuchPolicy"
 	for name, tc := range map[string]struct {
 		refuse string // the action
@@ -164,7 +164,7 @@ func TestAChangeOfPoliciesThatIsRefusedTakesNothingAway(t *testing.T) {
 	}
 }
 
-func TestAFullRoleChangesItsManagedPoliciesOneByOne(t *testing.T) {
+func TestFullRoleExchangesPoliciesOneByOne(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	var before, after []string
@@ -183,7 +183,7 @@ func TestAFullRoleChangesItsManagedPoliciesOneByOne(t *testing.T) {
 	assert.ElementsMatch(t, after, attached)
 }
 
-func TestMorePoliciesThanARoleCanHaveTakeNoneAway(t *testing.T) {
+func TestTooManyPoliciesRemoveNone(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	var all []string
@@ -202,7 +202,7 @@ func TestMorePoliciesThanARoleCanHaveTakeNoneAway(t *testing.T) {
 	}
 }
 
-func TestSessionsAreNoShorterWhileTheRestIsRefused(t *testing.T) {
+func TestSessionDurationIsLoweredLast(t *testing.T) {
 	for name, tc := range map[string]struct {
 		from, to time.Duration
 		longest  int32

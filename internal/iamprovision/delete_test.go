@@ -27,7 +27,7 @@ func (w *world) loaded(p *Provisioner) identity.Role {
 	return role
 }
 
-func TestARoleGoesWithAllThatHangsOnIt(t *testing.T) {
+func TestDeleteRemovesDependencies(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	role := w.loaded(p)
@@ -40,7 +40,7 @@ func TestARoleGoesWithAllThatHangsOnIt(t *testing.T) {
 	assert.False(t, deleted)
 }
 
-func TestADeletionThatWasInterruptedGoesOn(t *testing.T) {
+func TestDeleteResumes(t *testing.T) {
 	for _, action := range []string{
 		"GetRole", "ListAttachedRolePolicies", "DetachRolePolicy", "ListRolePolicies", "DeleteRolePolicy", "ListInstanceProfilesForRole", "RemoveRoleFromInstanceProfile", "DeleteRole",
 	} {
@@ -65,7 +65,7 @@ func TestADeletionThatWasInterruptedGoesOn(t *testing.T) {
 }
 
 // The statement that allows it is not in the shipped policy, or is for some profiles.
-func TestARoleInAnInstanceProfileThatIsNotItsToLeaveCanDoNothingMore(t *testing.T) {
+func TestDeleteRemovesPoliciesBeforeInstanceProfiles(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA, w.managed), "")
@@ -86,7 +86,7 @@ func TestARoleInAnInstanceProfileThatIsNotItsToLeaveCanDoNothingMore(t *testing.
 	assert.True(t, there)
 }
 
-func TestARetainedRoleIsTakenBack(t *testing.T) {
+func TestEnsureReclaimsARetainedRole(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA), "")
@@ -99,7 +99,7 @@ func TestARetainedRoleIsTakenBack(t *testing.T) {
 	assert.Equal(t, tagsOfApp, w.look(role.ARN.Name).tags)
 }
 
-func TestNamesNeverCollide(t *testing.T) {
+func TestRoleNamesAreUnique(t *testing.T) {
 	seen := map[string]identity.Key{}
 	for _, cluster := range []string{"a", "b", "prod", strings.Repeat("c", 100)} {
 		for _, key := range []identity.Key{
@@ -117,7 +117,7 @@ func TestNamesNeverCollide(t *testing.T) {
 	assert.Equal(t, "team.app-", roleName("prod", app)[:9])
 }
 
-func TestADeletedRoleThatIAMStillShowsIsNotTakenForAnother(t *testing.T) {
+func TestTombstoneHidesADeletedRole(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	first := w.made(p, wanted(policyA), "")
@@ -138,7 +138,7 @@ func TestADeletedRoleThatIAMStillShowsIsNotTakenForAnother(t *testing.T) {
 	assert.NotEqual(t, first.ID, second.ID)
 }
 
-func TestTwoClustersInOneAccountDoNotMeet(t *testing.T) {
+func TestClustersInOneAccountAreSeparate(t *testing.T) {
 	w := newWorld(t)
 	prod, dev := w.provisioner(), w.provisioner(func(o *Options) { o.ClusterName = "dev" })
 	first := w.made(prod, wanted(policyA), "")
@@ -153,7 +153,7 @@ func TestTwoClustersInOneAccountDoNotMeet(t *testing.T) {
 	assert.JSONEq(t, policyA, w.look(first.ARN.Name).inline[policyName])
 }
 
-func TestTheLongestNamesHaveRoles(t *testing.T) {
+func TestLongestNames(t *testing.T) {
 	w := newWorld(t)
 	cluster := strings.Repeat("c", 100)
 	p := w.provisioner(func(o *Options) { o.ClusterName = cluster })
@@ -171,7 +171,7 @@ func TestTheLongestNamesHaveRoles(t *testing.T) {
 
 // Namespaces that begin with the same 53 characters and names that were searched for can have roles of one name: the hash in
 // it has 40 bits. The tags tell whose a role is.
-func TestACollisionOfNamesTakesNothingFromWhoWasFirst(t *testing.T) {
+func TestNameCollisionChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	victim, thief := wanted(policyA, w.managed), wanted(policyB)

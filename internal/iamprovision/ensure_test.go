@@ -26,7 +26,7 @@ var tagsOfApp = map[string]string{
 	"managed-by": "kube-aws-iam-controller", "kubernetes-cluster": "prod", "kubernetes-namespace": "team", "kubernetes-service-account": "app", "cost": "1",
 }
 
-func TestANewRoleCostsTwoWritesAndNoRead(t *testing.T) {
+func TestCreationTakesTwoWritesAndNoRead(t *testing.T) {
 	w, seen := newWorld(t), 0
 	role := w.made(w.provisioner(), wanted(policyA), "")
 	assert.Equal(t, []string{"CreateRole", "PutRolePolicy"}, w.calls(&seen))
@@ -40,7 +40,7 @@ func TestANewRoleCostsTwoWritesAndNoRead(t *testing.T) {
 	}, w.look(role.ARN.Name))
 }
 
-func TestManagedPoliciesAloneAndBesideAPolicy(t *testing.T) {
+func TestManagedPolicies(t *testing.T) {
 	w := newWorld(t)
 	role := w.made(w.provisioner(), wanted("", w.managed, w.other), "")
 	got := w.look(role.ARN.Name)
@@ -52,7 +52,7 @@ func TestManagedPoliciesAloneAndBesideAPolicy(t *testing.T) {
 	assert.Equal(t, map[string]string{"kube-aws-iam-controller": policyA}, got.inline)
 }
 
-func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
+func TestEnsureWritesOnlyWhatDiffers(t *testing.T) {
 	reordered := `{ "Statement": {"Resource": ["*"], "Action": ["s3:GetObject"], "Effect": "Allow"},  "Version": "2012-10-17" }`
 	for name, tc := range map[string]struct {
 		change  func(*world, *identity.Desired)
@@ -103,7 +103,7 @@ func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
 	}
 }
 
-func TestWhatSomebodyChangedIsCorrected(t *testing.T) {
+func TestDriftIsCorrected(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA, w.managed), "")
@@ -174,7 +174,7 @@ func TestWhatSomebodyChangedIsCorrected(t *testing.T) {
 	}
 }
 
-func TestTheControllersRoleRecreatedHealsTheTrust(t *testing.T) {
+func TestTrustIsRepairedAfterThePrincipalIsRecreated(t *testing.T) {
 	w := newWorld(t)
 	role := w.made(w.provisioner(), wanted(policyA), "")
 	w.RemoveRole(home, "controller")
@@ -186,7 +186,7 @@ func TestTheControllersRoleRecreatedHealsTheTrust(t *testing.T) {
 	assert.JSONEq(t, trustOfApp, w.look(role.ARN.Name).trust)
 }
 
-func TestAnInterruptedCreationIsFinished(t *testing.T) {
+func TestEnsureCompletesAnInterruptedCreation(t *testing.T) {
 	for name, fault := range map[string]awssim.Fault{
 		"answer to CreateRole lost":    {Action: "CreateRole", Drop: true, Times: 1},
 		"PutRolePolicy failed":         {Action: "PutRolePolicy", Code: "ServiceFailure", Times: 1},
@@ -210,7 +210,7 @@ func TestAnInterruptedCreationIsFinished(t *testing.T) {
 	}
 }
 
-func TestARoleThatWasDeletedIsMadeAnew(t *testing.T) {
+func TestDeletedRoleIsRecreated(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA), "")
@@ -225,7 +225,7 @@ func TestARoleThatWasDeletedIsMadeAnew(t *testing.T) {
 	assert.NotEqual(t, role.ID, again.ID)
 }
 
-func TestForeignRolesAreNeverChanged(t *testing.T) {
+func TestForeignRolesAreNotChanged(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	own := roleName("prod", app)
@@ -257,7 +257,7 @@ func TestForeignRolesAreNeverChanged(t *testing.T) {
 	}
 }
 
-func TestARoleRecreatedBySomebodyElseIsNotOurs(t *testing.T) {
+func TestRecreatedRoleIsNotOwned(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA), "")
@@ -273,7 +273,7 @@ func TestARoleRecreatedBySomebodyElseIsNotOurs(t *testing.T) {
 	w.look(role.ARN.Name)
 }
 
-func TestARoleAtAnotherPathIsSaidToBe(t *testing.T) {
+func TestRoleAtAnotherPathIsReported(t *testing.T) {
 	w := newWorld(t)
 	role := w.made(w.provisioner(), wanted(policyA), "")
 	p := w.provisioner(func(o *Options) { o.Path = "/elsewhere/" })
@@ -281,7 +281,7 @@ func TestARoleAtAnotherPathIsSaidToBe(t *testing.T) {
 	refused(t, err, api.ProvisionFailed, "it is at the path /kube-aws-iam-controller/prod/, not /elsewhere/")
 }
 
-func TestARoleThatCannotBeSeenYetIsTriedAgain(t *testing.T) {
+func TestInvisibleRoleIsTransient(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	w.Set(awssim.Settings{Propagation: new(awssim.Duration(8 * time.Second))})
@@ -294,7 +294,7 @@ func TestARoleThatCannotBeSeenYetIsTriedAgain(t *testing.T) {
 	w.made(p, wanted(policyA), "")
 }
 
-func TestNothingIsMadeUnlessAskedFor(t *testing.T) {
+func TestProvisioningIsDisabledByDefault(t *testing.T) {
 	w, seen := newWorld(t), 0
 	for name, tc := range map[string]struct {
 		change func(*Options)
@@ -317,7 +317,7 @@ func TestNothingIsMadeUnlessAskedFor(t *testing.T) {
 	assert.Empty(t, w.look(role.ARN.Name).boundary)
 }
 
-func TestWhatIAMRefusesIsSaidInItsWords(t *testing.T) {
+func TestErrorsQuoteIAM(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.provisioner().Ensure(t.Context(), wanted(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Extra":1}]}`), "")
 	refused(t, err, api.ProvisionFailed, "MalformedPolicyDocument: Syntax errors in policy; correct iam.amazonaws.com/role-policy")
@@ -328,7 +328,7 @@ func TestWhatIAMRefusesIsSaidInItsWords(t *testing.T) {
 	refused(t, err, api.ProvisionFailed, "NoSuchEntity: Scope ARN: arn:aws:iam::123456789012:policy/none does not exist or is not attachable; this is the controller's --permissions-boundary")
 }
 
-func TestAPrincipalThatIsNotKnownIsSaidWithItsRemedy(t *testing.T) {
+func TestUnknownPrincipalIsReportedWithItsRemedy(t *testing.T) {
 	w, seen := newWorld(t), 0
 	p := w.provisioner(func(o *Options) {
 		o.Principal = func(context.Context) (string, error) {
@@ -342,7 +342,7 @@ func TestAPrincipalThatIsNotKnownIsSaidWithItsRemedy(t *testing.T) {
 	assert.Empty(t, w.calls(&seen))
 }
 
-func TestEveryCallTakesItsTurn(t *testing.T) {
+func TestRequestsAreRateLimited(t *testing.T) {
 	w, seen := newWorld(t), 0
 	p := w.provisioner(func(o *Options) { o.QPS = 0.001 }) // one at once, the next after longer than there is time
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -66,7 +66,7 @@ func agree(t *testing.T, text string) {
 	}
 }
 
-func TestBothReadingsAgreeOnEverythingThatCanBeWrongWithAPolicy(t *testing.T) {
+func TestParsePolicyAgreesWithTheSimulator(t *testing.T) {
 	for _, name := range []string{"crossplane", "tenant-by-tags", "external-secrets-ssm"} {
 		text, err := os.ReadFile("../identity/testdata/policies/" + name + ".json")
 		require.NoError(t, err)

@@ -37,7 +37,7 @@ func full(t *testing.T, err error, says ...string) {
 	require.ErrorIs(t, err, errLimitReached)
 }
 
-func TestANamespaceHasNoMoreRolesMadeThanItMay(t *testing.T) {
+func TestRolesPerNamespaceAreLimited(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner(atMost(3))
 	for i := range 3 {
@@ -56,7 +56,7 @@ func TestANamespaceHasNoMoreRolesMadeThanItMay(t *testing.T) {
 	full(t, err)
 }
 
-func TestRetainedRolesCountAlsoAfterARestart(t *testing.T) {
+func TestRetainedRolesCountAfterARestart(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner(atMost(3))
 	for i := range 3 {
@@ -84,7 +84,7 @@ func TestRetainedRolesCountAlsoAfterARestart(t *testing.T) {
 	assert.NotContains(t, w.look(roleName("prod", numbered(ns, 1).Key)).tags, api.RetainedTag, "whose ServiceAccount is back has its role")
 }
 
-func TestANamespaceThatHasMoreRolesKeepsThem(t *testing.T) {
+func TestRolesOverTheLimitAreKept(t *testing.T) {
 	w := newWorld(t)
 	before := w.provisioner()
 	var roles []identity.Role
@@ -102,7 +102,7 @@ func TestANamespaceThatHasMoreRolesKeepsThem(t *testing.T) {
 	full(t, err, "5 roles")
 }
 
-func TestRolesAreListedOnceInAProcess(t *testing.T) {
+func TestRolesAreListedOncePerProcess(t *testing.T) {
 	w := newWorldWith(t, func(o *awssim.Options) { o.PageSize = 100 })
 	p := w.provisioner(atMost(5))
 	seen := len(w.Calls())
@@ -126,7 +126,7 @@ func TestRolesAreListedOnceInAProcess(t *testing.T) {
 	assert.Empty(t, w.calls(&seen), "a refusal costs no call")
 }
 
-func TestWhatSomebodyElseDeletesIsSeenBeforeLong(t *testing.T) {
+func TestRecountNoticesDeletedRoles(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner(atMost(1))
 	w.made(p, numbered(ns, 0), "")
@@ -146,7 +146,7 @@ func TestWhatSomebodyElseDeletesIsSeenBeforeLong(t *testing.T) {
 	w.made(p, numbered(ns, 1), "")
 }
 
-func TestACountThatFailsMakesNoRole(t *testing.T) {
+func TestNoRoleIsCreatedIfTheListFails(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner(atMost(1))
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "ListRoles", Code: "ServiceFailure", Times: 1}}})
@@ -156,7 +156,7 @@ func TestACountThatFailsMakesNoRole(t *testing.T) {
 	w.made(p, numbered(ns, 0), "")
 }
 
-func TestWhereRolesMayNotBeListedThoseOfTheProcessCount(t *testing.T) {
+func TestLimitWithoutPermissionToList(t *testing.T) {
 	w := newWorld(t)
 	w.made(w.provisioner(), numbered(ns, 9), "")
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "ListRoles", Code: "AccessDenied"}}})
@@ -172,7 +172,7 @@ func TestWhereRolesMayNotBeListedThoseOfTheProcessCount(t *testing.T) {
 	full(t, err, "2 roles")
 }
 
-func TestRolesThatCouldNotBeMadeDoNotCount(t *testing.T) {
+func TestFailedCreationsDoNotCount(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner(atMost(1))
 	for range 3 {
@@ -183,7 +183,7 @@ func TestRolesThatCouldNotBeMadeDoNotCount(t *testing.T) {
 	w.made(p, numbered(ns, 1), "")
 }
 
-func TestManyAtOnceMakeNoMoreThanTheyMay(t *testing.T) {
+func TestLimitHoldsForConcurrentCreations(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner(atMost(5))
 	var wg sync.WaitGroup
@@ -210,7 +210,7 @@ func TestManyAtOnceMakeNoMoreThanTheyMay(t *testing.T) {
 }
 
 // Names of roles are cut, and hold dots of names of ServiceAccounts.
-func TestARoleIsCountedForItsNamespaceByItsName(t *testing.T) {
+func TestRoleScope(t *testing.T) {
 	long := strings.Repeat("n", 63)
 	for _, key := range []identity.Key{
 		{Namespace: "team", Name: "app"},

@@ -20,7 +20,7 @@ import (
 // published are policies that the controllers they are for ask for.
 const published = "../identity/testdata/policies/*.json"
 
-func TestPublishedPoliciesCauseNoWriteWhereNothingChanged(t *testing.T) {
+func TestPublishedPoliciesCauseNoDrift(t *testing.T) {
 	paths, err := filepath.Glob(published)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(paths), 20)
@@ -106,7 +106,7 @@ func turned(value any) any {
 	return value
 }
 
-func TestAsManyManagedPoliciesAsAnAccountMayHaveAreAttached(t *testing.T) {
+func TestMaximumNumberOfManagedPolicies(t *testing.T) {
 	w := newWorldWith(t, func(o *awssim.Options) { o.PoliciesPerRole = 25 })
 	var arns []string
 	for i := range 25 {

@@ -22,7 +22,7 @@ func (w *world) sweep(p *Provisioner, owners ...identity.Key) (map[identity.Key]
 	return found, err
 }
 
-func TestASweepFindsWhatNobodyAsksFor(t *testing.T) {
+func TestSweepFindsOrphans(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	ids := map[identity.Key]string{}
@@ -40,7 +40,7 @@ func TestASweepFindsWhatNobodyAsksFor(t *testing.T) {
 	assert.Equal(t, []string{"ListRoles", "ListRoles", "ListRoles", "GetRole", "GetRole"}, w.calls(&seen), "an owner's role costs no read")
 }
 
-func TestASweepLeavesAloneWhatIsNotForIt(t *testing.T) {
+func TestSweepSkipsForeignAndRetainedRoles(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	retained := wanted(policyA)
@@ -64,7 +64,7 @@ func TestASweepLeavesAloneWhatIsNotForIt(t *testing.T) {
 	assert.Len(t, found, 1)
 }
 
-func TestASweepGoesOnAfterARoleThatCannotBeRead(t *testing.T) {
+func TestSweepContinuesAfterAnError(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	for i := range 3 {
@@ -82,7 +82,7 @@ func TestASweepGoesOnAfterARoleThatCannotBeRead(t *testing.T) {
 	assert.Empty(t, found, "a list that broke off finds nothing")
 }
 
-func TestASweepSurvivesRolesThatGoMeanwhile(t *testing.T) {
+func TestSweepIgnoresConcurrentDeletions(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	w.made(p, wanted(policyA), "")
@@ -93,7 +93,7 @@ func TestASweepSurvivesRolesThatGoMeanwhile(t *testing.T) {
 }
 
 // Tags hold slashes and dots, names of roles the first 53 characters of them.
-func TestASweepAsksForNoServiceAccountThatCannotBe(t *testing.T) {
+func TestSweepSkipsInvalidNames(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	for _, name := range []string{strings.Repeat("m", 60) + "/../../secrets/app", "..", ".", "", "App", strings.Repeat("a", 254)} {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestDeletedRolesAreRememberedForAWhile(t *testing.T) {
+func TestTombstones(t *testing.T) {
 	var d tombstones
 	now := time.Unix(0, 0)
 	assert.False(t, d.has("AROA0"))

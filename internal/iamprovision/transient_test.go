@@ -41,7 +41,7 @@ func (w wire) settings() awssim.Settings {
 	return awssim.Settings{Faults: &[]awssim.Fault{{Action: w.action, Code: w.code, Status: w.status, Message: w.message}}}
 }
 
-func TestOnlyWhatANewRoleBringsAboutIsWaitedFor(t *testing.T) {
+func TestIsTransient(t *testing.T) {
 	name := roleName("prod", app)
 	denied := func(action, resource string) string {
 		return "User: arn:aws:sts::123456789012:assumed-role/controller/s is not authorized to perform: iam:" + action + " on resource: " + resource +
@@ -87,7 +87,7 @@ func TestOnlyWhatANewRoleBringsAboutIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestACorrectionIsWaitedForAsACreationIs(t *testing.T) {
+func TestCorrectionsAreTransientLikeCreations(t *testing.T) {
 	name := roleName("prod", app)
 	for title, tc := range map[string]struct {
 		wire
@@ -123,7 +123,7 @@ func TestACorrectionIsWaitedForAsACreationIs(t *testing.T) {
 	}
 }
 
-func TestWhatTheUserCanMendIsToldAtOnceAndNamed(t *testing.T) {
+func TestUserErrorsAreNotTransient(t *testing.T) {
 	const nobody = "arn:aws:iam::123456789012:policy/nobody"
 	for title, tc := range map[string]struct {
 		want   func(*identity.ManagedRole)
@@ -180,7 +180,7 @@ func many() (arns []string) {
 	return arns
 }
 
-func TestAPrincipalThatIAMDoesNotKnowIsNamed(t *testing.T) {
+func TestInvalidPrincipalIsNamed(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.provisioner(func(o *Options) {
 		o.Principal = func(context.Context) (string, error) { return "arn:aws:iam::123456789012:role/nobody", nil }
@@ -190,7 +190,7 @@ func TestAPrincipalThatIAMDoesNotKnowIsNamed(t *testing.T) {
 	assert.Contains(t, says, `Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/nobody"; this is the controller's own role`)
 }
 
-func TestARoleThatIsNotSeenYetIsWaitedFor(t *testing.T) {
+func TestMissingNewRoleIsTransient(t *testing.T) {
 	w := newWorld(t)
 	w.Set(awssim.Settings{Propagation: new(awssim.Duration(8 * time.Second))})
 	p := w.provisioner()
@@ -202,7 +202,7 @@ func TestARoleThatIsNotSeenYetIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestARefusalOfTheControllersOwnCredentialsIsNotTheRoles(t *testing.T) {
+func TestCredentialErrorsAreNotTransient(t *testing.T) {
 	name := roleName("prod", app)
 	denied := &smithy.OperationError{ServiceID: "STS", OperationName: "AssumeRole", Err: &smithy.GenericAPIError{Code: "AccessDenied", Message: "no"}}
 	own := &smithy.OperationError{ServiceID: "IAM", OperationName: "PutRolePolicy", Err: &awserr.CredentialsError{Err: denied}}
@@ -211,7 +211,7 @@ func TestARefusalOfTheControllersOwnCredentialsIsNotTheRoles(t *testing.T) {
 	assert.False(t, isTransient(name, context.DeadlineExceeded))
 }
 
-func TestARoleIsNotSomebodyElsesBecauseTheControllerHasNoCredentials(t *testing.T) {
+func TestCredentialErrorsAreNotRoleNotOwned(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	w.made(p, wanted(policyA), "")

@@ -22,7 +22,7 @@ func (w *world) trust(role, policy string) {
 	require.NoError(w.t, err)
 }
 
-func TestATrustPolicyOfAVersionBeforeIsRenewedAndIsNoDrift(t *testing.T) {
+func TestLegacyTrustPolicyIsUpgradedWithoutDrift(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA), "")
@@ -53,7 +53,7 @@ func TestATrustPolicyOfAVersionBeforeIsRenewedAndIsNoDrift(t *testing.T) {
 	assert.Len(t, w.asked, before, "that is asked only while the trust policy is of the form before")
 }
 
-func TestATrustPolicyOfAVersionBeforeIsKeptWhereTheNewOneWouldRefuseTheController(t *testing.T) {
+func TestLegacyTrustPolicyIsKeptIfTheNewOneDeniesTheController(t *testing.T) {
 	for name, tell := range map[string]func(*world){
 		"its session carries tags": func(w *world) { w.carries = "disable session tags" },
 		"STS does not tell":        func(w *world) { w.carriesErr = errors.New("STS is away") },
@@ -86,7 +86,7 @@ func TestATrustPolicyOfAVersionBeforeIsKeptWhereTheNewOneWouldRefuseTheControlle
 	}
 }
 
-func TestWhatOnlyLooksLikeATrustPolicyOfAVersionBeforeIsDrift(t *testing.T) {
+func TestSimilarTrustPolicyIsDrift(t *testing.T) {
 	w := newWorld(t)
 	w.carries = "disable session tags"
 	p := w.provisioner()
@@ -113,7 +113,7 @@ func TestWhatOnlyLooksLikeATrustPolicyOfAVersionBeforeIsDrift(t *testing.T) {
 	assert.Empty(t, w.asked)
 }
 
-func TestARenewalThatIsRefusedIsNotTold(t *testing.T) {
+func TestFailedTrustUpgradeIsNotReported(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	role := w.made(p, wanted(policyA), "")

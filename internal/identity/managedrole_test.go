@@ -51,7 +51,7 @@ func TestParsePolicy(t *testing.T) {
 	}
 }
 
-func TestAPolicyOfTheLargestSizeIsTaken(t *testing.T) {
+func TestParsePolicyAcceptsTheMaximumSize(t *testing.T) {
 	head, tail := `{"Version":"2012-10-17","Statement":{"Sid":"`, `","Effect":"Allow","Action":"*","Resource":"*"}}`
 	text := head + strings.Repeat("x", maxPolicy-len(head)-len(tail)) + tail
 	_, err := ParsePolicy(strings.ReplaceAll(text, ",", ",   \n"))
@@ -102,7 +102,7 @@ func TestParseManagedPolicies(t *testing.T) {
 	assert.Len(t, got, 25)
 }
 
-func TestWhatAnOwnRoleIsIsPartOfTheSpecification(t *testing.T) {
+func TestManagedRoleIsPartOfTheSpecHash(t *testing.T) {
 	base := Desired{UID: "u", ExternalID: "ns/c", SessionDuration: MinSession, Managed: &ManagedRole{Policy: "{}"}}
 	seen := map[string]bool{base.SpecHash(): true}
 	for name, change := range map[string]func(*Desired){
@@ -139,7 +139,7 @@ func published(tb testing.TB) map[string]string {
 	return texts
 }
 
-func TestPublishedPoliciesAreTaken(t *testing.T) {
+func TestParsePolicyAcceptsPublishedPolicies(t *testing.T) {
 	for name, text := range published(t) {
 		got, err := ParsePolicy(text)
 		require.NoError(t, err, name)

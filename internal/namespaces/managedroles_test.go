@@ -30,7 +30,7 @@ func asks(t *testing.T, s *Source, key identity.Key, role string) error {
 	return s.Permit(t.Context(), key, func(context.Context) (identity.RoleReference, error) { return at(t, role), nil })
 }
 
-func TestANamespaceSaysWhetherRolesAreMadeForIt(t *testing.T) {
+func TestManagedRolesAnnotation(t *testing.T) {
 	for name, tc := range map[string]struct {
 		restrict    bool
 		annotations map[string]string
@@ -67,7 +67,7 @@ func TestANamespaceSaysWhetherRolesAreMadeForIt(t *testing.T) {
 	}
 }
 
-func TestOnlyARoleThatIsMadeForOneIsOnesOwn(t *testing.T) {
+func TestManagedRolesAnnotationCoversTheObjectsOwnRoleOnly(t *testing.T) {
 	s := managing(t, true, map[string]string{api.ManagedRolesAnnotation: "true"})
 	require.Error(t, asks(t, s, ofAccount, "made-other"), "another ServiceAccount's")
 	require.Error(t, asks(t, s, ofRole, "made-app"), "an AWSIAMRole has none made")
@@ -82,7 +82,7 @@ func TestOnlyARoleThatIsMadeForOneIsOnesOwn(t *testing.T) {
 	require.ErrorIs(t, asks(t, s, ofAccount, "made-app"), lost, "what is not known takes nothing away")
 }
 
-func TestAMalformedPermissionForRolesThatAreMadeIsSaid(t *testing.T) {
+func TestMalformedManagedRolesAnnotationIsReported(t *testing.T) {
 	r := parseNamespace(&namespace(map[string]string{api.ManagedRolesAnnotation: "yes" + strings.Repeat("!", 100_000)}).ObjectMeta)
 	assert.Contains(t, r.malformed, `neither "true" nor "false"`)
 	assert.Contains(t, r.malformed, api.ManagedRolesAnnotation)

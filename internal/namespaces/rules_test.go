@@ -92,7 +92,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
+func TestMalformedRulesNameTheRemedy(t *testing.T) {
 	const generic = `write role names and ARNs, with * for any characters, such as ["app", "team-a/*"]`
 	for value, says := range map[string]string{
 		"[demo-app]":           `iam.amazonaws.com/allowed-roles: "[demo-app]" is not JSON, so it permits nothing: write ["demo-app"]. Until it is corrected, this namespace may use no role`,
@@ -133,7 +133,7 @@ func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
 	}
 }
 
-func TestARefusalSaysWhichRuleWhyAndWhatToDo(t *testing.T) {
+func TestViolationNamesRuleReasonAndRemedy(t *testing.T) {
 	const do = "Use a role that is permitted, or have whoever administers the namespace "
 	tests := map[string]struct{ annotation, value, role, want string }{
 		"a list without the role": {api.AllowedRolesAnnotation, `["a"]`, "team/app", `["a"] does not include it. ` + do + `add "team/app"`},
@@ -171,7 +171,7 @@ func TestARefusalSaysWhichRuleWhyAndWhatToDo(t *testing.T) {
 }
 
 // What a refusal proposes permits the role.
-func TestWhatIsProposedForAnExpressionPermitsTheRole(t *testing.T) {
+func TestSuggestedPatternPermitsTheRole(t *testing.T) {
 	base, err := identity.ParseBaseRole(account)
 	require.NoError(t, err)
 	role := at(t, "team/demo-app")

@@ -71,7 +71,7 @@ func permits(t *testing.T, s *Source, key identity.Key) error {
 	return s.Permit(t.Context(), key, func(context.Context) (identity.RoleReference, error) { return at(t, "app"), nil })
 }
 
-func TestTheRulesThatAreCachedCount(t *testing.T) {
+func TestPermitUsesCachedRules(t *testing.T) {
 	for name, tc := range map[string]struct {
 		annotations map[string]string
 		restrict    bool
@@ -102,7 +102,7 @@ func TestTheRulesThatAreCachedCount(t *testing.T) {
 	}
 }
 
-func TestANamespaceThatIsNotCachedYetIsAskedFor(t *testing.T) {
+func TestPermitReadsAnUncachedNamespace(t *testing.T) {
 	s, _, _ := newSource(namespace(refusing))
 	require.ErrorContains(t, permits(t, s, ofAccount), "may not use")
 	s, _, _ = newSource(namespace(nil))
@@ -111,7 +111,7 @@ func TestANamespaceThatIsNotCachedYetIsAskedFor(t *testing.T) {
 	require.ErrorContains(t, permits(t, s, ofAccount), "not found", "what is in it goes with it")
 }
 
-func TestRulesThatCannotBeReadPermitNothing(t *testing.T) {
+func TestPermitFailsIfRulesCannotBeRead(t *testing.T) {
 	broken := errors.New("away")
 	s, _, client := newSource()
 	client.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, broken })
@@ -119,7 +119,7 @@ func TestRulesThatCannotBeReadPermitNothing(t *testing.T) {
 	require.ErrorIs(t, permits(t, s, ofRole), broken)
 }
 
-func TestWithThePredecessorsRightsAWSIAMRolesHaveNoRules(t *testing.T) {
+func TestPermitAWSIAMRolesWithThePredecessorsRBAC(t *testing.T) {
 	s, _, client := newSource()
 	client.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewForbidden(Resource.GroupResource(), "ns", nil)
@@ -130,7 +130,7 @@ func TestWithThePredecessorsRightsAWSIAMRolesHaveNoRules(t *testing.T) {
 	require.Error(t, permits(t, s, ofRole), "but not if they are asked for")
 }
 
-func TestWhatIsNotKnownOfTheRoleIsNotPermitted(t *testing.T) {
+func TestPermitFailsIfTheRoleIsUnknown(t *testing.T) {
 	unknown := errors.New("STS is away")
 	s, i, _ := newSource()
 	require.NoError(t, i.store.Add(kept(t, permitting)))
@@ -140,7 +140,7 @@ func TestWhatIsNotKnownOfTheRoleIsNotPermitted(t *testing.T) {
 	require.ErrorIs(t, permits(t, s, ofAccount), unknown)
 }
 
-func TestTheCacheKeepsOnlyRules(t *testing.T) {
+func TestTransformKeepsOnlyRules(t *testing.T) {
 	assert.Equal(t, cache.ExplicitKey("ns"), kept(t, map[string]string{"other": "x"}))
 	r, ok := kept(t, map[string]string{"other": "x", api.PermittedAnnotation: "a"}).(*namespaceRules)
 	require.True(t, ok)
@@ -150,7 +150,7 @@ func TestTheCacheKeepsOnlyRules(t *testing.T) {
 	assert.Same(t, r, again, "what was transformed stays")
 }
 
-func TestChangesOfRulesAreTold(t *testing.T) {
+func TestWatchReportsChangedRules(t *testing.T) {
 	s, i, _ := newSource()
 	var told []Namespace
 	require.NoError(t, s.Watch(func(n Namespace) { told = append(told, n) }))
@@ -184,7 +184,7 @@ func TestChangesOfRulesAreTold(t *testing.T) {
 	assert.Contains(t, told[0].Malformed, "is not a regular expression")
 }
 
-func TestWhatLooksLikeARuleAndIsNoneIsSaidAndRefusesNothing(t *testing.T) {
+func TestUnknownAnnotationsAreReportedAndRestrictNothing(t *testing.T) {
 	s, i, _ := newSource()
 	var told []Namespace
 	require.NoError(t, s.Watch(func(n Namespace) { told = append(told, n) }))

@@ -22,7 +22,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestApplyCreatesWhatIsNotThere(t *testing.T) {
+func TestApplyCreatesAMissingSecret(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -58,14 +58,14 @@ func requireOneOwner(t *testing.T, want identity.Desired, secret *corev1.Secret)
 	require.Equal(t, []metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: "app", UID: "owner-uid"}}, secret.OwnerReferences)
 }
 
-func TestServiceAccountSecretsAreNeverMadeWithHeritage(t *testing.T) {
+func TestServiceAccountSecretsNeverHaveTheHeritageLabel(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	secret := w.stored(t, want)
 	assert.NotContains(t, secret.Labels, "heritage")
 	assert.NotContains(t, w.stored(t, want).Labels, "heritage")
 }
 
-func TestRefreshIsOnePatchOfWhatWasObserved(t *testing.T) {
+func TestApplyPatchesTheObservedVersionOnce(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -93,7 +93,7 @@ func TestRefreshIsOnePatchOfWhatWasObserved(t *testing.T) {
 	}
 }
 
-func TestLabelsAndAnnotationsOfOthers(t *testing.T) {
+func TestApplyKeepsForeignLabelsAndAnnotations(t *testing.T) {
 	mark := func(s *corev1.Secret) { s.Labels["owner"], s.Annotations["note"] = "b", "c" }
 
 	w, want := newWorld(t), desired(identity.ServiceAccount)
@@ -112,7 +112,7 @@ func TestLabelsAndAnnotationsOfOthers(t *testing.T) {
 	assert.Equal(t, "c", secret.Annotations["note"])
 }
 
-func TestEditedSecretIsRestored(t *testing.T) {
+func TestApplyRestoresAnEditedSecret(t *testing.T) {
 	edits := map[string]func(*corev1.Secret){
 		"data changed":     func(s *corev1.Secret) { s.Data["credentials"] = []byte("x") },
 		"data added":       func(s *corev1.Secret) { s.Data["more"] = []byte("x") },
@@ -149,7 +149,7 @@ func TestEditedSecretIsRestored(t *testing.T) {
 	}
 }
 
-func TestAuthorizationTokenIsRenewedOnlyWhereItIsMalformed(t *testing.T) {
+func TestApplyReplacesOnlyAMalformedToken(t *testing.T) {
 	good := strings.Repeat("a", 43)
 	for name, tc := range map[string]struct {
 		token []byte
@@ -183,7 +183,7 @@ func TestAuthorizationTokenIsRenewedOnlyWhereItIsMalformed(t *testing.T) {
 	}
 }
 
-func TestSecretsThatStandUnderOurName(t *testing.T) {
+func TestApplyToAnExistingSecret(t *testing.T) {
 	owned := func(uid string) []metav1.OwnerReference {
 		return []metav1.OwnerReference{{APIVersion: "zalando.org/v1", Kind: "AWSIAMRole", Name: "app", UID: "owner-uid"}}[:len(uid)/len("owner-uid")]
 	}
@@ -246,7 +246,7 @@ func keys[V any](m map[string]V) func(func(string) bool) {
 	}
 }
 
-func TestSecretThatAnotherControllerTookOverIsLeftAlone(t *testing.T) {
+func TestApplyLeavesASecretWithAController(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -262,7 +262,7 @@ func TestSecretThatAnotherControllerTookOverIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestWritersInBetween(t *testing.T) {
+func TestApplyWithConcurrentWriters(t *testing.T) {
 	write := func(change func(*corev1.Secret)) func(*world, identity.Desired) error {
 		return func(w *world, want identity.Desired) error {
 			w.api.write("kubectl", want.SecretName, change)
@@ -323,7 +323,7 @@ func TestWritersInBetween(t *testing.T) {
 
 // A patch that finds no map to add to is refused as invalid, by an API server
 // that has not come to compare versions yet.
-func TestMapsThatGoAwayBeforeThePatch(t *testing.T) {
+func TestApplyWhenMapsAreRemovedConcurrently(t *testing.T) {
 	for name, change := range map[string]func(*corev1.Secret){
 		"data":        func(s *corev1.Secret) { s.Data = nil },
 		"labels":      func(s *corev1.Secret) { s.Labels = nil },
@@ -340,7 +340,7 @@ func TestMapsThatGoAwayBeforeThePatch(t *testing.T) {
 	}
 }
 
-func TestResourcesDataIsPatchedAsAWhole(t *testing.T) {
+func TestApplyReplacesAllDataOfAnAWSIAMRole(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Data = nil })
@@ -350,7 +350,7 @@ func TestResourcesDataIsPatchedAsAWhole(t *testing.T) {
 	assert.Len(t, w.api.get("ns", want.SecretName).Data, 6)
 }
 
-func TestPatchNeverReachesASecretThatTookTheObservedOnesPlace(t *testing.T) {
+func TestPatchNeverReachesARecreatedSecret(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -390,7 +390,7 @@ func TestImmutableSecretIsReplaced(t *testing.T) {
 	}
 }
 
-func TestReplacingAnImmutableSecretKeepsTheAuthorizationToken(t *testing.T) {
+func TestReplacedImmutableSecretKeepsItsToken(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	before := w.stored(t, want)
 	w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Immutable = new(true) }))
@@ -401,7 +401,7 @@ func TestReplacingAnImmutableSecretKeepsTheAuthorizationToken(t *testing.T) {
 	assert.Equal(t, string(before.Data["authorization-token"]), string(w.api.get("ns", want.SecretName).Data["authorization-token"]))
 }
 
-func TestImmutableSecretOfSomebodyElseIsNotReplaced(t *testing.T) {
+func TestForeignImmutableSecretIsNotReplaced(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	w.api.next("PATCH", func(request) error {
@@ -415,7 +415,7 @@ func TestImmutableSecretOfSomebodyElseIsNotReplaced(t *testing.T) {
 	assert.Equal(t, []string{"PATCH", "GET"}, w.api.verbs())
 }
 
-func TestImmutableSecretThatChangesBeforeItsDeletion(t *testing.T) {
+func TestImmutableSecretChangedBeforeDeletion(t *testing.T) {
 	for name, happens := range map[string]func(*world, identity.Desired){
 		"is gone":    func(w *world, want identity.Desired) { w.api.remove(want.SecretName) },
 		"is written": func(w *world, want identity.Desired) { w.api.write("kubectl", want.SecretName, label) },
@@ -435,7 +435,7 @@ func TestImmutableSecretThatChangesBeforeItsDeletion(t *testing.T) {
 	}
 }
 
-func TestImmutableSecretThatMayNotBeDeleted(t *testing.T) {
+func TestImmutableSecretWithoutDeletePermission(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	frozen := w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Immutable = new(true) })
@@ -451,7 +451,7 @@ func TestImmutableSecretThatMayNotBeDeleted(t *testing.T) {
 
 func label(s *corev1.Secret) { s.Labels["a"] = "b" }
 
-func TestInvalidForAnotherReasonDeletesNothing(t *testing.T) {
+func TestOtherInvalidErrorsDeleteNothing(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	secret := w.stored(t, want)
 	refuse := func(request) error { return apierrors.NewInvalid(secretKind, want.SecretName, nil) }
@@ -462,7 +462,7 @@ func TestInvalidForAnotherReasonDeletesNothing(t *testing.T) {
 	assert.Equal(t, secret, w.api.get("ns", want.SecretName))
 }
 
-func TestTriesAreLimited(t *testing.T) {
+func TestAttemptsAreLimited(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	w.stored(t, want)
 	w.api.next("PATCH", slices.Repeat([]func(request) error{func(request) error {
@@ -475,7 +475,7 @@ func TestTriesAreLimited(t *testing.T) {
 	assert.Equal(t, creds.Expiration, w.Observe(want.Key).Expiration, "what was there stays known")
 }
 
-func TestTheLastTryMaySucceed(t *testing.T) {
+func TestLastAttemptMaySucceed(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	w.stored(t, want)
 	w.api.next("PATCH", slices.Repeat([]func(request) error{func(request) error {
@@ -485,7 +485,7 @@ func TestTheLastTryMaySucceed(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestFailuresInThePredecessorsWords(t *testing.T) {
+func TestErrorMessages(t *testing.T) {
 	away := apierrors.NewInternalError(errors.New("etcd is away"))
 	gone := apierrors.NewNotFound(corev1.Resource("namespaces"), "ns")
 	forbidden := apierrors.NewForbidden(secretsResource, "app", errors.New("no rights"))
@@ -524,7 +524,7 @@ func TestFailuresInThePredecessorsWords(t *testing.T) {
 	}
 }
 
-func TestErrorsHoldNoCredentialsEvenIfTheAPIServerQuotesThem(t *testing.T) {
+func TestErrorsContainNoQuotedCredentials(t *testing.T) {
 	quotes := map[string]func(body string) string{
 		"as it was sent": func(body string) string { return body },
 		"quoted":         func(body string) string { return fmt.Sprintf("%q", body) },
@@ -602,7 +602,7 @@ func decoded(text string) string {
 
 // client-go cuts what is not a Status, such as a proxy's refusal, at 2,048
 // bytes. Of a 403 it makes the error's text.
-func TestErrorsHoldNoCredentialsThatAreQuotedInPart(t *testing.T) {
+func TestErrorsContainNoPartOfCredentials(t *testing.T) {
 	long := creds
 	long.SessionToken = identity.Secret(strings.Repeat("t", 1000))
 	for cut := range 90 {
@@ -641,7 +641,7 @@ func sentToken(body string) string {
 	return string(raw)
 }
 
-func TestEveryPatchIsOneList(t *testing.T) {
+func TestPatchesAreJSONArrays(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	_, _, err := w.Apply(t.Context(), want, creds)
@@ -653,7 +653,7 @@ func TestEveryPatchIsOneList(t *testing.T) {
 	}
 }
 
-func TestApplyEndsWithItsContext(t *testing.T) {
+func TestApplyStopsWithItsContext(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	ctx, cancel := context.WithCancel(t.Context())
 	w.stored(t, want)

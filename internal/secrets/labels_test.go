@@ -24,7 +24,7 @@ func set(pairs ...string) map[string]string {
 	return m
 }
 
-func TestLabelsOfTheResourceReachItsSecretWithoutItsCredentials(t *testing.T) {
+func TestRelabelCopiesLabelsOnly(t *testing.T) {
 	tests := map[string]struct {
 		others map[string]string // by somebody else
 		change map[string]string // of the resource
@@ -83,7 +83,7 @@ func expected(others map[string]string) map[string]string {
 	return all
 }
 
-func TestARenewalTakesOffOnlyLabelsThatWereCopied(t *testing.T) {
+func TestApplyRemovesOnlyCopiedLabels(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Labels["owner"] = "x" }))
@@ -91,7 +91,7 @@ func TestARenewalTakesOffOnlyLabelsThatWereCopied(t *testing.T) {
 	assert.Equal(t, expected(set("owner", "x", "tier", "web")), w.stored(t, want).Labels)
 }
 
-func TestLabelsAreLeftToARenewalOrAlone(t *testing.T) {
+func TestLabelsDifferIsFalseIfApplyWritesThem(t *testing.T) {
 	many := map[string]string{}
 	for i := range maxLabels {
 		many["n"+strconv.Itoa(i)] = "x"
@@ -129,7 +129,7 @@ func TestLabelsAreLeftToARenewalOrAlone(t *testing.T) {
 	assert.False(t, w.LabelsDiffer(want), "a ServiceAccount's Secret is given no labels of others")
 }
 
-func TestLabelsArePutOnTheSecretThatWasObserved(t *testing.T) {
+func TestRelabelPatchesTheObservedVersion(t *testing.T) {
 	tests := map[string]struct {
 		happens func(w *world)
 		err     string
@@ -167,7 +167,7 @@ func TestLabelsArePutOnTheSecretThatWasObserved(t *testing.T) {
 	}
 }
 
-func TestNobodyFillsTheCacheWithLabels(t *testing.T) {
+func TestCachedLabelsAreLimited(t *testing.T) {
 	for name, labels := range map[string]map[string]string{
 		"long":  set(strings.Repeat("k", maxLabelBytes), "v"),
 		"short": set("k", "v"),

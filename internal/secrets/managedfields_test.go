@@ -13,7 +13,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestEditsAreKnownByWhoWroteWhat(t *testing.T) {
+func TestEdited(t *testing.T) {
 	tests := map[string]struct {
 		edit func(*corev1.Secret)
 		want bool
@@ -55,7 +55,7 @@ var another = metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "
 
 // The informer selects by our labels, so it shows a Secret whose labels were
 // taken away as deleted; what is left to see is who else claims them.
-func TestClaimingOurLabelsIsAnEdit(t *testing.T) {
+func TestForeignManagerOfOurLabelsIsAnEdit(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			for label, value := range identifyingLabels(source) {
@@ -72,7 +72,7 @@ func TestClaimingOurLabelsIsAnEdit(t *testing.T) {
 
 // Server-side apply lets somebody claim what is ours without changing it, and
 // so without taking it off our record.
-func TestClaimingWhatIsOursIsAnEdit(t *testing.T) {
+func TestForeignManagerOfOurFieldsIsAnEdit(t *testing.T) {
 	tests := map[string]struct {
 		fields string
 		want   bool
@@ -101,14 +101,14 @@ func TestClaimingWhatIsOursIsAnEdit(t *testing.T) {
 	}
 }
 
-func TestTheOtherSourcesLabelsAreForeign(t *testing.T) {
+func TestLabelsOfTheOtherSourceAreForeign(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	secret := w.api.write("helm", want.SecretName, func(s *corev1.Secret) { s.Labels[api.ManagedByLabel] = "Helm" })
 	assert.False(t, edited(identity.AWSIAMRole, secret.ManagedFields))
 }
 
-func TestRefreshesAreNoEdits(t *testing.T) {
+func TestOwnWritesAreNoEdits(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -119,7 +119,7 @@ func TestRefreshesAreNoEdits(t *testing.T) {
 	}
 }
 
-func TestEachPartOfOursIsMissed(t *testing.T) {
+func TestEachMissingFieldIsAnEdit(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -139,7 +139,7 @@ func TestEachPartOfOursIsMissed(t *testing.T) {
 	}
 }
 
-func TestARecordThatCannotBeReadCountsAsEdited(t *testing.T) {
+func TestUndecodableManagedFieldsAreAnEdit(t *testing.T) {
 	for _, source := range bothSources {
 		for _, raw := range []string{"", "x", "null", "{", `{"f:data":5}`, `{"f:metadata":[]}`, `[]`, `"f:data"`} {
 			assert.True(t, edited(source, []metav1.ManagedFieldsEntry{{Manager: api.ControllerName, FieldsV1: metav1.NewFieldsV1(raw)}}), raw)
@@ -160,7 +160,7 @@ func TestWroteData(t *testing.T) {
 	assert.False(t, wroteData(nil))
 }
 
-func TestManyWritersOfLabelsMakeNoEdit(t *testing.T) {
+func TestAncientChangesAreNoEdit(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)

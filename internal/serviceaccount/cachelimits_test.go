@@ -24,7 +24,7 @@ func kept(t *testing.T, annotations map[string]string) (n int) {
 	return n
 }
 
-func TestNobodyFillsTheCache(t *testing.T) {
+func TestCacheSizeIsLimited(t *testing.T) {
 	nonsense := map[string]string{
 		"letters":           strings.Repeat("x", 250_000),
 		"a list":            `["` + strings.Repeat("x", 20_000) + `"]`,
@@ -55,7 +55,7 @@ func TestNobodyFillsTheCache(t *testing.T) {
 	assert.JSONEq(t, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`, a.annotationMap()[api.RolePolicyAnnotation], "white space costs nothing")
 }
 
-func TestWhatIsCutIsStillSaidByName(t *testing.T) {
+func TestErrorsOfOmittedValuesAreKept(t *testing.T) {
 	statements := strings.Repeat(`{"Effect":"Allow","Action":"*","Resource":"*"},`, 20)
 	for title, test := range map[string]struct{ key, value, says string }{
 		"a role":             {api.RoleAnnotation, strings.Repeat("x", 250_000), strings.Repeat("x", 100) + `"… (250000 bytes)`},

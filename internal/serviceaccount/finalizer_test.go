@@ -23,7 +23,7 @@ func holding(annotations map[string]string, finalizers ...string) *metav1.Partia
 	return meta
 }
 
-func TestTheFinalizerIsPutOnOnce(t *testing.T) {
+func TestHoldAddsTheFinalizerOnce(t *testing.T) {
 	meta := holding(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
 	s, i, client := newSource(meta)
 	i.add(t, meta)
@@ -41,7 +41,7 @@ func TestTheFinalizerIsPutOnOnce(t *testing.T) {
 	assert.False(t, retain)
 }
 
-func TestAHoldThatIsRefusedIsAnError(t *testing.T) {
+func TestHoldReturnsAPIErrors(t *testing.T) {
 	s, i, client := newSource()
 	i.add(t, holding(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer))
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
@@ -51,7 +51,7 @@ func TestAHoldThatIsRefusedIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "add the finalizer to ServiceAccount ns/app")
 }
 
-func TestTheFinalizerIsTakenOff(t *testing.T) {
+func TestLetGoRemovesTheFinalizer(t *testing.T) {
 	s, _, client := newSource(holding(nil, "theirs", api.Finalizer))
 	require.NoError(t, s.LetGo(t.Context(), key))
 	assert.Equal(t, []string{`{"metadata":{"finalizers":["theirs"],"resourceVersion":"7","uid":"u1"}}`}, patches(client))
@@ -66,7 +66,7 @@ func TestTheFinalizerIsTakenOff(t *testing.T) {
 	require.NoError(t, s.LetGo(t.Context(), key), "gone is gone")
 }
 
-func TestAConflictIsTriedAgain(t *testing.T) {
+func TestLetGoReturnsConflicts(t *testing.T) {
 	s, _, client := newSource(holding(nil, api.Finalizer))
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", errors.New("changed"))
@@ -74,7 +74,7 @@ func TestAConflictIsTriedAgain(t *testing.T) {
 	require.Error(t, s.LetGo(t.Context(), key))
 }
 
-func TestOneThatLeavesAsksForNothing(t *testing.T) {
+func TestDeletedServiceAccountRequestsNothing(t *testing.T) {
 	s, i, _ := newSource()
 	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer)
 	leaving.DeletionTimestamp = new(metav1.Now())
@@ -89,7 +89,7 @@ func TestOneThatLeavesAsksForNothing(t *testing.T) {
 	}
 }
 
-func TestWhatIsHeldIsKeptInTheCache(t *testing.T) {
+func TestServiceAccountWithFinalizerIsCached(t *testing.T) {
 	s, i, _ := newSource()
 	i.add(t, holding(nil, api.Finalizer))
 	_, held, _ := s.Held(key)
@@ -102,7 +102,7 @@ func TestWhatIsHeldIsKeptInTheCache(t *testing.T) {
 	assert.False(t, held)
 }
 
-func TestARoleIsDeletedOnlyWhereThatIsMeant(t *testing.T) {
+func TestHeldRetainsUnlessDeletionIsRequested(t *testing.T) {
 	for value, retained := range map[string]bool{"Delete": false, "Retain": true, "retain": true, "": true} {
 		s, i, _ := newSource()
 		i.add(t, holding(map[string]string{api.DeletionPolicyAnnotation: value}, api.Finalizer))
@@ -111,7 +111,7 @@ func TestARoleIsDeletedOnlyWhereThatIsMeant(t *testing.T) {
 	}
 }
 
-func TestOneThatIsBeingDeletedIsReleased(t *testing.T) {
+func TestReleaseOfADeletedServiceAccount(t *testing.T) {
 	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy, api.RoleARNAnnotation: "arn:x"}, api.Finalizer)
 	leaving.DeletionTimestamp = new(metav1.Now())
 	s, _, client := newSource(leaving)
@@ -121,7 +121,7 @@ func TestOneThatIsBeingDeletedIsReleased(t *testing.T) {
 	assert.Empty(t, patches(client), "nothing is tidied up on what goes")
 }
 
-func TestOwnersAreThoseThatMayHaveARole(t *testing.T) {
+func TestOwners(t *testing.T) {
 	s, i, _ := newSource()
 	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
 	leaving.DeletionTimestamp = new(metav1.Now())

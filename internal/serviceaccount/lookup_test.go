@@ -100,7 +100,7 @@ func (w *waiting) ask(ctx context.Context, stranger, namespace, name string) *se
 	return told
 }
 
-func TestPodsOfOneServiceAccountShareARead(t *testing.T) {
+func TestConcurrentLookupsShareACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{role: "app"}
 		ask, wait := pods(s)
@@ -116,7 +116,7 @@ func TestPodsOfOneServiceAccountShareARead(t *testing.T) {
 	})
 }
 
-func TestAnAnswerOlderThanTheQuestionSaysNothing(t *testing.T) {
+func TestLookupRepeatsAnOlderAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{}
 		ask, wait := pods(s)
@@ -134,7 +134,7 @@ func TestAnAnswerOlderThanTheQuestionSaysNothing(t *testing.T) {
 	})
 }
 
-func TestWhoeverLeavesEndsNobodyElsesRead(t *testing.T) {
+func TestCancelledLookupKeepsTheCallForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{role: "app"}
 		ask, wait := pods(s)
@@ -150,7 +150,7 @@ func TestWhoeverLeavesEndsNobodyElsesRead(t *testing.T) {
 	})
 }
 
-func TestANamespaceFillsNoMoreThanItsPart(t *testing.T) {
+func TestLookupsAreLimitedPerNamespace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{role: "app"}
 		ask, wait := pods(s)
@@ -171,7 +171,7 @@ func TestANamespaceFillsNoMoreThanItsPart(t *testing.T) {
 	})
 }
 
-func TestNothingIsKeptOfLookupsThatAreOver(t *testing.T) {
+func TestFinishedLookupsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{}
 		l := newLookups(s, maxLookups, 0)
@@ -190,7 +190,7 @@ func TestNothingIsKeptOfLookupsThatAreOver(t *testing.T) {
 	})
 }
 
-func TestAReadEndsWithTheLastWhoWaitsForIt(t *testing.T) {
+func TestCallIsCancelledWithItsLastWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{role: "app"}
 		w := newWaiting(s)
@@ -208,7 +208,7 @@ func TestAReadEndsWithTheLastWhoWaitsForIt(t *testing.T) {
 	})
 }
 
-func TestInventedNamesWaitForOneAnother(t *testing.T) {
+func TestUncachedNamesShareOneLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{role: "app"}
 		w := newWaiting(s)
@@ -222,7 +222,7 @@ func TestInventedNamesWaitForOneAnother(t *testing.T) {
 	})
 }
 
-func TestStrangersKeepNobodyWaiting(t *testing.T) {
+func TestUntrustedLookupsDoNotDelayOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{role: "app"}
 		w := newWaiting(s)

@@ -11,7 +11,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestOnlyWhoAsksIsHidden(t *testing.T) {
+func TestHiddenNeedsARequest(t *testing.T) {
 	now := metav1.Now()
 	for name, test := range map[string]struct {
 		annotations map[string]string
@@ -42,7 +42,7 @@ func TestOnlyWhoAsksIsHidden(t *testing.T) {
 	assert.False(t, is, "there is none")
 }
 
-func TestWhoIsHiddenIsLookedAtAtOnce(t *testing.T) {
+func TestWatchReportsASkippedServiceAccount(t *testing.T) {
 	s, i, _ := newSource()
 	var changed []identity.Key
 	require.NoError(t, s.Watch(func(k identity.Key) { changed = append(changed, k) }))
@@ -53,7 +53,7 @@ func TestWhoIsHiddenIsLookedAtAtOnce(t *testing.T) {
 	assert.Equal(t, []identity.Key{key}, changed)
 }
 
-func TestTheLabelIsTakenOffTheVeryServiceAccount(t *testing.T) {
+func TestShowRemovesTheLabelByUID(t *testing.T) {
 	meta := object(map[string]string{api.RoleAnnotation: "app"})
 	meta.Labels = map[string]string{api.RequestsLabel: api.RequestsNone, "team": "a"}
 	s, _, client := newSource(meta)

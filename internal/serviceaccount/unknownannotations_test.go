@@ -15,7 +15,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestWhatIsMisspeltIsSaid(t *testing.T) {
+func TestWarningNamesUnknownAnnotations(t *testing.T) {
 	const our = api.Prefix
 	role := map[string]string{api.RoleAnnotation: "app"}
 	own := map[string]string{api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/X"}
@@ -75,7 +75,7 @@ func TestWhatIsMisspeltIsSaid(t *testing.T) {
 	assert.Empty(t, s.Warning(key).Message, "one that goes")
 }
 
-func TestNoRoleIsMadeBesideAMisspeltDeletionPolicy(t *testing.T) {
+func TestMisspelledDeletionPolicyBlocksAManagedRole(t *testing.T) {
 	for _, name := range []string{
 		"deletion_policy", "deletionpolicy", "deletionPolicy", "DeletionPolicy", "deletion-polcy", "deletion-policies", "deletoin-policy",
 		"delete-policy", "policy-deletion", "deletion", "retain", "reclaim-policy", "Deletion-Policy",
@@ -114,7 +114,7 @@ func TestNoRoleIsMadeBesideAMisspeltDeletionPolicy(t *testing.T) {
 	require.NoError(t, err, "what is not like it")
 }
 
-func TestTheCacheKeepsLittleOfWhatIsNotKnown(t *testing.T) {
+func TestUnknownKeysAreLimited(t *testing.T) {
 	annotations := map[string]string{}
 	for n := range 4000 {
 		annotations[fmt.Sprintf("%s%s%04d", api.Prefix, strings.Repeat("x", 11), n)] = strings.Repeat("y", 200)
@@ -136,7 +136,7 @@ func TestTheCacheKeepsLittleOfWhatIsNotKnown(t *testing.T) {
 	assert.Equal(t, cache.ExplicitKey("ns/app"), obj)
 }
 
-func TestATypingErrorThatComesOrGoesIsNoticed(t *testing.T) {
+func TestWatchReportsChangesOfUnknownKeys(t *testing.T) {
 	s, i, _ := newSource()
 	var changed []identity.Key
 	require.NoError(t, s.Watch(func(k identity.Key) { changed = append(changed, k) }))
@@ -151,7 +151,7 @@ func TestATypingErrorThatComesOrGoesIsNoticed(t *testing.T) {
 	assert.Len(t, changed, 3)
 }
 
-func TestNothingIsSaidOfEKSsAnnotationWhereItIsRead(t *testing.T) {
+func TestNoWarningForAServedIRSAAnnotation(t *testing.T) {
 	s, i, _ := newSource()
 	s.config.IRSAServed = true
 	i.add(t, object(map[string]string{api.IRSAAnnotation: "arn:aws:iam::123456789012:role/app"}))

@@ -21,7 +21,7 @@ func around(annotations map[string]string) map[string]string {
 	return all
 }
 
-func TestWhiteSpaceAroundAValueIsNoPartOfIt(t *testing.T) {
+func TestValuesAreTrimmed(t *testing.T) {
 	for name, annotations := range map[string]map[string]string{
 		"an existing role": {
 			api.RoleAnnotation: "team/app", api.SessionDurationAnnotation: "2h", api.RegionAnnotation: "eu-central-1", api.DeliveryAnnotation: "endpoint", api.DeletionPolicyAnnotation: "Delete",
@@ -55,7 +55,7 @@ func TestWhiteSpaceAroundAValueIsNoPartOfIt(t *testing.T) {
 	}
 }
 
-func TestASlashInFrontAndACommaAtTheEndAreTakenOff(t *testing.T) {
+func TestLeadingSlashAndTrailingCommaAreIgnored(t *testing.T) {
 	s, i, _ := newSource()
 	i.add(t, object(map[string]string{api.RoleAnnotation: "/team/app\n"}))
 	want, err := s.Desired(key)

@@ -58,18 +58,18 @@ type Assumer struct {
 func New(cfg aws.Config, options Options) (*Assumer, error) {
 	podIdentity := isPodIdentity(cfg.Credentials, os.Getenv)
 	cfg.Credentials = explainErrors(cfg.Credentials)
-	own, err := newCallerIdentity(cfg, options)
+	caller, err := newCallerIdentity(cfg, options)
 	if err != nil {
 		return nil, err
 	}
 	plain := iam.NewFromConfig(cfg)
 	if options.AssumeRole != "" {
-		cfg = own.withAssumedRole(cfg)
+		cfg = caller.withAssumedRole(cfg)
 	}
 	return &Assumer{
 		Options: options,
 		cfg:     cfg,
-		caller:  own,
+		caller:  caller,
 		sts:     sts.NewFromConfig(cfg),
 		iam:     plain,
 		limiter: limit.NewRequests(options.QPS),

@@ -19,7 +19,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestAssumeReturnsCredentialsOfTheRole(t *testing.T) {
+func TestAssume(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	arn := w.add(awssim.RoleSpec{Path: "/team/", Name: "app", Trust: trusting(w.controller, externalID)})
 	a := w.assumer(w.asRole(), Options{})
@@ -44,7 +44,7 @@ func TestAssumeReturnsCredentialsOfTheRole(t *testing.T) {
 	}}, w.assumptions())
 }
 
-func TestTheExternalIDIsAlwaysSent(t *testing.T) {
+func TestExternalIDIsAlwaysSent(t *testing.T) {
 	tests := map[string]struct {
 		options Options
 		change  func(want *identity.Desired)
@@ -83,7 +83,7 @@ func TestTheExternalIDIsAlwaysSent(t *testing.T) {
 	}
 }
 
-func TestARefusalReadsTheSameEveryTime(t *testing.T) {
+func TestErrorsAreIdenticalForIdenticalCauses(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	a := w.assumer(w.asRole(), Options{})
 	_, first := a.Assume(t.Context(), wanting(t, "no-such-role"))
@@ -92,7 +92,7 @@ func TestARefusalReadsTheSameEveryTime(t *testing.T) {
 	require.EqualError(t, first, second.Error(), "one event with a count, not one for each request id")
 }
 
-func TestChainedSessionsFallBackToAnHour(t *testing.T) {
+func TestChainedSessionsLastAnHour(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	w.app("another")
@@ -126,7 +126,7 @@ func TestChainedSessionsFallBackToAnHour(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(15*time.Minute), creds.Expiration, time.Minute)
 }
 
-func TestAUserHasLongSessions(t *testing.T) {
+func TestUsersHaveLongSessions(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	w.add(awssim.RoleSpec{Name: "short", Trust: trusting(home, externalID)})
@@ -146,7 +146,7 @@ func TestAUserHasLongSessions(t *testing.T) {
 	assert.Nil(t, a.chained.Load())
 }
 
-func TestTheHourMayBeRefusedToo(t *testing.T) {
+func TestChainedSessionMayBeRefused(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asRole(), Options{})
@@ -160,7 +160,7 @@ func TestTheHourMayBeRefusedToo(t *testing.T) {
 	assert.Equal(t, 2, w.Counts()["AssumeRole"], "no third try")
 }
 
-func TestTheRateOfAssumptionsIsLimited(t *testing.T) {
+func TestAssumeIsRateLimited(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asUser(), Options{QPS: 20})
@@ -173,7 +173,7 @@ func TestTheRateOfAssumptionsIsLimited(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(begin), 250*time.Millisecond, "forty at once, then one in 50 ms")
 }
 
-func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
+func TestRateLimitWaitStopsWithTheContext(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asUser(), Options{QPS: 0.001})
@@ -195,7 +195,7 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 	assert.Equal(t, 1, w.Counts()["AssumeRole"])
 }
 
-func TestAHangingSTSEndsWithTheContext(t *testing.T) {
+func TestAssumeStopsWithTheContext(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asUser(), Options{})
@@ -251,7 +251,7 @@ func TestSessionTags(t *testing.T) {
 	}
 }
 
-func TestARoleThatTakesNoTagsSaysWhatToDo(t *testing.T) {
+func TestDeniedSessionTagsNameTheRemedy(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.add(awssim.RoleSpec{Name: "untaggable", Trust: `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"AWS":"` + w.user + `"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"` + externalID + `"}}}]}`})
@@ -268,7 +268,7 @@ func TestARoleThatTakesNoTagsSaysWhatToDo(t *testing.T) {
 	assert.NotContains(t, err.Error(), "have the role's trust policy", "that is another matter")
 }
 
-func TestManyAssumeAtOnce(t *testing.T) {
+func TestConcurrentAssume(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asRole(), Options{})
@@ -287,7 +287,7 @@ func TestManyAssumeAtOnce(t *testing.T) {
 	require.NoError(t, errors.Join(errs[:]...))
 }
 
-func TestCredentialsOfARoleThatWasRecreatedAreNotHandedOut(t *testing.T) {
+func TestCredentialsOfADeletedRoleAreRejected(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asRole(), Options{})

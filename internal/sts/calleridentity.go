@@ -37,15 +37,15 @@ type caller struct {
 }
 
 func newCallerIdentity(cfg aws.Config, options Options) (*callerIdentity, error) {
-	own := &callerIdentity{sts: sts.NewFromConfig(cfg), controllerNamespace: options.ControllerNamespace}
+	c := &callerIdentity{sts: sts.NewFromConfig(cfg), controllerNamespace: options.ControllerNamespace}
 	var err error
 	if options.BaseRoleARN != "" {
-		if own.configuredBase, err = identity.ParseBaseRole(options.BaseRoleARN); err != nil {
+		if c.configuredBase, err = identity.ParseBaseRole(options.BaseRoleARN); err != nil {
 			return nil, err
 		}
 	}
 	if options.AssumeRole != "" {
-		if own.intermediate, err = identity.ParseRole(options.AssumeRole); err != nil {
+		if c.intermediate, err = identity.ParseRole(options.AssumeRole); err != nil {
 			return nil, err
 		}
 	}
@@ -54,19 +54,19 @@ func newCallerIdentity(cfg aws.Config, options Options) (*callerIdentity, error)
 		if err != nil {
 			return nil, err
 		}
-		own.configuredRoles = append(own.configuredRoles, role)
+		c.configuredRoles = append(c.configuredRoles, role)
 	}
-	return own, nil
+	return c, nil
 }
 
 // resolve returns the role that want requests, or an error if want's namespace may
 // not use it.
-func (o *callerIdentity) resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error) {
-	who, err := o.lookUp(ctx)
+func (c *callerIdentity) resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error) {
+	who, err := c.lookUp(ctx)
 	if err != nil {
 		return identity.RoleReference{}, err
 	}
-	base := o.baseFor(who)
+	base := c.baseFor(who)
 	role, err := want.Role.Resolve(base)
 	if err != nil {
 		return role, err
@@ -74,8 +74,8 @@ func (o *callerIdentity) resolve(ctx context.Context, want identity.Desired) (id
 	if role.Partition != who.partition {
 		return role, fmt.Errorf("the role is in the partition %s, the controller in %s: roles cannot be assumed across partitions", role.Partition, who.partition)
 	}
-	if o.isControllerRole(role, who, base) {
-		return role, o.checkNamespace(role, want.Namespace)
+	if c.isControllerRole(role, who, base) {
+		return role, c.checkNamespace(role, want.Namespace)
 	}
 	return role, nil
 }
@@ -84,8 +84,8 @@ func (o *callerIdentity) resolve(ctx context.Context, want identity.Desired) (id
 // controller's roles. If the controller's namespace is unknown, none may. That
 // error is not an *identity.InvalidError, which would have existing credentials
 // removed, because these may be the ones that the controller itself is using.
-func (o *callerIdentity) checkNamespace(role identity.RoleReference, namespace string) error {
-	switch o.controllerNamespace {
+func (c *callerIdentity) checkNamespace(role identity.RoleReference, namespace string) error {
+	switch c.controllerNamespace {
 	case "":
 		return fmt.Errorf("%s is the controller's own role, which only objects in the controller's own namespace may have, and that is not known: "+
 			"set POD_NAMESPACE for the controller, or use another role", role)
@@ -99,31 +99,31 @@ func (o *callerIdentity) checkNamespace(role identity.RoleReference, namespace s
 	}
 }
 
-func (o *callerIdentity) isControllerRole(role identity.RoleReference, who *caller, base identity.BaseRole) bool {
+func (c *callerIdentity) isControllerRole(role identity.RoleReference, who *caller, base identity.BaseRole) bool {
 	if who.role.SameRole(role) {
 		return true
 	}
-	for _, own := range o.configuredRoles {
-		if own.SameRole(role) {
+	for _, configured := range c.configuredRoles {
+		if configured.SameRole(role) {
 			return true
 		}
 	}
-	if o.intermediate == (identity.RoleReference{}) {
+	if c.intermediate == (identity.RoleReference{}) {
 		return false
 	}
-	intermediate, err := o.intermediate.Resolve(base)
+	intermediate, err := c.intermediate.Resolve(base)
 	return err == nil && intermediate.SameRole(role)
 }
 
-func (o *callerIdentity) baseFor(who *caller) identity.BaseRole {
-	if o.configuredBase != (identity.BaseRole{}) {
-		return o.configuredBase
+func (c *callerIdentity) baseFor(who *caller) identity.BaseRole {
+	if c.configuredBase != (identity.BaseRole{}) {
+		return c.configuredBase
 	}
-	return o.accountOf(who)
+	return c.accountOf(who)
 }
 
 // accountOf returns the account of the controller's credentials.
-func (o *callerIdentity) accountOf(who *caller) identity.BaseRole {
+func (c *callerIdentity) accountOf(who *caller) identity.BaseRole {
 	if who == nil {
 		return identity.BaseRole{}
 	}
@@ -131,17 +131,17 @@ func (o *callerIdentity) accountOf(who *caller) identity.BaseRole {
 }
 
 // lookUp is getCallerIdentity with an error worded for events.
-func (o *callerIdentity) lookUp(ctx context.Context) (*caller, error) {
-	who, err := o.getCallerIdentity(ctx)
+func (c *callerIdentity) lookUp(ctx context.Context) (*caller, error) {
+	who, err := c.getCallerIdentity(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask AWS who the controller is: %w", awserr.Describe(err))
 	}
 	return who, nil
 }
 
-func (o *callerIdentity) getCallerIdentity(ctx context.Context) (*caller, error) {
-	return o.answer.get(ctx, func(ctx context.Context) (*caller, error) {
-		out, err := o.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+func (c *callerIdentity) getCallerIdentity(ctx context.Context) (*caller, error) {
+	return c.answer.get(ctx, func(ctx context.Context) (*caller, error) {
+		out, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		if err != nil {
 			return nil, err
 		}
@@ -169,17 +169,17 @@ func parseCaller(value, userID string) (*caller, error) {
 }
 
 // withAssumedRole returns cfg with credentials of the role of --assume-role.
-func (o *callerIdentity) withAssumedRole(cfg aws.Config) aws.Config {
+func (c *callerIdentity) withAssumedRole(cfg aws.Config) aws.Config {
 	cfg.Credentials = explainedProvider{source: "the role of --assume-role cannot be assumed", remedy: "have its trust policy allow the controller", CredentialsProvider: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
-		who, err := o.getCallerIdentity(ctx)
+		who, err := c.getCallerIdentity(ctx)
 		if err != nil {
 			return aws.Credentials{}, err
 		}
-		role, err := o.intermediate.Resolve(o.baseFor(who))
+		role, err := c.intermediate.Resolve(c.baseFor(who))
 		if err != nil {
 			return aws.Credentials{}, err
 		}
-		return stscreds.NewAssumeRoleProvider(o.sts, role.String(), func(opts *stscreds.AssumeRoleOptions) {
+		return stscreds.NewAssumeRoleProvider(c.sts, role.String(), func(opts *stscreds.AssumeRoleOptions) {
 			opts.RoleSessionName = api.ControllerName
 		}).Retrieve(ctx)
 	}))}

@@ -22,7 +22,7 @@ func TestNewMakesNoCall(t *testing.T) {
 	assert.Empty(t, w.Counts())
 }
 
-func TestNewNamesWhatIsMalformed(t *testing.T) {
+func TestNewNamesMalformedOptions(t *testing.T) {
 	for name, tc := range map[string]struct {
 		options Options
 		wantErr string
@@ -38,7 +38,7 @@ func TestNewNamesWhatIsMalformed(t *testing.T) {
 	}
 }
 
-func TestNamesAreLookedUpOnTheBase(t *testing.T) {
+func TestNamesAreResolvedOnTheBase(t *testing.T) {
 	govcloud := awssim.Options{Partition: "aws-us-gov"}
 	tests := map[string]struct {
 		sim              awssim.Options
@@ -69,7 +69,7 @@ func TestNamesAreLookedUpOnTheBase(t *testing.T) {
 	}
 }
 
-func TestTheControllersOwnRolesAreNotHandedOut(t *testing.T) {
+func TestControllerRolesAreNotHandedOut(t *testing.T) {
 	role := func(account, name string) string { return "arn:aws:iam::" + account + ":role/" + name }
 	tests := map[string]struct {
 		options Options
@@ -121,7 +121,7 @@ func TestTheControllersOwnRolesAreNotHandedOut(t *testing.T) {
 	}
 }
 
-func TestWhereTheOwnNamespaceIsNotKnownNothingIsHandedOutNorRemoved(t *testing.T) {
+func TestControllerRolesWithoutControllerNamespace(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	for _, namespace := range []string{"ns", ""} {
 		want := wanting(t, "infra/controller")
@@ -134,14 +134,14 @@ func TestWhereTheOwnNamespaceIsNotKnownNothingIsHandedOutNorRemoved(t *testing.T
 	assert.Zero(t, w.Counts()["AssumeRole"], "STS is not asked")
 }
 
-func TestAUserOfARolesNameIsNotThatRole(t *testing.T) {
+func TestUserWithTheNameOfARole(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("controller-user")
 	_, err := w.assumer(w.asUser(), Options{}).Assume(t.Context(), wanting(t, "controller-user"))
 	require.NoError(t, err)
 }
 
-func TestABaseThatStartsANameIsNotARole(t *testing.T) {
+func TestBaseWithNamePrefixIsNotARole(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("kube-")
 	a := w.assumer(w.asUser(), Options{BaseRoleARN: "arn:aws:iam::" + home + ":role/kube-"})
@@ -149,7 +149,7 @@ func TestABaseThatStartsANameIsNotARole(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestRolesOfOtherPartitionsAreRefusedInWords(t *testing.T) {
+func TestRolesOfOtherPartitionsAreRejected(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	for _, options := range []Options{{}, {BaseRoleARN: "arn:aws-cn:iam::" + home + ":role/"}} {
 		a := w.assumer(w.asRole(), options)
@@ -161,7 +161,7 @@ func TestRolesOfOtherPartitionsAreRefusedInWords(t *testing.T) {
 	assert.Zero(t, w.Counts()["AssumeRole"])
 }
 
-func TestANameThatGrowsTooLongOnTheBaseIsRefused(t *testing.T) {
+func TestTooLongNameOnTheBaseIsRejected(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	a := w.assumer(w.asRole(), Options{BaseRoleARN: "arn:aws:iam::" + home + ":role/kube-"})
 	_, err := a.Assume(t.Context(), wanting(t, strings.Repeat("a", 64)))
@@ -169,7 +169,7 @@ func TestANameThatGrowsTooLongOnTheBaseIsRefused(t *testing.T) {
 	assert.Zero(t, w.Counts()["AssumeRole"])
 }
 
-func TestAnotherRoleIsAssumedFirst(t *testing.T) {
+func TestAssumeRoleIsAssumedFirst(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	through := w.add(awssim.RoleSpec{Path: "/infra/", Name: "through", Admin: true, Trust: trusting(w.controller)})
 	w.add(awssim.RoleSpec{Name: "app", Trust: trusting(through, externalID)})
@@ -201,7 +201,7 @@ func TestAnotherRoleIsAssumedFirst(t *testing.T) {
 	}
 }
 
-func TestTheRoleToAssumeFirstMayRefuse(t *testing.T) {
+func TestAssumeRoleMayBeDenied(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	w.add(awssim.RoleSpec{Name: "through", Trust: trusting(other)})
@@ -217,7 +217,7 @@ func TestTheRoleToAssumeFirstMayRefuse(t *testing.T) {
 	require.NoError(t, err, "the refusal is not remembered")
 }
 
-func TestAWSIsAskedOnceWhoWeAre(t *testing.T) {
+func TestCallerIdentityIsCached(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	w.Set(awssim.Settings{Latency: new(awssim.Duration(20 * time.Millisecond))})
@@ -233,7 +233,7 @@ func TestAWSIsAskedOnceWhoWeAre(t *testing.T) {
 	assert.Equal(t, map[string]int{"GetCallerIdentity": 1, "AssumeRole": 20}, w.Counts())
 }
 
-func TestAWSIsAskedAgainAfterAnError(t *testing.T) {
+func TestCallerIdentityErrorsAreNotCached(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asRole(), Options{})
@@ -250,7 +250,7 @@ func TestAWSIsAskedAgainAfterAnError(t *testing.T) {
 	assert.Equal(t, 3, w.Counts()["GetCallerIdentity"])
 }
 
-func TestAHangingSTSIsNotWaitedForInTurn(t *testing.T) {
+func TestWaitersShareOneHangingRequest(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetCallerIdentity", Hang: true}}})
 	cfg := configFor(w.URL(), w.asRole())

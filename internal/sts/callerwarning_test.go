@@ -9,7 +9,7 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 )
 
-func TestThePrincipalThatFlagsTell(t *testing.T) {
+func TestConfiguredPrincipal(t *testing.T) {
 	controller := "arn:aws:iam::" + home + ":role/infra/controller"
 	for name, tc := range map[string]struct {
 		options Options
@@ -34,7 +34,7 @@ func TestThePrincipalThatFlagsTell(t *testing.T) {
 	}
 }
 
-func TestWhoIsHardlyTheController(t *testing.T) {
+func TestUnlikelyCaller(t *testing.T) {
 	sts := "arn:aws:sts::" + home + ":assumed-role/"
 	for arn, want := range map[string]string{
 		sts + "AWSReservedSSO_Admin_0123456789abcdef/jane@example.org": "a person who signed in through IAM Identity Center",
@@ -53,7 +53,7 @@ func TestWhoIsHardlyTheController(t *testing.T) {
 	}
 }
 
-func TestADoubtNamesTheCaller(t *testing.T) {
+func TestCallerWarning(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	got, err := w.assumer(w.asUser(), Options{}).CallerWarning(t.Context())
 	require.NoError(t, err)

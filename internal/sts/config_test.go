@@ -54,7 +54,7 @@ func metadataService(t *testing.T, region http.HandlerFunc) {
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.URL)
 }
 
-func TestTheRegionComesFromTheEnvironmentBeforeAnythingElse(t *testing.T) {
+func TestRegionFromTheEnvironment(t *testing.T) {
 	tests := map[string]struct {
 		env  map[string]string
 		want string
@@ -79,7 +79,7 @@ func TestTheRegionComesFromTheEnvironmentBeforeAnythingElse(t *testing.T) {
 	}
 }
 
-func TestTheInstanceIsAskedForTheRegion(t *testing.T) {
+func TestRegionFromInstanceMetadata(t *testing.T) {
 	isolate(t)
 	metadataService(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"region":"eu-west-1"}`) })
 	cfg, err := LoadConfig(t.Context(), ConfigOptions{})
@@ -87,7 +87,7 @@ func TestTheInstanceIsAskedForTheRegion(t *testing.T) {
 	assert.Equal(t, "eu-west-1", cfg.Region)
 }
 
-func TestNoRegionIsAnErrorWithARemedy(t *testing.T) {
+func TestMissingRegionNamesTheRemedy(t *testing.T) {
 	says := func(body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }
 	}
@@ -110,7 +110,7 @@ func TestNoRegionIsAnErrorWithARemedy(t *testing.T) {
 	}
 }
 
-func TestAMalformedConfigurationIsAnError(t *testing.T) {
+func TestMalformedConfigurationIsAnError(t *testing.T) {
 	isolate(t)
 	t.Setenv("AWS_PROFILE", "no-such-profile")
 	_, err := LoadConfig(t.Context(), ConfigOptions{})
@@ -118,7 +118,7 @@ func TestAMalformedConfigurationIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "no-such-profile")
 }
 
-func TestOneTryHasItsLimits(t *testing.T) {
+func TestAttemptLimits(t *testing.T) {
 	isolate(t)
 	t.Setenv("AWS_REGION", "eu-central-1")
 	cfg, err := LoadConfig(t.Context(), ConfigOptions{})
@@ -129,7 +129,7 @@ func TestOneTryHasItsLimits(t *testing.T) {
 	assert.Equal(t, 100, client.GetTransport().MaxIdleConnsPerHost, "as many as assume at once")
 }
 
-func TestRequestsSayWhoMakesThem(t *testing.T) {
+func TestRequestsHaveTheApplicationID(t *testing.T) {
 	isolate(t)
 	var agent string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -168,7 +168,7 @@ func (o *observed) all() []string {
 	return slices.Clone(o.tries)
 }
 
-func TestEachTryOfARequestIsObserved(t *testing.T) {
+func TestEachAttemptIsObserved(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	isolate(t)
 	t.Setenv("AWS_ENDPOINT_URL_STS", w.URL())

@@ -76,7 +76,7 @@ func keysOf(letter string, lifetime time.Duration) aws.Credentials {
 	return creds
 }
 
-func TestTheFileIsReadAgainWhenItsLinkIsSwapped(t *testing.T) {
+func TestFileIsReloadedWhenItsLinkChanges(t *testing.T) {
 	m := mount(t)
 	p := &fileProvider{path: m.path}
 	for _, creds := range []aws.Credentials{keysOf("a", time.Hour), keysOf("b", time.Hour), keysOf("c", 0), keysOf("d", time.Minute)} {
@@ -89,7 +89,7 @@ func TestTheFileIsReadAgainWhenItsLinkIsSwapped(t *testing.T) {
 	}
 }
 
-func TestTheFileIsReadAgainWhenItIsWrittenInPlace(t *testing.T) {
+func TestFileIsReloadedWhenItIsOverwritten(t *testing.T) {
 	m := mount(t)
 	p := &fileProvider{path: m.path}
 	m.renew(document(keysOf("a", time.Hour)))
@@ -107,7 +107,7 @@ func TestTheFileIsReadAgainWhenItIsWrittenInPlace(t *testing.T) {
 	assert.Equal(t, keysOf("shorts", 0).AccessKeyID, got.AccessKeyID)
 }
 
-func TestAFileThatStaysIsNotReadAgain(t *testing.T) {
+func TestUnchangedFileIsNotReloaded(t *testing.T) {
 	m := mount(t)
 	p := &fileProvider{path: m.path}
 	m.renew(document(keysOf("a", time.Hour)))
@@ -120,7 +120,7 @@ func TestAFileThatStaysIsNotReadAgain(t *testing.T) {
 	assert.Equal(t, keysOf("a", 0).AccessKeyID, got.AccessKeyID)
 }
 
-func TestAFileThatCannotBeReadLeavesWhatWasRead(t *testing.T) {
+func TestUnreadableFileKeepsPreviousCredentials(t *testing.T) {
 	good := keysOf("a", time.Hour)
 	for name, happen := range map[string]func(m *mounted){
 		"half-written":   func(m *mounted) { m.overwrite(document(keysOf("b", time.Hour))[:50]) },
@@ -163,7 +163,7 @@ func TestAFileThatCannotBeReadLeavesWhatWasRead(t *testing.T) {
 	}
 }
 
-func TestExpiredCredentialsAreAnErrorThatNamesTheFile(t *testing.T) {
+func TestExpiredCredentialsNameTheFile(t *testing.T) {
 	m := mount(t)
 	p := &fileProvider{path: m.path}
 	creds := keysOf("a", -time.Minute)
@@ -180,7 +180,7 @@ func TestExpiredCredentialsAreAnErrorThatNamesTheFile(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestCredentialsRunOutWhileTheFileStays(t *testing.T) {
+func TestCredentialsOfAnUnchangedFileExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mount(t)
 		p := &fileProvider{path: m.path}
@@ -194,7 +194,7 @@ func TestCredentialsRunOutWhileTheFileStays(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoCredentialsFileIsNotQuoted(t *testing.T) {
+func TestMalformedFileIsNotQuoted(t *testing.T) {
 	const notJSON, incomplete = "not the JSON document that a credential_process prints", "needs Version 1, AccessKeyId and SecretAccessKey"
 	tests := map[string]struct{ content, wantErr string }{
 		"empty":                   {"", notJSON},
@@ -226,14 +226,14 @@ func TestWhatIsNoCredentialsFileIsNotQuoted(t *testing.T) {
 	}
 }
 
-func TestAMissingFileIsNamed(t *testing.T) {
+func TestMissingFileIsNamed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "credentials.json")
 	_, err := (&fileProvider{path: path}).Retrieve(t.Context())
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, path)
 }
 
-func TestTheFileIsForUseByMany(t *testing.T) {
+func TestConcurrentRetrieve(t *testing.T) {
 	m := mount(t)
 	p := &fileProvider{path: m.path}
 	m.renew(document(keysOf("a", time.Hour)))
@@ -257,7 +257,7 @@ func TestTheFileIsForUseByMany(t *testing.T) {
 }
 
 // With the real SDK, which has caches of its own in front of providers.
-func TestTheSDKUsesARotatedFileAtOnce(t *testing.T) {
+func TestSDKUsesARotatedFileImmediately(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	isolate(t)

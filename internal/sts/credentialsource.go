@@ -33,7 +33,7 @@ func (e explainedProvider) Retrieve(ctx context.Context) (aws.Credentials, error
 	if err == nil {
 		return creds, nil
 	}
-	if _, told := errors.AsType[*awserr.CredentialsError](err); told {
+	if _, explained := errors.AsType[*awserr.CredentialsError](err); explained {
 		return creds, err // from the credentials before --assume-role
 	}
 	return creds, &awserr.CredentialsError{Source: e.source, Remedy: e.remedy, Err: err}

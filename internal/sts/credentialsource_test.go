@@ -32,7 +32,7 @@ func write(t *testing.T, content string) string {
 	return path
 }
 
-func TestAControllerWithoutCredentialsSaysWhereItLooked(t *testing.T) {
+func TestMissingCredentialsNameTheSource(t *testing.T) {
 	const head = "the controller itself has no AWS credentials: "
 	for name, tc := range map[string]struct {
 		configure func(t *testing.T)
@@ -86,7 +86,7 @@ func TestAControllerWithoutCredentialsSaysWhereItLooked(t *testing.T) {
 	}
 }
 
-func TestWhatTheControllerLacksBeforeAssumeRoleIsNotBlamedOnThatRole(t *testing.T) {
+func TestMissingCredentialsAreNotAttributedToAssumeRole(t *testing.T) {
 	isolate(t)
 	w := newWorld(t, awssim.Options{})
 	t.Setenv("AWS_ENDPOINT_URL", w.URL())
@@ -102,7 +102,7 @@ func TestWhatTheControllerLacksBeforeAssumeRoleIsNotBlamedOnThatRole(t *testing.
 	assert.NotContains(t, err.Error(), "--assume-role")
 }
 
-func TestAnErrorPageOfAProxyIsToldAsSuch(t *testing.T) {
+func TestProxyErrorPageIsReported(t *testing.T) {
 	const page = "<html><body><h1>503 Service Unavailable</h1>" + sentinel + "</body></html>"
 	_, err := (&impostor{assume: answer(http.StatusServiceUnavailable, page)}).assumer(t).Assume(t.Context(), wanting(t, "app"))
 	harmless(t, err)
@@ -110,7 +110,7 @@ func TestAnErrorPageOfAProxyIsToldAsSuch(t *testing.T) {
 	require.ErrorContains(t, err, "a proxy, firewall or load balancer answers in its place")
 }
 
-func TestAnEndpointThatCannotBeReachedIsNamed(t *testing.T) {
+func TestUnreachableEndpointIsNamed(t *testing.T) {
 	quiet := log.New(io.Discard, "", 0)
 	untrusted := httptest.NewUnstartedServer(answer(http.StatusOK, whoAnswer))
 	untrusted.Config.ErrorLog = quiet

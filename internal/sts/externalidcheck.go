@@ -19,9 +19,9 @@ func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (boo
 	if err != nil {
 		return false, err
 	}
-	own, err := a.MayRunOn(ctx, want.Namespace, role)
-	if own || err != nil {
-		return own, err // no other namespace may use it, whatever its trust policy says
+	ours, err := a.MayRunOn(ctx, want.Namespace, role)
+	if ours || err != nil {
+		return ours, err // no other namespace may use it, whatever its trust policy says
 	}
 	want.ExternalID = rand.Text() + "/" + a.ClusterName
 	_, _, err = a.assumeRole(ctx, want, role, identity.MinSession, a.tags(want))

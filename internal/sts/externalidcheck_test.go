@@ -34,7 +34,7 @@ func TestRefusesOthers(t *testing.T) {
 	}
 }
 
-func TestWhetherARoleRefusesIsSTSsToTell(t *testing.T) {
+func TestRefusesOthersReturnsErrors(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asRole(), Options{ClusterName: "cluster"})
@@ -46,7 +46,7 @@ func TestWhetherARoleRefusesIsSTSsToTell(t *testing.T) {
 	}
 }
 
-func TestNoTwoTriesAreUnderTheSameExternalID(t *testing.T) {
+func TestRefusesOthersUsesRandomExternalIDs(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asRole(), Options{ClusterName: "cluster"})
@@ -61,7 +61,7 @@ func TestNoTwoTriesAreUnderTheSameExternalID(t *testing.T) {
 	assert.Equal(t, "900", tries[0]["DurationSeconds"])
 }
 
-func TestARefusalOfTagsTellsNothingOfExternalIDs(t *testing.T) {
+func TestDeniedTagsDoNotProveExternalIDs(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.add(awssim.RoleSpec{Name: "open", Trust: `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"AWS":"` + home + `"},"Action":"sts:AssumeRole"}]}`})
@@ -69,7 +69,7 @@ func TestARefusalOfTagsTellsNothingOfExternalIDs(t *testing.T) {
 	require.ErrorContains(t, err, "sts:TagSession")
 }
 
-func TestTheControllersOwnRoleNeedsNoExternalIDInItsNamespace(t *testing.T) {
+func TestControllerRolesNeedNoExternalIDInTheirNamespace(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	want := wanting(t, w.controller)
 	a := w.assumer(w.asRole(), Options{ClusterName: "cluster", ControllerNamespace: want.Namespace})
@@ -79,7 +79,7 @@ func TestTheControllersOwnRoleNeedsNoExternalIDInItsNamespace(t *testing.T) {
 	assert.Zero(t, w.Counts()["AssumeRole"])
 }
 
-func TestWhatTheControllerMayRunOn(t *testing.T) {
+func TestMayRunOn(t *testing.T) {
 	for name, tc := range map[string]struct {
 		own, namespace string
 		role           func(*world) string

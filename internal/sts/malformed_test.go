@@ -86,7 +86,7 @@ func harmless(t *testing.T, err error) {
 	assert.Less(t, len(err.Error()), 900, "an event holds 1,024 bytes")
 }
 
-func TestNonsenseFromSTSIsAnErrorThatTellsNothing(t *testing.T) {
+func TestMalformedResponsesAreNotQuoted(t *testing.T) {
 	refusal := func(code, message string) string {
 		return `<ErrorResponse><Error><Type>Sender</Type><Code>` + code + `</Code><Message>` + message + `</Message></Error><RequestId>r</RequestId></ErrorResponse>`
 	}
@@ -139,7 +139,7 @@ func TestNonsenseFromSTSIsAnErrorThatTellsNothing(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatIsCutShortNeverMakesHalfCredentials(t *testing.T) {
+func TestTruncatedResponsesYieldNoCredentials(t *testing.T) {
 	whole := issued(keyID, secretKey, token, expiration)
 	var cut atomic.Int32
 	i := &impostor{assume: func(w http.ResponseWriter, r *http.Request) { answer(http.StatusOK, whole[:cut.Load()])(w, r) }}
@@ -159,7 +159,7 @@ func TestAnAnswerThatIsCutShortNeverMakesHalfCredentials(t *testing.T) {
 	assert.Positive(t, made)
 }
 
-func TestWhatIsMoreThanExpectedIsLeftOut(t *testing.T) {
+func TestAdditionalElementsAreIgnored(t *testing.T) {
 	i := &impostor{assume: answer(http.StatusOK, issued("<More>1</More>", keyID, secretKey, token, expiration))}
 	creds, err := i.assumer(t).Assume(t.Context(), wanting(t, "app"))
 	require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestWhatIsMoreThanExpectedIsLeftOut(t *testing.T) {
 	assert.NotContains(t, fmt.Sprintf("%v %+v %#v", creds, creds, creds), sentinel)
 }
 
-func TestNonsenseAboutOurselvesIsAskedForAgain(t *testing.T) {
+func TestMalformedCallerIdentityIsNotCached(t *testing.T) {
 	who := func(arn string) string {
 		return strings.Replace(whoAnswer, "arn:aws:iam::"+home+":user/app", arn, 1)
 	}
@@ -203,7 +203,7 @@ func TestNonsenseAboutOurselvesIsAskedForAgain(t *testing.T) {
 	}
 }
 
-func TestAnAccountThatCannotBeIsAskedForAgain(t *testing.T) {
+func TestInvalidAccountIsNotCached(t *testing.T) {
 	for _, arn := range []string{"arn:aws:iam:::user/app", "arn::iam::" + home + ":user/app"} {
 		var asked atomic.Int32
 		i := &impostor{
@@ -224,7 +224,7 @@ func TestAnAccountThatCannotBeIsAskedForAgain(t *testing.T) {
 	}
 }
 
-func TestAClockThatIsAheadIsSpokenOf(t *testing.T) {
+func TestNoticeIfTheClockIsAhead(t *testing.T) {
 	i := &impostor{assume: answer(http.StatusOK, issued(keyID, secretKey, token, "<Expiration>2020-01-02T03:04:05Z</Expiration>"))}
 	creds, err := i.assumer(t).Assume(t.Context(), wanting(t, "app"))
 	require.NoError(t, err)
@@ -232,7 +232,7 @@ func TestAClockThatIsAheadIsSpokenOf(t *testing.T) {
 	assert.NotContains(t, creds.Notice, sentinel)
 }
 
-func TestAClockThatIsBehindIsSpokenOf(t *testing.T) {
+func TestNoticeIfTheClockIsBehind(t *testing.T) {
 	later := time.Now().Add(3 * time.Hour).UTC().Format(time.RFC3339)
 	i := &impostor{assume: answer(http.StatusOK, issued(keyID, secretKey, token, "<Expiration>"+later+"</Expiration>"))}
 	creds, err := i.assumer(t).Assume(t.Context(), wanting(t, "app"))

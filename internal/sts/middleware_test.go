@@ -11,7 +11,7 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 )
 
-func TestAWSIsNotAskedOnceThatIsNotAllowed(t *testing.T) {
+func TestAllowedStopsRequests(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	var refusal error
@@ -29,7 +29,7 @@ func TestAWSIsNotAskedOnceThatIsNotAllowed(t *testing.T) {
 	assert.Equal(t, 1, w.Counts()["AssumeRole"])
 }
 
-func TestTheLimitOfCallsIsLoadedWithTheConfiguration(t *testing.T) {
+func TestLoadConfigAppliesAllowed(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	creds := w.asRole()
 	t.Setenv("AWS_ACCESS_KEY_ID", creds.AccessKeyID)

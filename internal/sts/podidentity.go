@@ -58,14 +58,14 @@ func (a *Assumer) PodIdentityWarning() string {
 // the session is discarded. It is asked once for each set of credentials of the
 // controller. An error means that STS did not tell.
 func (a *Assumer) TransitiveTags(ctx context.Context, want identity.Desired) (why string, err error) {
-	own, err := a.cfg.Credentials.Retrieve(ctx)
+	creds, err := a.cfg.Credentials.Retrieve(ctx)
 	if err != nil {
 		return "", awserr.Describe(err)
 	}
-	if own.SessionToken == "" {
+	if creds.SessionToken == "" {
 		return "", nil // credentials of a user have no session
 	}
-	answer, err := a.transitiveTags.forKey(own.AccessKeyID).get(ctx, func(ctx context.Context) (*bool, error) {
+	answer, err := a.transitiveTags.forKey(creds.AccessKeyID).get(ctx, func(ctx context.Context) (*bool, error) {
 		_, _, failure := a.assumeRole(ctx, want, want.Role, identity.MinSession, []types.Tag{{Key: new(api.PodUIDTag), Value: new("none")}})
 		switch {
 		case failure == nil:
@@ -88,8 +88,8 @@ func (a *Assumer) TransitiveTags(ctx context.Context, want identity.Desired) (wh
 // dropStaleTransitiveTags discards the answer for credentials that were replaced
 // since.
 func (a *Assumer) dropStaleTransitiveTags(ctx context.Context) {
-	if own, err := a.cfg.Credentials.Retrieve(ctx); err == nil {
-		a.transitiveTags.forKey(own.AccessKeyID)
+	if creds, err := a.cfg.Credentials.Retrieve(ctx); err == nil {
+		a.transitiveTags.forKey(creds.AccessKeyID)
 	}
 }
 
@@ -116,8 +116,8 @@ func (c *transitiveTags) latest() (carries, known bool) {
 	if c.carries == nil {
 		return false, false
 	}
-	told := c.carries.value.Load()
-	return told != nil && *told, told != nil
+	answer := c.carries.value.Load()
+	return answer != nil && *answer, answer != nil
 }
 
 // isConflicting recognizes the rejection of tags that the caller's session has as

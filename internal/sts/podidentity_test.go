@@ -38,7 +38,7 @@ func (w *world) taggable(name, condition string) string {
 
 const untagged = `,"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}`
 
-func TestWhetherTheOwnSessionCarriesTagsIsAskedOnceForItsCredentials(t *testing.T) {
+func TestTransitiveTagsAreCachedPerCredentials(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	creds := w.asPod(false)
 	cfg := configFor(w.URL(), creds)
@@ -62,7 +62,7 @@ func TestWhetherTheOwnSessionCarriesTagsIsAskedOnceForItsCredentials(t *testing.
 	assert.Len(t, w.assumptions(), 2)
 }
 
-func TestCredentialsThatAreNoSessionCarryNoTags(t *testing.T) {
+func TestUserCredentialsHaveNoTransitiveTags(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	carries, err := w.assumer(w.asUser(), Options{}).TransitiveTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestCredentialsThatAreNoSessionCarryNoTags(t *testing.T) {
 	assert.Empty(t, w.assumptions())
 }
 
-func TestARefusalForAnotherReasonTellsNothingOfTags(t *testing.T) {
+func TestOtherDenialsDoNotTellTransitiveTags(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	a := w.assumer(w.asPod(false), Options{})
 	_, err := a.TransitiveTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
@@ -81,7 +81,7 @@ func TestARefusalForAnotherReasonTellsNothingOfTags(t *testing.T) {
 	assert.Contains(t, carries, "disable session tags")
 }
 
-func TestSessionTagsThatConflictAreExplained(t *testing.T) {
+func TestConflictingSessionTagsAreExplained(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	arn := w.taggable("app", "")
 	_, err := w.assumer(w.asPod(false), Options{SessionTags: true, ClusterName: "cluster"}).Assume(t.Context(), wanting(t, arn))
@@ -113,7 +113,7 @@ func underPodIdentity(t *testing.T, dir string) aws.Config {
 	return cfg
 }
 
-func TestPodIdentityIsToldByWhereCredentialsComeFrom(t *testing.T) {
+func TestIsPodIdentity(t *testing.T) {
 	cautioned := func(cfg aws.Config) bool {
 		a, err := New(cfg, withQPS(Options{}))
 		require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestPodIdentityIsToldByWhereCredentialsComeFrom(t *testing.T) {
 	})
 }
 
-func TestAMadeRoleThatRefusesTagsIsExplained(t *testing.T) {
+func TestManagedRoleThatRejectsTagsIsExplained(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	want := wanting(t, w.taggable("own", untagged))
 	want.Managed = &identity.ManagedRole{}

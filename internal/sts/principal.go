@@ -46,8 +46,8 @@ func (a *Assumer) Account(ctx context.Context) (identity.BaseRole, error) {
 
 // knownPrincipal returns Principal if it is known without a call.
 func (a *Assumer) knownPrincipal() (string, bool) {
-	if told := a.principal.value.Load(); told != nil {
-		return *told, true
+	if arn := a.principal.value.Load(); arn != nil {
+		return *arn, true
 	}
 	who := a.caller.answer.value.Load()
 	switch {
@@ -131,6 +131,6 @@ func configuredBase(options Options) (identity.BaseRole, error) {
 	if options.ControllerRoleARN == "" {
 		return identity.BaseRole{}, nil
 	}
-	own, err := identity.ParseRole(options.ControllerRoleARN)
-	return identity.BaseRole{Partition: own.Partition, Account: own.Account}, err
+	role, err := identity.ParseRole(options.ControllerRoleARN)
+	return identity.BaseRole{Partition: role.Partition, Account: role.Account}, err
 }

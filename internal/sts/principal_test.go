@@ -31,7 +31,7 @@ func TestPrincipal(t *testing.T) {
 	}
 }
 
-func TestRolesAreMadeInTheAccountOfThePrincipal(t *testing.T) {
+func TestAccountIsThatOfThePrincipal(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	for name, tc := range map[string]struct {
 		options Options
@@ -53,7 +53,7 @@ func TestRolesAreMadeInTheAccountOfThePrincipal(t *testing.T) {
 	require.ErrorContains(t, err, "ask AWS who the controller is")
 }
 
-func TestAPrincipalThatIAMDoesNotTell(t *testing.T) {
+func TestPrincipalWithoutGetRole(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.add(awssim.RoleSpec{Name: "poor", Trust: trusting(home)})
 	creds, err := w.RoleCredentials(home, "poor", "session", 3600e9)
@@ -69,7 +69,7 @@ func TestAPrincipalThatIAMDoesNotTell(t *testing.T) {
 	assert.Equal(t, told, got)
 }
 
-func TestARoleRecreatedUnderTheNameIsNotThePrincipal(t *testing.T) {
+func TestRecreatedRoleIsNotThePrincipal(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	a := w.assumer(w.asRole(), Options{})
 	_, err := a.caller.getCallerIdentity(t.Context())

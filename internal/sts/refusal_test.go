@@ -14,7 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestADeniedRoleIsExplained(t *testing.T) {
+func TestDenialsAreExplained(t *testing.T) {
 	const (
 		missing = "arn:aws:iam::" + home + ":role/no-such-role"
 		under   = `under the external ID "ns/cluster": `
@@ -76,7 +76,7 @@ func TestADeniedRoleIsExplained(t *testing.T) {
 	}
 }
 
-func TestARoleThatTheControllerMadeIsDeniedInOtherWords(t *testing.T) {
+func TestDenialOfAManagedRole(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	want := wanting(t, "arn:aws:iam::"+home+":role/own")
 	want.Managed = &identity.ManagedRole{}
@@ -91,7 +91,7 @@ func said(code, message string) awssim.Settings {
 	return awssim.Settings{Faults: &[]awssim.Fault{{Action: "AssumeRole", Code: code, Message: message, Status: http.StatusForbidden}}}
 }
 
-func TestWhatARoleDoesNotMendByItselfIsTold(t *testing.T) {
+func TestPermanentDenials(t *testing.T) {
 	const denied = "User: arn:aws:sts::" + home + ":assumed-role/controller/i-0123456789 is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::" + other + ":role/app "
 	for name, tc := range map[string]struct{ code, message, says string }{
 		"the controller's own permissions": {"AccessDenied", denied + "because no identity-based policy allows the sts:AssumeRole action",
@@ -118,7 +118,7 @@ func TestWhatARoleDoesNotMendByItselfIsTold(t *testing.T) {
 	}
 }
 
-func TestTagsThatTheControllersSessionPassesOnAreToldFromItsOwn(t *testing.T) {
+func TestTagAdvice(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	refusal := said("AccessDenied", "User: arn:aws:sts::"+home+":assumed-role/controller/i is not authorized to perform: sts:TagSession on resource: arn:aws:iam::"+home+":role/app")
 	for name, tc := range map[string]struct {
@@ -139,7 +139,7 @@ func TestTagsThatTheControllersSessionPassesOnAreToldFromItsOwn(t *testing.T) {
 	}
 }
 
-func TestARoleMadeAnewUnderItsNameIsOnlyLate(t *testing.T) {
+func TestRecreatedRoleIsNotAssumableYet(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	want := wanting(t, "app")
@@ -148,7 +148,7 @@ func TestARoleMadeAnewUnderItsNameIsOnlyLate(t *testing.T) {
 	require.ErrorIs(t, err, identity.ErrNotAssumable)
 }
 
-func TestTheLongestRefusalFitsAnEventWithItsCauseInFront(t *testing.T) {
+func TestLongestRefusalFitsAnEvent(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	path := strings.Repeat("p", 500)
 	a := w.assumer(w.asUser(), Options{ClusterName: strings.Repeat("c", 100), AssumeRole: path + "/through", ControllerRoleARN: w.controller})
@@ -160,7 +160,7 @@ func TestTheLongestRefusalFitsAnEventWithItsCauseInFront(t *testing.T) {
 	require.ErrorContains(t, err, "does not exist in account "+home+", or does not trust ")
 }
 
-func TestADenialOfItsOwnCredentialsProvesNothingOfARole(t *testing.T) {
+func TestCredentialErrorsDoNotProveARoleRejects(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	w.add(awssim.RoleSpec{Name: "through", Trust: trusting(other)})
@@ -173,7 +173,7 @@ func TestADenialOfItsOwnCredentialsProvesNothingOfARole(t *testing.T) {
 	require.NotErrorIs(t, err, identity.ErrNotAssumable)
 }
 
-func TestASessionThatIsTooLongIsNamed(t *testing.T) {
+func TestTooLongSessionIsNamed(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.add(awssim.RoleSpec{Name: "short", Trust: trusting(home, externalID)})
 	want := wanting(t, "short")

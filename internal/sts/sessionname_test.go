@@ -18,7 +18,7 @@ func forAccount(namespace, name string) identity.Desired {
 	return identity.Desired{Key: identity.Key{Source: identity.ServiceAccount, Namespace: namespace, Name: name}}
 }
 
-func TestNamesOfRolesAreThePredecessors(t *testing.T) {
+func TestRoleSessionName(t *testing.T) {
 	long := func(letter string) string { return strings.Repeat(letter, 64) }
 	tests := map[string]struct{ path, name, want string }{
 		"a name":                                       {"", "app", "123456789012.app"},
@@ -48,7 +48,7 @@ func TestNamesOfRolesAreThePredecessors(t *testing.T) {
 	}
 }
 
-func TestNamesOfServiceAccounts(t *testing.T) {
+func TestServiceAccountSessionName(t *testing.T) {
 	tests := map[string]struct{ namespace, name, want string }{
 		"as they are":           {"ns", "app", "ns.app"},
 		"the shortest":          {"n", "a", "n.a"},
@@ -66,7 +66,7 @@ func TestNamesOfServiceAccounts(t *testing.T) {
 	}
 }
 
-func TestNoTwoLongServiceAccountsShareAName(t *testing.T) {
+func TestLongServiceAccountSessionNamesAreUnique(t *testing.T) {
 	beginning := strings.Repeat("a", 200)
 	seen := map[string]string{}
 	for _, account := range []struct{ namespace, name string }{
@@ -85,7 +85,7 @@ func TestNoTwoLongServiceAccountsShareAName(t *testing.T) {
 	}
 }
 
-func FuzzName(f *testing.F) {
+func FuzzSessionName(f *testing.F) {
 	f.Add("app", "ns", "app")
 	f.Add("arn:aws-cn:iam::123456789012:role/a/b:c/app", strings.Repeat("n", 63), strings.Repeat("a", 253))
 	f.Add(strings.Repeat("a/", 250)+"app", "n", "a")
