@@ -21,18 +21,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hunter2 is what nobody may read.
-const hunter2 = "hunter2"
+// secretText must not appear in any message.
+const secretText = "hunter2"
 
-// failed is an operation that got no answer.
+// failed is an operation without a response.
 func failed(err error) error {
 	return &smithy.OperationError{ServiceID: "STS", OperationName: "AssumeRole", Err: err}
 }
 
-// sent is the error of a request that was sent to sts.nowhere.amazonaws.com.
+// sent is the error of a request to sts.nowhere.amazonaws.com.
 func sent(err error) error {
 	return failed(&smithyhttp.RequestSendError{Err: &url.Error{
-		Op: "Post", URL: "https://" + hunter2 + ":" + hunter2 + "@sts.nowhere.amazonaws.com/?token=" + hunter2, Err: err,
+		Op: "Post", URL: "https://" + secretText + ":" + secretText + "@sts.nowhere.amazonaws.com/?token=" + secretText, Err: err,
 	}})
 }
 
@@ -40,10 +40,10 @@ func reset(port int) error {
 	return &net.OpError{Op: "read", Net: "tcp", Source: &net.TCPAddr{Port: port}, Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 }
 
-// answered is an answer of a host that is not AWS, as the SDK reports it.
+// answered is a response of a host that is not AWS, as the SDK reports it.
 func answered(status int, err error) error {
 	return failed(&smithyhttp.ResponseError{Err: err, Response: &smithyhttp.Response{Response: &http.Response{
-		StatusCode: status, Request: &http.Request{URL: &url.URL{Host: "sts.nowhere.amazonaws.com", User: url.User(hunter2), Path: hunter2}},
+		StatusCode: status, Request: &http.Request{URL: &url.URL{Host: "sts.nowhere.amazonaws.com", User: url.User(secretText), Path: secretText}},
 	}}})
 }
 
@@ -58,22 +58,22 @@ func TestNoResponse(t *testing.T) {
 		"a refused connection":  {sent(os.NewSyscallError("connect", syscall.ECONNREFUSED)), "the connection was refused" + host, checkNetwork},
 		"no route":              {sent(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), "the host is unreachable" + host, checkNetwork},
 		"a closed connection":   {sent(io.ErrUnexpectedEOF), "the connection was closed" + host, checkNetwork},
-		"a name without a host": {sent(&net.DNSError{Name: hunter2, IsNotFound: true}), "the name of its host" + host + " is not known to DNS", checkName},
-		"DNS that is away":      {sent(&net.DNSError{Name: hunter2}), "it cannot be reached" + host, checkNetwork},
-		"a time-out":            {sent(fmt.Errorf(hunter2+": %w", context.DeadlineExceeded)), "it took too long" + host, checkNetwork},
-		"the end":               {failed(fmt.Errorf(hunter2+": %w", context.Canceled)), "the request was cancelled", ""},
+		"a name without a host": {sent(&net.DNSError{Name: secretText, IsNotFound: true}), "the name of its host" + host + " is not known to DNS", checkName},
+		"DNS that is away":      {sent(&net.DNSError{Name: secretText}), "it cannot be reached" + host, checkNetwork},
+		"a time-out":            {sent(fmt.Errorf(secretText+": %w", context.DeadlineExceeded)), "it took too long" + host, checkNetwork},
+		"the end":               {failed(fmt.Errorf(secretText+": %w", context.Canceled)), "the request was cancelled", ""},
 		"an unknown authority":  {sent(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), "its TLS certificate is signed by an unknown authority" + host, checkTrust},
-		"another host's":        {sent(x509.HostnameError{Host: hunter2, Certificate: &x509.Certificate{}}), "its TLS certificate is for another host" + host, checkTrust},
-		"an old certificate":    {sent(x509.CertificateInvalidError{Reason: x509.Expired, Detail: hunter2}), "its TLS certificate has expired or is not yet valid" + host, checkTrust},
-		"a bad certificate":     {sent(&tls.CertificateVerificationError{Err: errors.New(hunter2)}), "its TLS certificate is not trusted" + host, checkTrust},
-		"no TLS":                {sent(tls.RecordHeaderError{Msg: hunter2}), "it does not speak TLS" + host, checkTrust},
-		"what cannot be read": {failed(&smithy.DeserializationError{Err: errors.New(hunter2)}),
+		"another host's":        {sent(x509.HostnameError{Host: secretText, Certificate: &x509.Certificate{}}), "its TLS certificate is for another host" + host, checkTrust},
+		"an old certificate":    {sent(x509.CertificateInvalidError{Reason: x509.Expired, Detail: secretText}), "its TLS certificate has expired or is not yet valid" + host, checkTrust},
+		"a bad certificate":     {sent(&tls.CertificateVerificationError{Err: errors.New(secretText)}), "its TLS certificate is not trusted" + host, checkTrust},
+		"no TLS":                {sent(tls.RecordHeaderError{Msg: secretText}), "it does not speak TLS" + host, checkTrust},
+		"what cannot be read": {failed(&smithy.DeserializationError{Err: errors.New(secretText)}),
 			"the answer did not come from AWS (deserialization failed)", checkProxy},
-		"a page in its place": {answered(200, &smithy.DeserializationError{Err: errors.New(hunter2)}),
+		"a page in its place": {answered(200, &smithy.DeserializationError{Err: errors.New(secretText)}),
 			"the answer did not come from AWS: HTTP status 200 from sts.nowhere.amazonaws.com (deserialization failed)", checkProxy},
 		"an error page": {answered(503, &smithy.GenericAPIError{Code: "UnknownError", Message: "UnknownError"}),
 			"the answer did not come from AWS: HTTP status 503 from sts.nowhere.amazonaws.com", checkProxy},
-		"a page that is no XML": {answered(403, errors.New("XML syntax error: "+hunter2)),
+		"a page that is no XML": {answered(403, errors.New("XML syntax error: "+secretText)),
 			"the answer did not come from AWS: HTTP status 403 from sts.nowhere.amazonaws.com", checkProxy},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,9 +85,9 @@ func TestNoResponse(t *testing.T) {
 }
 
 func TestUnrecognizedErrorsAreNotQuoted(t *testing.T) {
-	err := Describe(failed(errors.New(hunter2)))
+	err := Describe(failed(errors.New(secretText)))
 	assert.Contains(t, err.Error(), "STS did not answer AssumeRole: the controller's AWS configuration or the network prevented the request (*errors.errorString); check ")
-	assert.NotContains(t, err.Error(), hunter2)
+	assert.NotContains(t, err.Error(), secretText)
 }
 
 func TestLongHostIsTruncated(t *testing.T) {
@@ -97,8 +97,8 @@ func TestLongHostIsTruncated(t *testing.T) {
 }
 
 func TestPlainErrorsAreKept(t *testing.T) {
-	require.EqualError(t, Describe(failed(fmt.Errorf(hunter2+": %w", &PlainError{Message: "our own words", Err: errors.New(hunter2)}))), "our own words")
-	require.EqualError(t, Describe(Plain(api("AccessDenied", hunter2), "%s words", "our own")), "our own words")
+	require.EqualError(t, Describe(failed(fmt.Errorf(secretText+": %w", &PlainError{Message: "our own words", Err: errors.New(secretText)}))), "our own words")
+	require.EqualError(t, Describe(Plain(api("AccessDenied", secretText), "%s words", "our own")), "our own words")
 }
 
 func TestCredentialsError(t *testing.T) {
@@ -107,11 +107,11 @@ func TestCredentialsError(t *testing.T) {
 		cause error
 		want  string
 	}{
-		"nothing that may be told": {errors.New("parse failed of process output: " + hunter2), head + "; provide some"},
+		"nothing that may be told": {errors.New("parse failed of process output: " + secretText), head + "; provide some"},
 		"AWS's answer":             {api("AccessDenied", "Not authorized."), head + ": AccessDenied: Not authorized.; provide some"},
 		"our own words":            {&PlainError{Message: "the file is empty"}, head + ": the file is empty; provide some"},
 		"a time-out":               {context.DeadlineExceeded, head + ": it took too long; provide some"},
-		"a page":                   {answered(404, errors.New(hunter2)), head + ": the answer did not come from AWS: HTTP status 404 from sts.nowhere.amazonaws.com; provide some"},
+		"a page":                   {answered(404, errors.New(secretText)), head + ": the answer did not come from AWS: HTTP status 404 from sts.nowhere.amazonaws.com; provide some"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := Describe(failed(&CredentialsError{Source: "nowhere", Remedy: "provide some", Err: tc.cause}))

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answers are what AWS says on the wire, as it is found in public reports.
-var answers = map[string]struct {
+// responses are error responses of AWS, as found in public reports.
+var responses = map[string]struct {
 	operation, code, message string
-	// remedy is a part of what is to be done, "" for nothing that we know of.
+	// remedy is part of the remedy, "" for none.
 	remedy string
 }{
 	"credentials that ran out":    {"AssumeRole", "ExpiredToken", "The security token included in the request is expired", "the controller's own credentials, not the ServiceAccount's: they expired"},
@@ -59,7 +59,7 @@ var answers = map[string]struct {
 
 func TestRemedies(t *testing.T) {
 	given := map[string]bool{}
-	for name, tc := range answers {
+	for name, tc := range responses {
 		t.Run(name, func(t *testing.T) {
 			answer := &smithy.GenericAPIError{Code: tc.code, Message: tc.message}
 			got := remedy(answer, tc.operation)

@@ -15,8 +15,9 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// labelled returns a role with so many labels, whose values have so many bytes.
-func labelled(number, size int) *AWSIAMRole {
+// withLabels returns a role with the given number of labels, whose values have size
+// bytes each.
+func withLabels(number, size int) *AWSIAMRole {
 	role := newRole(Spec{RoleReference: "app"})
 	role.Labels = map[string]string{}
 	for i := range number {
@@ -36,7 +37,7 @@ func transformed(t *testing.T, role *AWSIAMRole) *AWSIAMRole {
 }
 
 func TestCacheSizeIsLimited(t *testing.T) {
-	role := labelled(10_000, 63)
+	role := withLabels(10_000, 63)
 	role.Spec.RoleReference = strings.Repeat("x", 1_000_000)
 	role.Status.RoleARN = strings.Repeat("x", 1_000_000)
 	for i := range 1000 {
@@ -64,7 +65,7 @@ func TestOmittedLabelsAreCountedInTheNotice(t *testing.T) {
 		"a byte too many":    {64, 118, "there are 64 of 8256 bytes, and a Secret is given at most 64 of 8192 bytes. Take some off"},
 	} {
 		t.Run(title, func(t *testing.T) {
-			require.NoError(t, i.store.Add(transformed(t, labelled(test.number, test.size))))
+			require.NoError(t, i.store.Add(transformed(t, withLabels(test.number, test.size))))
 			want, err := s.Desired(key)
 			require.NotNil(t, want)
 			require.NoError(t, err, "it is served, as it always was")
@@ -87,12 +88,12 @@ func TestWatchReportsChangedLabels(t *testing.T) {
 	s, i, _ := newSource(t)
 	told := 0
 	require.NoError(t, s.Watch(func(identity.Key) { told++ }))
-	many, more, few, fewer := transformed(t, labelled(65, 1)), transformed(t, labelled(66, 1)), transformed(t, labelled(64, 1)), transformed(t, labelled(1, 1))
+	many, more, few, fewer := transformed(t, withLabels(65, 1)), transformed(t, withLabels(66, 1)), transformed(t, withLabels(64, 1)), transformed(t, withLabels(1, 1))
 	i.handlers[0].OnUpdate(many, few)
 	assert.Equal(t, 1, told)
 	i.handlers[0].OnUpdate(few, fewer)
 	assert.Equal(t, 2, told)
-	i.handlers[0].OnUpdate(fewer, transformed(t, labelled(1, 1)))
+	i.handlers[0].OnUpdate(fewer, transformed(t, withLabels(1, 1)))
 	assert.Equal(t, 2, told, "the same ask for nothing")
 	i.handlers[0].OnUpdate(fewer, more)
 	assert.Equal(t, 3, told)

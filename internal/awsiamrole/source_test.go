@@ -21,7 +21,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// informer is a shared informer that is told what it has seen.
+// informer is a shared informer with a store that the test fills.
 type informer struct {
 	cache.SharedIndexInformer
 
@@ -36,7 +36,8 @@ func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.Resource
 	return nil, nil //nolint:nilnil // nobody asks for it
 }
 
-// server answers every request with one status and one object, and keeps what it was sent.
+// server answers every request with one status and one object, and records the
+// requests.
 type server struct {
 	mu     sync.Mutex
 	status int

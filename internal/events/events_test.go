@@ -22,7 +22,7 @@ func desired(source identity.Source) identity.Desired {
 	return want
 }
 
-// reporter returns a Reporter and what it has said.
+// reporter returns a Reporter and a function that returns its events.
 func reporter(pods ...runtime.Object) (*Reporter, *fake.Clientset, func() []string) {
 	events := record.NewFakeRecorder(10_000)
 	events.IncludeObject = true

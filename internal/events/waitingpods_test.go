@@ -50,8 +50,8 @@ func unserved(want identity.Desired) identity.Unserved {
 	return identity.Unserved{Key: want.Key, SecretName: want.SecretName, Reason: "GetCredentialsFailed", Message: "Failed for " + want.String()}
 }
 
-// watching runs WarnPods for identities that have no credentials, in a bubble of
-// its own time, until the test ends.
+// watching runs WarnPods for identities without credentials, in a synctest bubble,
+// until the test ends.
 func watching(t *testing.T, r *Reporter, without ...identity.Unserved) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -18,19 +18,19 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// numbered asks for the role of one of many ServiceAccounts.
-func numbered(namespace string, i int) identity.Desired {
-	want := wanted(policyA)
+// desiredNumber requests the role of one of many ServiceAccounts.
+func desiredNumber(namespace string, i int) identity.Desired {
+	want := desired(policyA)
 	want.Namespace, want.Name, want.ExternalID = namespace, fmt.Sprintf("app-%d", i), namespace+"/prod"
 	return want
 }
 
-func atMost(n int) func(*Options) { return func(o *Options) { o.MaxPerNamespace = n } }
+func withLimit(n int) func(*Options) { return func(o *Options) { o.MaxPerNamespace = n } }
 
-// full asserts that a role was refused for how many there are.
-func full(t *testing.T, err error, says ...string) {
+// requireLimitReached requires that a role was refused due to the limit.
+func requireLimitReached(t *testing.T, err error, says ...string) {
 	t.Helper()
-	refused(t, err, api.ProvisionFailed, "--max-roles-per-namespace")
+	requireError(t, err, api.ProvisionFailed, "--max-roles-per-namespace")
 	for _, each := range says {
 		require.ErrorContains(t, err, each)
 	}
@@ -39,49 +39,49 @@ func full(t *testing.T, err error, says ...string) {
 
 func TestRolesPerNamespaceAreLimited(t *testing.T) {
 	w := newWorld(t)
-	p := w.provisioner(atMost(3))
+	p := w.provisioner(withLimit(3))
 	for i := range 3 {
-		w.made(p, numbered(ns, i), "")
+		w.ensure(p, desiredNumber(ns, i), "")
 	}
-	_, err := p.Ensure(t.Context(), numbered(ns, 3), "")
-	full(t, err, "3 roles for the namespace team", "--max-roles-per-namespace=3", "/kube-aws-iam-controller/prod/")
-	w.missing(roleName("prod", numbered(ns, 3).Key))
-	w.made(p, numbered("other", 0), "")
-	w.made(p, numbered(ns, 2), "") // which is there
+	_, err := p.Ensure(t.Context(), desiredNumber(ns, 3), "")
+	requireLimitReached(t, err, "3 roles for the namespace team", "--max-roles-per-namespace=3", "/kube-aws-iam-controller/prod/")
+	w.missing(roleName("prod", desiredNumber(ns, 3).Key))
+	w.ensure(p, desiredNumber("other", 0), "")
+	w.ensure(p, desiredNumber(ns, 2), "") // which is there
 
-	_, err = p.Delete(t.Context(), numbered(ns, 0).Key, "")
+	_, err = p.Delete(t.Context(), desiredNumber(ns, 0).Key, "")
 	require.NoError(t, err)
-	w.made(p, numbered(ns, 3), "")
-	_, err = p.Ensure(t.Context(), numbered(ns, 4), "")
-	full(t, err)
+	w.ensure(p, desiredNumber(ns, 3), "")
+	_, err = p.Ensure(t.Context(), desiredNumber(ns, 4), "")
+	requireLimitReached(t, err)
 }
 
 func TestRetainedRolesCountAfterARestart(t *testing.T) {
 	w := newWorld(t)
-	p := w.provisioner(atMost(3))
+	p := w.provisioner(withLimit(3))
 	for i := range 3 {
-		w.made(p, numbered(ns, i), "")
-		_, err := p.Retain(t.Context(), numbered(ns, i).Key, "")
+		w.ensure(p, desiredNumber(ns, i), "")
+		_, err := p.Retain(t.Context(), desiredNumber(ns, i).Key, "")
 		require.NoError(t, err)
 	}
-	owner := numbered(ns, 3)
+	owner := desiredNumber(ns, 3)
 	knowing := func(o *Options) {
 		o.Owners = func() iter.Seq[identity.Key] {
-			return slices.Values([]identity.Key{owner.Key, numbered("other", 0).Key})
+			return slices.Values([]identity.Key{owner.Key, desiredNumber("other", 0).Key})
 		}
 	}
-	for _, each := range []*Provisioner{p, w.provisioner(atMost(3), knowing)} {
+	for _, each := range []*Provisioner{p, w.provisioner(withLimit(3), knowing)} {
 		for range 3 {
 			_, err := each.Ensure(t.Context(), owner, "")
-			full(t, err, "3 roles")
+			requireLimitReached(t, err, "3 roles")
 		}
 	}
-	_, err := w.provisioner(atMost(3), knowing).Ensure(t.Context(), owner, "")
-	full(t, err, "3 of them retained")
+	_, err := w.provisioner(withLimit(3), knowing).Ensure(t.Context(), owner, "")
+	requireLimitReached(t, err, "3 of them retained")
 
-	back := w.provisioner(atMost(3))
-	w.made(back, numbered(ns, 1), "")
-	assert.NotContains(t, w.look(roleName("prod", numbered(ns, 1).Key)).tags, api.RetainedTag, "whose ServiceAccount is back has its role")
+	back := w.provisioner(withLimit(3))
+	w.ensure(back, desiredNumber(ns, 1), "")
+	assert.NotContains(t, w.state(roleName("prod", desiredNumber(ns, 1).Key)).tags, api.RetainedTag, "whose ServiceAccount is back has its role")
 }
 
 func TestRolesOverTheLimitAreKept(t *testing.T) {
@@ -89,109 +89,109 @@ func TestRolesOverTheLimitAreKept(t *testing.T) {
 	before := w.provisioner()
 	var roles []identity.Role
 	for i := range 5 {
-		roles = append(roles, w.made(before, numbered(ns, i), ""))
+		roles = append(roles, w.ensure(before, desiredNumber(ns, i), ""))
 	}
-	p := w.provisioner(atMost(3))
+	p := w.provisioner(withLimit(3))
 	for i := range 5 {
-		want := numbered(ns, i)
+		want := desiredNumber(ns, i)
 		want.Managed.Policy = policyB
-		w.made(p, want, roles[i].ID)
+		w.ensure(p, want, roles[i].ID)
 	}
-	w.made(p, numbered(ns, 4), "") // whose id is not known
-	_, err := p.Ensure(t.Context(), numbered(ns, 5), "")
-	full(t, err, "5 roles")
+	w.ensure(p, desiredNumber(ns, 4), "") // whose id is not known
+	_, err := p.Ensure(t.Context(), desiredNumber(ns, 5), "")
+	requireLimitReached(t, err, "5 roles")
 }
 
 func TestRolesAreListedOncePerProcess(t *testing.T) {
 	w := newWorldWith(t, func(o *awssim.Options) { o.PageSize = 100 })
-	p := w.provisioner(atMost(5))
+	p := w.provisioner(withLimit(5))
 	seen := len(w.Calls())
-	w.made(p, numbered(ns, 0), "")
+	w.ensure(p, desiredNumber(ns, 0), "")
 	assert.Equal(t, []string{"ListRoles", "CreateRole", "PutRolePolicy"}, w.calls(&seen))
-	w.made(p, numbered(ns, 1), "")
+	w.ensure(p, desiredNumber(ns, 1), "")
 	assert.Equal(t, []string{"CreateRole", "PutRolePolicy"}, w.calls(&seen))
 	for range 10 {
-		_, _ = p.Ensure(t.Context(), numbered(ns, 2), "")
-		w.made(p, numbered("other", 0), "")
+		_, _ = p.Ensure(t.Context(), desiredNumber(ns, 2), "")
+		w.ensure(p, desiredNumber("other", 0), "")
 	}
 	assert.NotContains(t, w.calls(&seen), "ListRoles")
 	for i := range 5 {
-		_, _ = p.Ensure(t.Context(), numbered(ns, i), "")
+		_, _ = p.Ensure(t.Context(), desiredNumber(ns, i), "")
 	}
 	w.calls(&seen)
 	for range 10 {
-		_, err := p.Ensure(t.Context(), numbered(ns, 6), "")
-		full(t, err)
+		_, err := p.Ensure(t.Context(), desiredNumber(ns, 6), "")
+		requireLimitReached(t, err)
 	}
 	assert.Empty(t, w.calls(&seen), "a refusal costs no call")
 }
 
 func TestRecountNoticesDeletedRoles(t *testing.T) {
 	w := newWorld(t)
-	p := w.provisioner(atMost(1))
-	w.made(p, numbered(ns, 0), "")
+	p := w.provisioner(withLimit(1))
+	w.ensure(p, desiredNumber(ns, 0), "")
 	p.inventory.mu.Lock() // longer ago than IAM takes to list it
-	p.inventory.names[roleName("prod", numbered(ns, 0).Key)] = time.Now().Add(-time.Hour)
+	p.inventory.names[roleName("prod", desiredNumber(ns, 0).Key)] = time.Now().Add(-time.Hour)
 	p.inventory.mu.Unlock()
-	name := roleName("prod", numbered(ns, 0).Key)
+	name := roleName("prod", desiredNumber(ns, 0).Key)
 	_, err := w.admin.DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: new(policyName)})
 	require.NoError(t, err)
 	_, err = w.admin.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: &name})
 	require.NoError(t, err)
-	_, err = p.Ensure(t.Context(), numbered(ns, 1), "")
-	full(t, err)
+	_, err = p.Ensure(t.Context(), desiredNumber(ns, 1), "")
+	requireLimitReached(t, err)
 	p.inventory.mu.Lock()
 	p.inventory.listedAt = time.Now().Add(-recountAfter)
 	p.inventory.mu.Unlock()
-	w.made(p, numbered(ns, 1), "")
+	w.ensure(p, desiredNumber(ns, 1), "")
 }
 
 func TestNoRoleIsCreatedIfTheListFails(t *testing.T) {
 	w := newWorld(t)
-	p := w.provisioner(atMost(1))
+	p := w.provisioner(withLimit(1))
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "ListRoles", Code: "ServiceFailure", Times: 1}}})
-	_, err := p.Ensure(t.Context(), numbered(ns, 0), "")
-	refused(t, err, api.ProvisionFailed, "the list of the roles under")
-	w.missing(roleName("prod", numbered(ns, 0).Key))
-	w.made(p, numbered(ns, 0), "")
+	_, err := p.Ensure(t.Context(), desiredNumber(ns, 0), "")
+	requireError(t, err, api.ProvisionFailed, "the list of the roles under")
+	w.missing(roleName("prod", desiredNumber(ns, 0).Key))
+	w.ensure(p, desiredNumber(ns, 0), "")
 }
 
 func TestLimitWithoutPermissionToList(t *testing.T) {
 	w := newWorld(t)
-	w.made(w.provisioner(), numbered(ns, 9), "")
+	w.ensure(w.provisioner(), desiredNumber(ns, 9), "")
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "ListRoles", Code: "AccessDenied"}}})
-	p := w.provisioner(atMost(2))
-	w.made(p, numbered(ns, 0), "")
-	w.made(p, numbered(ns, 1), "")
-	_, err := p.Ensure(t.Context(), numbered(ns, 2), "")
-	full(t, err)
+	p := w.provisioner(withLimit(2))
+	w.ensure(p, desiredNumber(ns, 0), "")
+	w.ensure(p, desiredNumber(ns, 1), "")
+	_, err := p.Ensure(t.Context(), desiredNumber(ns, 2), "")
+	requireLimitReached(t, err)
 	p.inventory.mu.Lock()
 	p.inventory.listedAt = time.Now().Add(-recountAfter)
 	p.inventory.mu.Unlock()
-	_, err = p.Ensure(t.Context(), numbered(ns, 2), "")
-	full(t, err, "2 roles")
+	_, err = p.Ensure(t.Context(), desiredNumber(ns, 2), "")
+	requireLimitReached(t, err, "2 roles")
 }
 
 func TestFailedCreationsDoNotCount(t *testing.T) {
 	w := newWorld(t)
-	p := w.provisioner(atMost(1))
+	p := w.provisioner(withLimit(1))
 	for range 3 {
 		w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "CreateRole", Code: "LimitExceeded", Status: 409, Times: 1}}})
-		_, err := p.Ensure(t.Context(), numbered(ns, 0), "")
-		refused(t, err, api.ProvisionFailed, "LimitExceeded")
+		_, err := p.Ensure(t.Context(), desiredNumber(ns, 0), "")
+		requireError(t, err, api.ProvisionFailed, "LimitExceeded")
 	}
-	w.made(p, numbered(ns, 1), "")
+	w.ensure(p, desiredNumber(ns, 1), "")
 }
 
 func TestLimitHoldsForConcurrentCreations(t *testing.T) {
 	w := newWorld(t)
-	p := w.provisioner(atMost(5))
+	p := w.provisioner(withLimit(5))
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	made := 0
 	for i := range 20 {
 		wg.Go(func() {
-			if _, err := p.Ensure(t.Context(), numbered(ns, i), ""); err == nil {
+			if _, err := p.Ensure(t.Context(), desiredNumber(ns, i), ""); err == nil {
 				mu.Lock()
 				made++
 				mu.Unlock()

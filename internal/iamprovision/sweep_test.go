@@ -14,7 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// sweep returns what a sweep finds that is none of the owners'.
+// sweep returns what a sweep finds besides the roles of owners.
 func (w *world) sweep(p *Provisioner, owners ...identity.Key) (map[identity.Key]string, error) {
 	w.t.Helper()
 	found := map[identity.Key]string{}
@@ -27,9 +27,9 @@ func TestSweepFindsOrphans(t *testing.T) {
 	p := w.provisioner()
 	ids := map[identity.Key]string{}
 	for i := range 3 {
-		want := wanted(policyA)
+		want := desired(policyA)
 		want.Name = fmt.Sprintf("app-%d", i)
-		ids[want.Key] = w.made(p, want, "").ID
+		ids[want.Key] = w.ensure(p, want, "").ID
 	}
 	owner := identity.Key{Source: identity.ServiceAccount, Namespace: ns, Name: "app-1"}
 	seen := len(w.Calls())
@@ -43,14 +43,14 @@ func TestSweepFindsOrphans(t *testing.T) {
 func TestSweepSkipsForeignAndRetainedRoles(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	retained := wanted(policyA)
+	retained := desired(policyA)
 	retained.Name = "retained"
-	w.made(p, retained, "")
+	w.ensure(p, retained, "")
 	_, err := p.Retain(t.Context(), retained.Key, "")
 	require.NoError(t, err)
 	// Another cluster's, under the same path; one of somebody else's making; one whose tags were copied from ours.
 	other := w.provisioner(func(o *Options) { o.ClusterName, o.Path = "dev", p.Path })
-	w.made(other, wanted(policyA), "")
+	w.ensure(other, desired(policyA), "")
 	const trusting = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`
 	for name, tags := range map[string]map[string]string{"untagged": nil, "copied": ownerTags("prod", app)} {
 		_, err = w.admin.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &name, Path: &p.Path, AssumeRolePolicyDocument: new(trusting), Tags: toTags(tags)})
@@ -68,9 +68,9 @@ func TestSweepContinuesAfterAnError(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	for i := range 3 {
-		want := wanted(policyA)
+		want := desired(policyA)
 		want.Name = fmt.Sprintf("app-%d", i)
-		w.made(p, want, "")
+		w.ensure(p, want, "")
 	}
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "AccessDenied", Times: 1}}})
 	found, err := w.sweep(p)
@@ -85,7 +85,7 @@ func TestSweepContinuesAfterAnError(t *testing.T) {
 func TestSweepIgnoresConcurrentDeletions(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	w.made(p, wanted(policyA), "")
+	w.ensure(p, desired(policyA), "")
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "NoSuchEntity", Status: 404, Times: 1}}})
 	found, err := w.sweep(p)
 	require.NoError(t, err)

@@ -20,8 +20,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// waitedFor says whether a failure is to be waited for in silence, and what it says.
-func waitedFor(t *testing.T, err error) (soon bool, says string) {
+// transientError returns whether a failure is transient, and its message.
+func transientError(t *testing.T, err error) (soon bool, says string) {
 	t.Helper()
 	var step *identity.StepError
 	require.ErrorAs(t, err, &step)
@@ -30,14 +30,14 @@ func waitedFor(t *testing.T, err error) (soon bool, says string) {
 	return step.Soon, step.Message
 }
 
-// wire is a refusal of IAM as it is on the wire.
-type wire struct {
+// response is an error response of IAM.
+type response struct {
 	action, code string
 	status       int
 	message      string
 }
 
-func (w wire) settings() awssim.Settings {
+func (w response) settings() awssim.Settings {
 	return awssim.Settings{Faults: &[]awssim.Fault{{Action: w.action, Code: w.code, Status: w.status, Message: w.message}}}
 }
 
@@ -49,36 +49,36 @@ func TestIsTransient(t *testing.T) {
 	}
 	const principal = `Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/infra/controller"`
 	for title, tc := range map[string]struct {
-		wire
+		response
 
 		soon bool
 	}{
-		"a role that is not seen by what fills it":     {wire{"PutRolePolicy", "NoSuchEntity", http.StatusNotFound, "The role with name " + name + " cannot be found."}, true},
-		"a role that is not seen by what attaches":     {wire{"AttachRolePolicy", "NoSuchEntity", http.StatusNotFound, "The role with name " + name + " cannot be found."}, true},
-		"tags that are not seen by what fills":         {wire{"PutRolePolicy", "AccessDenied", http.StatusForbidden, denied("PutRolePolicy", "role "+name)}, true},
-		"tags that are not seen by what attaches":      {wire{"AttachRolePolicy", "AccessDenied", http.StatusForbidden, denied("AttachRolePolicy", "role "+name)}, true},
-		"a principal that is not seen":                 {wire{"CreateRole", "MalformedPolicyDocument", http.StatusBadRequest, principal}, true},
-		"another role that is not there":               {wire{"PutRolePolicy", "NoSuchEntity", http.StatusNotFound, "The role with name " + name + "-2 cannot be found."}, false},
-		"a managed policy that does not exist":         {wire{"AttachRolePolicy", "NoSuchEntity", http.StatusNotFound, "Policy arn:aws:iam::123456789012:policy/managed does not exist or is not attachable."}, false},
-		"a managed policy by the role's name":          {wire{"AttachRolePolicy", "NoSuchEntity", http.StatusNotFound, "Policy arn:aws:iam::123456789012:policy/" + name + " does not exist or is not attachable."}, false},
-		"a managed policy that AWS keeps":              {wire{"AttachRolePolicy", "PolicyNotAttachable", http.StatusBadRequest, "Cannot attach a Service Role Policy to a Customer Role."}, false},
-		"a boundary that does not exist":               {wire{"CreateRole", "NoSuchEntity", http.StatusNotFound, "Scope ARN: arn:aws:iam::123456789012:policy/boundary does not exist or is not attachable."}, false},
-		"permissions to create a role that are denied": {wire{"CreateRole", "AccessDenied", http.StatusForbidden, denied("CreateRole", "arn:aws:iam::123456789012:role/x")}, false},
-		"permissions to tag what is created":           {wire{"CreateRole", "AccessDenied", http.StatusForbidden, denied("TagRole", "arn:aws:iam::123456789012:role/x")}, false},
-		"a document that is malformed":                 {wire{"PutRolePolicy", "MalformedPolicyDocument", http.StatusBadRequest, "Syntax errors in policy."}, false},
-		"a quota of policies":                          {wire{"AttachRolePolicy", "LimitExceeded", http.StatusConflict, "Cannot exceed quota for PoliciesPerRole: 10"}, false},
-		"a quota of roles":                             {wire{"CreateRole", "LimitExceeded", http.StatusConflict, "Cannot exceed quota for RolesPerAccount: 1000"}, false},
-		"a policy that is too long":                    {wire{"PutRolePolicy", "LimitExceeded", http.StatusConflict, "Maximum policy size of 10240 bytes exceeded for role " + name}, false},
-		"credentials that ran out":                     {wire{"CreateRole", "ExpiredToken", http.StatusForbidden, "The security token included in the request is expired"}, false},
-		"throttling":                                   {wire{"PutRolePolicy", "Throttling", http.StatusBadRequest, "Rate exceeded"}, false},
-		"a failure of IAM's":                           {wire{"PutRolePolicy", "ServiceFailure", http.StatusInternalServerError, "Unable to process request"}, false},
-		"what is not an answer":                        {wire{"PutRolePolicy", "UnknownError", http.StatusServiceUnavailable, "UnknownError"}, false},
+		"a role that is not seen by what fills it":     {response{"PutRolePolicy", "NoSuchEntity", http.StatusNotFound, "The role with name " + name + " cannot be found."}, true},
+		"a role that is not seen by what attaches":     {response{"AttachRolePolicy", "NoSuchEntity", http.StatusNotFound, "The role with name " + name + " cannot be found."}, true},
+		"tags that are not seen by what fills":         {response{"PutRolePolicy", "AccessDenied", http.StatusForbidden, denied("PutRolePolicy", "role "+name)}, true},
+		"tags that are not seen by what attaches":      {response{"AttachRolePolicy", "AccessDenied", http.StatusForbidden, denied("AttachRolePolicy", "role "+name)}, true},
+		"a principal that is not seen":                 {response{"CreateRole", "MalformedPolicyDocument", http.StatusBadRequest, principal}, true},
+		"another role that is not there":               {response{"PutRolePolicy", "NoSuchEntity", http.StatusNotFound, "The role with name " + name + "-2 cannot be found."}, false},
+		"a managed policy that does not exist":         {response{"AttachRolePolicy", "NoSuchEntity", http.StatusNotFound, "Policy arn:aws:iam::123456789012:policy/managed does not exist or is not attachable."}, false},
+		"a managed policy by the role's name":          {response{"AttachRolePolicy", "NoSuchEntity", http.StatusNotFound, "Policy arn:aws:iam::123456789012:policy/" + name + " does not exist or is not attachable."}, false},
+		"a managed policy that AWS keeps":              {response{"AttachRolePolicy", "PolicyNotAttachable", http.StatusBadRequest, "Cannot attach a Service Role Policy to a Customer Role."}, false},
+		"a boundary that does not exist":               {response{"CreateRole", "NoSuchEntity", http.StatusNotFound, "Scope ARN: arn:aws:iam::123456789012:policy/boundary does not exist or is not attachable."}, false},
+		"permissions to create a role that are denied": {response{"CreateRole", "AccessDenied", http.StatusForbidden, denied("CreateRole", "arn:aws:iam::123456789012:role/x")}, false},
+		"permissions to tag what is created":           {response{"CreateRole", "AccessDenied", http.StatusForbidden, denied("TagRole", "arn:aws:iam::123456789012:role/x")}, false},
+		"a document that is malformed":                 {response{"PutRolePolicy", "MalformedPolicyDocument", http.StatusBadRequest, "Syntax errors in policy."}, false},
+		"a quota of policies":                          {response{"AttachRolePolicy", "LimitExceeded", http.StatusConflict, "Cannot exceed quota for PoliciesPerRole: 10"}, false},
+		"a quota of roles":                             {response{"CreateRole", "LimitExceeded", http.StatusConflict, "Cannot exceed quota for RolesPerAccount: 1000"}, false},
+		"a policy that is too long":                    {response{"PutRolePolicy", "LimitExceeded", http.StatusConflict, "Maximum policy size of 10240 bytes exceeded for role " + name}, false},
+		"credentials that ran out":                     {response{"CreateRole", "ExpiredToken", http.StatusForbidden, "The security token included in the request is expired"}, false},
+		"throttling":                                   {response{"PutRolePolicy", "Throttling", http.StatusBadRequest, "Rate exceeded"}, false},
+		"a failure of IAM's":                           {response{"PutRolePolicy", "ServiceFailure", http.StatusInternalServerError, "Unable to process request"}, false},
+		"what is not an answer":                        {response{"PutRolePolicy", "UnknownError", http.StatusServiceUnavailable, "UnknownError"}, false},
 	} {
 		t.Run(title, func(t *testing.T) {
 			w := newWorld(t)
 			w.Set(tc.settings())
-			_, err := w.provisioner().Ensure(t.Context(), wanted(policyA, w.managed), "")
-			soon, says := waitedFor(t, err)
+			_, err := w.provisioner().Ensure(t.Context(), desired(policyA, w.managed), "")
+			soon, says := transientError(t, err)
 			assert.Equal(t, tc.soon, soon, says)
 			if tc.code != "UnknownError" {
 				assert.Contains(t, says, tc.code+": "+strings.TrimRight(tc.message, "."), "in IAM's own words")
@@ -90,20 +90,20 @@ func TestIsTransient(t *testing.T) {
 func TestCorrectionsAreTransientLikeCreations(t *testing.T) {
 	name := roleName("prod", app)
 	for title, tc := range map[string]struct {
-		wire
+		response
 
 		soon bool
 	}{
-		"a role that is not seen":       {wire{"ListAttachedRolePolicies", "NoSuchEntity", http.StatusNotFound, "The role with name " + name + " cannot be found."}, true},
-		"a principal that is not seen":  {wire{"UpdateAssumeRolePolicy", "MalformedPolicyDocument", http.StatusBadRequest, `Invalid principal in policy: "AWS":"AROAX"`}, true},
-		"a trust that is malformed":     {wire{"UpdateAssumeRolePolicy", "MalformedPolicyDocument", http.StatusBadRequest, "Has prohibited field Resource"}, false},
-		"a boundary that is not there":  {wire{"PutRolePermissionsBoundary", "NoSuchEntity", http.StatusNotFound, "Policy arn:aws:iam::123456789012:policy/boundary does not exist or is not attachable."}, false},
-		"a role gone from its boundary": {wire{"PutRolePermissionsBoundary", "NoSuchEntity", http.StatusNotFound, "The role with name " + name + " cannot be found."}, true},
+		"a role that is not seen":       {response{"ListAttachedRolePolicies", "NoSuchEntity", http.StatusNotFound, "The role with name " + name + " cannot be found."}, true},
+		"a principal that is not seen":  {response{"UpdateAssumeRolePolicy", "MalformedPolicyDocument", http.StatusBadRequest, `Invalid principal in policy: "AWS":"AROAX"`}, true},
+		"a trust that is malformed":     {response{"UpdateAssumeRolePolicy", "MalformedPolicyDocument", http.StatusBadRequest, "Has prohibited field Resource"}, false},
+		"a boundary that is not there":  {response{"PutRolePermissionsBoundary", "NoSuchEntity", http.StatusNotFound, "Policy arn:aws:iam::123456789012:policy/boundary does not exist or is not attachable."}, false},
+		"a role gone from its boundary": {response{"PutRolePermissionsBoundary", "NoSuchEntity", http.StatusNotFound, "The role with name " + name + " cannot be found."}, true},
 	} {
 		t.Run(title, func(t *testing.T) {
 			w := newWorld(t)
 			p := w.provisioner()
-			role := w.made(p, wanted(policyA), "")
+			role := w.ensure(p, desired(policyA), "")
 			_, err := w.admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{
 				RoleName: &role.ARN.Name, PolicyDocument: new(strings.ReplaceAll(trustOfApp, "team/prod", "x/y")),
 			})
@@ -116,8 +116,8 @@ func TestCorrectionsAreTransientLikeCreations(t *testing.T) {
 				_, err = w.admin.PutRolePermissionsBoundary(t.Context(), &iam.PutRolePermissionsBoundaryInput{RoleName: &role.ARN.Name, PermissionsBoundary: &w.boundary})
 				require.NoError(t, err)
 			}
-			_, err = p.Ensure(t.Context(), wanted(policyA), role.ID)
-			soon, says := waitedFor(t, err)
+			_, err = p.Ensure(t.Context(), desired(policyA), role.ID)
+			soon, says := transientError(t, err)
 			assert.Equal(t, tc.soon, soon, says)
 		})
 	}
@@ -135,7 +135,7 @@ func TestUserErrorsAreNotTransient(t *testing.T) {
 		"one that AWS keeps to itself": {want: func(own *identity.ManagedRole) {
 			own.ManagedPolicies = []string{"arn:aws:iam::aws:policy/aws-service-role/AmazonECSServiceRolePolicy"}
 		}, says: []string{"arn:aws:iam::aws:policy/aws-service-role/AmazonECSServiceRolePolicy: PolicyNotAttachable: "}},
-		"more of them than IAM attaches": {want: func(own *identity.ManagedRole) { own.ManagedPolicies = many() },
+		"more of them than IAM attaches": {want: func(own *identity.ManagedRole) { own.ManagedPolicies = managedPolicyARNs() },
 			says: []string{"PoliciesPerRole: 10; name fewer policies"}},
 		"a policy that is too long": {want: func(own *identity.ManagedRole) {
 			own.Policy = strings.Replace(policyA, "*", "arn:aws:s3:::"+strings.Repeat("a", 10240), 1)
@@ -148,11 +148,11 @@ func TestUserErrorsAreNotTransient(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			w := newWorld(t)
-			for _, arn := range many() {
+			for _, arn := range managedPolicyARNs() {
 				_, err := w.AddManagedPolicy(home, "/", strings.TrimPrefix(arn, "arn:aws:iam::"+home+":policy/"), policyA)
 				require.NoError(t, err)
 			}
-			want := wanted(policyA)
+			want := desired(policyA)
 			if tc.want != nil {
 				tc.want(want.Managed)
 			}
@@ -163,7 +163,7 @@ func TestUserErrorsAreNotTransient(t *testing.T) {
 				w.grant(o.Boundary)
 			})
 			_, err := p.Ensure(t.Context(), want, "")
-			soon, says := waitedFor(t, err)
+			soon, says := transientError(t, err)
 			assert.False(t, soon, says)
 			for _, part := range tc.says {
 				assert.Contains(t, says, part)
@@ -172,8 +172,9 @@ func TestUserErrorsAreNotTransient(t *testing.T) {
 	}
 }
 
-// many are the ARNs of one more managed policy than a role takes.
-func many() (arns []string) {
+// managedPolicyARNs returns the ARNs of one more managed policy than a role can
+// have.
+func managedPolicyARNs() (arns []string) {
 	for i := range 11 {
 		arns = append(arns, fmt.Sprintf("arn:aws:iam::%s:policy/many-%d", home, i))
 	}
@@ -184,8 +185,8 @@ func TestInvalidPrincipalIsNamed(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.provisioner(func(o *Options) {
 		o.Principal = func(context.Context) (string, error) { return "arn:aws:iam::123456789012:role/nobody", nil }
-	}).Ensure(t.Context(), wanted(policyA), "")
-	soon, says := waitedFor(t, err)
+	}).Ensure(t.Context(), desired(policyA), "")
+	soon, says := transientError(t, err)
 	assert.True(t, soon, "it may have been made a moment ago")
 	assert.Contains(t, says, `Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/nobody"; this is the controller's own role`)
 }
@@ -195,8 +196,8 @@ func TestMissingNewRoleIsTransient(t *testing.T) {
 	w.Set(awssim.Settings{Propagation: new(awssim.Duration(8 * time.Second))})
 	p := w.provisioner()
 	for _, says := range []string{"iam:PutRolePolicy", "cannot be seen yet"} {
-		_, err := p.Ensure(t.Context(), wanted(policyA), "")
-		soon, got := waitedFor(t, err)
+		_, err := p.Ensure(t.Context(), desired(policyA), "")
+		soon, got := transientError(t, err)
 		assert.True(t, soon, got)
 		assert.Contains(t, got, says)
 	}
@@ -214,7 +215,7 @@ func TestCredentialErrorsAreNotTransient(t *testing.T) {
 func TestCredentialErrorsAreNotRoleNotOwned(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	w.made(p, wanted(policyA), "")
+	w.ensure(p, desired(policyA), "")
 	creds, err := w.RoleCredentials(home, "controller", "test", time.Hour)
 	require.NoError(t, err)
 	cfg, first := w.config(creds), true
@@ -226,8 +227,8 @@ func TestCredentialErrorsAreNotRoleNotOwned(t *testing.T) {
 		return aws.Credentials{}, &awserr.CredentialsError{Source: "nowhere", Err: &smithy.GenericAPIError{Code: "AccessDenied", Message: "no"}}
 	})
 	p.iam = iam.NewFromConfig(cfg)
-	_, err = p.Ensure(t.Context(), wanted(policyA), "")
-	soon, says := waitedFor(t, err)
+	_, err = p.Ensure(t.Context(), desired(policyA), "")
+	soon, says := transientError(t, err)
 	assert.False(t, soon)
 	assert.Contains(t, says, "the controller itself has no AWS credentials: nowhere: AccessDenied: no")
 }

@@ -124,7 +124,7 @@ func TestManagedRoleIsPartOfTheSpecHash(t *testing.T) {
 	assert.Nil(t, base.LastGood(RoleReference{}, MinSession, "h").Managed)
 }
 
-// published returns policies that the controllers they are for ask for.
+// published returns policies that well-known controllers document for themselves.
 func published(tb testing.TB) map[string]string {
 	tb.Helper()
 	paths, err := filepath.Glob("testdata/policies/*.json")

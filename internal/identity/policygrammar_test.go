@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// one returns a policy with one statement, which has a resource and what else is given.
+// one returns a policy with one statement that has a resource and the given
+// elements.
 func one(elements string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*"` + elements + `}]}`
 }

@@ -13,19 +13,20 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// managing returns a Source of the namespace ns, whose ServiceAccounts would each have the role made-<name>.
-func managing(t *testing.T, restrict bool, annotations map[string]string) *Source {
+// newManagingSource returns a Source with the namespace ns, in which the managed
+// role of a ServiceAccount is made-<name>.
+func newManagingSource(t *testing.T, restrict bool, annotations map[string]string) *Source {
 	t.Helper()
 	s, i, _ := newSource()
 	s.Restrict = restrict
 	s.Managed = func(_ context.Context, key identity.Key) (identity.RoleReference, error) {
 		return at(t, "made-"+key.Name), nil
 	}
-	require.NoError(t, i.store.Add(kept(t, annotations)))
+	require.NoError(t, i.store.Add(transformed(t, annotations)))
 	return s
 }
 
-func asks(t *testing.T, s *Source, key identity.Key, role string) error {
+func permitRole(t *testing.T, s *Source, key identity.Key, role string) error {
 	t.Helper()
 	return s.Permit(t.Context(), key, func(context.Context) (identity.RoleReference, error) { return at(t, role), nil })
 }
@@ -51,9 +52,9 @@ func TestManagedRolesAnnotation(t *testing.T) {
 		"nothing at all":                  {false, map[string]string{api.ManagedRolesAnnotation: ""}, "does not permit them", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := managing(t, tc.restrict, tc.annotations)
+			s := newManagingSource(t, tc.restrict, tc.annotations)
 			for role, says := range map[string]string{"made-app": tc.says, "app": tc.other} {
-				err := asks(t, s, ofAccount, role)
+				err := permitRole(t, s, ofAccount, role)
 				if says == "" {
 					require.NoError(t, err, role)
 					continue
@@ -68,9 +69,9 @@ func TestManagedRolesAnnotation(t *testing.T) {
 }
 
 func TestManagedRolesAnnotationCoversTheObjectsOwnRoleOnly(t *testing.T) {
-	s := managing(t, true, map[string]string{api.ManagedRolesAnnotation: "true"})
-	require.Error(t, asks(t, s, ofAccount, "made-other"), "another ServiceAccount's")
-	require.Error(t, asks(t, s, ofRole, "made-app"), "an AWSIAMRole has none made")
+	s := newManagingSource(t, true, map[string]string{api.ManagedRolesAnnotation: "true"})
+	require.Error(t, permitRole(t, s, ofAccount, "made-other"), "another ServiceAccount's")
+	require.Error(t, permitRole(t, s, ofRole, "made-app"), "an AWSIAMRole has none made")
 	other := at(t, "made-app")
 	other.Account = "999999999999"
 	require.Error(t, s.Permit(t.Context(), ofAccount, func(context.Context) (identity.RoleReference, error) { return other, nil }), "another account's")
@@ -79,7 +80,7 @@ func TestManagedRolesAnnotationCoversTheObjectsOwnRoleOnly(t *testing.T) {
 	s.Managed = func(context.Context, identity.Key) (identity.RoleReference, error) {
 		return identity.RoleReference{}, lost
 	}
-	require.ErrorIs(t, asks(t, s, ofAccount, "made-app"), lost, "what is not known takes nothing away")
+	require.ErrorIs(t, permitRole(t, s, ofAccount, "made-app"), lost, "what is not known takes nothing away")
 }
 
 func TestMalformedManagedRolesAnnotationIsReported(t *testing.T) {

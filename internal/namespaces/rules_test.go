@@ -15,7 +15,7 @@ import (
 
 const account = "arn:aws:iam::123456789012:role/"
 
-// at returns a role by name, path/name or ARN, resolved in account.
+// at returns a role given by name, path/name or ARN, resolved in account.
 func at(tb testing.TB, role string) identity.RoleReference {
 	tb.Helper()
 	base, err := identity.ParseBaseRole(account)

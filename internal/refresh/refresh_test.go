@@ -17,7 +17,7 @@ var (
 
 const roleARN = "arn:aws:iam::123456789012:role/app"
 
-// issued returns credentials for want of a given age.
+// issued returns credentials for want of the given age.
 func issued(age time.Duration) State {
 	return State{
 		Exists: true, UID: "u", RoleARN: roleARN, Expiration: now.Add(time.Hour - age), Session: time.Hour, SpecHash: want.SpecHash(),

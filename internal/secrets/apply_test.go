@@ -47,8 +47,8 @@ func TestApplyCreatesAMissingSecret(t *testing.T) {
 	}
 }
 
-// requireOneOwner says that a Secret goes with its object, and that deleting
-// the object does not wait for it.
+// requireOneOwner requires that a Secret is deleted with its object, and that
+// deleting the object does not wait for it.
 func requireOneOwner(t *testing.T, want identity.Desired, secret *corev1.Secret) {
 	t.Helper()
 	version, kind := "v1", "ServiceAccount"
@@ -550,13 +550,13 @@ func TestErrorsContainNoQuotedCredentials(t *testing.T) {
 				w.api.next("POST", refuse)
 				_, _, err := w.Apply(t.Context(), want, creds)
 				requireStep(t, err, api.CreateSecretFailed)
-				requireScrubbed(t, err, w.api.requests[0].body)
+				requireRedacted(t, err, w.api.requests[0].body)
 
 				w.stored(t, want)
 				w.api.next("PATCH", refuse)
 				_, _, err = w.Apply(t.Context(), want, creds)
 				requireStep(t, err, api.UpdateSecretFailed)
-				requireScrubbed(t, err, w.api.requests[0].body)
+				requireRedacted(t, err, w.api.requests[0].body)
 
 				w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Data["x"] = nil }))
 				w.api.requests = nil
@@ -564,15 +564,15 @@ func TestErrorsContainNoQuotedCredentials(t *testing.T) {
 				_, _, err = w.Apply(t.Context(), want, creds)
 				last := w.api.requests[len(w.api.requests)-1]
 				requireStep(t, err, api.UpdateSecretFailed)
-				requireScrubbed(t, err, last.body)
+				requireRedacted(t, err, last.body)
 			})
 		}
 	}
 }
 
-// requireScrubbed says that nothing that an error says, in whatever way, is
-// secret; body is what was sent.
-func requireScrubbed(t *testing.T, err error, body string) {
+// requireRedacted requires that no form of an error contains secrets; body is the
+// request that was sent.
+func requireRedacted(t *testing.T, err error, body string) {
 	t.Helper()
 	hidden := []string{creds.AccessKeyID.Reveal(), creds.SecretAccessKey.Reveal(), creds.SessionToken.Reveal()}
 	if token := sentToken(body); token != "" {
@@ -590,7 +590,7 @@ func requireScrubbed(t *testing.T, err error, body string) {
 	}
 }
 
-// decoded is all that is base64 in a text, though it be cut off.
+// decoded returns all base64 in a text, decoded, even if it is truncated.
 func decoded(text string) string {
 	var b strings.Builder
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \"\\:,{}[]…", r) }) {
@@ -619,7 +619,7 @@ func TestErrorsContainNoPartOfCredentials(t *testing.T) {
 
 func encoded(value string) string { return base64.StdEncoding.EncodeToString([]byte(value)) }
 
-// plain is every value of data that a body holds, decoded.
+// plain returns every value of the data in a body, decoded.
 func plain(body string) string {
 	var b strings.Builder
 	for word := range strings.SplitSeq(body, `"`) {
@@ -630,7 +630,7 @@ func plain(body string) string {
 	return b.String()
 }
 
-// sentToken is the authorization token that a body holds, "" if none.
+// sentToken returns the authorization token in a body, "" if there is none.
 func sentToken(body string) string {
 	_, rest, _ := strings.Cut(body, `"authorization-token":"`)
 	value, _, _ := strings.Cut(rest, `"`)

@@ -76,7 +76,8 @@ func TestRelabelCopiesLabelsOnly(t *testing.T) {
 	}
 }
 
-// expected are all labels of a Secret that has some besides our own.
+// expected returns all labels of a Secret that has others besides the identifying
+// ones.
 func expected(others map[string]string) map[string]string {
 	all := identifyingLabels(identity.AWSIAMRole)
 	maps.Copy(all, others)

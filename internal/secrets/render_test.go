@@ -12,7 +12,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// wantData is what pods read, byte for byte, but for the authorization token.
+// wantData is the data of a Secret, without the authorization token.
 var wantData = map[string]string{
 	"role-arn": "arn:aws:iam::123456789012:role/app",
 	"expire":   "2030-01-02T03:04:05Z",

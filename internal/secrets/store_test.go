@@ -29,7 +29,7 @@ var creds = identity.Credentials{
 	Expiration:      now,
 }
 
-// desired returns what the object "app" in the namespace "ns" asks for.
+// desired returns what the object "app" in the namespace "ns" requests.
 func desired(source identity.Source) identity.Desired {
 	want := identity.Desired{
 		Key:             identity.Key{Source: source, Namespace: "ns", Name: "app"},
@@ -45,7 +45,7 @@ func desired(source identity.Source) identity.Desired {
 	return want
 }
 
-// informer is one whose watch the test is in charge of.
+// informer is a shared informer whose events the test delivers.
 type informer struct {
 	cache.SharedIndexInformer
 
@@ -62,7 +62,7 @@ func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.Resource
 	return nil, i.err
 }
 
-// show brings the informer up to date with a Secret.
+// show updates the informer with a Secret.
 func (i *informer) show(t *testing.T, secret *corev1.Secret) *observation {
 	t.Helper()
 	obj, err := Transform(i.source)(&metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta})
@@ -76,7 +76,7 @@ func (i *informer) show(t *testing.T, secret *corev1.Secret) *observation {
 	return o
 }
 
-// world is a Store between an API server and informers.
+// world is a Store with an API server and informers.
 type world struct {
 	*Store
 
@@ -96,8 +96,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// stored applies creds once, shows the result to the informer and forgets what
-// was asked on the way.
+// stored applies creds once, shows the result to the informer, and discards the
+// recorded requests.
 func (w *world) stored(t *testing.T, want identity.Desired) *corev1.Secret {
 	t.Helper()
 	_, _, err := w.Apply(t.Context(), want, creds)
@@ -434,8 +434,8 @@ func TestEach(t *testing.T) {
 	}
 }
 
-// requireStep says that an error is an identity.StepError of that reason, and
-// returns its message.
+// requireStep requires an *identity.StepError with the given reason, and returns
+// its message.
 func requireStep(t *testing.T, err error, reason string) string {
 	t.Helper()
 	var step *identity.StepError

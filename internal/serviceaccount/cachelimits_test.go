@@ -11,8 +11,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// kept is how many bytes the cache keeps of annotations.
-func kept(t *testing.T, annotations map[string]string) (n int) {
+// cachedBytes returns how many bytes of annotations the cache keeps.
+func cachedBytes(t *testing.T, annotations map[string]string) (n int) {
 	t.Helper()
 	obj, err := Transform(object(annotations))
 	require.NoError(t, err)
@@ -38,15 +38,15 @@ func TestCacheSizeIsLimited(t *testing.T) {
 	}
 	for title, value := range nonsense {
 		for _, key := range readAnnotations {
-			assert.Less(t, kept(t, map[string]string{api.RoleAnnotation: "app", key: value}), 1024, "%s: %s", key, title)
+			assert.Less(t, cachedBytes(t, map[string]string{api.RoleAnnotation: "app", key: value}), 1024, "%s: %s", key, title)
 		}
 	}
 	all := map[string]string{}
 	for _, key := range readAnnotations {
 		all[key] = nonsense["\xff"]
 	}
-	assert.Less(t, kept(t, all), 8<<10)
-	assert.Less(t, kept(t, map[string]string{api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/A" + strings.Repeat(" ", 250_000)}), 100)
+	assert.Less(t, cachedBytes(t, all), 8<<10)
+	assert.Less(t, cachedBytes(t, map[string]string{api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/A" + strings.Repeat(" ", 250_000)}), 100)
 	policy := `{ "Version": "2012-10-17",` + strings.Repeat(" ", 200_000) + ` "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"} }`
 	obj, err := Transform(object(map[string]string{api.RolePolicyAnnotation: policy}))
 	require.NoError(t, err)

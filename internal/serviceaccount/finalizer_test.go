@@ -17,21 +17,21 @@ import (
 
 const policy = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`
 
-func holding(annotations map[string]string, finalizers ...string) *metav1.PartialObjectMetadata {
+func withFinalizers(annotations map[string]string, finalizers ...string) *metav1.PartialObjectMetadata {
 	meta := object(annotations)
 	meta.Finalizers = finalizers
 	return meta
 }
 
 func TestHoldAddsTheFinalizerOnce(t *testing.T) {
-	meta := holding(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
+	meta := withFinalizers(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
 	s, i, client := newSource(meta)
 	i.add(t, meta)
 	want := identity.Desired{Key: key, UID: "u1"}
 	require.NoError(t, s.Hold(t.Context(), want))
 	assert.Equal(t, []string{`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"finalizers":["iam.amazonaws.com/role"],"name":"app","namespace":"ns","uid":"u1"}}`}, patches(client))
 
-	i.add(t, holding(meta.Annotations, "theirs", api.Finalizer))
+	i.add(t, withFinalizers(meta.Annotations, "theirs", api.Finalizer))
 	client.ClearActions()
 	require.NoError(t, s.Hold(t.Context(), want))
 	assert.Empty(t, client.Actions(), "a cache that shows it is enough")
@@ -43,7 +43,7 @@ func TestHoldAddsTheFinalizerOnce(t *testing.T) {
 
 func TestHoldReturnsAPIErrors(t *testing.T) {
 	s, i, client := newSource()
-	i.add(t, holding(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer))
+	i.add(t, withFinalizers(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer))
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewServiceUnavailable("away")
 	})
@@ -52,7 +52,7 @@ func TestHoldReturnsAPIErrors(t *testing.T) {
 }
 
 func TestLetGoRemovesTheFinalizer(t *testing.T) {
-	s, _, client := newSource(holding(nil, "theirs", api.Finalizer))
+	s, _, client := newSource(withFinalizers(nil, "theirs", api.Finalizer))
 	require.NoError(t, s.LetGo(t.Context(), key))
 	assert.Equal(t, []string{`{"metadata":{"finalizers":["theirs"],"resourceVersion":"7","uid":"u1"}}`}, patches(client))
 	client.ClearActions()
@@ -67,7 +67,7 @@ func TestLetGoRemovesTheFinalizer(t *testing.T) {
 }
 
 func TestLetGoReturnsConflicts(t *testing.T) {
-	s, _, client := newSource(holding(nil, api.Finalizer))
+	s, _, client := newSource(withFinalizers(nil, api.Finalizer))
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", errors.New("changed"))
 	})
@@ -76,7 +76,7 @@ func TestLetGoReturnsConflicts(t *testing.T) {
 
 func TestDeletedServiceAccountRequestsNothing(t *testing.T) {
 	s, i, _ := newSource()
-	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer)
+	leaving := withFinalizers(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer)
 	leaving.DeletionTimestamp = new(metav1.Now())
 	i.add(t, leaving)
 	want, err := s.Desired(key)
@@ -91,13 +91,13 @@ func TestDeletedServiceAccountRequestsNothing(t *testing.T) {
 
 func TestServiceAccountWithFinalizerIsCached(t *testing.T) {
 	s, i, _ := newSource()
-	i.add(t, holding(nil, api.Finalizer))
+	i.add(t, withFinalizers(nil, api.Finalizer))
 	_, held, _ := s.Held(key)
 	assert.True(t, held)
 	want, err := s.Desired(key)
 	require.NoError(t, err)
 	assert.Nil(t, want)
-	i.add(t, holding(nil, "theirs"))
+	i.add(t, withFinalizers(nil, "theirs"))
 	_, held, _ = s.Held(key)
 	assert.False(t, held)
 }
@@ -105,14 +105,14 @@ func TestServiceAccountWithFinalizerIsCached(t *testing.T) {
 func TestHeldRetainsUnlessDeletionIsRequested(t *testing.T) {
 	for value, retained := range map[string]bool{"Delete": false, "Retain": true, "retain": true, "": true} {
 		s, i, _ := newSource()
-		i.add(t, holding(map[string]string{api.DeletionPolicyAnnotation: value}, api.Finalizer))
+		i.add(t, withFinalizers(map[string]string{api.DeletionPolicyAnnotation: value}, api.Finalizer))
 		_, _, retain := s.Held(key)
 		assert.Equal(t, retained, retain, value)
 	}
 }
 
 func TestReleaseOfADeletedServiceAccount(t *testing.T) {
-	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy, api.RoleARNAnnotation: "arn:x"}, api.Finalizer)
+	leaving := withFinalizers(map[string]string{api.RolePolicyAnnotation: policy, api.RoleARNAnnotation: "arn:x"}, api.Finalizer)
 	leaving.DeletionTimestamp = new(metav1.Now())
 	s, _, client := newSource(leaving)
 	released, err := s.Release(t.Context(), key)
@@ -123,12 +123,12 @@ func TestReleaseOfADeletedServiceAccount(t *testing.T) {
 
 func TestOwners(t *testing.T) {
 	s, i, _ := newSource()
-	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
+	leaving := withFinalizers(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
 	leaving.DeletionTimestamp = new(metav1.Now())
 	for name, meta := range map[string]*metav1.PartialObjectMetadata{
-		"asks": holding(map[string]string{api.RolePolicyAnnotation: "not json"}), "manages": holding(map[string]string{api.ManagedPoliciesAnnotation: "x"}),
-		"held": holding(map[string]string{api.RoleAnnotation: "r"}, api.Finalizer), "other": holding(map[string]string{api.RoleAnnotation: "r"}),
-		"none": holding(nil), "leaves": leaving,
+		"asks": withFinalizers(map[string]string{api.RolePolicyAnnotation: "not json"}), "manages": withFinalizers(map[string]string{api.ManagedPoliciesAnnotation: "x"}),
+		"held": withFinalizers(map[string]string{api.RoleAnnotation: "r"}, api.Finalizer), "other": withFinalizers(map[string]string{api.RoleAnnotation: "r"}),
+		"none": withFinalizers(nil), "leaves": leaving,
 	} {
 		meta.Name = name
 		i.add(t, meta)

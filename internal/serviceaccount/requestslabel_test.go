@@ -19,9 +19,9 @@ func TestHiddenNeedsARequest(t *testing.T) {
 		deleted     *metav1.Time
 		want        bool
 	}{
-		"asks":                       {map[string]string{api.RoleAnnotation: "app"}, "none", nil, true},
-		"asks for a role of its own": {map[string]string{api.ManagedPoliciesAnnotation: "x"}, "none", nil, true},
-		"asks, and is not labelled":  {map[string]string{api.RoleAnnotation: "app"}, "", nil, false},
+		"asks":                      {map[string]string{api.RoleAnnotation: "app"}, "none", nil, true},
+		"requests a managed role":   {map[string]string{api.ManagedPoliciesAnnotation: "x"}, "none", nil, true},
+		"asks, and is not labelled": {map[string]string{api.RoleAnnotation: "app"}, "", nil, false},
 		"asks, and the policy does not look at that value": {map[string]string{api.RoleAnnotation: "app"}, "unknown", nil, false},
 		"says how, and asks for nothing":                   {map[string]string{api.RegionAnnotation: "eu-central-1"}, "none", nil, false},
 		"asks for nothing":                                 {nil, "none", nil, false},

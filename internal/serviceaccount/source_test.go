@@ -19,7 +19,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// informer is a shared informer that is told what it has seen.
+// informer is a shared informer with a store that the test fills.
 type informer struct {
 	cache.SharedIndexInformer
 

@@ -69,7 +69,7 @@ func TestWarningNamesUnknownAnnotations(t *testing.T) {
 	}
 	s, i, _ := newSource()
 	assert.Empty(t, s.Warning(key).Message, "no such object")
-	leaving := holding(map[string]string{our + "roles": "app"}, api.Finalizer)
+	leaving := withFinalizers(map[string]string{our + "roles": "app"}, api.Finalizer)
 	leaving.DeletionTimestamp = new(metav1.Now())
 	i.add(t, leaving)
 	assert.Empty(t, s.Warning(key).Message, "one that goes")
@@ -87,7 +87,7 @@ func TestMisspelledDeletionPolicyBlocksAManagedRole(t *testing.T) {
 				api.Prefix + "a": "", api.Prefix + "b": "", api.Prefix + "c": "", // it is kept whatever else there is
 			}
 			s, i, _ := newSource()
-			i.add(t, holding(annotations, api.Finalizer))
+			i.add(t, withFinalizers(annotations, api.Finalizer))
 			_, err := s.Desired(key)
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
@@ -98,7 +98,7 @@ func TestMisspelledDeletionPolicyBlocksAManagedRole(t *testing.T) {
 			assert.True(t, retain, "a role is not deleted on the strength of a typing error")
 
 			delete(annotations, api.RolePolicyAnnotation)
-			i.add(t, holding(annotations, api.Finalizer))
+			i.add(t, withFinalizers(annotations, api.Finalizer))
 			_, _, retain = s.Held(key)
 			assert.True(t, retain, "when it is no longer asked for")
 

@@ -78,7 +78,7 @@ func TestExternalIDIsAlwaysSent(t *testing.T) {
 			want.ExternalID = "other/cluster"
 			_, err := a.Assume(t.Context(), want)
 			require.ErrorContains(t, err, "AccessDenied")
-			w.tellsNothing(err)
+			w.requireHarmless(err)
 		})
 	}
 }
@@ -88,7 +88,7 @@ func TestErrorsAreIdenticalForIdenticalCauses(t *testing.T) {
 	a := w.assumer(w.asRole(), Options{})
 	_, first := a.Assume(t.Context(), wanting(t, "no-such-role"))
 	_, second := a.Assume(t.Context(), wanting(t, "no-such-role"))
-	w.tellsNothing(first)
+	w.requireHarmless(first)
 	require.EqualError(t, first, second.Error(), "one event with a count, not one for each request id")
 }
 
@@ -206,7 +206,7 @@ func TestAssumeStopsWithTheContext(t *testing.T) {
 	defer cancel()
 	_, err = a.Assume(ctx, wanting(t, "app"))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 }
 
 func TestSessionTags(t *testing.T) {
@@ -221,7 +221,7 @@ func TestSessionTags(t *testing.T) {
 		"of a ServiceAccount":       {Options{SessionTags: true, ClusterName: "cluster"}, identity.ServiceAccount, nil, []string{cluster, namespace, account}},
 		"of an AWSIAMRole":          {Options{SessionTags: true, ClusterName: "cluster"}, identity.AWSIAMRole, nil, []string{cluster, namespace}},
 		"of a cluster with no name": {Options{SessionTags: true}, identity.ServiceAccount, nil, []string{namespace, account}},
-		"none for a role of one's own, which has them": {
+		"none for a managed role, which has them": {
 			Options{SessionTags: true, ClusterName: "cluster"}, identity.ServiceAccount, &identity.ManagedRole{}, nil,
 		},
 	}

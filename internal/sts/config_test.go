@@ -21,7 +21,7 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 )
 
-// isolate keeps the SDK from what the machine is configured with.
+// isolate hides the AWS configuration of the machine from the SDK.
 func isolate(t *testing.T) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -35,7 +35,7 @@ func isolate(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 }
 
-// metadataService stands in for that of an instance.
+// metadataService starts an instance metadata service.
 func metadataService(t *testing.T, region http.HandlerFunc) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -139,7 +139,7 @@ func TestRequestsHaveTheApplicationID(t *testing.T) {
 	defer server.Close()
 	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
 	m := mount(t)
-	m.renew(document(keysOf("a", 0)))
+	m.renew(document(credentialsNamed("a", 0)))
 	cfg, err := LoadConfig(t.Context(), ConfigOptions{CredentialsFile: m.path})
 	require.NoError(t, err)
 	_, err = sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
@@ -147,13 +147,13 @@ func TestRequestsHaveTheApplicationID(t *testing.T) {
 	assert.Contains(t, agent, "app/kube-aws-iam-controller")
 }
 
-// observed is what the SDK's tries were observed as.
-type observed struct {
+// observations records the observed attempts.
+type observations struct {
 	mu    sync.Mutex
 	tries []string
 }
 
-func (o *observed) add(service, operation, code string, took time.Duration) {
+func (o *observations) add(service, operation, code string, took time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if took <= 0 {
@@ -162,7 +162,7 @@ func (o *observed) add(service, operation, code string, took time.Duration) {
 	o.tries = append(o.tries, service+" "+operation+" "+code)
 }
 
-func (o *observed) all() []string {
+func (o *observations) all() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.tries)
@@ -174,7 +174,7 @@ func TestEachAttemptIsObserved(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL_STS", w.URL())
 	m := mount(t)
 	m.renew(document(w.asUser()))
-	var o observed
+	var o observations
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	cfg, err := LoadConfig(ctx, ConfigOptions{CredentialsFile: m.path, Observe: func(service, operation, code string, took time.Duration) {

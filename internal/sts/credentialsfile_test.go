@@ -17,25 +17,25 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 )
 
-// mounted is a directory laid out as the kubelet lays out a mounted Secret: a
-// renewal swaps a symbolic link to the directory of all files.
-type mounted struct {
+// mountedSecret is a directory laid out as the kubelet lays out a mounted Secret:
+// an update replaces the symbolic link to the directory with all files.
+type mountedSecret struct {
 	t    *testing.T
 	dir  string
 	path string
 	n    int
 }
 
-func mount(t *testing.T) *mounted {
+func mount(t *testing.T) *mountedSecret {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink(filepath.Join("..data", "credentials.json"), filepath.Join(dir, "credentials.json")))
-	return &mounted{t: t, dir: dir, path: filepath.Join(dir, "credentials.json")}
+	return &mountedSecret{t: t, dir: dir, path: filepath.Join(dir, "credentials.json")}
 }
 
-// renew swaps in new content, and keeps the time of the old if there is one:
-// a renewal within the clock's resolution is one as well.
-func (m *mounted) renew(content string) {
+// renew replaces the content and keeps the modification time, because an update may
+// happen within the resolution of the clock.
+func (m *mountedSecret) renew(content string) {
 	m.t.Helper()
 	m.n++
 	name := ".." + strings.Repeat("i", m.n)
@@ -47,14 +47,15 @@ func (m *mounted) renew(content string) {
 	require.NoError(m.t, os.Rename(filepath.Join(m.dir, "..data_tmp"), filepath.Join(m.dir, "..data")))
 }
 
-// overwrite writes in place, within the resolution of the file's time.
-func (m *mounted) overwrite(content string) {
+// overwrite changes the file in place, within the resolution of the modification
+// time.
+func (m *mountedSecret) overwrite(content string) {
 	m.t.Helper()
 	require.NoError(m.t, os.WriteFile(m.path, []byte(content), 0o600))
 	require.NoError(m.t, os.Chtimes(m.path, time.Unix(1, 0), time.Unix(1, 0)))
 }
 
-// document is what a credential_process prints.
+// document returns credentials in the output format of a credential_process.
 func document(creds aws.Credentials) string {
 	expires := ""
 	if creds.CanExpire {
@@ -64,9 +65,9 @@ func document(creds aws.Credentials) string {
 		`","SessionToken":"` + creds.SessionToken + `"` + expires + `}`
 }
 
-// keysOf returns credentials that are secret, told apart by a letter, and live
-// for lifetime, 0 for ever.
-func keysOf(letter string, lifetime time.Duration) aws.Credentials {
+// credentialsNamed returns credentials that are distinguished by a letter and
+// expire after lifetime, 0 for never.
+func credentialsNamed(letter string, lifetime time.Duration) aws.Credentials {
 	creds := aws.Credentials{
 		AccessKeyID: "AKIA" + letter + sentinel, SecretAccessKey: letter + sentinel, SessionToken: letter + letter + sentinel, Source: "credentials file",
 	}
@@ -79,7 +80,7 @@ func keysOf(letter string, lifetime time.Duration) aws.Credentials {
 func TestFileIsReloadedWhenItsLinkChanges(t *testing.T) {
 	m := mount(t)
 	p := &fileProvider{path: m.path}
-	for _, creds := range []aws.Credentials{keysOf("a", time.Hour), keysOf("b", time.Hour), keysOf("c", 0), keysOf("d", time.Minute)} {
+	for _, creds := range []aws.Credentials{credentialsNamed("a", time.Hour), credentialsNamed("b", time.Hour), credentialsNamed("c", 0), credentialsNamed("d", time.Minute)} {
 		m.renew(document(creds))
 		for range 2 {
 			got, err := p.Retrieve(t.Context())
@@ -92,44 +93,44 @@ func TestFileIsReloadedWhenItsLinkChanges(t *testing.T) {
 func TestFileIsReloadedWhenItIsOverwritten(t *testing.T) {
 	m := mount(t)
 	p := &fileProvider{path: m.path}
-	m.renew(document(keysOf("a", time.Hour)))
+	m.renew(document(credentialsNamed("a", time.Hour)))
 	_, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	m.overwrite(document(keysOf("longer", time.Hour)))
+	m.overwrite(document(credentialsNamed("longer", time.Hour)))
 	got, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, keysOf("longer", 0).AccessKeyID, got.AccessKeyID)
+	assert.Equal(t, credentialsNamed("longer", 0).AccessKeyID, got.AccessKeyID)
 
-	m.overwrite(document(keysOf("shorts", time.Hour)))
+	m.overwrite(document(credentialsNamed("shorts", time.Hour)))
 	require.NoError(t, os.Chtimes(m.path, time.Unix(2, 0), time.Unix(2, 0)))
 	got, err = p.Retrieve(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, keysOf("shorts", 0).AccessKeyID, got.AccessKeyID)
+	assert.Equal(t, credentialsNamed("shorts", 0).AccessKeyID, got.AccessKeyID)
 }
 
 func TestUnchangedFileIsNotReloaded(t *testing.T) {
 	m := mount(t)
 	p := &fileProvider{path: m.path}
-	m.renew(document(keysOf("a", time.Hour)))
+	m.renew(document(credentialsNamed("a", time.Hour)))
 	_, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
 	// It looks the same: that is the only way to see that nobody looked.
-	m.overwrite(document(keysOf("b", time.Hour)))
+	m.overwrite(document(credentialsNamed("b", time.Hour)))
 	got, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, keysOf("a", 0).AccessKeyID, got.AccessKeyID)
+	assert.Equal(t, credentialsNamed("a", 0).AccessKeyID, got.AccessKeyID)
 }
 
 func TestUnreadableFileKeepsPreviousCredentials(t *testing.T) {
-	good := keysOf("a", time.Hour)
-	for name, happen := range map[string]func(m *mounted){
-		"half-written":   func(m *mounted) { m.overwrite(document(keysOf("b", time.Hour))[:50]) },
-		"emptied":        func(m *mounted) { m.overwrite("") },
-		"swapped broken": func(m *mounted) { m.renew(`{"Version":1}`) },
-		"gone": func(m *mounted) {
+	good := credentialsNamed("a", time.Hour)
+	for name, happen := range map[string]func(m *mountedSecret){
+		"half-written":   func(m *mountedSecret) { m.overwrite(document(credentialsNamed("b", time.Hour))[:50]) },
+		"emptied":        func(m *mountedSecret) { m.overwrite("") },
+		"swapped broken": func(m *mountedSecret) { m.renew(`{"Version":1}`) },
+		"gone": func(m *mountedSecret) {
 			require.NoError(m.t, os.Remove(filepath.Join(m.dir, "..data")))
 		},
-		"a directory": func(m *mounted) {
+		"a directory": func(m *mountedSecret) {
 			require.NoError(m.t, os.Remove(m.path))
 			require.NoError(m.t, os.Mkdir(m.path, 0o700))
 		},
@@ -149,16 +150,16 @@ func TestUnreadableFileKeepsPreviousCredentials(t *testing.T) {
 
 			p.creds.Expires = time.Now().Add(-time.Second)
 			_, err = p.Retrieve(t.Context())
-			harmless(t, err)
+			requireHarmless(t, err)
 			require.ErrorContains(t, err, "read the credentials file "+m.path)
 
 			if name == "a directory" {
 				return
 			}
-			m.renew(document(keysOf("c", time.Hour)))
+			m.renew(document(credentialsNamed("c", time.Hour)))
 			got, err := p.Retrieve(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, keysOf("c", 0).AccessKeyID, got.AccessKeyID)
+			assert.Equal(t, credentialsNamed("c", 0).AccessKeyID, got.AccessKeyID)
 		})
 	}
 }
@@ -166,16 +167,16 @@ func TestUnreadableFileKeepsPreviousCredentials(t *testing.T) {
 func TestExpiredCredentialsNameTheFile(t *testing.T) {
 	m := mount(t)
 	p := &fileProvider{path: m.path}
-	creds := keysOf("a", -time.Minute)
+	creds := credentialsNamed("a", -time.Minute)
 	m.renew(document(creds))
 	for range 2 {
 		got, err := p.Retrieve(t.Context())
-		harmless(t, err)
+		requireHarmless(t, err)
 		require.EqualError(t, err, "the credentials in "+m.path+" ran out at "+creds.Expires.Format(time.RFC3339)+
 			": whatever writes the file has to renew them")
 		assert.Zero(t, got)
 	}
-	m.renew(document(keysOf("b", time.Hour)))
+	m.renew(document(credentialsNamed("b", time.Hour)))
 	_, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
 }
@@ -184,7 +185,7 @@ func TestCredentialsOfAnUnchangedFileExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mount(t)
 		p := &fileProvider{path: m.path}
-		m.renew(document(keysOf("a", time.Hour)))
+		m.renew(document(credentialsNamed("a", time.Hour)))
 		time.Sleep(time.Hour - time.Second)
 		_, err := p.Retrieve(t.Context())
 		require.NoError(t, err)
@@ -205,10 +206,10 @@ func TestMalformedFileIsNotQuoted(t *testing.T) {
 		"a number for a key":      {`{"Version":1,"AccessKeyId":1,"SecretAccessKey":"` + sentinel + `"}`, notJSON},
 		"a key for a number":      {`{"Version":"` + sentinel + `"}`, notJSON},
 		"a key for an expiration": {`{"Version":1,"AccessKeyId":"a","SecretAccessKey":"b","Expiration":"` + sentinel + `"}`, notJSON},
-		"two documents":           {document(keysOf("a", 0)) + document(keysOf("b", 0)), notJSON},
+		"two documents":           {document(credentialsNamed("a", 0)) + document(credentialsNamed("b", 0)), notJSON},
 		"bytes":                   {"\x00\xff" + sentinel, notJSON},
-		"another version":         {strings.Replace(document(keysOf("a", 0)), `"Version":1`, `"Version":2`, 1), incomplete},
-		"no version":              {strings.Replace(document(keysOf("a", 0)), `"Version":1,`, ``, 1), incomplete},
+		"another version":         {strings.Replace(document(credentialsNamed("a", 0)), `"Version":1`, `"Version":2`, 1), incomplete},
+		"no version":              {strings.Replace(document(credentialsNamed("a", 0)), `"Version":1,`, ``, 1), incomplete},
 		"no access key":           {`{"Version":1,"SecretAccessKey":"` + sentinel + `"}`, incomplete},
 		"no secret":               {`{"Version":1,"AccessKeyId":"` + sentinel + `"}`, incomplete},
 		"null":                    {"null", incomplete},
@@ -219,7 +220,7 @@ func TestMalformedFileIsNotQuoted(t *testing.T) {
 			m := mount(t)
 			m.renew(tc.content)
 			got, err := (&fileProvider{path: m.path}).Retrieve(t.Context())
-			harmless(t, err)
+			requireHarmless(t, err)
 			require.EqualError(t, err, "read the credentials file "+m.path+": "+tc.wantErr)
 			assert.Zero(t, got)
 		})
@@ -236,7 +237,7 @@ func TestMissingFileIsNamed(t *testing.T) {
 func TestConcurrentRetrieve(t *testing.T) {
 	m := mount(t)
 	p := &fileProvider{path: m.path}
-	m.renew(document(keysOf("a", time.Hour)))
+	m.renew(document(credentialsNamed("a", time.Hour)))
 	var wg sync.WaitGroup
 	var mixed atomic.Int32
 	for range 8 {
@@ -249,8 +250,8 @@ func TestConcurrentRetrieve(t *testing.T) {
 		})
 	}
 	for range 20 {
-		m.renew(document(keysOf("b", time.Hour)))
-		m.renew(document(keysOf("c", time.Hour)))
+		m.renew(document(credentialsNamed("b", time.Hour)))
+		m.renew(document(credentialsNamed("c", time.Hour)))
 	}
 	wg.Wait()
 	assert.Zero(t, mixed.Load())
@@ -280,8 +281,8 @@ func TestSDKUsesARotatedFileImmediately(t *testing.T) {
 	m.overwrite("{")
 	assert.Equal(t, "arn:aws:sts::"+home+":assumed-role/controller/i-0123456789", callers())
 
-	m.renew(document(keysOf("a", -time.Hour)))
+	m.renew(document(credentialsNamed("a", -time.Hour)))
 	_, err = a.Assume(t.Context(), wanting(t, "app"))
-	harmless(t, err)
+	requireHarmless(t, err)
 	require.ErrorContains(t, err, "the credentials in "+m.path+" ran out at")
 }

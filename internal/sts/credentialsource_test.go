@@ -17,8 +17,9 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// denying is a container credentials endpoint, or STS, that refuses in its words.
-func denying(t *testing.T, status int, body string) string {
+// errorServer starts a container credentials endpoint, or STS, that returns an
+// error.
+func errorServer(t *testing.T, status int, body string) string {
 	t.Helper()
 	server := httptest.NewServer(answer(status, body))
 	t.Cleanup(server.Close)
@@ -48,13 +49,13 @@ func TestMissingCredentialsNameTheSource(t *testing.T) {
 		}, []string{"and the instance metadata service (IMDS) has none: the answer did not come from AWS: HTTP status 404 from 127.0.0.1:"}},
 		"Pod Identity that refuses": {func(t *testing.T) {
 			t.Helper()
-			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", denying(t, http.StatusForbidden, sentinel))
+			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", errorServer(t, http.StatusForbidden, sentinel))
 		}, []string{"the container credentials endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI, EKS Pod Identity) returned none: the answer did not come from AWS: HTTP status 403; check that the Pod Identity agent runs"}},
 		"IRSA without a provider": {func(t *testing.T) {
 			t.Helper()
 			t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", write(t, sentinel))
 			t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::"+home+":role/controller")
-			t.Setenv("AWS_ENDPOINT_URL_STS", denying(t, http.StatusBadRequest, `<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>No OpenIDConnect provider found in your account for https://oidc</Message></Error></ErrorResponse>`))
+			t.Setenv("AWS_ENDPOINT_URL_STS", errorServer(t, http.StatusBadRequest, `<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>No OpenIDConnect provider found in your account for https://oidc</Message></Error></ErrorResponse>`))
 		}, []string{"AWS_WEB_IDENTITY_TOKEN_FILE) yielded none for AWS_ROLE_ARN: InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc; create the IAM OIDC provider of this cluster"}},
 		"a program that fails": {func(t *testing.T) {
 			t.Helper()
@@ -76,7 +77,7 @@ func TestMissingCredentialsNameTheSource(t *testing.T) {
 			a, err := New(cfg, withQPS(Options{}))
 			require.NoError(t, err)
 			_, err = a.Assume(t.Context(), wanting(t, "app"))
-			harmless(t, err)
+			requireHarmless(t, err)
 			require.ErrorContains(t, err, head)
 			for _, part := range tc.says {
 				require.ErrorContains(t, err, part)
@@ -104,8 +105,8 @@ func TestMissingCredentialsAreNotAttributedToAssumeRole(t *testing.T) {
 
 func TestProxyErrorPageIsReported(t *testing.T) {
 	const page = "<html><body><h1>503 Service Unavailable</h1>" + sentinel + "</body></html>"
-	_, err := (&impostor{assume: answer(http.StatusServiceUnavailable, page)}).assumer(t).Assume(t.Context(), wanting(t, "app"))
-	harmless(t, err)
+	_, err := (&fakeSTS{assume: answer(http.StatusServiceUnavailable, page)}).assumer(t).Assume(t.Context(), wanting(t, "app"))
+	requireHarmless(t, err)
 	require.ErrorContains(t, err, "STS did not answer AssumeRole: the answer did not come from AWS: HTTP status 503 from 127.0.0.1:")
 	require.ErrorContains(t, err, "a proxy, firewall or load balancer answers in its place")
 }
@@ -138,7 +139,7 @@ func TestUnreachableEndpointIsNamed(t *testing.T) {
 			a, err := New(cfg, withQPS(Options{}))
 			require.NoError(t, err)
 			_, err = a.Assume(t.Context(), wanting(t, "app"))
-			harmless(t, err)
+			requireHarmless(t, err)
 			require.ErrorContains(t, err, "ask AWS who the controller is: STS did not answer GetCallerIdentity: ")
 			require.ErrorContains(t, err, tc.says)
 		})

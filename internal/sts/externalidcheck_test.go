@@ -42,7 +42,7 @@ func TestRefusesOthersReturnsErrors(t *testing.T) {
 		w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "AssumeRole", Code: code}}})
 		_, err := a.RefusesOthers(t.Context(), wanting(t, "app"))
 		require.ErrorContains(t, err, code)
-		w.tellsNothing(err)
+		w.requireHarmless(err)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sentinel is in every secret of what answers for STS here.
+// sentinel is part of every secret that fakeSTS returns.
 const sentinel = "hunter2"
 
 const (
@@ -37,8 +37,8 @@ func issued(fields ...string) string {
 	return assumeAnswer("<Credentials>" + strings.Join(fields, "") + "</Credentials>")
 }
 
-// impostor answers like STS, or not at all like it.
-type impostor struct{ who, assume http.HandlerFunc }
+// fakeSTS returns valid or malformed responses of STS.
+type fakeSTS struct{ who, assume http.HandlerFunc }
 
 func answer(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -48,7 +48,7 @@ func answer(status int, body string) http.HandlerFunc {
 	}
 }
 
-func (i *impostor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (i *fakeSTS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	form, _ := url.ParseQuery(string(body))
 	switch {
@@ -61,7 +61,7 @@ func (i *impostor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (i *impostor) assumer(t *testing.T) *Assumer {
+func (i *fakeSTS) assumer(t *testing.T) *Assumer {
 	t.Helper()
 	server := httptest.NewServer(i)
 	t.Cleanup(server.Close)
@@ -70,8 +70,8 @@ func (i *impostor) assumer(t *testing.T) *Assumer {
 	return a
 }
 
-// harmless asserts that an error can be shown to anybody.
-func harmless(t *testing.T, err error) {
+// requireHarmless requires that an error contains no secrets.
+func requireHarmless(t *testing.T, err error) {
 	t.Helper()
 	require.Error(t, err)
 	for _, text := range []string{err.Error(), fmt.Sprintf("%+v %#v", err, err)} {
@@ -131,8 +131,8 @@ func TestMalformedResponsesAreNotQuoted(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			creds, err := (&impostor{assume: tc.answer}).assumer(t).Assume(t.Context(), wanting(t, "app"))
-			harmless(t, err)
+			creds, err := (&fakeSTS{assume: tc.answer}).assumer(t).Assume(t.Context(), wanting(t, "app"))
+			requireHarmless(t, err)
 			require.ErrorContains(t, err, tc.wantErr)
 			assert.Zero(t, creds)
 		})
@@ -142,14 +142,14 @@ func TestMalformedResponsesAreNotQuoted(t *testing.T) {
 func TestTruncatedResponsesYieldNoCredentials(t *testing.T) {
 	whole := issued(keyID, secretKey, token, expiration)
 	var cut atomic.Int32
-	i := &impostor{assume: func(w http.ResponseWriter, r *http.Request) { answer(http.StatusOK, whole[:cut.Load()])(w, r) }}
+	i := &fakeSTS{assume: func(w http.ResponseWriter, r *http.Request) { answer(http.StatusOK, whole[:cut.Load()])(w, r) }}
 	a := i.assumer(t)
 	made := 0
 	for n := range len(whole) + 1 {
 		cut.Store(int32(n))
 		creds, err := a.Assume(t.Context(), wanting(t, "app"))
 		if err != nil {
-			harmless(t, err)
+			requireHarmless(t, err)
 			continue
 		}
 		made++
@@ -160,7 +160,7 @@ func TestTruncatedResponsesYieldNoCredentials(t *testing.T) {
 }
 
 func TestAdditionalElementsAreIgnored(t *testing.T) {
-	i := &impostor{assume: answer(http.StatusOK, issued("<More>1</More>", keyID, secretKey, token, expiration))}
+	i := &fakeSTS{assume: answer(http.StatusOK, issued("<More>1</More>", keyID, secretKey, token, expiration))}
 	creds, err := i.assumer(t).Assume(t.Context(), wanting(t, "app"))
 	require.NoError(t, err)
 	assert.Equal(t, "s"+sentinel, creds.SecretAccessKey.Reveal())
@@ -182,7 +182,7 @@ func TestMalformedCallerIdentityIsNotCached(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked atomic.Int32
-			i := &impostor{
+			i := &fakeSTS{
 				who: func(w http.ResponseWriter, r *http.Request) {
 					if asked.Add(1) == 1 {
 						answer(http.StatusOK, nonsense)(w, r)
@@ -194,7 +194,7 @@ func TestMalformedCallerIdentityIsNotCached(t *testing.T) {
 			}
 			a := i.assumer(t)
 			_, err := a.Assume(t.Context(), wanting(t, "app"))
-			harmless(t, err)
+			requireHarmless(t, err)
 			require.ErrorContains(t, err, "ask AWS who the controller is: ")
 			_, err = a.Assume(t.Context(), wanting(t, "app"))
 			require.NoError(t, err)
@@ -206,7 +206,7 @@ func TestMalformedCallerIdentityIsNotCached(t *testing.T) {
 func TestInvalidAccountIsNotCached(t *testing.T) {
 	for _, arn := range []string{"arn:aws:iam:::user/app", "arn::iam::" + home + ":user/app"} {
 		var asked atomic.Int32
-		i := &impostor{
+		i := &fakeSTS{
 			who: func(w http.ResponseWriter, r *http.Request) {
 				if asked.Add(1) == 1 {
 					answer(http.StatusOK, strings.Replace(whoAnswer, "arn:aws:iam::"+home+":user/app", arn, 1))(w, r)
@@ -218,14 +218,14 @@ func TestInvalidAccountIsNotCached(t *testing.T) {
 		}
 		a := i.assumer(t)
 		_, err := a.Assume(t.Context(), wanting(t, "app"))
-		harmless(t, err)
+		requireHarmless(t, err)
 		_, err = a.Assume(t.Context(), wanting(t, "app"))
 		require.NoError(t, err)
 	}
 }
 
 func TestNoticeIfTheClockIsAhead(t *testing.T) {
-	i := &impostor{assume: answer(http.StatusOK, issued(keyID, secretKey, token, "<Expiration>2020-01-02T03:04:05Z</Expiration>"))}
+	i := &fakeSTS{assume: answer(http.StatusOK, issued(keyID, secretKey, token, "<Expiration>2020-01-02T03:04:05Z</Expiration>"))}
 	creds, err := i.assumer(t).Assume(t.Context(), wanting(t, "app"))
 	require.NoError(t, err)
 	assert.Contains(t, creds.Notice, "ran out at 2020-01-02T03:04:05Z by the clock of this machine")
@@ -234,7 +234,7 @@ func TestNoticeIfTheClockIsAhead(t *testing.T) {
 
 func TestNoticeIfTheClockIsBehind(t *testing.T) {
 	later := time.Now().Add(3 * time.Hour).UTC().Format(time.RFC3339)
-	i := &impostor{assume: answer(http.StatusOK, issued(keyID, secretKey, token, "<Expiration>"+later+"</Expiration>"))}
+	i := &fakeSTS{assume: answer(http.StatusOK, issued(keyID, secretKey, token, "<Expiration>"+later+"</Expiration>"))}
 	creds, err := i.assumer(t).Assume(t.Context(), wanting(t, "app"))
 	require.NoError(t, err)
 	assert.Regexp(t, `seem to live for (2h59m\d+s|3h0m0s) by the clock of this machine, and 1h0m0s was asked for: set the clock`, creds.Notice)

@@ -17,7 +17,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// asPod returns credentials of the controller's role, as EKS Pod Identity has them.
+// asPod returns credentials of the controller's role as EKS Pod Identity issues
+// them.
 func (w *world) asPod(disabled bool) aws.Credentials {
 	w.t.Helper()
 	creds, err := w.PodIdentityCredentials(awssim.PodIdentity{
@@ -28,7 +29,7 @@ func (w *world) asPod(disabled bool) aws.Credentials {
 	return creds
 }
 
-// taggable makes a role that asks for the external ID and lets sessions be tagged.
+// taggable creates a role that requires the external ID and allows session tags.
 func (w *world) taggable(name, condition string) string {
 	w.t.Helper()
 	me := `{"Effect":"Allow","Principal":{"AWS":"` + w.controller + `"},"Action":`
@@ -36,7 +37,7 @@ func (w *world) taggable(name, condition string) string {
 		`"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"` + externalID + `"}` + condition + `}},` + me + `"sts:TagSession"}]}`})
 }
 
-const untagged = `,"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}`
+const noPodUIDCondition = `,"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}`
 
 func TestTransitiveTagsAreCachedPerCredentials(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
@@ -75,7 +76,7 @@ func TestOtherDenialsDoNotTellTransitiveTags(t *testing.T) {
 	a := w.assumer(w.asPod(false), Options{})
 	_, err := a.TransitiveTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
 	require.ErrorContains(t, err, "see whether the controller's session carries tags of EKS Pod Identity: AccessDenied")
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 	carries, err := a.TransitiveTags(t.Context(), wanting(t, w.taggable("app", "")))
 	require.NoError(t, err, "it is asked again")
 	assert.Contains(t, carries, "disable session tags")
@@ -88,12 +89,13 @@ func TestConflictingSessionTagsAreExplained(t *testing.T) {
 	require.ErrorContains(t, err, "cannot be replaced by those of --session-tags: disable session tags on the controller's Pod Identity association (aws eks update-pod-identity-association")
 	require.ErrorContains(t, err, "conflicts with a transitive tag key from the calling session", "AWS's own words stay")
 	require.ErrorIs(t, err, identity.ErrRoleUnfit)
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 	_, err = w.assumer(w.asPod(true), Options{SessionTags: true, ClusterName: "cluster"}).Assume(t.Context(), wanting(t, arn))
 	require.NoError(t, err)
 }
 
-// underPodIdentity sets what Pod Identity's webhook sets.
+// underPodIdentity sets the environment variables that the webhook of Pod Identity
+// sets.
 func underPodIdentity(t *testing.T, dir string) aws.Config {
 	t.Helper()
 	agent := httptest.NewServer(http.NotFoundHandler())
@@ -140,7 +142,7 @@ func TestIsPodIdentity(t *testing.T) {
 
 func TestManagedRoleThatRejectsTagsIsExplained(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
-	want := wanting(t, w.taggable("own", untagged))
+	want := wanting(t, w.taggable("own", noPodUIDCondition))
 	want.Managed = &identity.ManagedRole{}
 	const remedy = "aws eks update-pod-identity-association --cluster-name=<cluster> --association-id=<id> --disable-session-tags"
 
@@ -153,7 +155,7 @@ func TestManagedRoleThatRejectsTagsIsExplained(t *testing.T) {
 	require.ErrorContains(t, err, "The controller runs under EKS Pod Identity: if its session carries tags")
 	require.ErrorContains(t, err, remedy)
 	require.ErrorIs(t, err, identity.ErrNotAssumable, "it may only be late")
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 
 	carries, err := a.TransitiveTags(t.Context(), wanting(t, w.taggable("before", "")))
 	require.NoError(t, err)
@@ -163,7 +165,7 @@ func TestManagedRoleThatRejectsTagsIsExplained(t *testing.T) {
 	require.ErrorContains(t, err, remedy)
 	require.NotErrorIs(t, err, identity.ErrNotAssumable, "that is told at once")
 	require.ErrorIs(t, err, identity.ErrRoleUnfit)
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 
 	a = w.assumer(w.asPod(true), Options{})
 	_, err = a.Assume(t.Context(), want)

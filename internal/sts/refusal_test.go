@@ -68,7 +68,7 @@ func TestDenialsAreExplained(t *testing.T) {
 			require.ErrorContains(t, err, "AccessDenied: the role ", "AWS's code comes first")
 			require.ErrorContains(t, err, "is not authorized to perform: sts:AssumeRole on resource: ", "AWS's own words stay")
 			require.ErrorIs(t, err, identity.ErrNotAssumable)
-			w.tellsNothing(err)
+			w.requireHarmless(err)
 			_, again := a.Assume(t.Context(), wanting(t, tc.role))
 			require.EqualError(t, again, err.Error())
 			assert.Len(t, w.Calls(), calls+1, "to explain it takes no call")
@@ -86,8 +86,8 @@ func TestDenialOfAManagedRole(t *testing.T) {
 	require.ErrorIs(t, err, identity.ErrNotAssumable)
 }
 
-// said is a refusal of AssumeRole as AWS words it.
-func said(code, message string) awssim.Settings {
+// errorResponse is an error response of AssumeRole.
+func errorResponse(code, message string) awssim.Settings {
 	return awssim.Settings{Faults: &[]awssim.Fault{{Action: "AssumeRole", Code: code, Message: message, Status: http.StatusForbidden}}}
 }
 
@@ -107,20 +107,20 @@ func TestPermanentDenials(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, awssim.Options{})
 			a := w.assumer(w.asRole(), Options{ClusterName: "cluster"})
-			w.Set(said(tc.code, tc.message))
+			w.Set(errorResponse(tc.code, tc.message))
 			_, err := a.Assume(t.Context(), wanting(t, "arn:aws:iam::"+other+":role/app"))
 			require.ErrorContains(t, err, tc.says)
 			require.ErrorContains(t, err, strings.TrimRight(tc.message, ". "), "AWS's own words stay")
 			require.NotErrorIs(t, err, identity.ErrNotAssumable)
 			assert.Equal(t, tc.code == "AccessDenied", errors.Is(err, identity.ErrRoleUnfit), "a trust policy that was changed is denied in the same words")
-			w.tellsNothing(err)
+			w.requireHarmless(err)
 		})
 	}
 }
 
 func TestTagAdvice(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
-	refusal := said("AccessDenied", "User: arn:aws:sts::"+home+":assumed-role/controller/i is not authorized to perform: sts:TagSession on resource: arn:aws:iam::"+home+":role/app")
+	refusal := errorResponse("AccessDenied", "User: arn:aws:sts::"+home+":assumed-role/controller/i is not authorized to perform: sts:TagSession on resource: arn:aws:iam::"+home+":role/app")
 	for name, tc := range map[string]struct {
 		tags bool
 		says string
@@ -156,7 +156,7 @@ func TestLongestRefusalFitsAnEvent(t *testing.T) {
 	want := wanting(t, "app")
 	want.Namespace, want.ExternalID = strings.Repeat("n", 63), strings.Repeat("n", 63)+"/"+strings.Repeat("c", 100)
 	_, err := a.Assume(t.Context(), want)
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 	require.ErrorContains(t, err, "does not exist in account "+home+", or does not trust ")
 }
 

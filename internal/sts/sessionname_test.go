@@ -11,8 +11,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// legal is what STS takes for a session name.
-var legal = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+// validSessionName is what STS accepts as a session name.
+var validSessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 
 func forAccount(namespace, name string) identity.Desired {
 	return identity.Desired{Key: identity.Key{Source: identity.ServiceAccount, Namespace: namespace, Name: name}}
@@ -43,7 +43,7 @@ func TestRoleSessionName(t *testing.T) {
 			want.Source = identity.AWSIAMRole
 			got := SessionName(want, role)
 			assert.Equal(t, tc.want, got)
-			assert.Regexp(t, legal, got)
+			assert.Regexp(t, validSessionName, got)
 		})
 	}
 }
@@ -61,7 +61,7 @@ func TestServiceAccountSessionName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := SessionName(forAccount(tc.namespace, tc.name), identity.RoleReference{Account: "123456789012", Name: "role"})
 			assert.Equal(t, tc.want, got)
-			assert.Regexp(t, legal, got)
+			assert.Regexp(t, validSessionName, got)
 		})
 	}
 }
@@ -94,13 +94,13 @@ func FuzzSessionName(f *testing.F) {
 		base := identity.BaseRole{Partition: "aws", Account: "123456789012"}
 		if ref, err := identity.ParseRole(value); err == nil {
 			if role, resolveErr := ref.Resolve(base); resolveErr == nil {
-				assert.Regexp(t, legal, SessionName(identity.Desired{}, role))
+				assert.Regexp(t, validSessionName, SessionName(identity.Desired{}, role))
 			}
 		}
 		// What never comes from ParseRole may look odd, but not crash.
 		_ = SessionName(identity.Desired{}, identity.RoleReference{Account: "123456789012", Path: value, Name: name})
 		if len(validation.IsDNS1123Label(namespace)) == 0 && len(validation.IsDNS1123Subdomain(name)) == 0 {
-			assert.Regexp(t, legal, SessionName(forAccount(namespace, name), identity.RoleReference{}))
+			assert.Regexp(t, validSessionName, SessionName(forAccount(namespace, name), identity.RoleReference{}))
 		}
 	})
 }
