@@ -33,7 +33,7 @@ func (i *informer) GetStore() cache.Store { return i.store }
 
 func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	i.handlers = append(i.handlers, h)
-	return nil, nil //nolint:nilnil // nobody asks for it
+	return nil, nil //nolint:nilnil // the registration is not used
 }
 
 // server answers every request with one status and one object, and records the

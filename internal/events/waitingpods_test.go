@@ -101,7 +101,7 @@ func TestLaterPodGetsAnEventWithinAMinute(t *testing.T) {
 		r, client, said := reporter()
 		watching(t, r, unserved(desired(identity.ServiceAccount)))
 		r.Warn(t.Context(), desired(identity.ServiceAccount), true, "InvalidAnnotation", "no role")
-		time.Sleep(17 * time.Hour) // nothing is said of it any more
+		time.Sleep(17 * time.Hour) // no event any more
 		said()
 		_, err := client.CoreV1().Pods("ns").Create(t.Context(), pending("late", "app"), metav1.CreateOptions{})
 		require.NoError(t, err)

@@ -157,7 +157,7 @@ func TestChangedTrustOfARetainedRoleIsLogged(t *testing.T) {
 		_, err := p.Retain(t.Context(), desiredNumber(ns, i).Key, "")
 		require.NoError(t, err)
 	}
-	before, err := trust.Policy(w.controller, "team/prod", "") // as versions before gave it
+	before, err := trust.Policy(w.controller, "team/prod", "") // as earlier versions wrote it
 	require.NoError(t, err)
 	_, err = w.admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: new(roleName("prod", desiredNumber(ns, 0).Key)), PolicyDocument: &before})
 	require.NoError(t, err)

@@ -21,7 +21,7 @@ import (
 // stricterThanIAM are reasons to reject an annotation that IAM's grammar would
 // accept.
 var stricterThanIAM = []string{
-	"the Version is missing", // which would make it one of 2008
+	"the Version is missing", // IAM would default to 2008-10-17
 	"takes none beyond U+00FF", "characters without white space", "bytes without white space", "not Unicode text",
 }
 

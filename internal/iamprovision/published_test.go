@@ -26,6 +26,7 @@ func TestPublishedPoliciesCauseNoDrift(t *testing.T) {
 	require.GreaterOrEqual(t, len(paths), 20)
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".json"), func(t *testing.T) {
+			t.Parallel()
 			text, err := os.ReadFile(path)
 			require.NoError(t, err)
 			policy, err := identity.ParsePolicy(string(text))

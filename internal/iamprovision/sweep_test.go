@@ -48,7 +48,7 @@ func TestSweepSkipsForeignAndRetainedRoles(t *testing.T) {
 	w.ensure(p, retained, "")
 	_, err := p.Retain(t.Context(), retained.Key, "")
 	require.NoError(t, err)
-	// Another cluster's, under the same path; one of somebody else's making; one whose tags were copied from ours.
+	// A role of another cluster under the same path, one that somebody else created, and one with copied tags.
 	other := w.provisioner(func(o *Options) { o.ClusterName, o.Path = "dev", p.Path })
 	w.ensure(other, desired(policyA), "")
 	const trusting = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`

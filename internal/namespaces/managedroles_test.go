@@ -35,7 +35,7 @@ func TestManagedRolesAnnotation(t *testing.T) {
 	for name, tc := range map[string]struct {
 		restrict    bool
 		annotations map[string]string
-		// says is why the role that is made is refused, "" for not; other, an existing one.
+		// says is why the managed role is denied, "" if it is not; other is the same for an existing role.
 		says, other string
 	}{
 		"nothing":                         {false, nil, "", ""},

@@ -170,7 +170,7 @@ func TestViolationNamesRuleReasonAndRemedy(t *testing.T) {
 	assert.Contains(t, rules.Violation(at(t, "b"), base), api.AllowedRolesAnnotation)
 }
 
-// What a refusal proposes permits the role.
+// The suggestion in a violation permits the role.
 func TestSuggestedPatternPermitsTheRole(t *testing.T) {
 	base, err := identity.ParseBaseRole(account)
 	require.NoError(t, err)
@@ -218,7 +218,7 @@ func FuzzParseRules(f *testing.F) {
 	})
 }
 
-// A glob means what a regular expression says in which only the stars are not taken by the letter.
+// A glob is equivalent to a regular expression in which everything but the stars is quoted.
 func FuzzGlobs(f *testing.F) {
 	f.Add("app", "app")
 	f.Add("a*b*c", "a-b-c")

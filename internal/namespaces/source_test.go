@@ -30,7 +30,7 @@ func (i *informer) GetStore() cache.Store { return i.store }
 
 func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	i.handler = h
-	return nil, nil //nolint:nilnil // nobody asks for it
+	return nil, nil //nolint:nilnil // the registration is not used
 }
 
 func namespace(annotations map[string]string) *metav1.PartialObjectMetadata {

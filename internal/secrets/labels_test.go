@@ -26,8 +26,8 @@ func set(pairs ...string) map[string]string {
 
 func TestRelabelCopiesLabelsOnly(t *testing.T) {
 	tests := map[string]struct {
-		others map[string]string // by somebody else
-		change map[string]string // of the resource
+		others map[string]string // set by another client
+		change map[string]string // of the AWSIAMRole
 		want   map[string]string
 	}{
 		"a changed one":                    {nil, set("team", "b"), set("team", "b")},

@@ -53,8 +53,8 @@ func TestEdited(t *testing.T) {
 
 var another = metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x"}
 
-// The informer selects by our labels, so it shows a Secret whose labels were
-// taken away as deleted; what is left to see is who else claims them.
+// The informer selects by our labels, so a Secret that loses them appears as
+// deleted. What remains to be detected is another manager that owns them.
 func TestForeignManagerOfOurLabelsIsAnEdit(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
@@ -70,8 +70,8 @@ func TestForeignManagerOfOurLabelsIsAnEdit(t *testing.T) {
 	}
 }
 
-// Server-side apply lets somebody claim what is ours without changing it, and
-// so without taking it off our record.
+// With server-side apply another manager can own our fields without changing them,
+// and therefore without removing them from our entry.
 func TestForeignManagerOfOurFieldsIsAnEdit(t *testing.T) {
 	tests := map[string]struct {
 		fields string

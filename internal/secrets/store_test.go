@@ -430,7 +430,7 @@ func TestEach(t *testing.T) {
 	assert.Equal(t, 1, roles)
 
 	for range w.Each(identity.ServiceAccount) {
-		break // asks no more of the iterator, which would panic
+		break // yielding after this would panic
 	}
 }
 

@@ -166,7 +166,7 @@ func TestLookupsAreLimitedPerNamespace(t *testing.T) {
 		require.ErrorIs(t, gone.err, context.DeadlineExceeded)
 		assert.Equal(t, time.Second/2, gone.at)
 		assert.Equal(t, &answer{asks: true, at: time.Second}, other)
-		time.Sleep(lookupTimeout) // what was asked for is read, whoever has gone
+		time.Sleep(lookupTimeout) // the call continues although its caller is gone
 		synctest.Wait()
 		assert.Equal(t, maxLookups+1, s.atOnce)
 	})

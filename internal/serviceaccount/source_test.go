@@ -31,7 +31,7 @@ func (i *informer) GetStore() cache.Store { return i.store }
 
 func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	i.handlers = append(i.handlers, h)
-	return nil, nil //nolint:nilnil // nobody asks for it
+	return nil, nil //nolint:nilnil // the registration is not used
 }
 
 func (i *informer) add(t *testing.T, meta *metav1.PartialObjectMetadata) any {

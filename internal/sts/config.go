@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"kube-aws-iam-controller/internal/api"
 	"net/http"
 	"os"
 	"time"
@@ -13,6 +12,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // ConfigOptions configure the requests to AWS.

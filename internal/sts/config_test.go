@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/stretchr/testify/assert"
@@ -180,10 +182,13 @@ func TestEachAttemptIsObserved(t *testing.T) {
 	cfg, err := LoadConfig(ctx, ConfigOptions{CredentialsFile: m.path, Observe: func(service, operation, code string, took time.Duration) {
 		o.add(service, operation, code, took)
 		if code == "ConnectionError" {
-			cancel() // one try of these is enough
+			cancel() // one attempt is enough
 		}
 	}})
 	require.NoError(t, err)
+	cfg.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond })
+	}
 	a, err := New(cfg, withQPS(Options{}))
 	require.NoError(t, err)
 

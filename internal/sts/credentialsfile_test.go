@@ -114,7 +114,7 @@ func TestUnchangedFileIsNotReloaded(t *testing.T) {
 	m.renew(document(credentialsNamed("a", time.Hour)))
 	_, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	// It looks the same: that is the only way to see that nobody looked.
+	// Its metadata is unchanged, which proves that the file is not read again.
 	m.overwrite(document(credentialsNamed("b", time.Hour)))
 	got, err := p.Retrieve(t.Context())
 	require.NoError(t, err)

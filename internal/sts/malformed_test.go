@@ -117,7 +117,7 @@ func TestMalformedResponsesAreNotQuoted(t *testing.T) {
 		"a refusal of bytes":   {answer(http.StatusBadGateway, "\x00\xff\xfe"+sentinel), ""},
 		"a refusal of lines":   {answer(http.StatusForbidden, refusal("AccessDenied", "first\nsecond\x7f\rthird")), "(first second  third)"},
 		"a megabyte's refusal": {answer(http.StatusForbidden, refusal("AccessDenied", strings.Repeat("ä", 1<<19))), ""},
-		// A transport may give up on as much, so what is said of it is left open.
+		// The transport may reject this much, so the message is not checked.
 		"a code of a megabyte": {answer(http.StatusForbidden, refusal(strings.Repeat("A\n", 1<<19), "no")), ""},
 		"a code of lines":      {answer(http.StatusForbidden, refusal(strings.Repeat("A\n", 1<<9), "no")), "A A A"},
 		"a way elsewhere": {func(w http.ResponseWriter, r *http.Request) {
