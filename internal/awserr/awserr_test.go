@@ -55,6 +55,12 @@ func TestDescribeFitsAnEvent(t *testing.T) {
 	assert.True(t, utf8.ValidString(err.Error()))
 }
 
+func TestOneLine(t *testing.T) {
+	assert.Equal(t, "a b c", oneLine("a\nb\tc", 5))
+	assert.Equal(t, "ab…", oneLine("abcdef", 5))
+	assert.Equal(t, "a…", oneLine("aäääää", 5), "no character is split")
+}
+
 func TestAnswerReturnsTheInnermostOperation(t *testing.T) {
 	inner := api("AccessDenied", "no")
 	answer, operation, is := Answer(&smithy.OperationError{ServiceID: "IAM", OperationName: "CreateRole", Err: inner})

@@ -69,6 +69,7 @@ func TestNoResponse(t *testing.T) {
 		"no TLS":                {sent(tls.RecordHeaderError{Msg: secretText}), "it does not speak TLS" + host, checkTrust},
 		"what cannot be read": {failed(&smithy.DeserializationError{Err: errors.New(secretText)}),
 			"the answer did not come from AWS (deserialization failed)", checkProxy},
+		"a reset without a response": {failed(&smithyhttp.ResponseError{Err: reset(1), Response: &smithyhttp.Response{Response: &http.Response{}}}), "the connection was reset", checkNetwork},
 		"a page in its place": {answered(200, &smithy.DeserializationError{Err: errors.New(secretText)}),
 			"the answer did not come from AWS: HTTP status 200 from sts.nowhere.amazonaws.com (deserialization failed)", checkProxy},
 		"an error page": {answered(503, &smithy.GenericAPIError{Code: "UnknownError", Message: "UnknownError"}),

@@ -2,11 +2,12 @@ package awsiamrole
 
 import (
 	"fmt"
-	"kube-aws-iam-controller/internal/api"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // Limits of what the cache keeps of one AWSIAMRole, so that users cannot fill the

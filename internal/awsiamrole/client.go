@@ -2,13 +2,14 @@ package awsiamrole
 
 import (
 	"fmt"
-	"kube-aws-iam-controller/internal/api"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // A Client reads and writes AWSIAMRoles.

@@ -5,11 +5,12 @@ package awsiamrole
 
 import (
 	"encoding/json"
-	"kube-aws-iam-controller/internal/api"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // GroupVersion is the API group and version of AWSIAMRole.

@@ -178,3 +178,12 @@ func TestChangedTrustOfARetainedRoleIsLogged(t *testing.T) {
 	assert.NotContains(t, logged.String(), roleName("prod", desiredNumber(ns, 0).Key))
 	assert.Equal(t, seen, w.state(name), "it is only said")
 }
+
+func TestUnreadableRolesDoNotTellTheCluster(t *testing.T) {
+	w := newWorld(t)
+	w.ensure(w.provisioner(withClusterUID("uid-1")), desired(policyA), "")
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "AccessDenied", Times: 1}}})
+	seen := len(w.Calls())
+	w.ensure(w.provisioner(withClusterUID("uid-2")), desiredNumber(ns, 1), "")
+	assert.Equal(t, []string{"ListRoles", "GetRole", "CreateRole", "PutRolePolicy"}, w.calls(&seen))
+}

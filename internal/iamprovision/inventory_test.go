@@ -234,3 +234,13 @@ func TestRoleScope(t *testing.T) {
 		assert.False(t, ours, name)
 	}
 }
+
+func TestRolesOfAnotherProcessCountOnceEnsured(t *testing.T) {
+	w := newWorld(t)
+	p := w.provisioner(withLimit(2))
+	w.ensure(p, desiredNumber(ns, 1), "")
+	other := w.ensure(w.provisioner(), desiredNumber(ns, 2), "")
+	w.ensure(p, desiredNumber(ns, 2), other.ID)
+	_, err := p.Ensure(t.Context(), desiredNumber(ns, 3), "")
+	requireLimitReached(t, err, "2 roles")
+}

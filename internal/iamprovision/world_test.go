@@ -41,7 +41,7 @@ type world struct {
 	admin          *iam.Client
 	late           time.Duration
 
-	// carries and carriesErr are the results of TransitiveTags, askedFor the roles it was called with.
+	// carries and carriesErr are the results of TransitiveTags, asked its arguments.
 	carries    string
 	carriesErr error
 	asked      []identity.Desired

@@ -2,10 +2,11 @@ package identity
 
 import (
 	"fmt"
-	"kube-aws-iam-controller/internal/api"
 	"regexp"
 	"slices"
 	"strings"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // Delivery is how the containers of a pod obtain credentials.

@@ -7,8 +7,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"kube-aws-iam-controller/internal/api"
 	"time"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // A Source is the kind of object that requests an identity.

@@ -26,7 +26,8 @@ func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context
 	if err != nil {
 		return err
 	}
-	if decided, err := s.permitManaged(ctx, key, r, asked); decided {
+	decided, err := s.permitManaged(ctx, key, r, asked)
+	if decided {
 		return err
 	}
 	if !r.hasRoleRules() {

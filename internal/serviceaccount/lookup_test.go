@@ -214,7 +214,7 @@ func TestUncachedNamesShareOneLimit(t *testing.T) {
 		s := &slowServer{role: "app"}
 		w := newPodQueue(s)
 		for i := range 4 * maxLookups {
-			w.ask(t.Context(), "", fmt.Sprintf("invented-%d", i), "app")
+			w.ask(t.Context(), "", fmt.Sprintf("invented-%d", i), fmt.Sprintf("app-%d", i))
 		}
 		assert.Equal(t, maxLookups, s.underWay)
 		other := w.ask(t.Context(), "", "ns", "app")

@@ -156,6 +156,19 @@ func TestTooLongNameIsInvalid(t *testing.T) {
 	i.add(t, long)
 	_, err := s.Desired(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: long.Name})
 	require.ErrorContains(t, err, "246 characters")
+
+	long.Name = strings.Repeat("x", 245)
+	i.add(t, long)
+	_, err = s.Desired(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: long.Name})
+	require.NoError(t, err, "the maximum length")
+}
+
+func TestDesiredDefaultsToAnHour(t *testing.T) {
+	s, i, _ := newSource()
+	i.add(t, object(map[string]string{api.RoleAnnotation: "app"}))
+	want, err := s.Desired(key)
+	require.NoError(t, err)
+	assert.Equal(t, time.Hour, want.SessionDuration)
 }
 
 func TestWatchHandlesMissedEvents(t *testing.T) {

@@ -126,6 +126,25 @@ func TestChainedSessionsLastAnHour(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(15*time.Minute), creds.Expiration, time.Minute)
 }
 
+func TestChainingLimitExpires(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.app("app")
+	a := w.assumer(w.asUser(), Options{})
+	want := wanting(t, "app")
+	want.SessionDuration = 2 * time.Hour
+	a.chained.Store(&chainingLimit{said: "role chaining", at: time.Now().Add(time.Minute - chainingTTL)})
+	creds, err := a.Assume(t.Context(), want)
+	require.NoError(t, err)
+	assert.Equal(t, "A session of 2h0m0s was asked for, and one of 1h0m0s is used instead: role chaining", creds.Notice)
+	assert.WithinDuration(t, time.Now().Add(time.Hour), creds.Expiration, time.Minute)
+
+	a.chained.Store(&chainingLimit{said: "role chaining", at: time.Now().Add(-chainingTTL)})
+	creds, err = a.Assume(t.Context(), want)
+	require.NoError(t, err)
+	assert.Empty(t, creds.Notice)
+	assert.WithinDuration(t, time.Now().Add(2*time.Hour), creds.Expiration, time.Minute)
+}
+
 func TestUsersHaveLongSessions(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")

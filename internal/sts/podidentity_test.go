@@ -171,3 +171,15 @@ func TestManagedRoleThatRejectsTagsIsExplained(t *testing.T) {
 	_, err = a.Assume(t.Context(), want)
 	require.NoError(t, err)
 }
+
+func TestTransitiveTagsOfReplacedCredentialsAreForgotten(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.add(awssim.RoleSpec{Name: "app", Trust: trusting(home, "another")})
+	a := w.assumer(w.asRole(), Options{})
+	a.transitiveTags.forKey("the access key before").value.Store(new(true))
+	want := wanting(t, "app")
+	want.Managed = &identity.ManagedRole{}
+	_, err := a.Assume(t.Context(), want)
+	require.ErrorIs(t, err, identity.ErrNotAssumable)
+	assert.NotContains(t, err.Error(), tagsCarried)
+}
