@@ -1,12 +1,12 @@
-// Package api holds the names that users see and rely on: annotations, labels,
+// Package api defines the names that users see and rely on: annotations, labels,
 // the finalizer, keys of Secrets, tags of IAM roles and reasons of events. They are
-// the product's interface: a change of one is a breaking change.
+// the interface of the product: changing one is a breaking change.
 package api
 
-// Prefix starts every annotation and label key of the controller.
+// Prefix is the prefix of the controller's annotation and label keys.
 const Prefix = "iam.amazonaws.com/"
 
-// Annotations of ServiceAccounts that say which identity they ask for.
+// Annotations of ServiceAccounts that request an identity and configure it.
 const (
 	RoleAnnotation            = Prefix + "role"
 	RolePolicyAnnotation      = Prefix + "role-policy"
@@ -17,29 +17,44 @@ const (
 	DeletionPolicyAnnotation  = Prefix + "deletion-policy"
 )
 
-// RoleARNAnnotation is what the controller writes back on ServiceAccounts once the
-// role is known, and on Secrets.
+// Values of DeletionPolicyAnnotation.
+const (
+	DeletionPolicyDelete = "Delete"
+	DeletionPolicyRetain = "Retain"
+)
+
+// RoleARNAnnotation is the ARN of the role. The controller writes it to Secrets, and
+// back to ServiceAccounts once the role is known.
 const RoleARNAnnotation = Prefix + "role-arn"
 
-// Annotations of Secrets that say what their credentials were issued for. On
-// Secrets the controller writes SessionDurationAnnotation, too.
+// IRSAAnnotation is the annotation of ServiceAccounts that the webhook of EKS reads:
+// https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html.
+const IRSAAnnotation = "eks.amazonaws.com/role-arn"
+
+// Annotations of Secrets that record what their credentials were issued for. The
+// controller also writes SessionDurationAnnotation to Secrets.
 const (
 	ExpirationAnnotation = Prefix + "expiration"
 	ExternalIDAnnotation = Prefix + "external-id"
 	SpecHashAnnotation   = Prefix + "spec-hash"
 	// RoleIDAnnotation is the unique ID of a managed role.
 	RoleIDAnnotation = Prefix + "role-id"
-	// ExternalIDProvenAnnotation is when the role was last seen to refuse another
+	// ExternalIDProvenAnnotation is when the role was last seen to reject a wrong
 	// external ID.
 	ExternalIDProvenAnnotation = Prefix + "external-id-proven"
 )
 
-// Annotations of Namespaces that say which roles their objects may use.
+// Annotations of Namespaces that restrict which roles their objects may use.
 const (
 	AllowedRolesAnnotation = Prefix + "allowed-roles"
 	PermittedAnnotation    = Prefix + "permitted"
 	ManagedRolesAnnotation = Prefix + "managed-roles"
 )
 
-// SkipContainersAnnotation names the containers of a Pod that are given nothing.
-const SkipContainersAnnotation = Prefix + "skip-containers"
+// Annotations of Pods.
+const (
+	// SkipContainersAnnotation lists the containers that are left unchanged.
+	SkipContainersAnnotation = Prefix + "skip-containers"
+	// RefusedAnnotation is the reason why the admission policy rejects a pod.
+	RefusedAnnotation = Prefix + "refused"
+)

@@ -1,21 +1,24 @@
 package api
 
-// InjectLabel on a Pod, with the value "false", leaves it alone.
-const InjectLabel = Prefix + "inject"
+// InjectLabel on a Pod, with the value InjectDisabled, opts out of injection.
+const (
+	InjectLabel    = Prefix + "inject"
+	InjectDisabled = "false"
+)
 
-// RequestsLabel on a ServiceAccount, with the value RequestsNone, says that it asks
-// for no identity. The admission policy passes over such ServiceAccounts, and puts
-// the label on and takes it off: see manifests/components/admission-policy.
+// RequestsLabel on a ServiceAccount, with the value RequestsNone, marks one that
+// requests no identity. The admission policy skips such ServiceAccounts, and adds
+// and removes the label itself: see manifests/components/admission-policy.
 const (
 	RequestsLabel = Prefix + "requests"
 	RequestsNone  = "none"
 )
 
-// Finalizer is on ServiceAccounts for which a managed role may be there.
+// Finalizer is on ServiceAccounts for which a managed role may exist.
 const Finalizer = Prefix + "role"
 
-// Labels of Secrets. Those of ServiceAccounts have the first two, those of
-// AWSIAMRoles the other two, as the controller's predecessor wrote them.
+// Labels of Secrets. Those of ServiceAccounts carry the first two, those of
+// AWSIAMRoles the other two, which the controller's predecessor introduced.
 const (
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	SourceLabel    = Prefix + "source"

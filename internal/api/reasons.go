@@ -1,6 +1,6 @@
 package api
 
-// Reasons of events and conditions. The predecessor's six keep their words.
+// Reasons of events and conditions. The first six are those of the predecessor.
 const (
 	CreateCredentials    = "CreateCredentials"
 	UpdateCredentials    = "UpdateCredentials"

@@ -1,11 +1,12 @@
 package api
 
-// ControllerName is the value of labels and tags that name the controller, its field
-// manager in Kubernetes, and the component of its events.
+// ControllerName identifies the controller in labels and tags, as the field manager
+// and event source in Kubernetes, and as the name of inline policies and the
+// application ID in AWS.
 const ControllerName = "kube-aws-iam-controller"
 
-// SecretSuffix follows a ServiceAccount's name in the name of its Secret. No
-// AWSIAMRole may have such a name, because its Secret would have it, too.
+// SecretSuffix is appended to the name of a ServiceAccount to name its Secret. It is
+// reserved: an AWSIAMRole with such a name would need a Secret of the same name.
 const SecretSuffix = ".aws-iam"
 
 // Keys of a Secret's data.
@@ -15,8 +16,8 @@ const (
 	CredentialsKey        = "credentials"
 	CredentialsProcessKey = "credentials.process"
 	CredentialsJSONKey    = "credentials.json"
-	// GenerationKey is only in Secrets of AWSIAMRoles.
+	// GenerationKey exists only in Secrets of AWSIAMRoles.
 	GenerationKey = "awsiamrole-generation"
-	// AuthorizationTokenKey is only in Secrets of ServiceAccounts.
+	// AuthorizationTokenKey exists only in Secrets of ServiceAccounts.
 	AuthorizationTokenKey = "authorization-token"
 )

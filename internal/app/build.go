@@ -135,7 +135,7 @@ func (c *controller) openSources() (map[identity.Source]broker.Source, []func() 
 		IRSAServed: irsaServed(os.Getenv),
 		Lookup:     c.clients.Lookup,
 
-		LookupStrange: c.clients.LookupStrange,
+		LookupUntrusted: c.clients.LookupStrange,
 	})
 	c.accounts = fromAccounts
 	fromRoles := awsiamrole.NewSource(c.clients.Roles, roles, externalID)
@@ -164,7 +164,7 @@ func (c *controller) openRules(
 		Source: namespaces.NewSource(c.clients.Metadata, informer, namespaces.Config{
 			Restrict: c.config.NamespaceRestrictions, Base: sessions.Base, Managed: iam.Reference,
 		}),
-		runsOn: sessions.RunsOn, informer: informer, reporter: reporter, keys: keys,
+		runsOn: sessions.MayRunOn, informer: informer, reporter: reporter, keys: keys,
 		changed: map[string]bool{}, wake: make(chan struct{}, 1),
 	}
 	return nil

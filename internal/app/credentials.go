@@ -29,13 +29,13 @@ func newAssumer(ctx context.Context, cfg config.Config, own string, options sts.
 // sessionOptions says on whose behalf roles are assumed.
 func sessionOptions(cfg config.Config, own string) sts.Options {
 	return sts.Options{
-		BaseRoleARN:       cfg.BaseRoleARN,
-		AssumeRole:        cfg.AssumeRole,
-		ControllerRoleARN: cfg.ControllerRoleARN,
-		OwnNamespace:      own,
-		ClusterName:       cfg.ClusterName,
-		SessionTags:       cfg.SessionTags,
-		QPS:               cfg.STSQPS,
+		BaseRoleARN:         cfg.BaseRoleARN,
+		AssumeRole:          cfg.AssumeRole,
+		ControllerRoleARN:   cfg.ControllerRoleARN,
+		ControllerNamespace: own,
+		ClusterName:         cfg.ClusterName,
+		SessionTags:         cfg.SessionTags,
+		QPS:                 cfg.STSQPS,
 	}
 }
 
@@ -56,14 +56,14 @@ func (c *controller) newProvisioner(assumer *sts.Assumer) *iamprovision.Provisio
 		Logger:               c.logger,
 		Principal:            assumer.Principal,
 		Account:              assumer.Account,
-		SessionName:          sts.AccountName,
-		CarriesTags:          assumer.CarriesTags,
+		SessionName:          sts.ServiceAccountSessionName,
+		TransitiveTags:       assumer.TransitiveTags,
 	})
 }
 
 // warnOfTags says what the controller's own credentials can do to roles.
 func warnOfTags(logger log.Logger, assumer *sts.Assumer) {
-	if caution := assumer.Caution(); caution != "" {
+	if caution := assumer.PodIdentityWarning(); caution != "" {
 		level.Warn(logger).Log("msg", caution)
 	}
 }

@@ -22,7 +22,7 @@ func printTrustPolicy(ctx context.Context, cfg config.Config, stdout, stderr io.
 	}
 	sessionName := "" // of the whole namespace
 	if cfg.TrustedServiceAccount != "" {
-		sessionName = sts.AccountName(cfg.TrustedNamespace, cfg.TrustedServiceAccount)
+		sessionName = sts.ServiceAccountSessionName(cfg.TrustedNamespace, cfg.TrustedServiceAccount)
 	}
 	policy, err := trust.Policy(principal, trust.ExternalID(cfg.TrustedNamespace, cfg.ClusterName), sessionName)
 	if err != nil {
@@ -40,7 +40,7 @@ func printTrustPolicy(ctx context.Context, cfg config.Config, stdout, stderr io.
 // trustedPrincipal returns whom the policy has to name. Where no flag tells, AWS
 // is asked who the caller is, who need not be the controller.
 func trustedPrincipal(ctx context.Context, cfg config.Config, stderr io.Writer) (string, error) {
-	told, err := sts.ToldPrincipal(sessionOptions(cfg, ""))
+	told, err := sts.ConfiguredPrincipal(sessionOptions(cfg, ""))
 	if err != nil || told != "" {
 		return told, err
 	}
@@ -48,9 +48,9 @@ func trustedPrincipal(ctx context.Context, cfg config.Config, stderr io.Writer) 
 	if err != nil {
 		return "", err
 	}
-	doubt, err := assumer.Doubt(ctx)
+	doubt, err := assumer.CallerWarning(ctx)
 	if err != nil {
-		return "", fmt.Errorf("%w; or give the controller's own role with --controller-role-arn, which needs no credentials", awserr.Once(err))
+		return "", fmt.Errorf("%w; or give the controller's own role with --controller-role-arn, which needs no credentials", awserr.WithoutRetry(err))
 	}
 	if doubt != "" {
 		fmt.Fprintf(stderr, "warning: %s, which is probably not the controller: the policy trusts the caller of this command. "+

@@ -134,7 +134,7 @@ func TestTrustPolicySaysWhatToDoAndPromisesNoRetry(t *testing.T) {
 
 func TestTrustPolicyOfOneServiceAccountDemandsItsSessionName(t *testing.T) {
 	long := strings.Repeat("x", 100)
-	for name, named := range map[string]string{"app": "team-a.app", long: sts.AccountName("team-a", long)} {
+	for name, named := range map[string]string{"app": "team-a.app", long: sts.ServiceAccountSessionName("team-a", long)} {
 		code, stdout, stderr := command(t, "trust-policy", "team-a", name, "--cluster-name=prod", "--controller-role-arn=arn:aws:iam::"+account+":role/controller")
 		assert.Zero(t, code)
 		assert.Empty(t, stderr)

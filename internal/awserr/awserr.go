@@ -1,5 +1,5 @@
-// Package awserr sorts errors of AWS calls into what callers act on, and puts
-// them into words that people can act on.
+// Package awserr classifies errors of AWS requests for callers, and turns them into
+// messages that people can act on.
 package awserr
 
 import (
@@ -11,15 +11,15 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// OK is the code of no error.
+// OK is the code of a request without error.
 const OK = "OK"
 
-// code has the form of all codes that AWS documents; anything else, from a
-// proxy perhaps, would make metric labels of what it likes.
+// code matches all codes that AWS documents. Anything else, perhaps from a proxy,
+// would create arbitrary metric labels.
 var code = regexp.MustCompile(`^[A-Za-z0-9.]{1,64}$`)
 
-// Code returns AWS's error code, or what kept us from getting one: Canceled,
-// Timeout, ConnectionError or Other. It is fit for a metric's label.
+// Code returns AWS's error code, or why there is none: Canceled, Timeout,
+// ConnectionError or Other; OK for no error. It is suitable as a metric label.
 func Code(err error) string {
 	var api smithy.APIError
 	var network net.Error
@@ -39,13 +39,13 @@ func Code(err error) string {
 	}
 }
 
-// unknown is what the SDK puts in the place of the code and the message that an
-// answer lacks, such as the error page of a proxy.
+// unknown is the SDK's code and message for a response that lacks them, such as the
+// error page of a proxy.
 const unknown = "UnknownError"
 
-// Answer returns the error that AWS answered with, and the operation that got
-// it. Where an operation failed for want of credentials, that is the operation
-// that was to bring them.
+// Answer returns the error response of AWS and the operation that received it. If
+// an operation failed for lack of credentials, that is the operation that was to
+// fetch them.
 func Answer(err error) (answer smithy.APIError, operation string, is bool) {
 	answer, is = errors.AsType[smithy.APIError](err)
 	if !is || answer.ErrorCode() == "" || answer.ErrorCode() == unknown {
@@ -54,7 +54,7 @@ func Answer(err error) (answer smithy.APIError, operation string, is bool) {
 	return answer, innermostOperation(err), true
 }
 
-// innermostOperation returns the name of the operation that was under way.
+// innermostOperation returns the name of the operation that was in progress.
 func innermostOperation(err error) string {
 	name := ""
 	for {
@@ -66,9 +66,9 @@ func innermostOperation(err error) string {
 	}
 }
 
-// IsDenied says whether AWS refused the call itself. A refusal of the controller's
-// own credentials is another matter: nothing was asked then.
+// IsDenied reports whether AWS denied the request itself. It is false if the
+// controller's own credentials were refused, because then the request was not made.
 func IsDenied(err error) bool {
-	_, own := errors.AsType[*OwnCredentialsError](err)
+	_, own := errors.AsType[*CredentialsError](err)
 	return !own && Code(err) == "AccessDenied"
 }

@@ -40,7 +40,7 @@ func TestCode(t *testing.T) {
 	}
 }
 
-func TestDescribeKeepsNothingThatChanges(t *testing.T) {
+func TestDescribeIsStable(t *testing.T) {
 	cause := api("AccessDenied", "User: arn is not authorized\nto perform: sts:AssumeRole")
 	err := Describe(cause)
 	require.EqualError(t, err, "AccessDenied: User: arn is not authorized to perform: sts:AssumeRole")
@@ -55,7 +55,13 @@ func TestDescribeFitsAnEvent(t *testing.T) {
 	assert.True(t, utf8.ValidString(err.Error()))
 }
 
-func TestTheInnermostOperationGotTheAnswer(t *testing.T) {
+func TestOneLine(t *testing.T) {
+	assert.Equal(t, "a b c", oneLine("a\nb\tc", 5))
+	assert.Equal(t, "ab…", oneLine("abcdef", 5))
+	assert.Equal(t, "a…", oneLine("aäääää", 5), "no character is split")
+}
+
+func TestAnswerReturnsTheInnermostOperation(t *testing.T) {
 	inner := api("AccessDenied", "no")
 	answer, operation, is := Answer(&smithy.OperationError{ServiceID: "IAM", OperationName: "CreateRole", Err: inner})
 	require.True(t, is)
@@ -65,8 +71,8 @@ func TestTheInnermostOperationGotTheAnswer(t *testing.T) {
 	assert.False(t, is, "the SDK's word for none")
 }
 
-func TestARefusalOfTheControllersOwnCredentialsDeniesNobody(t *testing.T) {
+func TestCredentialsErrorIsNotDenied(t *testing.T) {
 	assert.True(t, IsDenied(api("AccessDenied", "no")))
 	assert.False(t, IsDenied(api("ExpiredToken", "no")))
-	assert.False(t, IsDenied(&smithy.OperationError{Err: &OwnCredentialsError{Err: api("AccessDenied", "no")}}))
+	assert.False(t, IsDenied(&smithy.OperationError{Err: &CredentialsError{Err: api("AccessDenied", "no")}}))
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// An event holds 1,024 bytes: room has to be left for what is said around a
-// message, and in the message for the remedy, behind what AWS says.
+// Limits of messages in bytes. An event holds 1,024 bytes, which have to include
+// text around the message. The limit of AWS's own words leaves room for the remedy.
 const (
 	maxMessage = 800
 	maxAnswer  = 450
 )
 
-// described is an error with other words.
+// described is an error with another message.
 type described struct {
 	message string
 	cause   error
@@ -27,7 +27,8 @@ type described struct {
 func (d *described) Error() string { return d.message }
 func (d *described) Unwrap() error { return d.cause }
 
-// PlainError is an error whose words are our own, and fit for everybody to read.
+// PlainError is an error whose message was written by this controller, so that
+// everybody may read it.
 type PlainError struct {
 	Message string
 	Err     error
@@ -39,12 +40,12 @@ func (p *PlainError) Error() string { return p.Message }
 // Unwrap returns the cause.
 func (p *PlainError) Unwrap() error { return p.Err }
 
-// Plain returns err with a message of our own, as one line that fits an event.
+// Plain returns err with a message of its own, as one line that fits into an event.
 func Plain(err error, format string, args ...any) error {
 	return &PlainError{Message: oneLine(fmt.Sprintf(format, args...), maxMessage), Err: err}
 }
 
-// aboutError tells what a failed request was about.
+// aboutError names the subject of a failed request.
 type aboutError struct {
 	subject string
 	err     error
@@ -53,7 +54,7 @@ type aboutError struct {
 func (a *aboutError) Error() string { return a.subject + ": " + a.err.Error() }
 func (a *aboutError) Unwrap() error { return a.err }
 
-// About returns err so that Describe names subject where AWS does not, nil for nil.
+// About returns err such that Describe names subject if AWS does not; nil for nil.
 func About(subject string, err error) error {
 	if err == nil {
 		return nil
@@ -61,14 +62,14 @@ func About(subject string, err error) error {
 	return &aboutError{subject: subject, err: err}
 }
 
-// Describe returns err in words that stay the same from one try to the next:
-// AWS's code and message, without request ids, so that a repeated failure is
-// one event with a count, and what to do about it. It is one line of at most 800
+// Describe returns err with a message that is identical from one attempt to the
+// next: AWS's code and message without request IDs, so that repeated failures
+// become one event with a count, and the remedy. It is one line of at most 800
 // bytes.
 //
-// Of a request that AWS did not answer only the kind of failure and the host are
-// told: the SDK quotes whatever it choked on, such as the output of a
-// credential_process, and addresses that are another each time.
+// For a request without a response from AWS it names only the kind of failure and
+// the host, because the SDK quotes arbitrary input, such as the output of a
+// credential_process, and changing addresses.
 func Describe(err error) error {
 	if err == nil {
 		return nil
@@ -77,22 +78,22 @@ func Describe(err error) error {
 }
 
 func message(err error) string {
-	if own, is := errors.AsType[*OwnCredentialsError](err); is {
+	if own, is := errors.AsType[*CredentialsError](err); is {
 		return own.message()
 	}
 	if plain, is := errors.AsType[*PlainError](err); is {
 		return plain.Message
 	}
 	if answer, operation, is := Answer(err); is {
-		return withSubject(err, with(Words(answer), remedy(answer, operation)))
+		return withSubject(err, withRemedy(Words(answer), remedy(answer, operation)))
 	}
 	if failed, is := errors.AsType[*smithy.OperationError](err); is {
-		return failed.Service() + " did not answer " + failed.Operation() + ": " + with(unanswered(err))
+		return failed.Service() + " did not answer " + failed.Operation() + ": " + withRemedy(noResponse(err))
 	}
 	return err.Error()
 }
 
-// withSubject puts what a request was about in front, where that is not said.
+// withSubject prepends the subject of a request unless the text names it.
 func withSubject(err error, text string) string {
 	about, is := errors.AsType[*aboutError](err)
 	if !is || strings.Contains(text, about.subject) {
@@ -101,24 +102,25 @@ func withSubject(err error, text string) string {
 	return about.subject + ": " + text
 }
 
-// with puts a remedy behind what happened.
-func with(what, remedy string) string {
+// withRemedy appends a remedy to a description.
+func withRemedy(what, remedy string) string {
 	if remedy == "" {
 		return what
 	}
 	return strings.TrimRight(what, ". ") + "; " + remedy
 }
 
-// instant is a time as signatures tell it, another one with each try.
-var instant = regexp.MustCompile(`\b\d{8}T\d{6}Z\b`)
+// signatureTime matches the times in messages about signatures, which change with
+// each attempt.
+var signatureTime = regexp.MustCompile(`\b\d{8}T\d{6}Z\b`)
 
-// Words returns AWS's code and message.
+// Words returns AWS's code and message, as one line of at most 450 bytes.
 func Words(answer smithy.APIError) string {
-	said := answer.ErrorCode() + ": " + instant.ReplaceAllString(answer.ErrorMessage(), "…")
+	said := answer.ErrorCode() + ": " + signatureTime.ReplaceAllString(answer.ErrorMessage(), "…")
 	return oneLine(said, maxAnswer)
 }
 
-// oneLine returns a message without control characters, cut to a length in bytes.
+// oneLine returns message without control characters, truncated to length bytes.
 func oneLine(message string, length int) string {
 	const ellipsis = "…"
 	message = strings.Map(func(r rune) rune {

@@ -7,66 +7,68 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// advice says what to do about an answer of AWS.
+// advice is the remedy for some responses of AWS.
 type advice struct {
-	// codes are those that it is for.
+	// codes are the error codes to which it applies.
 	codes []string
-	// operations are those that it is for, nil for all.
+	// operations are those to which it applies, nil for all.
 	operations []string
-	// says is a part of AWS's message, "" for any.
-	says   string
-	remedy string
+	// contains is part of AWS's message, "" for any.
+	contains string
+	remedy   string
 }
 
-// remedy returns what to do about an answer of AWS, "" if its own words have to do.
+// remedy returns the remedy for a response of AWS, "" if its own words have to
+// suffice.
 func remedy(answer smithy.APIError, operation string) string {
-	for _, a := range advices {
+	for _, a := range remedies {
 		if slices.Contains(a.codes, answer.ErrorCode()) &&
 			(a.operations == nil || slices.Contains(a.operations, operation)) &&
-			strings.Contains(answer.ErrorMessage(), a.says) {
+			strings.Contains(answer.ErrorMessage(), a.contains) {
 			return a.remedy
 		}
 	}
 	return ""
 }
 
-// Once returns an error in the words for a command, which ends with it.
-func Once(err error) error {
+// WithoutRetry returns err without the sentence about retries, for a command that
+// does not retry.
+func WithoutRetry(err error) error {
 	return &described{message: strings.ReplaceAll(err.Error(), "; "+retried, ""), cause: err}
 }
 
 const (
-	// retried is true of whatever fails: the pauses between tries grow to five minutes.
-	retried  = "it is retried within five minutes"
-	ours     = "these are the controller's own credentials, not the ServiceAccount's: "
-	setClock = "set the clock of the controller's machine; the credentials are the controller's own, not the ServiceAccount's"
+	// retried applies to all failures, because the backoff grows to five minutes.
+	retried               = "it is retried within five minutes"
+	controllerCredentials = "these are the controller's own credentials, not the ServiceAccount's: "
+	setClock              = "set the clock of the controller's machine; the credentials are the controller's own, not the ServiceAccount's"
 )
 
-// inPolicies are the operations that take the document of the inline policy,
-// inTrust those that take the trust policy, with the permissions boundary or without.
+// The operations that take the inline policy, the trust policy, the permissions
+// boundary, and a managed policy.
 var (
-	inPolicies = []string{"PutRolePolicy"}
-	inTrust    = []string{"CreateRole", "UpdateAssumeRolePolicy"}
-	inBoundary = []string{"CreateRole", "PutRolePermissionsBoundary"}
-	inManaged  = []string{"AttachRolePolicy"}
+	inlinePolicyOperations = []string{"PutRolePolicy"}
+	trustPolicyOperations  = []string{"CreateRole", "UpdateAssumeRolePolicy"}
+	boundaryOperations     = []string{"CreateRole", "PutRolePermissionsBoundary"}
+	attachOperations       = []string{"AttachRolePolicy"}
 )
 
-// advices are looked through in order. Messages are AWS's of 2026; where AWS comes
-// to say something else, its own words stand alone.
-var advices = []advice{
-	// The controller's own identity.
+// remedies are tried in order. The messages are AWS's of 2026; if AWS changes one,
+// its own words are shown alone.
+var remedies = []advice{
+	// The controller's own credentials.
 	{[]string{"SignatureDoesNotMatch"}, nil, "Signature expired", setClock},
 	{[]string{"SignatureDoesNotMatch"}, nil, "not yet current", setClock},
 	{[]string{"RequestExpired", "RequestTimeTooSkewed"}, nil, "", setClock},
 	{[]string{"SignatureDoesNotMatch"}, nil, "Credential should be scoped", "the controller's AWS_REGION and AWS_ENDPOINT_URL do not fit together: correct them"},
 	{[]string{"SignatureDoesNotMatch", "IncompleteSignature"}, nil, "",
-		ours + "their secret key is wrong, or a proxy modifies requests on the way"},
+		controllerCredentials + "their secret key is wrong, or a proxy modifies requests on the way"},
 	{[]string{"ExpiredToken", "ExpiredTokenException"}, nil, "",
-		ours + "they expired; have whatever provides them renew them"},
+		controllerCredentials + "they expired; have whatever provides them renew them"},
 	{[]string{"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}, nil, "",
-		ours + "they were deleted or deactivated, belong to another partition, or the Region is not enabled in their account"},
-	{[]string{"MissingAuthenticationToken", "MissingAuthenticationTokenException"}, nil, "", ours + "provide some, or check whether a proxy drops headers"},
-	{[]string{"OptInRequired"}, nil, "", ours + "their AWS account is not signed up for the service"},
+		controllerCredentials + "they were deleted or deactivated, belong to another partition, or the Region is not enabled in their account"},
+	{[]string{"MissingAuthenticationToken", "MissingAuthenticationTokenException"}, nil, "", controllerCredentials + "provide some, or check whether a proxy drops headers"},
+	{[]string{"OptInRequired"}, nil, "", controllerCredentials + "their AWS account is not signed up for the service"},
 	{[]string{"InvalidIdentityToken", "IDPCommunicationError", "IDPRejectedClaim"}, nil, "",
 		"create the IAM OIDC provider of this cluster in the account of the controller's role, and have the role's trust policy name it"},
 	{[]string{"AccessDenied"}, nil, "sts:AssumeRoleWithWebIdentity",
@@ -76,7 +78,7 @@ var advices = []advice{
 	{[]string{"AccessDenied"}, nil, "to perform: iam:",
 		"the controller's own permissions do not include this: compare its IAM policy with examples/iam/controller-policy.json, and look for a boundary or an organization's policy"},
 
-	// What a session was asked for.
+	// Sessions.
 	{[]string{"RegionDisabledException"}, nil, "",
 		"activate STS for this Region in that account (IAM console, Account settings), or run the controller with an AWS_REGION that is active there"},
 	{[]string{"ValidationError"}, nil, "exceeds the MaxSessionDuration",
@@ -85,17 +87,17 @@ var advices = []advice{
 		"session policy and session tags together are too large: shorten the session policy, or run the controller without --session-tags; under EKS Pod Identity disable session tags on the controller's association"},
 	{[]string{"InvalidParameterValue"}, nil, "transitive tag key", disableTags},
 
-	// What a role was to be given.
+	// Roles and policies.
 	{[]string{"NoSuchEntity"}, nil, "role with name", "a new role is visible in IAM only after some seconds; " + retried},
-	{[]string{"NoSuchEntity", "PolicyNotAttachable"}, inBoundary, "",
+	{[]string{"NoSuchEntity", "PolicyNotAttachable"}, boundaryOperations, "",
 		"this is the controller's --permissions-boundary: its administrator has to create the policy or correct the flag; " + retried},
-	{[]string{"NoSuchEntity"}, inManaged, "",
+	{[]string{"NoSuchEntity"}, attachOperations, "",
 		"correct iam.amazonaws.com/managed-policies, or create the policy in the account of the role; " + retried},
-	{[]string{"PolicyNotAttachable"}, inManaged, "",
+	{[]string{"PolicyNotAttachable"}, attachOperations, "",
 		"AWS reserves this policy for roles of its own services: use another one in iam.amazonaws.com/managed-policies"},
-	{[]string{"MalformedPolicyDocument"}, inTrust, "Invalid principal",
+	{[]string{"MalformedPolicyDocument"}, trustPolicyOperations, "Invalid principal",
 		"this is the controller's own role, which IAM does not know, or not yet: if this persists, correct --controller-role-arn or --assume-role; " + retried},
-	{[]string{"MalformedPolicyDocument"}, inPolicies, "", "correct iam.amazonaws.com/role-policy"},
+	{[]string{"MalformedPolicyDocument"}, inlinePolicyOperations, "", "correct iam.amazonaws.com/role-policy"},
 	{[]string{"LimitExceeded"}, nil, "PoliciesPerRole",
 		"name fewer policies in iam.amazonaws.com/managed-policies, or have an administrator raise the quota in Service Quotas; " + retried},
 	{[]string{"LimitExceeded"}, nil, "Maximum policy size",
@@ -107,7 +109,7 @@ var advices = []advice{
 	{[]string{"LimitExceeded"}, nil, "", "this is a quota: ask for less, or have an administrator raise it in Service Quotas; " + retried},
 	{[]string{"UnmodifiableEntity"}, nil, "", "AWS manages this role for one of its services"},
 
-	// What mends itself.
+	// Temporary failures.
 	{[]string{"ConcurrentModification", "EntityTemporarilyUnmodifiable", "DeleteConflict"}, nil, "",
 		"something else is changing the role at the same time; " + retried},
 	{[]string{"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}, nil, "",

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answers are what AWS says on the wire, as it is found in public reports.
-var answers = map[string]struct {
+// responses are error responses of AWS, as found in public reports.
+var responses = map[string]struct {
 	operation, code, message string
-	// remedy is a part of what is to be done, "" for nothing that we know of.
+	// remedy is part of the remedy, "" for none.
 	remedy string
 }{
 	"credentials that ran out":    {"AssumeRole", "ExpiredToken", "The security token included in the request is expired", "the controller's own credentials, not the ServiceAccount's: they expired"},
@@ -57,9 +57,9 @@ var answers = map[string]struct {
 	"what we never heard of":      {"CreateRole", "NewException", "Something new.", ""},
 }
 
-func TestEachAnswerHasItsRemedy(t *testing.T) {
+func TestRemedies(t *testing.T) {
 	given := map[string]bool{}
-	for name, tc := range answers {
+	for name, tc := range responses {
 		t.Run(name, func(t *testing.T) {
 			answer := &smithy.GenericAPIError{Code: tc.code, Message: tc.message}
 			got := remedy(answer, tc.operation)
@@ -70,34 +70,34 @@ func TestEachAnswerHasItsRemedy(t *testing.T) {
 			}
 			assert.Contains(t, got, tc.remedy)
 			text := Describe(&smithy.OperationError{ServiceID: "X", OperationName: tc.operation, Err: fmt.Errorf("RequestID: 4711: %w", answer)}).Error()
-			assert.Contains(t, text, tc.code+": "+strings.TrimRight(instant.ReplaceAllString(tc.message, "…"), "."), "AWS's own words come first")
+			assert.Contains(t, text, tc.code+": "+strings.TrimRight(signatureTime.ReplaceAllString(tc.message, "…"), "."), "AWS's own words come first")
 			assert.True(t, strings.HasSuffix(text, "; "+got), text)
 			assert.LessOrEqual(t, len(text), maxMessage)
 			assert.NotRegexp(t, `\d{8}T\d{6}Z|4711|[\n\t]`, text, "the same each time, in one line")
 		})
 	}
-	for _, a := range advices {
+	for _, a := range remedies {
 		assert.True(t, given[a.remedy], "no answer of AWS is known to bring about: %s", a.remedy)
 	}
 }
 
-func TestALongAnswerLeavesRoomForItsRemedy(t *testing.T) {
+func TestLongMessageLeavesRoomForTheRemedy(t *testing.T) {
 	text := Describe(api("LimitExceeded", "PoliciesPerRole "+strings.Repeat("ä", 1000))).Error()
 	assert.LessOrEqual(t, len(text), maxMessage)
 	assert.Contains(t, text, "name fewer policies")
 }
 
-func TestWhatARequestWasAboutIsNamedWhereAWSDoesNot(t *testing.T) {
+func TestAbout(t *testing.T) {
 	const arn = "arn:aws:iam::aws:policy/aws-service-role/X"
 	require.EqualError(t, Describe(About(arn, api("NewException", "no"))), arn+": NewException: no")
 	require.EqualError(t, Describe(About(arn, api("NewException", "no "+arn))), "NewException: no "+arn)
 	require.NoError(t, About(arn, nil))
 }
 
-func TestEachCodeIsInTheDocumentation(t *testing.T) {
+func TestCodesAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/troubleshooting.md")
 	require.NoError(t, err)
-	for _, a := range advices {
+	for _, a := range remedies {
 		for _, code := range a.codes {
 			assert.Contains(t, string(page), "`"+strings.TrimSuffix(code, "Exception"), "say there what to do about it")
 		}

@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // A Client reads and writes AWSIAMRoles.
@@ -16,12 +18,12 @@ type Client struct {
 	codec runtime.ParameterCodec
 }
 
-// NewClient returns a Client of the cluster that cfg names.
+// NewClient returns a Client for the cluster of cfg.
 func NewClient(cfg *rest.Config) (*Client, error) {
 	scheme := runtime.NewScheme()
 	scheme.AddKnownTypes(GroupVersion, &AWSIAMRole{})
-	// The list's Go name does not repeat the package's, its kind must.
-	scheme.AddKnownTypeWithName(GroupVersion.WithKind("AWSIAMRoleList"), &List{})
+	// The kind of the list is AWSIAMRoleList, unlike the name of its Go type.
+	scheme.AddKnownTypeWithName(GroupVersion.WithKind(api.AWSIAMRoleKind+"List"), &List{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	cfg = rest.CopyConfig(cfg)
 	cfg.GroupVersion, cfg.APIPath = &GroupVersion, "/apis"
@@ -34,7 +36,7 @@ func NewClient(cfg *rest.Config) (*Client, error) {
 	return &Client{rest: client, codec: runtime.NewParameterCodec(scheme)}, nil
 }
 
-// Namespace returns the operations on one namespace, "" for all.
+// Namespace returns a client for one namespace, "" for all.
 func (c *Client) Namespace(namespace string) *gentype.ClientWithList[*AWSIAMRole, *List] {
 	return gentype.NewClientWithList[*AWSIAMRole, *List](Resource.Resource, c.rest, c.codec, namespace,
 		func() *AWSIAMRole { return &AWSIAMRole{} }, func() *List { return &List{} })

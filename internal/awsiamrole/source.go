@@ -3,6 +3,7 @@ package awsiamrole
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"strings"
 	"sync/atomic"
@@ -16,23 +17,24 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// A Source reads what AWSIAMRoles ask for and writes their status.
+// A Source reads what AWSIAMRoles request and writes their status.
 type Source struct {
 	client     *Client
 	informer   cache.SharedIndexInformer
 	externalID func(namespace string) string
-	// pruned says that the cluster's resource definition has no conditions.
-	pruned atomic.Bool
+	// conditionsPruned reports that the installed CRD drops conditions, as the
+	// predecessor's does.
+	conditionsPruned atomic.Bool
 }
 
-// NewSource returns a Source. externalID returns what is presented to STS on
-// behalf of a namespace.
+// NewSource returns a Source. The informer is one with Transform; externalID
+// returns the external ID for a namespace.
 func NewSource(client *Client, informer cache.SharedIndexInformer, externalID func(namespace string) string) *Source {
 	return &Source{client: client, informer: informer, externalID: externalID}
 }
 
-// Watch calls changed for every AWSIAMRole there is, and again whenever one
-// changes or goes away.
+// Watch calls changed for every AWSIAMRole, and again whenever one changes or is
+// deleted.
 func (s *Source) Watch(changed func(identity.Key)) error {
 	handle := func(obj any) {
 		if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
@@ -44,8 +46,8 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 		UpdateFunc: func(old, cur any) {
 			before, was := old.(*AWSIAMRole)
 			after, is := cur.(*AWSIAMRole)
-			if was && is && asksTheSame(before, after) {
-				return // status writes are our own
+			if was && is && sameRequest(before, after) {
+				return // such as the controller's own status updates
 			}
 			handle(cur)
 		},
@@ -57,15 +59,15 @@ func (s *Source) Watch(changed func(identity.Key)) error {
 	return nil
 }
 
-// asksTheSame says that nothing is to be done about a change. Labels are copied to
-// the Secret, unless they are too many.
-func asksTheSame(before, after *AWSIAMRole) bool {
+// sameRequest reports whether both versions request the same. Labels count, because
+// they are copied to the Secret.
+func sameRequest(before, after *AWSIAMRole) bool {
 	return before.Generation == after.Generation && before.UID == after.UID &&
-		before.lacks() == after.lacks() && maps.Equal(before.Labels, after.Labels)
+		before.omittedLabels() == after.omittedLabels() && maps.Equal(before.Labels, after.Labels)
 }
 
-// Desired returns what an AWSIAMRole asks for, nil if there is none. Beside an
-// *identity.InvalidError it returns as much as can be read.
+// Desired returns what an AWSIAMRole requests, nil if it does not exist. Together
+// with an *identity.InvalidError it returns as much as could be parsed.
 func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 	role := s.cached(key)
 	if role == nil {
@@ -78,17 +80,17 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 		Labels:     role.Labels,
 		SecretName: role.Name,
 		ExternalID: s.externalID(role.Namespace),
-		KeepLabels: role.lacks() != (tally{}),
-		Notice:     role.lacks().notice(),
+		KeepLabels: role.omittedLabels() != (labelSize{}),
+		Notice:     role.omittedLabels().notice(),
 	}
-	if account, reserved := strings.CutSuffix(role.Name, api.SecretSuffix); reserved {
+	if serviceAccount, reserved := strings.CutSuffix(role.Name, api.SecretSuffix); reserved {
 		return want, &identity.InvalidError{
 			Reason: api.SecretConflict,
 			Message: fmt.Sprintf("the name %s is reserved for the Secret of a ServiceAccount %s: give the AWSIAMRole one that does not end in %s",
-				role.Name, account, api.SecretSuffix),
+				role.Name, serviceAccount, api.SecretSuffix),
 		}
 	}
-	if err := readSpec(&role.Spec, want); err != nil {
+	if err := parseSpec(&role.Spec, want); err != nil {
 		return want, &identity.InvalidError{
 			Reason:  api.GetCredentialsFailed,
 			Message: fmt.Sprintf("Failed to get credentials for role '%s': %s", identity.Cut(role.Spec.RoleReference), err),
@@ -97,7 +99,7 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 	return want, nil
 }
 
-func readSpec(spec *Spec, want *identity.Desired) (err error) {
+func parseSpec(spec *Spec, want *identity.Desired) (err error) {
 	if want.Role, err = identity.ReadRole(spec.RoleReference); err != nil {
 		return fmt.Errorf("spec.roleReference: %w", err)
 	}
@@ -105,7 +107,7 @@ func readSpec(spec *Spec, want *identity.Desired) (err error) {
 	if spec.RoleSessionDuration > 0 { // as the predecessor read it
 		want.SessionDuration = time.Duration(min(spec.RoleSessionDuration, 1<<32)) * time.Second
 	}
-	if err = identity.CheckSession(want.SessionDuration); err != nil {
+	if err = identity.CheckSessionDuration(want.SessionDuration); err != nil {
 		return fmt.Errorf("spec.roleSessionDuration: %w", err)
 	}
 	return nil
@@ -120,8 +122,8 @@ func (s *Source) cached(key identity.Key) *AWSIAMRole {
 	return role
 }
 
-// Release says whether the API server itself knows of no such AWSIAMRole, so
-// that its Secret may go.
+// Release reports whether, according to the API server, the AWSIAMRole does not
+// exist, so that its Secret may be deleted.
 func (s *Source) Release(ctx context.Context, key identity.Key) (bool, error) {
 	_, err := s.client.Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	switch {
@@ -131,5 +133,17 @@ func (s *Source) Release(ctx context.Context, key identity.Key) (bool, error) {
 		return false, fmt.Errorf("read AWSIAMRole %s/%s: %w", key.Namespace, key.Name, err)
 	default:
 		return false, nil
+	}
+}
+
+// Keys yields every AWSIAMRole, from the cache.
+func (s *Source) Keys() iter.Seq[identity.Key] {
+	return func(yield func(identity.Key) bool) {
+		for _, obj := range s.informer.GetStore().List() {
+			if role, ok := obj.(*AWSIAMRole); ok &&
+				!yield(identity.Key{Source: identity.AWSIAMRole, Namespace: role.Namespace, Name: role.Name}) {
+				return
+			}
+		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// informer is a shared informer that is told what it has seen.
+// informer is a shared informer with a store that the test fills.
 type informer struct {
 	cache.SharedIndexInformer
 
@@ -33,10 +33,11 @@ func (i *informer) GetStore() cache.Store { return i.store }
 
 func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	i.handlers = append(i.handlers, h)
-	return nil, nil //nolint:nilnil // nobody asks for it
+	return nil, nil //nolint:nilnil // the registration is not used
 }
 
-// server answers every request with one status and one object, and keeps what it was sent.
+// server answers every request with one status and one object, and records the
+// requests.
 type server struct {
 	mu     sync.Mutex
 	status int
@@ -89,7 +90,7 @@ func newSource(t *testing.T) (*Source, *informer, *server) {
 	return NewSource(client, i, func(namespace string) string { return namespace + "/cluster" }), i, s
 }
 
-func TestTheCacheKeepsOnlyWhatIsRead(t *testing.T) {
+func TestTransformKeepsOnlyWhatIsRead(t *testing.T) {
 	role := newRole(Spec{RoleReference: "app"})
 	role.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
 	role.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "{}"}
@@ -127,7 +128,7 @@ func TestDesired(t *testing.T) {
 	}
 }
 
-func TestWhatIsOnlyAroundARoleIsTakenOff(t *testing.T) {
+func TestRoleReferenceIsTrimmed(t *testing.T) {
 	s, i, _ := newSource(t)
 	for _, reference := range []string{"path/app", "/path/app", " path/app\n", "\u00a0/path/app\r\n"} {
 		require.NoError(t, i.store.Add(newRole(Spec{RoleReference: reference})))
@@ -137,7 +138,7 @@ func TestWhatIsOnlyAroundARoleIsTakenOff(t *testing.T) {
 	}
 }
 
-func TestSpecsAreRefusedInThePredecessorsWords(t *testing.T) {
+func TestInvalidSpecs(t *testing.T) {
 	for name, test := range map[string]struct {
 		spec Spec
 		says string
@@ -163,7 +164,7 @@ func TestSpecsAreRefusedInThePredecessorsWords(t *testing.T) {
 	}
 }
 
-func TestHandlersSurviveWhatTheyWereNotToldOf(t *testing.T) {
+func TestWatchHandlesMissedEvents(t *testing.T) {
 	s, i, _ := newSource(t)
 	var changed []identity.Key
 	require.NoError(t, s.Watch(func(k identity.Key) { changed = append(changed, k) }))
@@ -198,7 +199,7 @@ func TestHandlersSurviveWhatTheyWereNotToldOf(t *testing.T) {
 	}
 }
 
-func TestNothingIsReleasedOnAGuess(t *testing.T) {
+func TestReleaseNeedsPositiveEvidence(t *testing.T) {
 	s, _, apiServer := newSource(t)
 	apiServer.answer(http.StatusNotFound, failure(http.StatusNotFound, metav1.StatusReasonNotFound))
 	released, err := s.Release(t.Context(), key)
@@ -214,7 +215,7 @@ func TestNothingIsReleasedOnAGuess(t *testing.T) {
 	assert.False(t, released)
 }
 
-func TestStatusIsWrittenWhenItSaysSomethingElse(t *testing.T) {
+func TestReportWritesAChangedStatus(t *testing.T) {
 	s, i, apiServer := newSource(t)
 	role := newRole(Spec{RoleReference: "app"})
 	require.NoError(t, i.store.Add(role))
@@ -224,7 +225,7 @@ func TestStatusIsWrittenWhenItSaysSomethingElse(t *testing.T) {
 		RoleARN: "arn:x", Expiration: expiration, Generation: 3, Ready: true, Reason: api.CredentialsIssued, Message: "fine",
 	}
 	written := newRole(Spec{})
-	written.Status.Conditions = []metav1.Condition{{Type: Ready}}
+	written.Status.Conditions = []metav1.Condition{{Type: api.ReadyCondition}}
 	apiServer.answer(http.StatusOK, written)
 	require.NoError(t, s.Report(t.Context(), want, status))
 	require.Len(t, apiServer.bodies, 1)
@@ -254,7 +255,7 @@ func TestStatusIsWrittenWhenItSaysSomethingElse(t *testing.T) {
 	require.ErrorContains(t, s.Report(t.Context(), want, status), "write status of AWSIAMRole ns/app: ")
 }
 
-func TestANameThatIsAServiceAccountsSecretsIsRefused(t *testing.T) {
+func TestReservedNameIsInvalid(t *testing.T) {
 	s, i, _ := newSource(t)
 	role := newRole(Spec{RoleReference: "app"})
 	role.Name = "app.aws-iam"
@@ -267,7 +268,7 @@ func TestANameThatIsAServiceAccountsSecretsIsRefused(t *testing.T) {
 	assert.Equal(t, "u1", want.UID)
 }
 
-func TestAClusterWithoutConditionsIsNotWrittenToForEver(t *testing.T) {
+func TestReportWithACRDWithoutConditions(t *testing.T) {
 	s, i, apiServer := newSource(t)
 	role := newRole(Spec{RoleReference: "app"})
 	require.NoError(t, i.store.Add(role))
@@ -281,7 +282,7 @@ func TestAClusterWithoutConditionsIsNotWrittenToForEver(t *testing.T) {
 
 	// The resource definition is replaced under a controller that runs.
 	upgraded := newRole(Spec{})
-	upgraded.Status.Conditions = []metav1.Condition{{Type: Ready}}
+	upgraded.Status.Conditions = []metav1.Condition{{Type: api.ReadyCondition}}
 	apiServer.answer(http.StatusOK, upgraded)
 	status.RoleARN = "arn:x"
 	require.NoError(t, s.Report(t.Context(), want, status))
@@ -291,7 +292,7 @@ func TestAClusterWithoutConditionsIsNotWrittenToForEver(t *testing.T) {
 	assert.Len(t, apiServer.bodies, 3, "conditions count again")
 }
 
-func TestAStatusThatCannotBeReadFailsNobody(t *testing.T) {
+func TestUndecodableStatusBecomesEmpty(t *testing.T) {
 	var list List
 	require.NoError(t, json.Unmarshal([]byte(`{"items":[
 		{"metadata":{"name":"a"},"spec":{"roleReference":"app"},"status":{"expiration":"soon"}},
@@ -307,7 +308,7 @@ func TestAStatusThatCannotBeReadFailsNobody(t *testing.T) {
 	assert.Equal(t, int64(3), *list.Items[3].Status.ObservedGeneration)
 }
 
-func TestTransitionTimeStaysWhileTheStatusDoes(t *testing.T) {
+func TestTransitionTimeChangesWithTheStatusOnly(t *testing.T) {
 	first := nextStatus(&Status{Conditions: []metav1.Condition{{Type: "Other", Status: metav1.ConditionTrue}}}, identity.Status{Reason: "A", Message: "a"})
 	first.Conditions[1].LastTransitionTime = metav1.NewTime(time.Unix(0, 0))
 	second := nextStatus(&first, identity.Status{Reason: "B", Message: "b"})
@@ -318,9 +319,9 @@ func TestTransitionTimeStaysWhileTheStatusDoes(t *testing.T) {
 	assert.NotEqual(t, metav1.NewTime(time.Unix(0, 0)), third.Conditions[1].LastTransitionTime)
 }
 
-func TestCopiesShareNothing(t *testing.T) {
+func TestDeepCopySharesNothing(t *testing.T) {
 	role := newRole(Spec{})
-	role.Status = Status{ObservedGeneration: new(int64(1)), Expiration: new(metav1.Now()), Conditions: []metav1.Condition{{Type: Ready}}}
+	role.Status = Status{ObservedGeneration: new(int64(1)), Expiration: new(metav1.Now()), Conditions: []metav1.Condition{{Type: api.ReadyCondition}}}
 	list := &List{Items: []AWSIAMRole{*role}}
 	c, ok := list.DeepCopyObject().(*List)
 	require.True(t, ok)
@@ -331,7 +332,7 @@ func TestCopiesShareNothing(t *testing.T) {
 	c.Items[0].Status.Expiration.Time = time.Unix(0, 0)
 	assert.Equal(t, newRole(Spec{}).Labels, role.Labels)
 	assert.Equal(t, int64(1), *role.Status.ObservedGeneration)
-	assert.Equal(t, Ready, role.Status.Conditions[0].Type)
+	assert.Equal(t, api.ReadyCondition, role.Status.Conditions[0].Type)
 	assert.False(t, role.Status.Expiration.Time.Equal(time.Unix(0, 0)))
 }
 

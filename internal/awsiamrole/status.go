@@ -11,23 +11,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Ready is the condition that says whether the Secret holds valid credentials.
-const Ready = "Ready"
-
-// Report writes the status of want's AWSIAMRole, if it says anything else.
+// Report writes status to the AWSIAMRole, unless it is up to date.
 func (s *Source) Report(ctx context.Context, want identity.Desired, status identity.Status) error {
 	role := s.cached(want.Key)
 	if role == nil || string(role.UID) != want.UID {
-		return nil // gone, or another one that will report for itself
+		return nil // deleted or recreated
 	}
 	next := nextStatus(&role.Status, status)
-	if s.says(&role.Status, &next) {
+	if s.upToDate(&role.Status, &next) {
 		return nil
 	}
-	if role.left != nil && role.left.conditions { // of other types, which stay
+	if role.omitted != nil && role.omitted.conditions { // the conditions of other types have to be kept
 		live, err := s.client.Namespace(want.Namespace).Get(ctx, want.Name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
@@ -40,11 +38,11 @@ func (s *Source) Report(ctx context.Context, want identity.Desired, status ident
 	return s.write(ctx, want, &next)
 }
 
-// write writes a whole status, conditions of other types included.
+// write replaces the whole status, conditions of other types included.
 func (s *Source) write(ctx context.Context, want identity.Desired, next *Status) error {
 	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": want.UID}, // refused if it is another object by now
-		"status": map[string]any{ // with null for what is to go, see RFC 7386
+		"metadata": map[string]any{"uid": want.UID}, // the API server rejects the patch if the object was recreated
+		"status": map[string]any{ // null removes a field, https://datatracker.ietf.org/doc/html/rfc7386
 			"observedGeneration": next.ObservedGeneration,
 			"roleARN":            orNull(next.RoleARN),
 			"expiration":         next.Expiration,
@@ -55,29 +53,29 @@ func (s *Source) write(ctx context.Context, want identity.Desired, next *Status)
 		return fmt.Errorf("render status: %w", err)
 	}
 	written, err := s.client.Namespace(want.Namespace).Patch(ctx, want.Name, types.MergePatchType, patch,
-		metav1.PatchOptions{FieldManager: "kube-aws-iam-controller"}, "status")
+		metav1.PatchOptions{FieldManager: api.ControllerName}, "status")
 	switch {
-	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // gone or recreated
+	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // deleted or recreated
 		return nil
 	case err != nil:
 		return fmt.Errorf("write status of AWSIAMRole %s/%s: %w", want.Namespace, want.Name, err)
 	}
-	s.pruned.Store(len(written.Status.Conditions) == 0)
+	s.conditionsPruned.Store(len(written.Status.Conditions) == 0)
 	return nil
 }
 
-// says whether a status says already what next does. Conditions do not count
-// where the cluster's resource definition drops them; they are sent all the
-// same, and seen to stay once it is replaced.
-func (s *Source) says(have, next *Status) bool {
+// upToDate reports whether have already equals next. Conditions are ignored while
+// the installed CRD drops them; they are written nevertheless, so that an upgrade
+// of the CRD is noticed.
+func (s *Source) upToDate(have, next *Status) bool {
 	compared := *next
-	if s.pruned.Load() {
+	if s.conditionsPruned.Load() {
 		compared.Conditions = have.Conditions
 	}
 	return equality.Semantic.DeepEqual(*have, compared)
 }
 
-// nextStatus returns what have becomes. Conditions of other types stay.
+// nextStatus returns have updated with status. Conditions of other types are kept.
 func nextStatus(have *Status, status identity.Status) Status {
 	next := have.deepCopy()
 	next.ObservedGeneration = new(status.Generation)
@@ -91,7 +89,7 @@ func nextStatus(have *Status, status identity.Status) Status {
 		ready = metav1.ConditionTrue
 	}
 	meta.SetStatusCondition(&next.Conditions, metav1.Condition{
-		Type:               Ready,
+		Type:               api.ReadyCondition,
 		Status:             ready,
 		ObservedGeneration: status.Generation,
 		Reason:             status.Reason,

@@ -1,5 +1,6 @@
-// Package awsiamrole serves AWSIAMRole resources: their API types, a client,
-// what they ask for, and the status that tells what became of it.
+// Package awsiamrole is the source of identities requested by AWSIAMRole resources:
+// it has their API types and a client, parses what they request, and writes their
+// status.
 package awsiamrole
 
 import (
@@ -8,16 +9,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
 // GroupVersion is the API group and version of AWSIAMRole.
-var GroupVersion = schema.GroupVersion{Group: "zalando.org", Version: "v1"}
+var GroupVersion = schema.GroupVersion{Group: api.AWSIAMRoleGroup, Version: api.AWSIAMRoleVersion}
 
-// Resource is what the API server serves AWSIAMRoles as.
+// Resource is the API resource of AWSIAMRoles.
 var Resource = GroupVersion.WithResource("awsiamroles")
 
-// An AWSIAMRole asks for credentials of an existing IAM role, in a Secret of
-// its own name.
+// An AWSIAMRole requests credentials for an existing IAM role, in a Secret of the
+// same name and namespace.
 type AWSIAMRole struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
@@ -25,31 +28,31 @@ type AWSIAMRole struct {
 	Spec   Spec   `json:"spec"`
 	Status Status `json:"status,omitzero"`
 
-	// left is what a cached one lacks, nil for one that is not from the cache.
-	left *leftOut
+	// omitted records what the cached object lacks, nil for an object that is not
+	// from the cache.
+	omitted *omitted
 }
 
-// Spec is what is asked for.
+// Spec is the request.
 type Spec struct {
 	// RoleReference is a role name, path/name, or role ARN.
 	RoleReference string `json:"roleReference"`
-	// RoleSessionDuration is in seconds, 0 for an hour.
+	// RoleSessionDuration is in seconds, 900 to 43200; 0 means 3600.
 	RoleSessionDuration int64 `json:"roleSessionDuration,omitempty"`
 }
 
-// Status is what became of it.
+// Status is the state that the controller reports.
 type Status struct {
 	ObservedGeneration *int64       `json:"observedGeneration,omitempty"`
 	RoleARN            string       `json:"roleARN,omitempty"`
 	Expiration         *metav1.Time `json:"expiration,omitempty"`
-	// Conditions hold Ready. Clusters that still have the predecessor's
-	// resource definition drop them.
+	// Conditions contain Ready. Clusters with the predecessor's CRD drop them.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// UnmarshalJSON implements json.Unmarshaler. Whoever may write a status can put
-// into it what is no time, and one object that cannot be read would fail the
-// list of all: such a status is none.
+// UnmarshalJSON implements json.Unmarshaler. A status that cannot be decoded, such
+// as one with an invalid time, becomes an empty one: otherwise a single object
+// would make every list fail.
 func (s *Status) UnmarshalJSON(text []byte) error {
 	type plain Status
 	var p plain

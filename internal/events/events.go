@@ -1,5 +1,5 @@
-// Package events tells people what became of an identity: events on the object
-// that asked for it and on the pods that wait for its Secret.
+// Package events records Kubernetes events about identities, on the objects that
+// request them and on the pods that wait for their Secrets.
 package events
 
 import (
@@ -16,52 +16,53 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// maxMessage is the length, in bytes, that the API server takes for an event's
-// message: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/.
+// maxMessage is the maximum length in bytes of an event's message:
+// https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/.
 const maxMessage = 1024
 
-// A Reporter writes events.
+// A Reporter records events.
 type Reporter struct {
 	events  record.EventRecorder
 	limits  Limits
 	waiting waitingPods
 }
 
-// New returns a Reporter that records through events and finds waiting pods
-// through pods, see WarnPods.
+// New returns a Reporter that records events through events, and lists pods through
+// pods, see WarnPods.
 func New(events record.EventRecorder, pods corev1client.PodsGetter, logger log.Logger) *Reporter {
 	return &Reporter{events: events, limits: NewLimits(), waiting: newWaitingPods(pods, logger)}
 }
 
-// WarnNamespace records what is wrong with a namespace. The event is in the
-// namespace itself: those of objects that are in none go to the namespace default
-// unless they say otherwise, and there the controller of one namespace may not
-// write, nor its users look.
+// WarnNamespace records a warning about a Namespace. The event is in the namespace
+// itself. By default, events about cluster-scoped objects are in the namespace
+// default, where a controller of one namespace may not write and its users do not
+// look.
 func (r *Reporter) WarnNamespace(name, uid, reason, message string) {
 	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: name, Name: name, UID: types.UID(uid)}
-	r.events.Event(ref, corev1.EventTypeWarning, reason, fit(message))
+	r.events.Event(ref, corev1.EventTypeWarning, reason, truncate(message))
 }
 
-// Normal records that all went as asked, unless the namespace had many events a moment
-// ago.
+// Normal records an event of type Normal on the object that requests want, unless its
+// namespace has had too many events a moment ago.
 func (r *Reporter) Normal(want identity.Desired, reason, message string) {
 	if !r.limits.Allow(want.Namespace, time.Now()) {
 		return
 	}
-	r.events.Event(reference(want), corev1.EventTypeNormal, reason, fit(message))
+	r.events.Event(reference(want), corev1.EventTypeNormal, reason, truncate(message))
 }
 
-// Warn records what is wrong. With waiting, the pods that wait for the Secret are
-// told as well, by WarnPods: their owners look there first.
+// Warn records an event of type Warning on the object that requests want. If
+// waiting is true, WarnPods also records it on the pods that wait for the Secret,
+// because their owners look there first.
 func (r *Reporter) Warn(want identity.Desired, waiting bool, reason, message string) {
-	r.events.Event(reference(want), corev1.EventTypeWarning, reason, fit(message))
+	r.events.Event(reference(want), corev1.EventTypeWarning, reason, truncate(message))
 	if waiting {
-		r.waiting.lookSoon(want.Namespace)
+		r.waiting.enqueue(want.Namespace)
 	}
 }
 
-// TryWarn is Warn within the limits of the identity and its namespace. Where they are
-// exhausted it records nothing and returns how long to wait.
+// TryWarn is Warn within the limits of the identity and its namespace. If they are
+// exhausted, it records nothing and returns how long to wait.
 func (r *Reporter) TryWarn(want identity.Desired, waiting bool, reason, message string) time.Duration {
 	wait := r.limits.Take(want.Key, time.Now())
 	if wait == 0 {
@@ -71,17 +72,14 @@ func (r *Reporter) TryWarn(want identity.Desired, waiting bool, reason, message 
 }
 
 func reference(want identity.Desired) *corev1.ObjectReference {
-	ref := &corev1.ObjectReference{
-		APIVersion: "v1", Kind: "ServiceAccount", Namespace: want.Namespace, Name: want.Name, UID: types.UID(want.UID),
+	apiVersion, kind := want.Source.Owner()
+	return &corev1.ObjectReference{
+		APIVersion: apiVersion, Kind: kind, Namespace: want.Namespace, Name: want.Name, UID: types.UID(want.UID),
 	}
-	if want.Source == identity.AWSIAMRole {
-		ref.APIVersion, ref.Kind = "zalando.org/v1", "AWSIAMRole"
-	}
-	return ref
 }
 
-// fit cuts a message to what an event holds, between characters.
-func fit(message string) string {
+// truncate limits a message to what an event holds, without splitting a character.
+func truncate(message string) string {
 	message = strings.ToValidUTF8(message, "\uFFFD")
 	if len(message) <= maxMessage {
 		return message

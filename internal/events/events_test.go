@@ -22,7 +22,7 @@ func desired(source identity.Source) identity.Desired {
 	return want
 }
 
-// reporter returns a Reporter and what it has said.
+// reporter returns a Reporter and a function that returns its events.
 func reporter(pods ...runtime.Object) (*Reporter, *fake.Clientset, func() []string) {
 	events := record.NewFakeRecorder(10_000)
 	events.IncludeObject = true
@@ -40,7 +40,7 @@ func reporter(pods ...runtime.Object) (*Reporter, *fake.Clientset, func() []stri
 	}
 }
 
-func TestEventsAreOnTheObjectThatAsked(t *testing.T) {
+func TestEventsAreOnTheRequestingObject(t *testing.T) {
 	for source, kind := range map[identity.Source]string{identity.ServiceAccount: "kind=ServiceAccount,apiVersion=v1", identity.AWSIAMRole: "kind=AWSIAMRole,apiVersion=zalando.org/v1"} {
 		r, _, said := reporter()
 		r.Normal(desired(source), "CreateCredentials", "Created")
@@ -50,13 +50,13 @@ func TestEventsAreOnTheObjectThatAsked(t *testing.T) {
 	}
 }
 
-func TestMessagesFit(t *testing.T) {
-	assert.Equal(t, "short", fit("short"))
+func TestMessagesAreTruncated(t *testing.T) {
+	assert.Equal(t, "short", truncate("short"))
 	for _, long := range []string{strings.Repeat("x", 5000), strings.Repeat("日本", 1000), strings.Repeat("x", 1021) + "日本日本"} {
-		got := fit(long)
+		got := truncate(long)
 		assert.LessOrEqual(t, len(got), 1024)
 		assert.True(t, utf8.ValidString(got))
 		assert.True(t, strings.HasSuffix(got, "…"))
 	}
-	assert.Equal(t, "a\uFFFDb", fit("a\xffb"))
+	assert.Equal(t, "a\uFFFDb", truncate("a\xffb"))
 }

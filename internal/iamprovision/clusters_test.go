@@ -17,164 +17,173 @@ import (
 	"kube-aws-iam-controller/internal/trust"
 )
 
-// of are the options of a controller in the cluster with a UID.
-func of(uid string) func(*Options) {
+// withClusterUID sets the UID of the controller's cluster.
+func withClusterUID(uid string) func(*Options) {
 	return func(o *Options) { o.ClusterUID = func(context.Context) (string, error) { return uid, nil } }
 }
 
-func logging(to *bytes.Buffer) func(*Options) {
+func withLogger(to *bytes.Buffer) func(*Options) {
 	return func(o *Options) { o.Logger = log.NewLogfmtLogger(log.NewSyncWriter(to)) }
 }
 
-func TestASecondClusterOfTheNameMakesNothing(t *testing.T) {
+func TestSecondClusterOfTheSameNameCreatesNothing(t *testing.T) {
 	w := newWorld(t)
-	first := w.provisioner(of("uid-1"))
-	w.made(first, wanted(policyA), "")
-	before := w.look(roleName("prod", app))
+	first := w.provisioner(withClusterUID("uid-1"))
+	w.ensure(first, desired(policyA), "")
+	before := w.state(roleName("prod", app))
 	assert.Equal(t, "uid-1", before.tags[api.ClusterUIDTag])
 
 	var logged bytes.Buffer
-	second := w.provisioner(of("uid-2"), logging(&logged))
+	second := w.provisioner(withClusterUID("uid-2"), withLogger(&logged))
 	seen := len(w.Calls())
 	for range 3 {
-		_, err := second.Ensure(t.Context(), numbered(ns, 1), "")
+		_, err := second.Ensure(t.Context(), desiredNumber(ns, 1), "")
 		for _, says := range []string{"another cluster of the name prod", "uid-1", "uid-2", "--cluster-name", "--adopt-roles-of-cluster-uid=uid-1"} {
-			refused(t, err, api.RoleNotOwned, says)
+			requireError(t, err, api.RoleNotOwned, says)
 		}
 	}
 	assert.Equal(t, []string{"ListRoles", "GetRole"}, w.calls(&seen), "it is asked once")
 	assert.Contains(t, logged.String(), "no roles are made")
 
 	// Of the same ServiceAccount, in whichever way.
-	_, err := second.Ensure(t.Context(), wanted(policyB), "")
-	refused(t, err, api.RoleNotOwned, "another cluster of this one's name")
-	_, err = second.Differs(t.Context(), wanted(policyB), "")
-	refused(t, err, api.RoleNotOwned, "uid-1")
+	_, err := second.Ensure(t.Context(), desired(policyB), "")
+	requireError(t, err, api.RoleNotOwned, "another cluster of this one's name")
+	_, err = second.Differs(t.Context(), desired(policyB), "")
+	requireError(t, err, api.RoleNotOwned, "uid-1")
 	_, err = second.Delete(t.Context(), app, "")
-	refused(t, err, api.RoleNotOwned, "uid-1")
+	requireError(t, err, api.RoleNotOwned, "uid-1")
 	_, err = second.Retain(t.Context(), app, "")
-	refused(t, err, api.RoleNotOwned, "uid-1")
+	requireError(t, err, api.RoleNotOwned, "uid-1")
 	found, err := w.sweep(second)
 	require.NoError(t, err)
 	assert.Empty(t, found, "another cluster's are no orphans")
 	assert.Contains(t, logged.String(), "is left alone")
-	assert.Equal(t, before, w.look(roleName("prod", app)))
+	assert.Equal(t, before, w.state(roleName("prod", app)))
 
-	w.made(first, numbered(ns, 1), "")
-	found, err = w.sweep(first, numbered(ns, 1).Key)
+	w.ensure(first, desiredNumber(ns, 1), "")
+	found, err = w.sweep(first, desiredNumber(ns, 1).Key)
 	require.NoError(t, err)
 	assert.Len(t, found, 1, "its own are")
-	w.made(w.provisioner(of("uid-1")), numbered(ns, 2), "") // after a restart
+	w.ensure(w.provisioner(withClusterUID("uid-1")), desiredNumber(ns, 2), "") // after a restart
 }
 
-func TestARebuiltClusterAdoptsDeliberately(t *testing.T) {
+func TestAdoptionOfAnotherClustersRoles(t *testing.T) {
 	w := newWorld(t)
-	first := w.provisioner(of("uid-1"))
-	role := w.made(first, wanted(policyA), "")
-	w.made(first, numbered(ns, 1), "")
+	first := w.provisioner(withClusterUID("uid-1"))
+	role := w.ensure(first, desired(policyA), "")
+	w.ensure(first, desiredNumber(ns, 1), "")
 
-	second := w.provisioner(of("uid-2"), func(o *Options) { o.AdoptUID = "uid-1" })
+	second := w.provisioner(withClusterUID("uid-2"), func(o *Options) { o.AdoptUID = "uid-1" })
 	found, err := w.sweep(second)
 	require.NoError(t, err)
 	assert.Empty(t, found, "what is not restored yet is no orphan")
-	got := w.made(second, wanted(policyA), "")
+	got := w.ensure(second, desired(policyA), "")
 	assert.Equal(t, role.ID, got.ID)
 	assert.Equal(t, []string{identity.ClusterUIDKind}, got.Changed)
-	assert.Equal(t, "uid-2", w.look(roleName("prod", app)).tags[api.ClusterUIDTag])
-	w.made(second, numbered(ns, 2), "")
+	assert.Equal(t, "uid-2", w.state(roleName("prod", app)).tags[api.ClusterUIDTag])
+	w.ensure(second, desiredNumber(ns, 2), "")
 
 	// Without the flag from then on, and the cluster before is the other one.
-	w.made(w.provisioner(of("uid-2")), numbered(ns, 3), "")
+	w.ensure(w.provisioner(withClusterUID("uid-2")), desiredNumber(ns, 3), "")
 	_, err = first.Delete(t.Context(), app, "")
-	refused(t, err, api.RoleNotOwned, "uid-2")
+	requireError(t, err, api.RoleNotOwned, "uid-2")
 }
 
-func TestRolesOfBeforeAreOursAndGetTheTag(t *testing.T) {
+func TestRolesWithoutClusterUIDGetTheTag(t *testing.T) {
 	w := newWorld(t)
-	role := w.made(w.provisioner(), wanted(policyA), "")
-	assert.NotContains(t, w.look(roleName("prod", app)).tags, api.ClusterUIDTag)
-	p := w.provisioner(of("uid-1"))
-	looked, err := p.Differs(t.Context(), wanted(policyA), role.ID)
+	role := w.ensure(w.provisioner(), desired(policyA), "")
+	assert.NotContains(t, w.state(roleName("prod", app)).tags, api.ClusterUIDTag)
+	p := w.provisioner(withClusterUID("uid-1"))
+	looked, err := p.Differs(t.Context(), desired(policyA), role.ID)
 	require.NoError(t, err)
 	assert.Equal(t, []string{identity.ClusterUIDKind}, looked.Changed)
 	seen := len(w.Calls())
-	got := w.made(p, wanted(policyA), role.ID)
+	got := w.ensure(p, desired(policyA), role.ID)
 	assert.Equal(t, []string{identity.ClusterUIDKind}, got.Changed)
 	assert.Equal(t, []string{"GetRole", "TagRole", "ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy"}, w.calls(&seen))
-	assert.Equal(t, "uid-1", w.look(roleName("prod", app)).tags[api.ClusterUIDTag])
-	looked, err = p.Differs(t.Context(), wanted(policyA), role.ID)
+	assert.Equal(t, "uid-1", w.state(roleName("prod", app)).tags[api.ClusterUIDTag])
+	looked, err = p.Differs(t.Context(), desired(policyA), role.ID)
 	require.NoError(t, err)
 	assert.Empty(t, looked.Changed)
-	w.made(p, numbered(ns, 1), "")
+	w.ensure(p, desiredNumber(ns, 1), "")
 
 	found, err := w.sweep(w.provisioner(), app)
 	require.NoError(t, err)
 	assert.Len(t, found, 1, "whoever does not know its UID goes by the name")
 }
 
-func TestARetainedRoleKeepsToItsCluster(t *testing.T) {
+func TestRetainedRoleStaysWithItsCluster(t *testing.T) {
 	w := newWorld(t)
-	w.made(w.provisioner(), wanted(policyA), "")
-	_, err := w.provisioner(of("uid-1")).Retain(t.Context(), app, "")
+	w.ensure(w.provisioner(), desired(policyA), "")
+	_, err := w.provisioner(withClusterUID("uid-1")).Retain(t.Context(), app, "")
 	require.NoError(t, err)
-	tags := w.look(roleName("prod", app)).tags
+	tags := w.state(roleName("prod", app)).tags
 	assert.Equal(t, "uid-1", tags[api.ClusterUIDTag])
 	assert.Equal(t, "true", tags[api.RetainedTag])
-	_, err = w.provisioner(of("uid-2")).Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, api.RoleNotOwned, "uid-1")
+	_, err = w.provisioner(withClusterUID("uid-2")).Ensure(t.Context(), desired(policyA), "")
+	requireError(t, err, api.RoleNotOwned, "uid-1")
 }
 
-func TestNothingIsMadeWhileItIsNotKnownForWhom(t *testing.T) {
+func TestNothingIsCreatedWhileTheClusterUIDIsUnknown(t *testing.T) {
 	w := newWorld(t)
 	lost := errors.New("the API server is away")
 	p := w.provisioner(func(o *Options) { o.ClusterUID = func(context.Context) (string, error) { return "", lost } })
 	seen := len(w.Calls())
-	_, err := p.Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, api.ProvisionFailed, "the API server is away")
+	_, err := p.Ensure(t.Context(), desired(policyA), "")
+	requireError(t, err, api.ProvisionFailed, "the API server is away")
 	_, err = p.Delete(t.Context(), app, "")
 	require.NoError(t, err, "there is none")
 	_, err = w.sweep(p)
 	require.ErrorIs(t, err, lost)
 	assert.Equal(t, []string{"GetRole"}, w.calls(&seen))
-	w.made(w.provisioner(of("uid-1")), wanted(policyA), "")
+	w.ensure(w.provisioner(withClusterUID("uid-1")), desired(policyA), "")
 	_, err = p.Delete(t.Context(), app, "")
-	refused(t, err, api.ProvisionFailed, "the API server is away")
+	requireError(t, err, api.ProvisionFailed, "the API server is away")
 
-	other := w.provisioner(of("uid-1"))
+	other := w.provisioner(withClusterUID("uid-1"))
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "ServiceFailure", Times: 1}}})
-	_, err = other.Ensure(t.Context(), numbered(ns, 1), "")
-	refused(t, err, api.ProvisionFailed, "a role under /kube-aws-iam-controller/prod/")
-	w.missing(roleName("prod", numbered(ns, 1).Key))
-	w.made(other, numbered(ns, 1), "")
+	_, err = other.Ensure(t.Context(), desiredNumber(ns, 1), "")
+	requireError(t, err, api.ProvisionFailed, "a role under /kube-aws-iam-controller/prod/")
+	w.missing(roleName("prod", desiredNumber(ns, 1).Key))
+	w.ensure(other, desiredNumber(ns, 1), "")
 }
 
-func TestARetainedRoleThatTrustsSomebodyElseIsReported(t *testing.T) {
+func TestChangedTrustOfARetainedRoleIsLogged(t *testing.T) {
 	w := newWorld(t)
 	var logged bytes.Buffer
-	p := w.provisioner(logging(&logged))
+	p := w.provisioner(withLogger(&logged))
 	for i := range 2 {
-		w.made(p, numbered(ns, i), "")
-		_, err := p.Retain(t.Context(), numbered(ns, i).Key, "")
+		w.ensure(p, desiredNumber(ns, i), "")
+		_, err := p.Retain(t.Context(), desiredNumber(ns, i).Key, "")
 		require.NoError(t, err)
 	}
-	before, err := trust.Policy(w.controller, "team/prod", "") // as versions before gave it
+	before, err := trust.Policy(w.controller, "team/prod", "") // as earlier versions wrote it
 	require.NoError(t, err)
-	_, err = w.admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: new(roleName("prod", numbered(ns, 0).Key)), PolicyDocument: &before})
+	_, err = w.admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: new(roleName("prod", desiredNumber(ns, 0).Key)), PolicyDocument: &before})
 	require.NoError(t, err)
 	_, err = w.sweep(p)
 	require.NoError(t, err)
 	assert.Empty(t, logged.String())
-	name := roleName("prod", numbered(ns, 1).Key)
+	name := roleName("prod", desiredNumber(ns, 1).Key)
 	_, err = w.admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{
 		RoleName: &name, PolicyDocument: new(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`),
 	})
 	require.NoError(t, err)
-	seen := w.look(name)
+	seen := w.state(name)
 	found, err := w.sweep(p)
 	require.NoError(t, err)
 	assert.Empty(t, found)
 	assert.Contains(t, logged.String(), "does not have the trust policy that it was given")
 	assert.Contains(t, logged.String(), name)
-	assert.NotContains(t, logged.String(), roleName("prod", numbered(ns, 0).Key))
-	assert.Equal(t, seen, w.look(name), "it is only said")
+	assert.NotContains(t, logged.String(), roleName("prod", desiredNumber(ns, 0).Key))
+	assert.Equal(t, seen, w.state(name), "it is only said")
+}
+
+func TestUnreadableRolesDoNotTellTheCluster(t *testing.T) {
+	w := newWorld(t)
+	w.ensure(w.provisioner(withClusterUID("uid-1")), desired(policyA), "")
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "AccessDenied", Times: 1}}})
+	seen := len(w.Calls())
+	w.ensure(w.provisioner(withClusterUID("uid-2")), desiredNumber(ns, 1), "")
+	assert.Equal(t, []string{"ListRoles", "GetRole", "CreateRole", "PutRolePolicy"}, w.calls(&seen))
 }

@@ -2,7 +2,6 @@ package iamprovision
 
 import (
 	"context"
-	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -11,11 +10,10 @@ import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/trust"
 )
 
-// What of a role can differ from what is asked for, as events and metrics name
-// it.
+// The parts of a role that can differ from its specification, as named by events
+// and metrics.
 const (
 	boundaryKind = "boundary"
 	trustKind    = "trust"
@@ -26,15 +24,16 @@ const (
 	inlineKind   = "inline-policy"
 )
 
-// correct makes each write that is needed to make a role match s, and none
-// other, and returns what differed. To look is to make none at all.
+// correct makes the writes needed for a role to match s, and returns what differed.
+// With s.dryRun it writes nothing.
 //
-// Any write can be refused, and what a tenant asks for is. So the boundary is
-// first: nothing is granted outside it. Then the trust: whoever somebody else let
-// in is out, whatever becomes of the rest. Then the tags, by which policies can
-// tell roles apart, and the policies, see correctPolicies. Sessions may be longer
-// before, and only be shorter after all that: until then those that are asked for
-// are as long as before.
+// Any write may be refused, in particular one for what a tenant requested, so the
+// order matters. The boundary comes first: nothing is granted outside of it. Then
+// the trust policy: principals added by others are removed even if later steps
+// fail. Then the tags, by which policies can distinguish roles, and the policies,
+// see correctPolicies. The maximum session duration is raised before and lowered
+// after that, because sessions have the old duration until all of the request has
+// been applied.
 func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]string, error) {
 	var changed []string
 	for _, part := range []struct {
@@ -45,7 +44,7 @@ func (p *Provisioner) correct(ctx context.Context, s spec, have *types.Role) ([]
 		{trustKind, p.correctTrust},
 		{sessionKind, p.lengthenSession},
 		{tagsKind, p.correctTags},
-		{uidKind, p.markCluster},
+		{uidKind, p.tagClusterUID},
 	} {
 		differed, err := part.correct(ctx, s, have)
 		if err != nil {
@@ -72,7 +71,7 @@ func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.R
 	if have.PermissionsBoundary != nil {
 		current = aws.ToString(have.PermissionsBoundary.PermissionsBoundaryArn)
 	}
-	if differs := current != s.boundary; !differs || s.look {
+	if differs := current != s.boundary; !differs || s.dryRun {
 		return differs, nil
 	}
 	var err error
@@ -85,10 +84,10 @@ func (p *Provisioner) correctBoundary(ctx context.Context, s spec, have *types.R
 	return true, err
 }
 
-// correctTrust also heals a policy whose principal was deleted and recreated:
-// IAM shows its unique id then, which differs from its ARN.
+// correctTrust also repairs a policy whose principal was deleted and recreated: IAM
+// then shows the unique ID of the deleted principal instead of its ARN.
 func (p *Provisioner) correctTrust(ctx context.Context, s spec, have *types.Role) (bool, error) {
-	if differs := !samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), s.trust); !differs || s.look {
+	if differs := !samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), s.trust); !differs || s.dryRun {
 		return differs, nil
 	}
 	_, err := p.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &s.name, PolicyDocument: &s.trust})
@@ -109,18 +108,18 @@ func (p *Provisioner) shortenSession(ctx context.Context, s spec, have *types.Ro
 	return true, p.setSession(ctx, s)
 }
 
-// setSession sends the description as well: what UpdateRole is not given may be set
-// back.
+// setSession sends the description as well, because UpdateRole may reset what is
+// omitted.
 func (p *Provisioner) setSession(ctx context.Context, s spec) error {
-	if s.look {
+	if s.dryRun {
 		return nil
 	}
 	_, err := p.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: &s.name, MaxSessionDuration: &s.session, Description: &s.description})
 	return err
 }
 
-// correctTags leaves alone tags that others put on the role, but takes off the
-// one that says that nobody asks for it.
+// correctTags sets missing tags, removes the retained tag, and leaves other tags
+// unchanged.
 func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role) (bool, error) {
 	current := toMap(have.Tags)
 	missing := map[string]string{}
@@ -130,7 +129,7 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 		}
 	}
 	_, retained := current[api.RetainedTag]
-	if differs := len(missing) > 0 || retained; !differs || s.look {
+	if differs := len(missing) > 0 || retained; !differs || s.dryRun {
 		return differs, nil
 	}
 	if len(missing) > 0 {
@@ -145,31 +144,12 @@ func (p *Provisioner) correctTags(ctx context.Context, s spec, have *types.Role)
 	return true, err
 }
 
-// markCluster gives a role that was made before, or that is adopted, the tag that
-// tells clusters of one name apart.
-func (p *Provisioner) markCluster(ctx context.Context, s spec, have *types.Role) (bool, error) {
-	if differs := s.uid != "" && toMap(have.Tags)[api.ClusterUIDTag] != s.uid; !differs || s.look {
+// tagClusterUID adds the cluster's UID to a role that predates the tag or is
+// adopted.
+func (p *Provisioner) tagClusterUID(ctx context.Context, s spec, have *types.Role) (bool, error) {
+	if differs := s.clusterUID != "" && toMap(have.Tags)[api.ClusterUIDTag] != s.clusterUID; !differs || s.dryRun {
 		return differs, nil
 	}
-	_, err := p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &s.name, Tags: toTags(map[string]string{api.ClusterUIDTag: s.uid})})
+	_, err := p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &s.name, Tags: toTags(map[string]string{api.ClusterUIDTag: s.clusterUID})})
 	return true, err
-}
-
-// hasPolicy says whether the inline policy means what it should.
-func (p *Provisioner) hasPolicy(ctx context.Context, s spec) (bool, error) {
-	out, err := p.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &s.name, PolicyName: new(policyName)})
-	if isMissing(err) {
-		return false, nil // gone since it was listed
-	}
-	if err != nil {
-		return false, err
-	}
-	return samePolicy(identity.IdentityPolicy, aws.ToString(out.PolicyDocument), s.policy), nil
-}
-
-// samePolicy compares a policy as IAM returns it, percent-encoded, with one of
-// ours, by meaning. What cannot be read is not the same.
-func samePolicy(kind identity.PolicyKind, encoded, want string) bool {
-	text, err := url.PathUnescape(encoded)
-	return err == nil && trust.Equivalent(kind, text, want)
 }

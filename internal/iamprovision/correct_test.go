@@ -15,8 +15,9 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// everything is what can be wrong with a role that has one managed policy: all that there is.
-func (w *world) everything(role string) {
+// breakEverything changes everything that can differ in a role with one managed
+// policy.
+func (w *world) breakEverything(role string) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	for _, harm := range []func() error{
@@ -58,7 +59,7 @@ func (w *world) everything(role string) {
 	}
 }
 
-// writes returns the writes since the last time calls was asked.
+// writes returns the writes since the previous call of calls.
 func (w *world) writes(seen *int) []string {
 	var writes []string
 	for _, action := range w.calls(seen) {
@@ -69,14 +70,14 @@ func (w *world) writes(seen *int) []string {
 	return writes
 }
 
-// inOrder are all corrections.
-var inOrder = []string{
+// correctionOrder lists all corrections in order.
+var correctionOrder = []string{
 	"PutRolePermissionsBoundary", "UpdateAssumeRolePolicy", "TagRole",
 	"DeleteRolePolicy", "AttachRolePolicy", "PutRolePolicy", "DetachRolePolicy", "UpdateRole",
 }
 
-// corrected is what is told of when the write at that place is refused.
-var corrected = [][]string{
+// correctedBefore is what is reported if the write at the same index fails.
+var correctedBefore = [][]string{
 	nil, {boundaryKind}, {boundaryKind, trustKind},
 	{boundaryKind, trustKind, tagsKind},
 	{boundaryKind, trustKind, tagsKind, inlineKind},
@@ -85,44 +86,44 @@ var corrected = [][]string{
 	{boundaryKind, trustKind, tagsKind, managedKind, inlineKind},
 }
 
-func TestCorrectionsAreMadeInOrder(t *testing.T) {
+func TestCorrectionOrder(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	role := w.made(p, wanted(policyA, w.managed), "")
-	want := w.look(role.ARN.Name)
-	w.everything(role.ARN.Name)
+	role := w.ensure(p, desired(policyA, w.managed), "")
+	want := w.state(role.ARN.Name)
+	w.breakEverything(role.ARN.Name)
 	seen := 0
 	w.calls(&seen)
-	again := w.made(p, wanted(policyA, w.managed), role.ID)
-	assert.Equal(t, inOrder, w.writes(&seen))
+	again := w.ensure(p, desired(policyA, w.managed), role.ID)
+	assert.Equal(t, correctionOrder, w.writes(&seen))
 	assert.Equal(t, []string{boundaryKind, trustKind, tagsKind, managedKind, inlineKind, sessionKind}, again.Changed)
-	assert.Equal(t, want, w.look(role.ARN.Name))
+	assert.Equal(t, want, w.state(role.ARN.Name))
 }
 
-func TestACorrectionThatIsRefusedEndsThereAndGoesOnFromThere(t *testing.T) {
-	for i, action := range inOrder {
+func TestCorrectionContinuesAfterAFailure(t *testing.T) {
+	for i, action := range correctionOrder {
 		t.Run(action, func(t *testing.T) {
 			w := newWorld(t)
 			p := w.provisioner()
-			role := w.made(p, wanted(policyA, w.managed), "")
-			want := w.look(role.ARN.Name)
-			w.everything(role.ARN.Name)
+			role := w.ensure(p, desired(policyA, w.managed), "")
+			want := w.state(role.ARN.Name)
+			w.breakEverything(role.ARN.Name)
 			seen := 0
 			w.calls(&seen)
 			w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: action, Code: "ServiceFailure"}}})
-			half, err := p.Ensure(t.Context(), wanted(policyA, w.managed), role.ID)
+			half, err := p.Ensure(t.Context(), desired(policyA, w.managed), role.ID)
 			require.Error(t, err)
-			assert.Equal(t, corrected[i], half.Changed, "what was corrected is told all the same")
+			assert.Equal(t, correctedBefore[i], half.Changed, "what was corrected is told all the same")
 			w.Set(awssim.Settings{Faults: &[]awssim.Fault{}})
-			assert.Equal(t, inOrder[:i+1], w.writes(&seen), "it ends there")
-			w.made(p, wanted(policyA, w.managed), role.ID)
-			assert.Equal(t, inOrder[i:], w.writes(&seen), "and begins there again")
-			assert.Equal(t, want, w.look(role.ARN.Name))
+			assert.Equal(t, correctionOrder[:i+1], w.writes(&seen), "it ends there")
+			w.ensure(p, desired(policyA, w.managed), role.ID)
+			assert.Equal(t, correctionOrder[i:], w.writes(&seen), "and begins there again")
+			assert.Equal(t, want, w.state(role.ARN.Name))
 		})
 	}
 }
 
-// policies are the ARNs and names of those that a role has.
+// policies returns the ARNs of attached policies and the names of inline policies.
 func (w *world) policies(role string) (attached, inline []string) {
 	w.t.Helper()
 	pages := iam.NewListAttachedRolePoliciesPaginator(w.admin, &iam.ListAttachedRolePoliciesInput{RoleName: &role})
@@ -138,20 +139,20 @@ func (w *world) policies(role string) (attached, inline []string) {
 	return attached, names.PolicyNames
 }
 
-func TestAChangeOfPoliciesThatIsRefusedTakesNothingAway(t *testing.T) {
+func TestFailedAdditionRemovesNoPolicy(t *testing.T) {
 	const missing = "arn:aws:iam::aws:policy/NoSuchPolicy"
 	for name, tc := range map[string]struct {
 		refuse string // the action
 		ask    func(w *world) identity.Desired
 	}{
-		"a managed policy that does not exist in place of another": {"", func(*world) identity.Desired { return wanted(policyA, missing) }},
-		"one that does not exist in place of the inline policy":    {"", func(w *world) identity.Desired { return wanted("", w.managed, missing) }},
-		"an inline policy that IAM refuses in place of all":        {"PutRolePolicy", func(*world) identity.Desired { return wanted(policyB) }},
+		"a managed policy that does not exist in place of another": {"", func(*world) identity.Desired { return desired(policyA, missing) }},
+		"one that does not exist in place of the inline policy":    {"", func(w *world) identity.Desired { return desired("", w.managed, missing) }},
+		"an inline policy that IAM refuses in place of all":        {"PutRolePolicy", func(*world) identity.Desired { return desired(policyB) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			p := w.provisioner()
-			role := w.made(p, wanted(policyA, w.managed), "")
+			role := w.ensure(p, desired(policyA, w.managed), "")
 			if tc.refuse != "" {
 				w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: tc.refuse, Code: "MalformedPolicyDocument"}}})
 			}
@@ -164,7 +165,7 @@ func TestAChangeOfPoliciesThatIsRefusedTakesNothingAway(t *testing.T) {
 	}
 }
 
-func TestAFullRoleChangesItsManagedPoliciesOneByOne(t *testing.T) {
+func TestFullRoleExchangesPoliciesOneByOne(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	var before, after []string
@@ -177,13 +178,13 @@ func TestAFullRoleChangesItsManagedPoliciesOneByOne(t *testing.T) {
 	}
 	slices.Sort(before)
 	slices.Sort(after)
-	role := w.made(p, wanted("", before...), "")
-	w.made(p, wanted("", after...), role.ID)
+	role := w.ensure(p, desired("", before...), "")
+	w.ensure(p, desired("", after...), role.ID)
 	attached, _ := w.policies(role.ARN.Name)
 	assert.ElementsMatch(t, after, attached)
 }
 
-func TestMorePoliciesThanARoleCanHaveTakeNoneAway(t *testing.T) {
+func TestTooManyPoliciesRemoveNone(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	var all []string
@@ -193,16 +194,16 @@ func TestMorePoliciesThanARoleCanHaveTakeNoneAway(t *testing.T) {
 		all = append(all, arn)
 	}
 	before, after := all[:10], all[2:] // of which the quota lets it have 10
-	role := w.made(p, wanted("", before...), "")
+	role := w.ensure(p, desired("", before...), "")
 	for range 2 {
-		_, err := p.Ensure(t.Context(), wanted("", after...), role.ID)
+		_, err := p.Ensure(t.Context(), desired("", after...), role.ID)
 		require.ErrorContains(t, err, "quota")
 		attached, _ := w.policies(role.ARN.Name)
 		assert.Subset(t, attached, before, "running pods use them")
 	}
 }
 
-func TestSessionsAreNoShorterWhileTheRestIsRefused(t *testing.T) {
+func TestSessionDurationIsLoweredLast(t *testing.T) {
 	for name, tc := range map[string]struct {
 		from, to time.Duration
 		longest  int32
@@ -213,9 +214,9 @@ func TestSessionsAreNoShorterWhileTheRestIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			p := w.provisioner()
-			before, after := wanted(policyA), wanted(policyB)
+			before, after := desired(policyA), desired(policyB)
 			before.SessionDuration, after.SessionDuration = tc.from, tc.to
-			role := w.made(p, before, "")
+			role := w.ensure(p, before, "")
 			w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "PutRolePolicy", Code: "MalformedPolicyDocument"}}})
 			_, err := p.Ensure(t.Context(), after, role.ID)
 			require.Error(t, err)
@@ -223,7 +224,7 @@ func TestSessionsAreNoShorterWhileTheRestIsRefused(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tc.longest, *have.Role.MaxSessionDuration, "those that are last good are asked for as long as before")
 			w.Set(awssim.Settings{Faults: &[]awssim.Fault{}})
-			w.made(p, after, role.ID)
+			w.ensure(p, after, role.ID)
 			have, err = w.admin.GetRole(t.Context(), &iam.GetRoleInput{RoleName: &role.ARN.Name})
 			require.NoError(t, err)
 			assert.Equal(t, int32(tc.to/time.Second), *have.Role.MaxSessionDuration)

@@ -3,35 +3,41 @@ package iamprovision
 import (
 	"context"
 	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"kube-aws-iam-controller/internal/identity"
 )
 
-// policyChanges are what the policies of a role lack and have too much.
+// policyChanges is the difference between the policies of a role and its
+// specification.
 type policyChanges struct {
 	attached       int
 	attach, detach []string // ARNs
-	foreign        []string // names of inline policies that are not ours
-	put, remove    bool     // ours
+	foreign        []string // names of inline policies other than policyName
+	put, remove    bool     // the inline policy policyName
 }
 
 // correctPolicies makes the policies of a role match s, and returns what differed;
-// beside an error, what no longer does.
+// together with an error, what was corrected nevertheless.
 //
-// Inline policies of others go first: nobody asked for them, ever. Then comes what
-// grants, and last what takes away. For what is attached, and is not asked for any
-// more, is nearly always what was asked for before: running pods use it. They have
-// no gap between the two, and keep it where IAM refuses the new.
+// Foreign inline policies are removed first, because nobody requested them at any
+// time. Then follow additions, and removals last: an attached policy that is no
+// longer requested nearly always was requested before, and running pods use it.
+// They have no gap between the two, and keep it if IAM refuses the addition.
 func (p *Provisioner) correctPolicies(ctx context.Context, s spec) ([]string, error) {
 	change, err := p.policyChanges(ctx, s)
-	if err != nil || s.look {
+	if err != nil || s.dryRun {
 		return change.kinds(), err
 	}
 	done := &policyChanges{}
 	for _, step := range []func() error{
-		func() error { return p.removeForeign(ctx, s, change, done) },
+		func() error { return p.removeForeignInline(ctx, s, change, done) },
 		func() error { return p.attachMissing(ctx, s, &change, done) },
-		func() error { return p.putOwn(ctx, s, change, done) },
-		func() error { return p.detachRest(ctx, s, change, done) },
-		func() error { return p.removeOwn(ctx, s, change, done) },
+		func() error { return p.putInline(ctx, s, change, done) },
+		func() error { return p.detachUnwanted(ctx, s, change, done) },
+		func() error { return p.removeInline(ctx, s, change, done) },
 	} {
 		if err = step(); err != nil {
 			break
@@ -40,7 +46,7 @@ func (p *Provisioner) correctPolicies(ctx context.Context, s spec) ([]string, er
 	return done.kinds(), err
 }
 
-func (p *Provisioner) removeForeign(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+func (p *Provisioner) removeForeignInline(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
 	for _, name := range change.foreign {
 		if err := p.deletePolicy(ctx, s.name, name); err != nil {
 			return err
@@ -50,15 +56,16 @@ func (p *Provisioner) removeForeign(ctx context.Context, s spec, change policyCh
 	return nil
 }
 
-// attachMissing makes room where the role's quota leaves none, one at a time, if
-// that can be enough: a role that is full has as many as it may have.
+// attachMissing detaches unwanted policies one at a time if the role's quota is
+// reached, provided that this can be sufficient: a full role must not have fewer
+// policies than are requested.
 func (p *Provisioner) attachMissing(ctx context.Context, s spec, change, done *policyChanges) error {
 	for _, arn := range change.attach {
 		err := p.attach(ctx, s.name, arn)
 		full := change.attached + len(done.attach) - len(done.detach)
 		for isOverQuota(err) && len(change.detach) > 0 && len(s.managed) <= full {
 			rest := policyChanges{detach: change.detach[:1]}
-			if err = p.detachRest(ctx, s, rest, done); err != nil {
+			if err = p.detachUnwanted(ctx, s, rest, done); err != nil {
 				return err
 			}
 			change.detach = change.detach[1:]
@@ -72,7 +79,7 @@ func (p *Provisioner) attachMissing(ctx context.Context, s spec, change, done *p
 	return nil
 }
 
-func (p *Provisioner) putOwn(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+func (p *Provisioner) putInline(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
 	if !change.put {
 		return nil
 	}
@@ -83,7 +90,7 @@ func (p *Provisioner) putOwn(ctx context.Context, s spec, change policyChanges, 
 	return nil
 }
 
-func (p *Provisioner) detachRest(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+func (p *Provisioner) detachUnwanted(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
 	for _, arn := range change.detach {
 		if err := p.detach(ctx, s.name, arn); err != nil {
 			return err
@@ -93,7 +100,7 @@ func (p *Provisioner) detachRest(ctx context.Context, s spec, change policyChang
 	return nil
 }
 
-func (p *Provisioner) removeOwn(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
+func (p *Provisioner) removeInline(ctx context.Context, s spec, change policyChanges, done *policyChanges) error {
 	if !change.remove {
 		return nil
 	}
@@ -104,7 +111,7 @@ func (p *Provisioner) removeOwn(ctx context.Context, s spec, change policyChange
 	return nil
 }
 
-// policyChanges reads what the policies of a role are, and compares.
+// policyChanges reads the policies of a role and compares them with s.
 func (p *Provisioner) policyChanges(ctx context.Context, s spec) (c policyChanges, err error) {
 	attached, err := p.attached(ctx, s.name)
 	if err != nil {
@@ -116,8 +123,8 @@ func (p *Provisioner) policyChanges(ctx context.Context, s spec) (c policyChange
 	}
 	has := slices.Contains(names, policyName)
 	c = policyChanges{
-		attached: len(attached), attach: without(s.managed, attached), detach: without(attached, s.managed),
-		foreign: without(names, []string{policyName}),
+		attached: len(attached), attach: difference(s.managed, attached), detach: difference(attached, s.managed),
+		foreign: difference(names, []string{policyName}),
 		put:     s.policy != "" && !has, remove: s.policy == "" && has,
 	}
 	if s.policy != "" && has {
@@ -130,7 +137,7 @@ func (p *Provisioner) policyChanges(ctx context.Context, s spec) (c policyChange
 	return c, nil
 }
 
-// kinds returns how events and metrics name the changes.
+// kinds returns the names of the changes for events and metrics.
 func (c policyChanges) kinds() (kinds []string) {
 	if len(c.detach)+len(c.attach) > 0 {
 		kinds = append(kinds, managedKind)
@@ -141,7 +148,19 @@ func (c policyChanges) kinds() (kinds []string) {
 	return kinds
 }
 
-// without returns what is in all and not in some.
-func without(all, some []string) []string {
+// difference returns the elements of all that are not in some.
+func difference(all, some []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(some, one) })
+}
+
+// hasPolicy reports whether the inline policy is equivalent to the specified one.
+func (p *Provisioner) hasPolicy(ctx context.Context, s spec) (bool, error) {
+	out, err := p.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &s.name, PolicyName: new(policyName)})
+	if isMissing(err) {
+		return false, nil // deleted since it was listed
+	}
+	if err != nil {
+		return false, err
+	}
+	return samePolicy(identity.IdentityPolicy, aws.ToString(out.PolicyDocument), s.policy), nil
 }

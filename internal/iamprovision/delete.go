@@ -13,29 +13,29 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Delete takes away an identity's own role, and says whether there was one. It
-// returns nil where there is none, and an *identity.StepError with the reason
-// RoleNotOwned for one that is somebody else's, which stays as it is.
+// Delete deletes the managed role of an identity, and reports whether it existed.
+// id is its unique ID, "" if unknown. A role that belongs to somebody else is left
+// unchanged, with an *identity.StepError of the reason RoleNotOwned.
 //
-// The order is the one that IAM demands:
+// The order of the steps is the one that IAM requires:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html.
-// What is found gone on the way is as good as deleted.
+// Whatever is found to be deleted already is skipped.
 func (p *Provisioner) Delete(ctx context.Context, key identity.Key, id string) (bool, error) {
 	name := roleName(p.ClusterName, key)
 	have, err := p.find(ctx, key, id)
 	if err != nil || have == nil {
 		return false, err
 	}
-	if err = gone(p.dismantle(ctx, name)); err != nil {
-		return false, failed(name, err)
+	if err = ignoreMissing(p.dismantle(ctx, name)); err != nil {
+		return false, provisionError(name, err)
 	}
-	p.deleted.note(aws.ToString(have.RoleId), time.Now())
-	p.census.gone(p.ClusterName, name)
+	p.tombstones.add(aws.ToString(have.RoleId), time.Now())
+	p.inventory.remove(p.ClusterName, name)
 	return true, nil
 }
 
-// Retain marks an identity's own role as one to be kept although nobody asks
-// for it, and says whether there was one.
+// Retain tags the managed role of an identity as one to keep although nobody
+// requests it, and reports whether it existed.
 func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (bool, error) {
 	name := roleName(p.ClusterName, key)
 	have, err := p.find(ctx, key, id)
@@ -43,43 +43,43 @@ func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (
 		return false, err
 	}
 	tags := map[string]string{api.RetainedTag: "true"}
-	uid, err := p.uid(ctx)
+	uid, err := p.clusterUID(ctx)
 	if err != nil {
-		return false, failed(name, err)
+		return false, provisionError(name, err)
 	}
 	if uid != "" {
 		tags[api.ClusterUIDTag] = uid
 	}
 	if _, err = p.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &name, Tags: toTags(tags)}); err != nil {
-		return false, failed(name, err)
+		return false, provisionError(name, err)
 	}
 	return true, nil
 }
 
-// find returns an identity's own role, nil if there is none. One that is not
-// ours is an error.
+// find returns the managed role of an identity, nil if it does not exist. A role
+// that belongs to somebody else is an error.
 func (p *Provisioner) find(ctx context.Context, key identity.Key, id string) (*types.Role, error) {
 	if p.ClusterName == "" {
-		return nil, nil //nolint:nilnil // no role can have been made under such a name
+		return nil, nil //nolint:nilnil // without a cluster name no role can have been created
 	}
 	name := roleName(p.ClusterName, key)
-	have, err := p.read(ctx, name)
+	have, err := p.get(ctx, name)
 	switch {
 	case isMissing(err):
-		return nil, nil //nolint:nilnil // gone is an answer, not a failure
+		return nil, nil //nolint:nilnil // not found is a valid answer
 	case err != nil:
-		return nil, failed(name, err)
+		return nil, provisionError(name, err)
 	}
-	uid, err := p.uid(ctx)
+	uid, err := p.clusterUID(ctx)
 	if err != nil {
-		return nil, failed(name, err)
+		return nil, provisionError(name, err)
 	}
-	return have, p.owned(key, have, id, uid)
+	return have, p.checkOwned(key, have, id, uid)
 }
 
-// dismantle takes the policies first, so that a role which cannot be deleted can do
-// nothing more: to take it out of an instance profile needs a permission that a
-// controller may lack.
+// dismantle removes the policies first, so that a role that cannot be deleted has
+// no permissions left: removing it from an instance profile takes a permission that
+// the controller may lack.
 func (p *Provisioner) dismantle(ctx context.Context, role string) error {
 	attached, err := p.attached(ctx, role)
 	if err != nil {
@@ -99,12 +99,12 @@ func (p *Provisioner) dismantle(ctx context.Context, role string) error {
 			return err
 		}
 	}
-	profiles, err := p.profiles(ctx, role)
+	profiles, err := p.instanceProfiles(ctx, role)
 	if err != nil {
 		return err
 	}
 	for _, profile := range profiles {
-		if err = p.leave(ctx, role, profile); err != nil {
+		if err = p.leaveInstanceProfile(ctx, role, profile); err != nil {
 			return err
 		}
 	}
@@ -113,7 +113,7 @@ func (p *Provisioner) dismantle(ctx context.Context, role string) error {
 }
 
 // leave takes a role out of an instance profile.
-func (p *Provisioner) leave(ctx context.Context, role, profile string) error {
+func (p *Provisioner) leaveInstanceProfile(ctx context.Context, role, profile string) error {
 	_, err := p.iam.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{RoleName: &role, InstanceProfileName: &profile})
-	return awserr.About("instance profile "+profile, gone(err))
+	return awserr.About("instance profile "+profile, ignoreMissing(err))
 }

@@ -14,10 +14,11 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// loaded makes a role that has everything that is in the way of its deletion, several times.
-func (w *world) loaded(p *Provisioner) identity.Role {
+// createWithDependencies creates a role with several of everything that prevents
+// its deletion.
+func (w *world) createWithDependencies(p *Provisioner) identity.Role {
 	w.t.Helper()
-	role := w.made(p, wanted(policyA, w.managed, w.other), "")
+	role := w.ensure(p, desired(policyA, w.managed, w.other), "")
 	for _, policy := range []string{"more", "most"} {
 		_, err := w.admin.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: &role.ARN.Name, PolicyName: &policy, PolicyDocument: new(policyB)})
 		require.NoError(w.t, err)
@@ -27,10 +28,10 @@ func (w *world) loaded(p *Provisioner) identity.Role {
 	return role
 }
 
-func TestARoleGoesWithAllThatHangsOnIt(t *testing.T) {
+func TestDeleteRemovesDependencies(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	role := w.loaded(p)
+	role := w.createWithDependencies(p)
 	deleted, err := p.Delete(t.Context(), app, role.ID)
 	require.NoError(t, err)
 	assert.True(t, deleted)
@@ -40,7 +41,7 @@ func TestARoleGoesWithAllThatHangsOnIt(t *testing.T) {
 	assert.False(t, deleted)
 }
 
-func TestADeletionThatWasInterruptedGoesOn(t *testing.T) {
+func TestDeleteResumes(t *testing.T) {
 	for _, action := range []string{
 		"GetRole", "ListAttachedRolePolicies", "DetachRolePolicy", "ListRolePolicies", "DeleteRolePolicy", "ListInstanceProfilesForRole", "RemoveRoleFromInstanceProfile", "DeleteRole",
 	} {
@@ -48,14 +49,14 @@ func TestADeletionThatWasInterruptedGoesOn(t *testing.T) {
 			t.Run(action, func(t *testing.T) {
 				w := newWorld(t)
 				p := w.provisioner()
-				role := w.loaded(p)
+				role := w.createWithDependencies(p)
 				fault := awssim.Fault{Action: action, Code: "Throttling", Times: 1}
 				if drop {
 					fault = awssim.Fault{Action: action, Drop: true, Times: 1}
 				}
 				w.Set(awssim.Settings{Faults: &[]awssim.Fault{fault}})
 				_, err := p.Delete(t.Context(), app, role.ID)
-				refused(t, err, api.ProvisionFailed, role.ARN.Name)
+				requireError(t, err, api.ProvisionFailed, role.ARN.Name)
 				_, err = p.Delete(t.Context(), app, role.ID)
 				require.NoError(t, err)
 				w.missing(role.ARN.Name)
@@ -65,18 +66,18 @@ func TestADeletionThatWasInterruptedGoesOn(t *testing.T) {
 }
 
 // The statement that allows it is not in the shipped policy, or is for some profiles.
-func TestARoleInAnInstanceProfileThatIsNotItsToLeaveCanDoNothingMore(t *testing.T) {
+func TestDeleteRemovesPoliciesBeforeInstanceProfiles(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	role := w.made(p, wanted(policyA, w.managed), "")
+	role := w.ensure(p, desired(policyA, w.managed), "")
 	w.AddInstanceProfile(home, "foreign", role.ARN.Name)
 	_, err := p.Delete(t.Context(), app, role.ID)
-	refused(t, err, api.ProvisionFailed, "instance-profile/foreign because")
-	refused(t, err, api.ProvisionFailed, "take it out, or have the administrator of the controller allow it to, by the statement LeaveInstanceProfiles")
+	requireError(t, err, api.ProvisionFailed, "instance-profile/foreign because")
+	requireError(t, err, api.ProvisionFailed, "take it out, or have the administrator of the controller allow it to, by the statement LeaveInstanceProfiles")
 	var step *identity.StepError
 	require.ErrorAs(t, err, &step)
 	assert.False(t, step.Soon, "it does not mend itself")
-	left := w.look(role.ARN.Name)
+	left := w.state(role.ARN.Name)
 	assert.Empty(t, left.inline)
 	assert.Empty(t, left.attached)
 	_, err = w.admin.RemoveRoleFromInstanceProfile(t.Context(), &iam.RemoveRoleFromInstanceProfileInput{RoleName: &role.ARN.Name, InstanceProfileName: new("foreign")})
@@ -86,20 +87,20 @@ func TestARoleInAnInstanceProfileThatIsNotItsToLeaveCanDoNothingMore(t *testing.
 	assert.True(t, there)
 }
 
-func TestARetainedRoleIsTakenBack(t *testing.T) {
+func TestEnsureReclaimsARetainedRole(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	role := w.made(p, wanted(policyA), "")
+	role := w.ensure(p, desired(policyA), "")
 	kept, err := p.Retain(t.Context(), app, role.ID)
 	require.NoError(t, err)
 	assert.True(t, kept)
-	assert.Equal(t, "true", w.look(role.ARN.Name).tags["retained"])
-	again := w.made(p, wanted(policyA), "")
+	assert.Equal(t, "true", w.state(role.ARN.Name).tags["retained"])
+	again := w.ensure(p, desired(policyA), "")
 	assert.Equal(t, role.ID, again.ID)
-	assert.Equal(t, tagsOfApp, w.look(role.ARN.Name).tags)
+	assert.Equal(t, tagsOfApp, w.state(role.ARN.Name).tags)
 }
 
-func TestNamesNeverCollide(t *testing.T) {
+func TestRoleNamesAreUnique(t *testing.T) {
 	seen := map[string]identity.Key{}
 	for _, cluster := range []string{"a", "b", "prod", strings.Repeat("c", 100)} {
 		for _, key := range []identity.Key{
@@ -117,10 +118,10 @@ func TestNamesNeverCollide(t *testing.T) {
 	assert.Equal(t, "team.app-", roleName("prod", app)[:9])
 }
 
-func TestADeletedRoleThatIAMStillShowsIsNotTakenForAnother(t *testing.T) {
+func TestTombstoneHidesADeletedRole(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	first := w.made(p, wanted(policyA), "")
+	first := w.ensure(p, desired(policyA), "")
 	w.late = time.Minute
 	w.Set(awssim.Settings{Propagation: new(awssim.Duration(8 * time.Second))})
 	_, err := p.Delete(t.Context(), app, first.ID)
@@ -129,39 +130,39 @@ func TestADeletedRoleThatIAMStillShowsIsNotTakenForAnother(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, there, "it is deleted")
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "CreateRole", Drop: true, Times: 1}}})
-	_, err = p.Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, api.ProvisionFailed, "did not answer CreateRole")
-	_, err = p.Ensure(t.Context(), wanted(policyA), "") // that it exists is known, and the one before is shown
-	refused(t, err, api.ProvisionFailed, "cannot be seen yet")
+	_, err = p.Ensure(t.Context(), desired(policyA), "")
+	requireError(t, err, api.ProvisionFailed, "did not answer CreateRole")
+	_, err = p.Ensure(t.Context(), desired(policyA), "") // that it exists is known, and the one before is shown
+	requireError(t, err, api.ProvisionFailed, "cannot be seen yet")
 	w.late += 9 * time.Second
-	second := w.made(p, wanted(policyA), "")
+	second := w.ensure(p, desired(policyA), "")
 	assert.NotEqual(t, first.ID, second.ID)
 }
 
-func TestTwoClustersInOneAccountDoNotMeet(t *testing.T) {
+func TestClustersInOneAccountAreSeparate(t *testing.T) {
 	w := newWorld(t)
 	prod, dev := w.provisioner(), w.provisioner(func(o *Options) { o.ClusterName = "dev" })
-	first := w.made(prod, wanted(policyA), "")
-	want := wanted(policyB)
+	first := w.ensure(prod, desired(policyA), "")
+	want := desired(policyB)
 	want.ExternalID = "team/dev"
-	second := w.made(dev, want, "")
+	second := w.ensure(dev, want, "")
 	assert.NotEqual(t, first.ARN, second.ARN)
 	there, err := dev.Delete(t.Context(), app, "")
 	require.NoError(t, err)
 	assert.True(t, there)
 	w.missing(second.ARN.Name)
-	assert.JSONEq(t, policyA, w.look(first.ARN.Name).inline[policyName])
+	assert.JSONEq(t, policyA, w.state(first.ARN.Name).inline[policyName])
 }
 
-func TestTheLongestNamesHaveRoles(t *testing.T) {
+func TestLongestNames(t *testing.T) {
 	w := newWorld(t)
 	cluster := strings.Repeat("c", 100)
 	p := w.provisioner(func(o *Options) { o.ClusterName = cluster })
-	want := wanted(policyA)
+	want := desired(policyA)
 	want.Namespace, want.Name = strings.Repeat("n", 63), strings.Repeat("x", 245)
 	want.ExternalID = want.Namespace + "/" + cluster
-	role := w.made(p, want, "")
-	got := w.look(role.ARN.Name)
+	role := w.ensure(p, want, "")
+	got := w.state(role.ARN.Name)
 	assert.Equal(t, want.Name, got.tags["kubernetes-service-account"])
 	assert.Contains(t, got.trust, want.ExternalID)
 	there, err := p.Delete(t.Context(), want.Key, role.ID)
@@ -171,23 +172,23 @@ func TestTheLongestNamesHaveRoles(t *testing.T) {
 
 // Namespaces that begin with the same 53 characters and names that were searched for can have roles of one name: the hash in
 // it has 40 bits. The tags tell whose a role is.
-func TestACollisionOfNamesTakesNothingFromWhoWasFirst(t *testing.T) {
+func TestNameCollisionChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	victim, thief := wanted(policyA, w.managed), wanted(policyB)
+	victim, thief := desired(policyA, w.managed), desired(policyB)
 	victim.Namespace, victim.Name = strings.Repeat("n", 53)+"a", "1217875"
 	thief.Namespace, thief.Name = strings.Repeat("n", 53)+"b", "295283"
 	require.Equal(t, roleName("prod", victim.Key), roleName("prod", thief.Key))
-	first := w.made(p, victim, "")
-	before := w.look(first.ARN.Name)
+	first := w.ensure(p, victim, "")
+	before := w.state(first.ARN.Name)
 	for _, id := range []string{"", first.ID} {
 		_, err := p.Ensure(t.Context(), thief, id)
-		refused(t, err, api.RoleNotOwned, "its tags do not say so")
+		requireError(t, err, api.RoleNotOwned, "its tags do not say so")
 		_, err = p.Delete(t.Context(), thief.Key, id)
-		refused(t, err, api.RoleNotOwned, "its tags do not say so")
+		requireError(t, err, api.RoleNotOwned, "its tags do not say so")
 		_, err = p.Retain(t.Context(), thief.Key, id)
-		refused(t, err, api.RoleNotOwned, "its tags do not say so")
+		requireError(t, err, api.RoleNotOwned, "its tags do not say so")
 	}
-	assert.Equal(t, before, w.look(first.ARN.Name))
-	assert.Empty(t, w.made(p, victim, first.ID).Changed)
+	assert.Equal(t, before, w.state(first.ARN.Name))
+	assert.Empty(t, w.ensure(p, victim, first.ID).Changed)
 }

@@ -26,33 +26,33 @@ var tagsOfApp = map[string]string{
 	"managed-by": "kube-aws-iam-controller", "kubernetes-cluster": "prod", "kubernetes-namespace": "team", "kubernetes-service-account": "app", "cost": "1",
 }
 
-func TestANewRoleCostsTwoWritesAndNoRead(t *testing.T) {
+func TestCreationTakesTwoWritesAndNoRead(t *testing.T) {
 	w, seen := newWorld(t), 0
-	role := w.made(w.provisioner(), wanted(policyA), "")
+	role := w.ensure(w.provisioner(), desired(policyA), "")
 	assert.Equal(t, []string{"CreateRole", "PutRolePolicy"}, w.calls(&seen))
 	assert.True(t, role.Created)
 	assert.Regexp(t, `^AROA[A-Z2-7]{17}$`, role.ID)
 	assert.WithinDuration(t, time.Now(), role.Since, time.Minute)
 	assert.Regexp(t, `^arn:aws:iam::123456789012:role/kube-aws-iam-controller/prod/team\.app-[0-9a-f]{10}$`, role.ARN.String())
-	assert.Equal(t, look{
+	assert.Equal(t, roleState{
 		path: "/kube-aws-iam-controller/prod/", trust: trustOfApp, boundary: w.boundary, session: 3600, tags: tagsOfApp,
 		inline: map[string]string{"kube-aws-iam-controller": policyA},
-	}, w.look(role.ARN.Name))
+	}, w.state(role.ARN.Name))
 }
 
-func TestManagedPoliciesAloneAndBesideAPolicy(t *testing.T) {
+func TestManagedPolicies(t *testing.T) {
 	w := newWorld(t)
-	role := w.made(w.provisioner(), wanted("", w.managed, w.other), "")
-	got := w.look(role.ARN.Name)
+	role := w.ensure(w.provisioner(), desired("", w.managed, w.other), "")
+	got := w.state(role.ARN.Name)
 	assert.Equal(t, []string{w.managed, w.other}, got.attached)
 	assert.Empty(t, got.inline)
-	w.made(w.provisioner(), wanted(policyA, w.managed), role.ID)
-	got = w.look(role.ARN.Name)
+	w.ensure(w.provisioner(), desired(policyA, w.managed), role.ID)
+	got = w.state(role.ARN.Name)
 	assert.Equal(t, []string{w.managed}, got.attached)
 	assert.Equal(t, map[string]string{"kube-aws-iam-controller": policyA}, got.inline)
 }
 
-func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
+func TestEnsureWritesOnlyWhatDiffers(t *testing.T) {
 	reordered := `{ "Statement": {"Resource": ["*"], "Action": ["s3:GetObject"], "Effect": "Allow"},  "Version": "2012-10-17" }`
 	for name, tc := range map[string]struct {
 		change  func(*world, *identity.Desired)
@@ -73,8 +73,8 @@ func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, seen := newWorld(t), 0
-			role := w.made(w.provisioner(), wanted(policyA, w.managed), "")
-			want := wanted(policyA, w.managed)
+			role := w.ensure(w.provisioner(), desired(policyA, w.managed), "")
+			want := desired(policyA, w.managed)
 			if tc.change != nil {
 				tc.change(w, &want)
 			}
@@ -84,7 +84,7 @@ func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
 				}
 			})
 			w.calls(&seen)
-			again := w.made(p, want, role.ID)
+			again := w.ensure(p, want, role.ID)
 			var writes []string
 			for _, action := range w.calls(&seen) {
 				if !strings.HasPrefix(action, "Get") && !strings.HasPrefix(action, "List") {
@@ -95,7 +95,7 @@ func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
 			assert.Equal(t, tc.kinds, again.Changed)
 			assert.Equal(t, role.ID, again.ID)
 			assert.False(t, again.Created)
-			w.made(p, want, role.ID)
+			w.ensure(p, want, role.ID)
 			for _, action := range w.calls(&seen) {
 				assert.Regexp(t, "^(Get|List)", action, "once is enough")
 			}
@@ -103,11 +103,11 @@ func TestOnlyWhatIsNeededIsWritten(t *testing.T) {
 	}
 }
 
-func TestWhatSomebodyChangedIsCorrected(t *testing.T) {
+func TestDriftIsCorrected(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	role := w.made(p, wanted(policyA, w.managed), "")
-	want := w.look(role.ARN.Name)
+	role := w.ensure(p, desired(policyA, w.managed), "")
+	want := w.state(role.ARN.Name)
 	ctx, of := t.Context(), &role.ARN.Name
 	for name, tc := range map[string]struct {
 		harm func() error
@@ -158,35 +158,35 @@ func TestWhatSomebodyChangedIsCorrected(t *testing.T) {
 			require.NoError(t, tc.harm())
 			seen := 0
 			w.calls(&seen)
-			differs, err := p.Differs(ctx, wanted(policyA, w.managed), role.ID)
+			differs, err := p.Differs(ctx, desired(policyA, w.managed), role.ID)
 			require.NoError(t, err)
 			assert.Equal(t, []string{tc.kind}, differs.Changed)
 			for _, action := range w.calls(&seen) {
 				assert.Regexp(t, "^(Get|List)", action, "to look is to write nothing")
 			}
-			again := w.made(p, wanted(policyA, w.managed), role.ID)
+			again := w.ensure(p, desired(policyA, w.managed), role.ID)
 			assert.Equal(t, []string{tc.kind}, again.Changed)
-			assert.Equal(t, want, w.look(role.ARN.Name))
-			differs, err = p.Differs(ctx, wanted(policyA, w.managed), role.ID)
+			assert.Equal(t, want, w.state(role.ARN.Name))
+			differs, err = p.Differs(ctx, desired(policyA, w.managed), role.ID)
 			require.NoError(t, err)
 			assert.Empty(t, differs.Changed)
 		})
 	}
 }
 
-func TestTheControllersRoleRecreatedHealsTheTrust(t *testing.T) {
+func TestTrustIsRepairedAfterThePrincipalIsRecreated(t *testing.T) {
 	w := newWorld(t)
-	role := w.made(w.provisioner(), wanted(policyA), "")
+	role := w.ensure(w.provisioner(), desired(policyA), "")
 	w.RemoveRole(home, "controller")
 	_, err := w.AddRole(awssim.RoleSpec{Account: home, Path: "/infra/", Name: "controller", Policies: map[string]string{"prod": w.shipped(w.boundary, "prod")}, Trust: strings.ReplaceAll(trustOfApp, "arn:aws:iam::123456789012:role/infra/controller", home)})
 	require.NoError(t, err)
-	assert.Contains(t, w.look(role.ARN.Name).trust, "AROA")
-	again := w.made(w.provisioner(), wanted(policyA), role.ID)
+	assert.Contains(t, w.state(role.ARN.Name).trust, "AROA")
+	again := w.ensure(w.provisioner(), desired(policyA), role.ID)
 	assert.Equal(t, []string{trustKind}, again.Changed)
-	assert.JSONEq(t, trustOfApp, w.look(role.ARN.Name).trust)
+	assert.JSONEq(t, trustOfApp, w.state(role.ARN.Name).trust)
 }
 
-func TestAnInterruptedCreationIsFinished(t *testing.T) {
+func TestEnsureCompletesAnInterruptedCreation(t *testing.T) {
 	for name, fault := range map[string]awssim.Fault{
 		"answer to CreateRole lost":    {Action: "CreateRole", Drop: true, Times: 1},
 		"PutRolePolicy failed":         {Action: "PutRolePolicy", Code: "ServiceFailure", Times: 1},
@@ -197,12 +197,12 @@ func TestAnInterruptedCreationIsFinished(t *testing.T) {
 			w := newWorld(t)
 			p := w.provisioner()
 			w.Set(awssim.Settings{Faults: &[]awssim.Fault{fault}})
-			half, err := p.Ensure(t.Context(), wanted(policyA, w.managed), "")
-			refused(t, err, api.ProvisionFailed, "Failed to provision role 'team.app-")
+			half, err := p.Ensure(t.Context(), desired(policyA, w.managed), "")
+			requireError(t, err, api.ProvisionFailed, "Failed to provision role 'team.app-")
 			assert.Equal(t, fault.Action != "CreateRole", half.Created, "what is known of it is told")
-			role := w.made(p, wanted(policyA, w.managed), "")
+			role := w.ensure(p, desired(policyA, w.managed), "")
 			assert.False(t, role.Created)
-			got := w.look(role.ARN.Name)
+			got := w.state(role.ARN.Name)
 			assert.Equal(t, map[string]string{"kube-aws-iam-controller": policyA}, got.inline)
 			assert.Equal(t, []string{w.managed}, got.attached)
 			assert.Equal(t, tagsOfApp, got.tags)
@@ -210,33 +210,33 @@ func TestAnInterruptedCreationIsFinished(t *testing.T) {
 	}
 }
 
-func TestARoleThatWasDeletedIsMadeAnew(t *testing.T) {
+func TestDeletedRoleIsRecreated(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	role := w.made(p, wanted(policyA), "")
+	role := w.ensure(p, desired(policyA), "")
 	w.RemoveRole(home, role.ARN.Name)
-	differs, err := p.Differs(t.Context(), wanted(policyA), role.ID)
+	differs, err := p.Differs(t.Context(), desired(policyA), role.ID)
 	require.NoError(t, err)
 	assert.Equal(t, []string{missingKind}, differs.Changed)
-	_, err = p.Ensure(t.Context(), wanted(policyA), role.ID)
+	_, err = p.Ensure(t.Context(), desired(policyA), role.ID)
 	require.ErrorIs(t, err, identity.ErrRoleGone, "who knew it has to forget it first")
-	again := w.made(p, wanted(policyA), "")
+	again := w.ensure(p, desired(policyA), "")
 	assert.True(t, again.Created)
 	assert.NotEqual(t, role.ID, again.ID)
 }
 
-func TestForeignRolesAreNeverChanged(t *testing.T) {
+func TestForeignRolesAreNotChanged(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	own := roleName("prod", app)
-	mine := ownTags("prod", app)
+	mine := ownerTags("prod", app)
 	for name, tc := range map[string]struct {
 		spec awssim.RoleSpec
 		says string
 	}{
 		"no tags":           {awssim.RoleSpec{Name: own}, "its tags do not say so"},
-		"another cluster's": {awssim.RoleSpec{Name: own, Tags: map[string]string{"managed-by": managedBy, "kubernetes-cluster": "dev", "kubernetes-namespace": ns, "kubernetes-service-account": "app"}}, "its tags do not say so"},
-		"a tag's case":      {awssim.RoleSpec{Name: own, Tags: map[string]string{"managed-by": managedBy, "kubernetes-cluster": "prod", "kubernetes-namespace": "Team", "kubernetes-service-account": "app"}}, "its tags do not say so"},
+		"another cluster's": {awssim.RoleSpec{Name: own, Tags: map[string]string{"managed-by": api.ControllerName, "kubernetes-cluster": "dev", "kubernetes-namespace": ns, "kubernetes-service-account": "app"}}, "its tags do not say so"},
+		"a tag's case":      {awssim.RoleSpec{Name: own, Tags: map[string]string{"managed-by": api.ControllerName, "kubernetes-cluster": "prod", "kubernetes-namespace": "Team", "kubernetes-service-account": "app"}}, "its tags do not say so"},
 		"other case":        {awssim.RoleSpec{Name: strings.ToUpper(own), Tags: mine}, "its name differs in case"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -244,57 +244,57 @@ func TestForeignRolesAreNeverChanged(t *testing.T) {
 			tc.spec.Account, tc.spec.Path, tc.spec.Trust = home, DefaultPath("prod"), strings.ReplaceAll(trustOfApp, "team/prod", "x/y")
 			_, err := w.AddRole(tc.spec)
 			require.NoError(t, err)
-			before := w.look(own)
-			_, err = p.Ensure(t.Context(), wanted(policyA), "")
-			refused(t, err, api.RoleNotOwned, tc.says)
+			before := w.state(own)
+			_, err = p.Ensure(t.Context(), desired(policyA), "")
+			requireError(t, err, api.RoleNotOwned, tc.says)
 			deleted, err := p.Delete(t.Context(), app, "")
-			refused(t, err, api.RoleNotOwned, tc.says)
+			requireError(t, err, api.RoleNotOwned, tc.says)
 			assert.False(t, deleted)
 			_, err = p.Retain(t.Context(), app, "")
-			refused(t, err, api.RoleNotOwned, tc.says)
-			assert.Equal(t, before, w.look(own))
+			requireError(t, err, api.RoleNotOwned, tc.says)
+			assert.Equal(t, before, w.state(own))
 		})
 	}
 }
 
-func TestARoleRecreatedBySomebodyElseIsNotOurs(t *testing.T) {
+func TestRecreatedRoleIsNotOwned(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	role := w.made(p, wanted(policyA), "")
+	role := w.ensure(p, desired(policyA), "")
 	w.RemoveRole(home, role.ARN.Name)
-	_, err := w.AddRole(awssim.RoleSpec{Account: home, Path: DefaultPath("prod"), Name: role.ARN.Name, Trust: trustOfApp, Tags: ownTags("prod", app)})
+	_, err := w.AddRole(awssim.RoleSpec{Account: home, Path: DefaultPath("prod"), Name: role.ARN.Name, Trust: trustOfApp, Tags: ownerTags("prod", app)})
 	require.NoError(t, err)
-	_, err = p.Ensure(t.Context(), wanted(policyA), role.ID)
-	refused(t, err, api.RoleNotOwned, "created again by somebody else")
-	_, err = p.Differs(t.Context(), wanted(policyA), role.ID)
-	refused(t, err, api.RoleNotOwned, "created again by somebody else")
+	_, err = p.Ensure(t.Context(), desired(policyA), role.ID)
+	requireError(t, err, api.RoleNotOwned, "created again by somebody else")
+	_, err = p.Differs(t.Context(), desired(policyA), role.ID)
+	requireError(t, err, api.RoleNotOwned, "created again by somebody else")
 	_, err = p.Delete(t.Context(), app, role.ID)
-	refused(t, err, api.RoleNotOwned, "created again by somebody else")
-	w.look(role.ARN.Name)
+	requireError(t, err, api.RoleNotOwned, "created again by somebody else")
+	w.state(role.ARN.Name)
 }
 
-func TestARoleAtAnotherPathIsSaidToBe(t *testing.T) {
+func TestRoleAtAnotherPathIsReported(t *testing.T) {
 	w := newWorld(t)
-	role := w.made(w.provisioner(), wanted(policyA), "")
+	role := w.ensure(w.provisioner(), desired(policyA), "")
 	p := w.provisioner(func(o *Options) { o.Path = "/elsewhere/" })
-	_, err := p.Ensure(t.Context(), wanted(policyA), role.ID)
-	refused(t, err, api.ProvisionFailed, "it is at the path /kube-aws-iam-controller/prod/, not /elsewhere/")
+	_, err := p.Ensure(t.Context(), desired(policyA), role.ID)
+	requireError(t, err, api.ProvisionFailed, "it is at the path /kube-aws-iam-controller/prod/, not /elsewhere/")
 }
 
-func TestARoleThatCannotBeSeenYetIsTriedAgain(t *testing.T) {
+func TestInvisibleRoleIsTransient(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	w.Set(awssim.Settings{Propagation: new(awssim.Duration(8 * time.Second))})
-	half, err := p.Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, api.ProvisionFailed, "not authorized to perform: iam:PutRolePolicy") // its tags are not seen yet
+	half, err := p.Ensure(t.Context(), desired(policyA), "")
+	requireError(t, err, api.ProvisionFailed, "not authorized to perform: iam:PutRolePolicy") // its tags are not seen yet
 	assert.True(t, half.Created)
-	_, err = p.Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, api.ProvisionFailed, "cannot be seen yet")
+	_, err = p.Ensure(t.Context(), desired(policyA), "")
+	requireError(t, err, api.ProvisionFailed, "cannot be seen yet")
 	w.late = 9 * time.Second
-	w.made(p, wanted(policyA), "")
+	w.ensure(p, desired(policyA), "")
 }
 
-func TestNothingIsMadeUnlessAskedFor(t *testing.T) {
+func TestProvisioningIsDisabledByDefault(t *testing.T) {
 	w, seen := newWorld(t), 0
 	for name, tc := range map[string]struct {
 		change func(*Options)
@@ -304,7 +304,7 @@ func TestNothingIsMadeUnlessAskedFor(t *testing.T) {
 		"no cluster":  {func(o *Options) { o.ClusterName = "" }, "--cluster-name"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := w.provisioner(tc.change).Ensure(t.Context(), wanted(policyA), "")
+			_, err := w.provisioner(tc.change).Ensure(t.Context(), desired(policyA), "")
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, api.ProvisioningDisabled, invalid.Reason)
@@ -313,44 +313,44 @@ func TestNothingIsMadeUnlessAskedFor(t *testing.T) {
 		})
 	}
 	w.grant("")
-	role := w.made(w.provisioner(func(o *Options) { o.Boundary, o.AllowWithoutBoundary = "", true }), wanted(policyA), "")
-	assert.Empty(t, w.look(role.ARN.Name).boundary)
+	role := w.ensure(w.provisioner(func(o *Options) { o.Boundary, o.AllowWithoutBoundary = "", true }), desired(policyA), "")
+	assert.Empty(t, w.state(role.ARN.Name).boundary)
 }
 
-func TestWhatIAMRefusesIsSaidInItsWords(t *testing.T) {
+func TestErrorsQuoteIAM(t *testing.T) {
 	w := newWorld(t)
-	_, err := w.provisioner().Ensure(t.Context(), wanted(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Extra":1}]}`), "")
-	refused(t, err, api.ProvisionFailed, "MalformedPolicyDocument: Syntax errors in policy; correct iam.amazonaws.com/role-policy")
+	_, err := w.provisioner().Ensure(t.Context(), desired(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Extra":1}]}`), "")
+	requireError(t, err, api.ProvisionFailed, "MalformedPolicyDocument: Syntax errors in policy; correct iam.amazonaws.com/role-policy")
 	w.grant("arn:aws:iam::123456789012:policy/none")
 	_, err = w.provisioner(func(o *Options) { o.Boundary = "arn:aws:iam::123456789012:policy/none" }).Ensure(t.Context(), identity.Desired{
 		Key: identity.Key{Namespace: "n", Name: "m"}, Managed: &identity.ManagedRole{Policy: policyA}, SessionDuration: time.Hour,
 	}, "")
-	refused(t, err, api.ProvisionFailed, "NoSuchEntity: Scope ARN: arn:aws:iam::123456789012:policy/none does not exist or is not attachable; this is the controller's --permissions-boundary")
+	requireError(t, err, api.ProvisionFailed, "NoSuchEntity: Scope ARN: arn:aws:iam::123456789012:policy/none does not exist or is not attachable; this is the controller's --permissions-boundary")
 }
 
-func TestAPrincipalThatIsNotKnownIsSaidWithItsRemedy(t *testing.T) {
+func TestUnknownPrincipalIsReportedWithItsRemedy(t *testing.T) {
 	w, seen := newWorld(t), 0
 	p := w.provisioner(func(o *Options) {
 		o.Principal = func(context.Context) (string, error) {
 			return "", fmt.Errorf("%w: give --controller-role-arn", awserr.Describe(&smithy.GenericAPIError{Code: "AccessDenied", Message: "no"}))
 		}
 	})
-	_, err := p.Ensure(t.Context(), wanted(policyA), "")
-	refused(t, err, api.ProvisionFailed, "AccessDenied: no: give --controller-role-arn")
-	_, err = p.Differs(t.Context(), wanted(policyA), "AROA")
-	refused(t, err, api.ProvisionFailed, "give --controller-role-arn")
+	_, err := p.Ensure(t.Context(), desired(policyA), "")
+	requireError(t, err, api.ProvisionFailed, "AccessDenied: no: give --controller-role-arn")
+	_, err = p.Differs(t.Context(), desired(policyA), "AROA")
+	requireError(t, err, api.ProvisionFailed, "give --controller-role-arn")
 	assert.Empty(t, w.calls(&seen))
 }
 
-func TestEveryCallTakesItsTurn(t *testing.T) {
+func TestRequestsAreRateLimited(t *testing.T) {
 	w, seen := newWorld(t), 0
 	p := w.provisioner(func(o *Options) { o.QPS = 0.001 }) // one at once, the next after longer than there is time
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_, err := p.Ensure(ctx, wanted(policyA), "")
-	refused(t, err, api.ProvisionFailed, "wait for a turn at IAM: ")
+	_, err := p.Ensure(ctx, desired(policyA), "")
+	requireError(t, err, api.ProvisionFailed, "wait for a turn at IAM: ")
 	assert.Equal(t, []string{"CreateRole"}, w.calls(&seen))
 	_, err = p.Delete(ctx, app, "")
-	refused(t, err, api.ProvisionFailed, "wait for a turn at IAM: ")
+	requireError(t, err, api.ProvisionFailed, "wait for a turn at IAM: ")
 	assert.Empty(t, w.calls(&seen))
 }

@@ -18,16 +18,15 @@ import (
 	"kube-aws-iam-controller/internal/trust"
 )
 
-// stricter are the reasons for which an annotation is refused that IAM's grammar
-// has nothing against.
-var stricter = []string{
-	"the Version is missing", // which would make it one of 2008
+// stricterThanIAM are reasons to reject an annotation that IAM's grammar would
+// accept.
+var stricterThanIAM = []string{
+	"the Version is missing", // IAM would default to 2008-10-17
 	"takes none beyond U+00FF", "characters without white space", "bytes without white space", "not Unicode text",
 }
 
-// FuzzGrammar holds the two readings of IAM's grammar against each other, which
-// share no code: what is taken from an annotation, simulated IAM takes, and the
-// other way round.
+// FuzzGrammar compares two independent implementations of IAM's grammar: an
+// annotation is accepted if and only if simulated IAM accepts it.
 func FuzzGrammar(f *testing.F) {
 	for _, seed := range []string{
 		policyA, `{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":[],"NotResource":null}}`,
@@ -44,11 +43,11 @@ func FuzzGrammar(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(string(text))
 	}
-	f.Fuzz(agree)
+	f.Fuzz(requireAgreement)
 }
 
-// agree checks that both readings take a text for a policy, or neither.
-func agree(t *testing.T, text string) {
+// requireAgreement requires that both implementations accept a text, or neither.
+func requireAgreement(t *testing.T, text string) {
 	t.Helper()
 	policy, refusal := identity.ParsePolicy(text)
 	_, failure := awssim.New(awssim.Options{}).AddUser(home, "user", false, strings.TrimSpace(text))
@@ -61,12 +60,12 @@ func agree(t *testing.T, text string) {
 		require.NoError(t, failure, "as it is sent: %s", text)
 		assert.True(t, trust.Equivalent(identity.IdentityPolicy, text, policy), "it is itself: %s", text)
 	case failure == nil:
-		assert.True(t, slices.ContainsFunc(stricter, func(reason string) bool { return strings.Contains(refusal.Error(), reason) }),
+		assert.True(t, slices.ContainsFunc(stricterThanIAM, func(reason string) bool { return strings.Contains(refusal.Error(), reason) }),
 			"taken by IAM: %v: %s", refusal, text)
 	}
 }
 
-func TestBothReadingsAgreeOnEverythingThatCanBeWrongWithAPolicy(t *testing.T) {
+func TestParsePolicyAgreesWithTheSimulator(t *testing.T) {
 	for _, name := range []string{"crossplane", "tenant-by-tags", "external-secrets-ssm"} {
 		text, err := os.ReadFile("../identity/testdata/policies/" + name + ".json")
 		require.NoError(t, err)
@@ -74,12 +73,12 @@ func TestBothReadingsAgreeOnEverythingThatCanBeWrongWithAPolicy(t *testing.T) {
 		all := variants(decode(t, d))
 		require.Greater(t, len(all), 100)
 		for _, variant := range all {
-			agree(t, render(t, variant))
+			requireAgreement(t, render(t, variant))
 		}
 	}
 }
 
-// object is a JSON object whose keys have an order and may stand twice.
+// object is a JSON object with ordered and possibly duplicate keys.
 type object []member
 
 type member struct {
@@ -134,8 +133,7 @@ func render(t *testing.T, value any) string {
 	return string(text)
 }
 
-// variants returns a value with one thing in it changed, in every way and at
-// every place.
+// variants returns copies of a value with one change each, at every place.
 func variants(value any) []any {
 	all := []any{nil, true, 7, "", "x", "*", "a:b", []any{}, []any{"a:b"}, []any{[]any{"a:b"}}, object{}, object{{"a", "b"}}}
 	switch value := value.(type) {

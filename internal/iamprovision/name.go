@@ -6,28 +6,30 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Lengths of the parts of a role's name, which IAM limits to 64 characters:
+// Lengths of the parts of a role name, which IAM limits to 64 characters:
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html.
 const (
-	readable   = 53
-	hashDigits = 10
+	maxReadable = 53
+	hashDigits  = 10
 )
 
-// roleName returns the name of an identity's own role. Its readable half is for
-// people; the hash, of all that names the identity, keeps any two apart.
+// roleName returns the name of an identity's managed role. The first part is for
+// people; the hash of the complete identity makes it unique.
 func roleName(cluster string, key identity.Key) string {
 	name := key.Namespace + "." + key.Name
 	sum := sha256.Sum256([]byte(cluster + "/" + key.Namespace + "/" + key.Name))
-	return name[:min(len(name), readable)] + "-" + hex.EncodeToString(sum[:])[:hashDigits]
+	return name[:min(len(name), maxReadable)] + "-" + hex.EncodeToString(sum[:])[:hashDigits]
 }
 
-// DefaultPath returns the path under which roles of a cluster are kept.
-func DefaultPath(cluster string) string { return "/kube-aws-iam-controller/" + cluster + "/" }
+// DefaultPath returns the default path of a cluster's managed roles, with leading
+// and trailing slash.
+func DefaultPath(cluster string) string { return "/" + api.ControllerName + "/" + cluster + "/" }
 
-// Reference returns the role of an identity's own, whether or not it is there.
+// Reference returns the managed role of an identity, whether or not it exists.
 func (p *Provisioner) Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error) {
 	home, err := p.Account(ctx)
 	if err != nil {

@@ -2,11 +2,14 @@ package iamprovision
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"kube-aws-iam-controller/internal/awserr"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/trust"
 )
 
 func (p *Provisioner) putPolicy(ctx context.Context, s spec) error {
@@ -16,7 +19,7 @@ func (p *Provisioner) putPolicy(ctx context.Context, s spec) error {
 
 func (p *Provisioner) deletePolicy(ctx context.Context, role, policy string) error {
 	_, err := p.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &role, PolicyName: &policy})
-	return gone(err)
+	return ignoreMissing(err)
 }
 
 func (p *Provisioner) attach(ctx context.Context, role, arn string) error {
@@ -26,24 +29,16 @@ func (p *Provisioner) attach(ctx context.Context, role, arn string) error {
 
 func (p *Provisioner) detach(ctx context.Context, role, arn string) error {
 	_, err := p.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
-	return gone(err)
+	return ignoreMissing(err)
 }
 
-// gone takes what is not there for what was taken away.
-func gone(err error) error {
-	if isMissing(err) {
-		return nil
-	}
-	return err
-}
-
-// A pager is one of the SDK's paginators.
+// A pager is a paginator of the SDK.
 type pager[Out any] interface {
 	HasMorePages() bool
 	NextPage(ctx context.Context, options ...func(*iam.Options)) (Out, error)
 }
 
-// collect returns what is on all pages.
+// collect returns the items of all pages.
 func collect[Out, Item any](ctx context.Context, pages pager[Out], items func(Out) []Item) ([]Item, error) {
 	var all []Item
 	for pages.HasMorePages() {
@@ -62,7 +57,7 @@ func (p *Provisioner) inline(ctx context.Context, role string) ([]string, error)
 		func(out *iam.ListRolePoliciesOutput) []string { return out.PolicyNames })
 }
 
-// attached returns the ARNs of a role's managed policies.
+// attached returns the ARNs of the managed policies attached to a role.
 func (p *Provisioner) attached(ctx context.Context, role string) ([]string, error) {
 	return collect(ctx, iam.NewListAttachedRolePoliciesPaginator(p.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role}),
 		func(out *iam.ListAttachedRolePoliciesOutput) (arns []string) {
@@ -73,8 +68,8 @@ func (p *Provisioner) attached(ctx context.Context, role string) ([]string, erro
 		})
 }
 
-// profiles returns the names of the instance profiles that a role is in.
-func (p *Provisioner) profiles(ctx context.Context, role string) ([]string, error) {
+// instanceProfiles returns the names of the instance profiles that contain a role.
+func (p *Provisioner) instanceProfiles(ctx context.Context, role string) ([]string, error) {
 	return collect(ctx, iam.NewListInstanceProfilesForRolePaginator(p.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role}),
 		func(out *iam.ListInstanceProfilesForRoleOutput) (names []string) {
 			for _, profile := range out.InstanceProfiles {
@@ -82,4 +77,11 @@ func (p *Provisioner) profiles(ctx context.Context, role string) ([]string, erro
 			}
 			return names
 		})
+}
+
+// samePolicy reports whether a policy as returned by IAM, percent-encoded, is
+// equivalent to want. One that cannot be decoded is not.
+func samePolicy(kind identity.PolicyKind, encoded, want string) bool {
+	text, err := url.PathUnescape(encoded)
+	return err == nil && trust.Equivalent(kind, text, want)
 }

@@ -17,15 +17,16 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// published are policies that the controllers they are for ask for.
+// published are policies that well-known controllers document for themselves.
 const published = "../identity/testdata/policies/*.json"
 
-func TestPublishedPoliciesCauseNoWriteWhereNothingChanged(t *testing.T) {
+func TestPublishedPoliciesCauseNoDrift(t *testing.T) {
 	paths, err := filepath.Glob(published)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(paths), 20)
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".json"), func(t *testing.T) {
+			t.Parallel()
 			text, err := os.ReadFile(path)
 			require.NoError(t, err)
 			policy, err := identity.ParsePolicy(string(text))
@@ -36,8 +37,8 @@ func TestPublishedPoliciesCauseNoWriteWhereNothingChanged(t *testing.T) {
 
 			w := newWorld(t)
 			p := w.provisioner()
-			want := wanted(policy)
-			role := w.made(p, want, "")
+			want := desired(policy)
+			role := w.ensure(p, want, "")
 			w.unchanged(p, want, role.ID)
 			w.replace(string(text))
 			w.unchanged(p, want, role.ID)
@@ -52,7 +53,7 @@ func TestPublishedPoliciesCauseNoWriteWhereNothingChanged(t *testing.T) {
 	}
 }
 
-// replace puts another policy in the place of app's.
+// replace replaces the inline policy of app.
 func (w *world) replace(policy string) {
 	w.t.Helper()
 	_, err := w.admin.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{
@@ -61,36 +62,36 @@ func (w *world) replace(policy string) {
 	require.NoError(w.t, err)
 }
 
-// unchanged checks that a role is as it should be, and nothing is written.
+// unchanged requires that a role matches and nothing is written.
 func (w *world) unchanged(p *Provisioner, want identity.Desired, id string) {
 	w.t.Helper()
 	seen := len(w.Calls())
 	differs, err := p.Differs(w.t.Context(), want, id)
 	require.NoError(w.t, err)
 	assert.Empty(w.t, differs.Changed)
-	assert.Empty(w.t, w.made(p, want, id).Changed)
+	assert.Empty(w.t, w.ensure(p, want, id).Changed)
 	for _, action := range w.calls(&seen) {
 		assert.True(w.t, strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List"), action)
 	}
 }
 
-// rewritten returns a policy that means the same: lists in another order, single
-// values in lists and lists of one without.
+// rewritten returns an equivalent policy: lists in another order, single values in
+// lists, and lists of one value without.
 func rewritten(t *testing.T, policy string) string {
 	t.Helper()
 	var document any
 	require.NoError(t, json.Unmarshal([]byte(policy), &document))
-	text, err := json.Marshal(turned(document))
+	text, err := json.Marshal(reverse(document))
 	require.NoError(t, err)
 	require.NotEqual(t, policy, string(text))
 	return string(text)
 }
 
-func turned(value any) any {
+func reverse(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
 		for key := range value {
-			value[key] = turned(value[key])
+			value[key] = reverse(value[key])
 			if s, is := value[key].(string); is && (strings.HasSuffix(key, "Action") || strings.HasSuffix(key, "Resource")) {
 				value[key] = []any{s}
 			} else if list, is := value[key].([]any); is && len(list) == 1 {
@@ -99,14 +100,14 @@ func turned(value any) any {
 		}
 	case []any:
 		for i := range value {
-			value[i] = turned(value[i])
+			value[i] = reverse(value[i])
 		}
 		slices.Reverse(value)
 	}
 	return value
 }
 
-func TestAsManyManagedPoliciesAsAnAccountMayHaveAreAttached(t *testing.T) {
+func TestMaximumNumberOfManagedPolicies(t *testing.T) {
 	w := newWorldWith(t, func(o *awssim.Options) { o.PoliciesPerRole = 25 })
 	var arns []string
 	for i := range 25 {
@@ -114,14 +115,14 @@ func TestAsManyManagedPoliciesAsAnAccountMayHaveAreAttached(t *testing.T) {
 		require.NoError(t, err)
 		arns = append(arns, arn)
 	}
-	w.made(w.provisioner(), wanted("", arns...), "")
-	assert.Equal(t, arns, w.look(roleName("prod", app)).attached)
+	w.ensure(w.provisioner(), desired("", arns...), "")
+	assert.Equal(t, arns, w.state(roleName("prod", app)).attached)
 
 	w = newWorld(t)
 	for i := range 11 {
 		_, err := w.AddManagedPolicy(home, "/", "p"+string(rune('a'+i)), policyA)
 		require.NoError(t, err)
 	}
-	_, err := w.provisioner().Ensure(t.Context(), wanted("", arns[:11]...), "")
-	refused(t, err, api.ProvisionFailed, "Cannot exceed quota for PoliciesPerRole: 10")
+	_, err := w.provisioner().Ensure(t.Context(), desired("", arns[:11]...), "")
+	requireError(t, err, api.ProvisionFailed, "Cannot exceed quota for PoliciesPerRole: 10")
 }

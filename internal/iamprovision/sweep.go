@@ -16,23 +16,23 @@ import (
 	"kube-aws-iam-controller/internal/trust"
 )
 
-// perPage is the most that IAM lists at once:
+// perPage is the maximum number of roles on one page:
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html.
 const perPage = 1000
 
-// Sweep looks for roles that were made for this cluster and calls found, with
-// the role's unique id, for each that is none of the owners'. Retained ones are
-// not wanted back and left out. It writes nothing. A role that cannot be read
-// keeps nobody from the others; what could not be read is in the error.
+// Sweep calls found for each role of this cluster that belongs to none of the
+// owners, with its unique ID. Retained roles are skipped. It writes nothing. A role
+// that cannot be read does not prevent others from being found; the error includes
+// all failures.
 //
-// The names of the owners' roles are computed, so that only strangers cost a
-// read: a list shows no tags.
+// A list does not include tags, so each role that might be an orphan is read. The
+// names of the owners' roles are computed to avoid reading those.
 func (p *Provisioner) Sweep(ctx context.Context, owners iter.Seq[identity.Key], found func(key identity.Key, id string)) error {
 	known := map[string]bool{}
 	for key := range owners {
 		known[roleName(p.ClusterName, key)] = true
 	}
-	uid, err := p.uid(ctx)
+	uid, err := p.clusterUID(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (p *Provisioner) Sweep(ctx context.Context, owners iter.Seq[identity.Key], 
 		if known[role.name] {
 			continue
 		}
-		if err = p.trace(ctx, role.name, uid, found); err != nil {
+		if err = p.inspect(ctx, role.name, uid, found); err != nil {
 			failures = append(failures, awserr.Describe(err))
 		}
 		if ctx.Err() != nil {
@@ -55,17 +55,18 @@ func (p *Provisioner) Sweep(ctx context.Context, owners iter.Seq[identity.Key], 
 	return errors.Join(failures...)
 }
 
-// trace calls found if the tags of a role tell that it was made for an identity
-// of this cluster, and not retained. Of a cluster whose roles are adopted, only those
-// that are asked for are: the others' ServiceAccounts may yet be restored.
-func (p *Provisioner) trace(ctx context.Context, name, uid string, found func(identity.Key, string)) error {
-	have, err := p.read(ctx, name)
+// inspect calls found if the tags of a role show that it was created for an
+// identity of this cluster and is not retained. Roles of a cluster that is being
+// adopted are only taken over on request: the ServiceAccounts of the others may
+// still be restored.
+func (p *Provisioner) inspect(ctx context.Context, name, uid string, found func(identity.Key, string)) error {
+	have, err := p.get(ctx, name)
 	if err != nil {
-		return gone(err)
+		return ignoreMissing(err)
 	}
 	tags := toMap(have.Tags)
 	key := identity.Key{Source: identity.ServiceAccount, Namespace: tags[api.NamespaceTag], Name: tags[api.ServiceAccountTag]}
-	if !canBe(key) || !carries(tags, ownTags(p.ClusterName, key)) {
+	if !isValidKey(key) || !containsTags(tags, ownerTags(p.ClusterName, key)) {
 		return nil
 	}
 	if other, tagged := tags[api.ClusterUIDTag]; tagged && uid != "" && other != uid {
@@ -73,8 +74,8 @@ func (p *Provisioner) trace(ctx context.Context, name, uid string, found func(id
 			"role", name, "cluster_uid", other, "this_cluster_uid", uid)
 		return nil
 	}
-	if p.owned(key, have, "", uid) != nil {
-		return nil //nolint:nilerr // it is none of ours
+	if p.checkOwned(key, have, "", uid) != nil {
+		return nil //nolint:nilerr // it does not belong to this cluster
 	}
 	if _, retained := tags[api.RetainedTag]; retained {
 		return p.checkRetained(ctx, key, have)
@@ -83,9 +84,9 @@ func (p *Provisioner) trace(ctx context.Context, name, uid string, found func(id
 	return nil
 }
 
-// checkRetained says in the log whether somebody else changed whom a retained role
-// trusts. It is not corrected: a role is retained for people to go on with. Once its
-// ServiceAccount is back, it is.
+// checkRetained logs an error if the trust policy of a retained role was changed.
+// It is not corrected, because a role is retained for people to use, until its
+// ServiceAccount is back.
 func (p *Provisioner) checkRetained(ctx context.Context, key identity.Key, have *types.Role) error {
 	s, err := p.spec(ctx, identity.Desired{Key: key, ExternalID: trust.ExternalID(key.Namespace, p.ClusterName), Managed: &identity.ManagedRole{}})
 	if err != nil {
@@ -94,15 +95,15 @@ func (p *Provisioner) checkRetained(ctx context.Context, key identity.Key, have 
 	given := func(policy string) bool {
 		return samePolicy(identity.TrustPolicy, aws.ToString(have.AssumeRolePolicyDocument), policy)
 	}
-	if !given(s.trust) && !given(s.before) {
+	if !given(s.trust) && !given(s.legacyTrust) {
 		level.Error(p.Logger).Log("msg", "a retained role does not have the trust policy that it was given: see who may assume it, and delete it if it is not needed",
 			"role", aws.ToString(have.Arn), "object", key)
 	}
 	return nil
 }
 
-// canBe says whether there can be such a ServiceAccount. Whoever tags a role can
-// write anything, and the API server is asked for the path that the names make.
-func canBe(key identity.Key) bool {
+// isValidKey reports whether such a ServiceAccount can exist. Tags may contain
+// anything, and the names become part of a path of the Kubernetes API.
+func isValidKey(key identity.Key) bool {
 	return len(validation.IsDNS1123Label(key.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(key.Name)) == 0
 }

@@ -14,7 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// sweep returns what a sweep finds that is none of the owners'.
+// sweep returns what a sweep finds besides the roles of owners.
 func (w *world) sweep(p *Provisioner, owners ...identity.Key) (map[identity.Key]string, error) {
 	w.t.Helper()
 	found := map[identity.Key]string{}
@@ -22,14 +22,14 @@ func (w *world) sweep(p *Provisioner, owners ...identity.Key) (map[identity.Key]
 	return found, err
 }
 
-func TestASweepFindsWhatNobodyAsksFor(t *testing.T) {
+func TestSweepFindsOrphans(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	ids := map[identity.Key]string{}
 	for i := range 3 {
-		want := wanted(policyA)
+		want := desired(policyA)
 		want.Name = fmt.Sprintf("app-%d", i)
-		ids[want.Key] = w.made(p, want, "").ID
+		ids[want.Key] = w.ensure(p, want, "").ID
 	}
 	owner := identity.Key{Source: identity.ServiceAccount, Namespace: ns, Name: "app-1"}
 	seen := len(w.Calls())
@@ -40,19 +40,19 @@ func TestASweepFindsWhatNobodyAsksFor(t *testing.T) {
 	assert.Equal(t, []string{"ListRoles", "ListRoles", "ListRoles", "GetRole", "GetRole"}, w.calls(&seen), "an owner's role costs no read")
 }
 
-func TestASweepLeavesAloneWhatIsNotForIt(t *testing.T) {
+func TestSweepSkipsForeignAndRetainedRoles(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	retained := wanted(policyA)
+	retained := desired(policyA)
 	retained.Name = "retained"
-	w.made(p, retained, "")
+	w.ensure(p, retained, "")
 	_, err := p.Retain(t.Context(), retained.Key, "")
 	require.NoError(t, err)
-	// Another cluster's, under the same path; one of somebody else's making; one whose tags were copied from ours.
+	// A role of another cluster under the same path, one that somebody else created, and one with copied tags.
 	other := w.provisioner(func(o *Options) { o.ClusterName, o.Path = "dev", p.Path })
-	w.made(other, wanted(policyA), "")
+	w.ensure(other, desired(policyA), "")
 	const trusting = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`
-	for name, tags := range map[string]map[string]string{"untagged": nil, "copied": ownTags("prod", app)} {
+	for name, tags := range map[string]map[string]string{"untagged": nil, "copied": ownerTags("prod", app)} {
 		_, err = w.admin.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &name, Path: &p.Path, AssumeRolePolicyDocument: new(trusting), Tags: toTags(tags)})
 		require.NoError(t, err)
 	}
@@ -64,13 +64,13 @@ func TestASweepLeavesAloneWhatIsNotForIt(t *testing.T) {
 	assert.Len(t, found, 1)
 }
 
-func TestASweepGoesOnAfterARoleThatCannotBeRead(t *testing.T) {
+func TestSweepContinuesAfterAnError(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	for i := range 3 {
-		want := wanted(policyA)
+		want := desired(policyA)
 		want.Name = fmt.Sprintf("app-%d", i)
-		w.made(p, want, "")
+		w.ensure(p, want, "")
 	}
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "AccessDenied", Times: 1}}})
 	found, err := w.sweep(p)
@@ -82,10 +82,10 @@ func TestASweepGoesOnAfterARoleThatCannotBeRead(t *testing.T) {
 	assert.Empty(t, found, "a list that broke off finds nothing")
 }
 
-func TestASweepSurvivesRolesThatGoMeanwhile(t *testing.T) {
+func TestSweepIgnoresConcurrentDeletions(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	w.made(p, wanted(policyA), "")
+	w.ensure(p, desired(policyA), "")
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "NoSuchEntity", Status: 404, Times: 1}}})
 	found, err := w.sweep(p)
 	require.NoError(t, err)
@@ -93,13 +93,13 @@ func TestASweepSurvivesRolesThatGoMeanwhile(t *testing.T) {
 }
 
 // Tags hold slashes and dots, names of roles the first 53 characters of them.
-func TestASweepAsksForNoServiceAccountThatCannotBe(t *testing.T) {
+func TestSweepSkipsInvalidNames(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
 	for _, name := range []string{strings.Repeat("m", 60) + "/../../secrets/app", "..", ".", "", "App", strings.Repeat("a", 254)} {
 		key := identity.Key{Source: identity.ServiceAccount, Namespace: "team", Name: name}
 		_, err := w.admin.CreateRole(t.Context(), &iam.CreateRoleInput{
-			RoleName: new(roleName("prod", key)), Path: &p.Path, Tags: toTags(ownTags("prod", key)),
+			RoleName: new(roleName("prod", key)), Path: &p.Path, Tags: toTags(ownerTags("prod", key)),
 			AssumeRolePolicyDocument: new(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`),
 		})
 		require.NoError(t, err, name)

@@ -11,30 +11,24 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// The tags that make a role ours. The last three are also the keys of session
-// tags.
-const (
-	managedBy = "kube-aws-iam-controller"
-)
-
-// ownTags returns the tags by which a role is an identity's.
-func ownTags(cluster string, key identity.Key) map[string]string {
+// ownerTags returns the tags that identify a role as an identity's.
+func ownerTags(cluster string, key identity.Key) map[string]string {
 	return map[string]string{
-		api.ManagedByTag: managedBy, api.ClusterTag: cluster, api.NamespaceTag: key.Namespace, api.ServiceAccountTag: key.Name,
+		api.ManagedByTag: api.ControllerName, api.ClusterTag: cluster, api.NamespaceTag: key.Namespace, api.ServiceAccountTag: key.Name,
 	}
 }
 
-// allTags are the tags of a new role.
-func (s spec) allTags() map[string]string {
+// createTags returns the tags of a new role.
+func (s spec) createTags() map[string]string {
 	tags := maps.Clone(s.tags)
-	if s.uid != "" {
-		tags[api.ClusterUIDTag] = s.uid
+	if s.clusterUID != "" {
+		tags[api.ClusterUIDTag] = s.clusterUID
 	}
 	return tags
 }
 
-// carries says whether a role has all of some tags.
-func carries(have map[string]string, want map[string]string) bool {
+// containsTags reports whether have includes all tags of want.
+func containsTags(have map[string]string, want map[string]string) bool {
 	for key, value := range want {
 		if got, has := have[key]; !has || got != value {
 			return false

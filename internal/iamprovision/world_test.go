@@ -29,7 +29,8 @@ const (
 
 var app = identity.Key{Source: identity.ServiceAccount, Namespace: ns, Name: name}
 
-// world is simulated AWS with a controller, a permissions boundary, and two managed policies.
+// world is simulated AWS with the role of a controller, a permissions boundary, and
+// two managed policies.
 type world struct {
 	*awssim.Server
 
@@ -40,7 +41,7 @@ type world struct {
 	admin          *iam.Client
 	late           time.Duration
 
-	// carries and carriesErr are what is told of the controller's session, asked on whose behalf.
+	// carries and carriesErr are the results of TransitiveTags, asked its arguments.
 	carries    string
 	carriesErr error
 	asked      []identity.Desired
@@ -51,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	return newWorldWith(t, func(*awssim.Options) {})
 }
 
-// newWorldWith returns a world of simulated AWS with options of its own.
+// newWorldWith returns a world with options for simulated AWS.
 func newWorldWith(t *testing.T, change func(*awssim.Options)) *world {
 	t.Helper()
 	w := &world{t: t}
@@ -85,7 +86,8 @@ func (w *world) config(creds aws.Credentials) aws.Config {
 	}
 }
 
-// provisioner returns one of a cluster with a boundary, changed as asked.
+// provisioner returns a Provisioner of a cluster with a boundary, with changed
+// options.
 func (w *world) provisioner(change ...func(*Options)) *Provisioner {
 	w.t.Helper()
 	creds, err := w.RoleCredentials(home, "controller", "test", time.Hour)
@@ -97,7 +99,7 @@ func (w *world) provisioner(change ...func(*Options)) *Provisioner {
 			return identity.BaseRole{Partition: "aws", Account: home}, nil
 		},
 		SessionName: func(namespace, name string) string { return namespace + "." + name },
-		CarriesTags: func(_ context.Context, want identity.Desired) (string, error) {
+		TransitiveTags: func(_ context.Context, want identity.Desired) (string, error) {
 			w.asked = append(w.asked, want)
 			return w.carries, w.carriesErr
 		},
@@ -115,9 +117,9 @@ func (w *world) provisioner(change ...func(*Options)) *Provisioner {
 	return New(w.config(creds), options)
 }
 
-// shipped is the policy that is shipped, for the controller of this world, a cluster, a boundary, the tags that it puts
-// on roles, and instance profiles: nothing here runs with more. A controller that makes roles without a boundary needs
-// more than that.
+// shipped is the shipped policy for the controller of this world, with a cluster, a
+// boundary, the tags that it sets on roles, and instance profiles. Tests run with
+// no other permissions, except that a controller without a boundary needs more.
 func (w *world) shipped(boundary, cluster string) string {
 	w.t.Helper()
 	const account = "arn:aws:iam::" + home
@@ -134,36 +136,36 @@ func (w *world) shipped(boundary, cluster string) string {
 	).Replace(string(text))
 }
 
-// grant gives the controller the policy for another boundary.
+// grant gives the controller the shipped policy with another boundary.
 func (w *world) grant(boundary string) {
 	w.t.Helper()
 	w.put("prod", w.shipped(boundary, "prod"))
 }
 
-// put gives the controller a policy.
+// put sets a policy of the controller.
 func (w *world) put(name, policy string) {
 	w.t.Helper()
 	_, err := w.admin.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: new("controller"), PolicyName: &name, PolicyDocument: &policy})
 	require.NoError(w.t, err)
 }
 
-// wanted asks for a role with an inline policy and managed ones.
-func wanted(policy string, managed ...string) identity.Desired {
+// desired requests a role with an inline policy and managed policies.
+func desired(policy string, managed ...string) identity.Desired {
 	return identity.Desired{
 		Key: app, UID: "u1", ExternalID: "team/prod", SessionDuration: time.Hour,
 		Managed: &identity.ManagedRole{Policy: policy, ManagedPolicies: managed},
 	}
 }
 
-// made ensures a role that has to work.
-func (w *world) made(p *Provisioner, want identity.Desired, id string) identity.Role {
+// ensure calls Ensure and requires success.
+func (w *world) ensure(p *Provisioner, want identity.Desired, id string) identity.Role {
 	w.t.Helper()
 	role, err := p.Ensure(w.t.Context(), want, id)
 	require.NoError(w.t, err)
 	return role
 }
 
-// calls returns the actions since the last time it was asked, reads in small.
+// calls returns the actions since the previous call, with reads in lower case.
 func (w *world) calls(seen *int) []string {
 	var actions []string
 	all := w.Calls()
@@ -174,8 +176,8 @@ func (w *world) calls(seen *int) []string {
 	return actions
 }
 
-// look is a role as somebody else sees it.
-type look struct {
+// roleState is the state of a role in simulated IAM.
+type roleState struct {
 	path, trust, boundary string
 	session               int32
 	tags                  map[string]string
@@ -183,13 +185,13 @@ type look struct {
 	attached              []string
 }
 
-func (w *world) look(role string) look {
+func (w *world) state(role string) roleState {
 	w.t.Helper()
 	ctx := w.t.Context()
 	out, err := w.admin.GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
 	require.NoError(w.t, err)
 	r := out.Role
-	l := look{path: *r.Path, trust: w.decoded(r.AssumeRolePolicyDocument), session: *r.MaxSessionDuration, tags: toMap(r.Tags), inline: map[string]string{}}
+	l := roleState{path: *r.Path, trust: w.decoded(r.AssumeRolePolicyDocument), session: *r.MaxSessionDuration, tags: toMap(r.Tags), inline: map[string]string{}}
 	if r.PermissionsBoundary != nil {
 		l.boundary = *r.PermissionsBoundary.PermissionsBoundaryArn
 	}
@@ -229,8 +231,8 @@ func (w *world) missing(role string) {
 	require.ErrorAs(w.t, err, &missing)
 }
 
-// refused asserts the reason of an error, and that it says what.
-func refused(t *testing.T, err error, reason, says string) {
+// requireError requires an error with the given reason and text.
+func requireError(t *testing.T, err error, reason, says string) {
 	t.Helper()
 	var step *identity.StepError
 	require.ErrorAs(t, err, &step)

@@ -5,24 +5,29 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
-// Delivery is how the containers of a pod come by its credentials.
+// Delivery is how the containers of a pod obtain credentials.
 type Delivery string
 
-// The deliveries.
+// The supported deliveries.
 const (
-	// DeliverProcess mounts the Secret; SDKs run cat as a credential_process.
+	// DeliverProcess mounts the Secret and configures SDKs with a
+	// credential_process that reads it.
 	DeliverProcess Delivery = "process"
-	// DeliverEndpoint adds a sidecar that SDKs ask over HTTP on loopback.
+	// DeliverEndpoint adds a sidecar that serves credentials to SDKs over HTTP on
+	// loopback.
 	DeliverEndpoint Delivery = "endpoint"
-	// DeliverFile mounts the Secret; SDKs read static keys from a file.
+	// DeliverFile mounts the Secret as a shared credentials file with static keys.
 	DeliverFile Delivery = "file"
-	// DeliverNone leaves pods alone.
+	// DeliverNone leaves pods unchanged.
 	DeliverNone Delivery = "none"
 )
 
-// ParseDelivery reads a delivery, with or without white space around it.
+// ParseDelivery parses a delivery: process, endpoint, file or none. Surrounding
+// white space is ignored. The error lists the valid values.
 func ParseDelivery(value string) (Delivery, error) {
 	value = strings.TrimSpace(value)
 	if err := OneOf(value, string(DeliverProcess), string(DeliverEndpoint), string(DeliverFile), string(DeliverNone)); err != nil {
@@ -31,14 +36,14 @@ func ParseDelivery(value string) (Delivery, error) {
 	return Delivery(value), nil
 }
 
-// ParseDeletionPolicy reads what becomes of a role that is no longer asked for:
-// Delete or Retain, with or without white space around it.
+// ParseDeletionPolicy parses what happens to a managed role that is no longer
+// requested: Delete or Retain. Surrounding white space is ignored.
 func ParseDeletionPolicy(value string) (string, error) {
 	value = strings.TrimSpace(value)
-	return value, OneOf(value, "Delete", "Retain")
+	return value, OneOf(value, api.DeletionPolicyDelete, api.DeletionPolicyRetain)
 }
 
-// OneOf returns an error with the remedy unless value is one of allowed.
+// OneOf returns an error that lists the allowed values unless value is one of them.
 func OneOf(value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
@@ -46,13 +51,13 @@ func OneOf(value string, allowed ...string) error {
 	return fmt.Errorf("%s is not understood: give one of %s", Quote(value), strings.Join(allowed, ", "))
 }
 
-// region has the form of all AWS Regions' names, those of other partitions
-// (us-gov-west-1, us-isob-east-1, eusc-de-east-1) included. Only the SDKs know
-// which ones there are.
+// region matches the names of AWS Regions in every partition, such as eu-central-1,
+// us-gov-west-1, us-isob-east-1 and eusc-de-east-1. Whether a Region exists is left
+// to the SDKs, which know the current list.
 var region = regexp.MustCompile(`^[a-z]{2,8}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2}$`)
 
-// ParseRegion reads the name of an AWS Region, with or without white space around
-// it.
+// ParseRegion parses the name of an AWS Region, such as eu-central-1. Surrounding
+// white space is ignored.
 func ParseRegion(value string) (string, error) {
 	value = strings.TrimSpace(value)
 	if !region.MatchString(value) {
@@ -61,11 +66,11 @@ func ParseRegion(value string) (string, error) {
 	return value, nil
 }
 
-// Injection is what the pods of one ServiceAccount are given.
+// Injection describes what admission adds to the pods of one ServiceAccount.
 type Injection struct {
-	// Account is the ServiceAccount's name, SecretName its Secret's.
+	// Account is the name of the ServiceAccount, SecretName that of its Secret.
 	Account, SecretName string
 	Delivery            Delivery
-	// Region is the AWS Region it names, "" for none.
+	// Region is the AWS Region set by the ServiceAccount, "" if it sets none.
 	Region string
 }

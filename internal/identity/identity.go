@@ -1,6 +1,6 @@
-// Package identity describes the AWS identity that an object in the cluster
-// asks for: which role, under which external ID, for how long. It holds values
-// and the rules for reading them, and talks to nobody.
+// Package identity defines the AWS identity that a Kubernetes object requests:
+// which role, under which external ID, for how long. It contains values and the
+// rules for parsing them, and performs no I/O.
 package identity
 
 import (
@@ -8,77 +8,92 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"time"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
-// A Source is the kind of object that asks for an identity.
+// A Source is the kind of object that requests an identity.
 type Source string
 
-// The sources.
+// The supported sources.
 const (
 	ServiceAccount Source = "serviceaccount"
 	AWSIAMRole     Source = "awsiamrole"
 )
 
-// A Key names one identity: the object that asks for it.
+// Owner returns the API version and kind of the objects of s, as owner references
+// and events name them.
+func (s Source) Owner() (apiVersion, kind string) {
+	if s == ServiceAccount {
+		return api.ServiceAccountAPIVersion, api.ServiceAccountKind
+	}
+	return api.AWSIAMRoleAPIVersion, api.AWSIAMRoleKind
+}
+
+// A Key identifies an identity by the object that requests it.
 type Key struct {
 	Source    Source
 	Namespace string
 	Name      string
 }
 
-// String returns source/namespace/name, as logs show it.
+// String returns source/namespace/name, the form used in logs.
 func (k Key) String() string {
 	return string(k.Source) + "/" + k.Namespace + "/" + k.Name
 }
 
-// Desired is the identity one object asks for.
+// Desired is the identity that an object requests.
 type Desired struct {
 	Key
 
-	// UID is the object's, so that an object recreated under its name is
-	// never taken for the one before.
+	// UID is that of the object. It distinguishes an object from an earlier one of
+	// the same name.
 	UID string
-	// Generation is the metadata.generation of an AWSIAMRole, 0 otherwise.
+	// Generation is metadata.generation of an AWSIAMRole, 0 for a ServiceAccount.
 	Generation int64
 	// Labels are copied to the Secret of an AWSIAMRole.
 	Labels map[string]string
-	// KeepLabels says that they are not known: those of the Secret stay.
+	// KeepLabels reports that Labels are unknown and the labels of the Secret are
+	// to be left unchanged.
 	KeepLabels bool
-	// Notice is what its author should know although it can be served, "" for
-	// nothing.
+	// Notice is a warning for the author of a request that can be served
+	// nevertheless, "" for none.
 	Notice string
 
-	// SecretName is the Secret that holds the credentials, in Namespace.
+	// SecretName is the name of the Secret that holds the credentials, in
+	// Namespace.
 	SecretName string
-	// Role is the role asked for; of one's own, once it is known.
+	// Role is the requested role. For a managed role it is set once the role
+	// exists.
 	Role RoleReference
-	// Managed asks for a managed role, nil for an existing one.
+	// Managed is the specification of a managed role, nil if an existing role is
+	// requested.
 	Managed *ManagedRole
-	// RoleID is the unique id of an own role, once it is known.
+	// RoleID is the unique ID of a managed role (AROA…), "" until it is known.
 	RoleID string
-	// ExternalID is presented to STS, see the package trust.
+	// ExternalID is passed to STS, see the package trust.
 	ExternalID string
-	// Proven is when the role was last seen to refuse another external ID, the
-	// zero Time if never.
+	// Proven is when the role was last seen to reject a wrong external ID, the zero
+	// Time if never.
 	Proven time.Time
-	// SessionDuration is the lifetime asked for, 15 minutes to 12 hours.
+	// SessionDuration is the requested duration, between MinSession and MaxSession.
 	SessionDuration time.Duration
 
-	// pinnedHash replaces SpecHash where the specification cannot be read
-	// and the last good one is kept.
+	// pinnedHash overrides SpecHash for a request returned by LastGood.
 	pinnedHash string
 }
 
-// SpecHash identifies what credentials are issued for: which object, asking
-// for what. It is computed before names are resolved, so that AWS need not be
-// asked to know that nothing changed.
+// SpecHash returns 16 hexadecimal digits that identify what credentials are issued
+// for: the object and its request. It is computed before role names are resolved,
+// so that an unchanged request is recognized without calling AWS. The hashed values
+// must never change, because Secrets of earlier versions carry them.
 func (d Desired) SpecHash() string {
 	if d.pinnedHash != "" {
 		return d.pinnedHash
 	}
 	spec := []any{"v1", d.UID, d.Role.String(), d.SessionDuration, d.ExternalID, d.Generation}
 	if d.Managed != nil {
-		// The role's name follows from the object's, its ARN is AWS's to tell.
+		// The role's name is derived from the object's, its ARN is only known to AWS.
 		spec = []any{"own", d.UID, d.Managed.Policy, d.Managed.ManagedPolicies, d.SessionDuration, d.ExternalID}
 	}
 	text, err := json.Marshal(spec)
@@ -89,36 +104,11 @@ func (d Desired) SpecHash() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// LastGood returns d asking once more for the role, the session duration and
-// the specification that credentials were last issued for. An own role is
-// used as it is.
+// LastGood returns a copy of d that requests the role, session duration and spec
+// hash for which credentials were last issued. A managed role is used as an
+// existing one: it is neither created nor changed.
 func (d Desired) LastGood(role RoleReference, session time.Duration, hash string) Desired {
 	d.Role, d.SessionDuration, d.pinnedHash = role, session, hash
 	d.Managed = nil
 	return d
-}
-
-// Status is what became of an identity, as its object shows it.
-type Status struct {
-	// RoleARN is the role of the credentials in the Secret, "" if none.
-	RoleARN string
-	// Expiration is when they run out, the zero Time if there are none.
-	Expiration time.Time
-	// Generation is that of the object which the status speaks of.
-	Generation int64
-	// Ready says that the Secret holds credentials that have not run out.
-	Ready bool
-	// Reason is a CamelCase word, Message a sentence for people.
-	Reason, Message string
-}
-
-// A Warning is something that the author of an object should know, whether or not
-// it is served.
-type Warning struct {
-	// UID is the object's.
-	UID string
-	// Reason and Message are the event's, "" for nothing to say.
-	Reason, Message string
-	// Asks says that the object asks for an identity.
-	Asks bool
 }

@@ -80,7 +80,7 @@ func TestParseRole(t *testing.T) {
 	}
 }
 
-func TestReadRoleTakesOffWhatIsOnlyAroundIt(t *testing.T) {
+func TestReadRoleIgnoresSurroundings(t *testing.T) {
 	for value, want := range map[string]string{
 		"app\n": "app", " app": "app", "/team/app": "team/app", "/app": "app", "\u00a0/team/app\r\n": "team/app",
 		"arn:aws:iam::123456789012:role/app ": "arn:aws:iam::123456789012:role/app",
@@ -117,7 +117,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestResolveRefusesNamesThatGrowTooLong(t *testing.T) {
+func TestResolveRejectsTooLongNames(t *testing.T) {
 	base, err := ParseBaseRole("arn:aws:iam::123456789012:role/kube-")
 	require.NoError(t, err)
 	_, err = RoleReference{Name: strings.Repeat("a", 60)}.Resolve(base)
@@ -170,7 +170,7 @@ func TestParseSession(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParseSession(tc.value)
+			got, err := ParseSessionDuration(tc.value)
 			if tc.wantErr != "" {
 				require.ErrorContains(t, err, tc.wantErr)
 				return
@@ -181,7 +181,7 @@ func TestParseSession(t *testing.T) {
 	}
 }
 
-func TestSpecHashFollowsTheSpecificationOnly(t *testing.T) {
+func TestSpecHashDependsOnTheRequestOnly(t *testing.T) {
 	d := Desired{Role: RoleReference{Name: "app"}, SessionDuration: time.Hour, ExternalID: "ns/cluster"}
 	hash := d.SpecHash()
 	changes := map[string]func(*Desired){
@@ -208,7 +208,7 @@ func TestQuoteCutsBetweenCharacters(t *testing.T) {
 	assert.NotPanics(t, func() { Quote(strings.Repeat("\x80", 200)) })
 }
 
-func TestInvalidErrorIsFoundThroughWraps(t *testing.T) {
+func TestInvalidErrorIsFoundWhenWrapped(t *testing.T) {
 	var invalid *InvalidError
 	require.ErrorAs(t, fmt.Errorf("x: %w", &InvalidError{Reason: api.InvalidAnnotation, Message: "m"}), &invalid)
 	assert.Equal(t, "m", invalid.Error())
@@ -240,7 +240,7 @@ func FuzzParseSession(f *testing.F) {
 	f.Add("3600")
 	f.Add("1h")
 	f.Fuzz(func(t *testing.T, value string) {
-		if d, err := ParseSession(value); err == nil && (d < MinSession || d > MaxSession) {
+		if d, err := ParseSessionDuration(value); err == nil && (d < MinSession || d > MaxSession) {
 			t.Fatalf("%q gave %s", value, d)
 		}
 	})

@@ -51,7 +51,7 @@ func TestParsePolicy(t *testing.T) {
 	}
 }
 
-func TestAPolicyOfTheLargestSizeIsTaken(t *testing.T) {
+func TestParsePolicyAcceptsTheMaximumSize(t *testing.T) {
 	head, tail := `{"Version":"2012-10-17","Statement":{"Sid":"`, `","Effect":"Allow","Action":"*","Resource":"*"}}`
 	text := head + strings.Repeat("x", maxPolicy-len(head)-len(tail)) + tail
 	_, err := ParsePolicy(strings.ReplaceAll(text, ",", ",   \n"))
@@ -102,7 +102,7 @@ func TestParseManagedPolicies(t *testing.T) {
 	assert.Len(t, got, 25)
 }
 
-func TestWhatAnOwnRoleIsIsPartOfTheSpecification(t *testing.T) {
+func TestManagedRoleIsPartOfTheSpecHash(t *testing.T) {
 	base := Desired{UID: "u", ExternalID: "ns/c", SessionDuration: MinSession, Managed: &ManagedRole{Policy: "{}"}}
 	seen := map[string]bool{base.SpecHash(): true}
 	for name, change := range map[string]func(*Desired){
@@ -124,7 +124,7 @@ func TestWhatAnOwnRoleIsIsPartOfTheSpecification(t *testing.T) {
 	assert.Nil(t, base.LastGood(RoleReference{}, MinSession, "h").Managed)
 }
 
-// published returns policies that the controllers they are for ask for.
+// published returns policies that well-known controllers document for themselves.
 func published(tb testing.TB) map[string]string {
 	tb.Helper()
 	paths, err := filepath.Glob("testdata/policies/*.json")
@@ -139,7 +139,7 @@ func published(tb testing.TB) map[string]string {
 	return texts
 }
 
-func TestPublishedPoliciesAreTaken(t *testing.T) {
+func TestParsePolicyAcceptsPublishedPolicies(t *testing.T) {
 	for name, text := range published(t) {
 		got, err := ParsePolicy(text)
 		require.NoError(t, err, name)
@@ -169,9 +169,9 @@ func FuzzParsePolicy(f *testing.F) {
 		again, err := ParsePolicy(got)
 		require.NoError(t, err)
 		assert.Equal(t, got, again)
-		normal, err := NormalPolicy(got, IdentityPolicy)
+		normal, err := NormalizePolicy(got, IdentityPolicy)
 		require.NoError(t, err)
-		again, err = NormalPolicy(normal, IdentityPolicy)
+		again, err = NormalizePolicy(normal, IdentityPolicy)
 		require.NoError(t, err, "what is normal is a policy")
 		assert.Equal(t, normal, again)
 	})

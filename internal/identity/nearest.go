@@ -2,22 +2,23 @@ package identity
 
 import "strings"
 
-// longestWord is how much of a word is compared: all that is known is shorter.
+// longestWord limits how many bytes of a word are compared. All known words are
+// shorter.
 const longestWord = 64
 
-// How much of a known word may differ, in hundredths: by typing errors, and what
-// counts as much as a part that is left out or too many.
+// How much of a known word may differ, in percent: by typing errors, and the weight
+// given to a missing or additional prefix or suffix.
 const (
-	mistyped = 25
-	partly   = 34
+	maxTypos        = 25
+	affixDifference = 34
 )
 
-// Nearest returns the known word that another was most likely meant to be, the
-// first of several, or "" if none is like it. Case and what joins parts of a
-// word do not count. A word that begins or ends with all of a known one, or the
-// other way round, is like it.
+// Nearest returns the known word that word was most likely meant to be, the first
+// of several equally likely ones, or "" if none is similar. Case, plural endings
+// and the separators between parts are ignored. Words of which one begins or ends
+// with the other are similar.
 func Nearest(word string, known []string) string {
-	nearest, least := "", partly+1
+	nearest, least := "", affixDifference+1
 	word = fold(word[:min(len(word), longestWord)])
 	if len(word) < 2 {
 		return ""
@@ -25,11 +26,11 @@ func Nearest(word string, known []string) string {
 	for _, k := range known {
 		folded := fold(k)
 		differs := 100 * distance(word, folded) / max(len(folded), 1)
-		if differs > mistyped {
-			if !overlap(word, folded) && !overlap(folded, word) {
+		if differs > maxTypos {
+			if !hasAffix(word, folded) && !hasAffix(folded, word) {
 				continue
 			}
-			differs = partly
+			differs = affixDifference
 		}
 		if differs < least {
 			nearest, least = k, differs
@@ -38,26 +39,28 @@ func Nearest(word string, known []string) string {
 	return nearest
 }
 
-func overlap(long, short string) bool {
+func hasAffix(long, short string) bool {
 	return len(short) > 2 && (strings.HasPrefix(long, short) || strings.HasSuffix(long, short))
 }
 
-// joints are what may stand between the parts of a word.
-var joints = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
+// separators are removed before words are compared.
+var separators = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
 
-// fold returns a word in lower case, in one, and in the singular.
+// fold returns word in lower case, in the singular, and without separators.
 func fold(word string) string {
-	word = joints.Replace(strings.ToLower(word))
+	word = separators.Replace(strings.ToLower(word))
 	if stem, plural := strings.CutSuffix(word, "ies"); plural {
 		return stem + "y"
 	}
 	return strings.TrimSuffix(word, "s")
 }
 
-// distance returns how many bytes have to be put in, taken out, replaced or
-// swapped with the next to make one word of another.
+// distance returns the restricted edit distance of a and b in bytes: the number of
+// insertions, deletions, substitutions and swaps of neighbours that turn one into
+// the other. See
+// https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance.
 func distance(a, b string) int {
-	var rows [3][longestWord + 1]int // of which the last is the current one
+	var rows [3][longestWord + 1]int // the last one is the current row
 	b = b[:min(len(b), longestWord)]
 	for j := range len(b) + 1 {
 		rows[2][j] = j

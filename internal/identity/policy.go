@@ -8,15 +8,16 @@ import (
 	"unicode"
 )
 
-// Limits of policies, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+// Limits of policies,
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
 const (
-	maxPolicy  = 10_240        // characters that are not white space
-	maxCompact = 2 * maxPolicy // bytes, with the white space in strings
+	maxPolicy  = 10_240        // characters other than white space
+	maxCompact = 2 * maxPolicy // bytes, white space within strings included
 )
 
-// ParsePolicy reads an identity-based policy as a tenant wrote it and returns
-// it as compact JSON. The error names what is wrong and the remedy. What only
-// AWS can know, such as whether an action exists, is left to AWS.
+// ParsePolicy parses an identity-based policy written by a tenant and returns it as
+// compact JSON. The error names the problem and the remedy. What only AWS can know,
+// such as whether an action exists, is not checked.
 func ParsePolicy(text string) (string, error) {
 	if err := checkSyntax(text); err != nil {
 		return "", err
@@ -34,7 +35,7 @@ func ParsePolicy(text string) (string, error) {
 	return compact.String(), nil
 }
 
-// readPolicy reads JSON that is a policy of a kind.
+// readPolicy decodes JSON text and checks that it is a policy of the given kind.
 func readPolicy(text string, kind PolicyKind) (jsonValue, error) {
 	policy, err := decodeJSON(text)
 	if err != nil {
@@ -46,11 +47,10 @@ func readPolicy(text string, kind PolicyKind) (jsonValue, error) {
 	return policy, checkPolicy(policy, kind)
 }
 
-// NormalPolicy reads a policy of a kind, as strictly as ParsePolicy whoever
-// wrote it, and returns it with everything that means the same written in one
-// way as far as single values go: numbers and booleans as strings, everybody as
-// {"AWS":"*"}.
-func NormalPolicy(text string, kind PolicyKind) (string, error) {
+// NormalizePolicy parses a policy as strictly as ParsePolicy does and returns it
+// with equivalent single values written in one way: numbers and booleans as
+// strings, and the principal "*" as {"AWS":"*"}.
+func NormalizePolicy(text string, kind PolicyKind) (string, error) {
 	if err := checkSyntax(text); err != nil {
 		return "", err
 	}
@@ -58,16 +58,16 @@ func NormalPolicy(text string, kind PolicyKind) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	normal, err := json.Marshal(policy.normal())
+	normal, err := json.Marshal(policy.normalize())
 	return string(normal), err
 }
 
-func (v jsonValue) normal() any {
+func (v jsonValue) normalize() any {
 	switch v.kind {
 	case jsonObject:
-		object := make(map[string]any, len(v.members)) // no key stands twice
+		object := make(map[string]any, len(v.members)) // checkPolicy rejected duplicate keys
 		for _, m := range v.members {
-			object[m.key] = m.value.normal()
+			object[m.key] = m.value.normalize()
 			if everybody := m.value.kind == jsonString; everybody && (m.key == "Principal" || m.key == "NotPrincipal") {
 				object[m.key] = map[string]any{"AWS": m.value.text}
 			}
@@ -76,16 +76,16 @@ func (v jsonValue) normal() any {
 	case jsonList:
 		list := make([]any, 0, len(v.items))
 		for _, item := range v.items {
-			list = append(list, item.normal())
+			list = append(list, item.normalize())
 		}
 		return list
 	default:
-		return v.text // nothing in a policy is null
+		return v.text // checkPolicy rejected null
 	}
 }
 
-// checkCharacters finds what IAM does not take: it counts characters without
-// white space, and knows none beyond U+00FF.
+// checkCharacters enforces the limits of IAM, which counts characters other than
+// white space and accepts none beyond U+00FF.
 func checkCharacters(text string) error {
 	n := 0
 	for _, r := range text {

@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// conditionOperators are those that ForAllValues:, ForAnyValue: and IfExists can
-// be put to, which Null is not:
+// setOperators are the condition operators that can be combined with ForAllValues:,
+// ForAnyValue: and IfExists. Null cannot:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html.
-var conditionOperators = []string{
+var setOperators = []string{
 	"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike",
 	"NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan", "NumericGreaterThanEquals",
 	"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals",
 	"Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "ArnEquals", "ArnNotEquals", "ArnLike", "ArnNotLike",
 }
 
-// checkCondition checks a Condition: operators, to keys, to values.
+// checkCondition checks a Condition: an object of operators, each an object of keys
+// with their values.
 func checkCondition(elements map[string]jsonValue) error {
 	condition, has := elements["Condition"]
 	if !has {
@@ -41,7 +42,7 @@ func checkCondition(elements map[string]jsonValue) error {
 	return nil
 }
 
-// checkOperator takes an operator that is known, in whatever case.
+// checkOperator accepts known operators in any case, as IAM does.
 func checkOperator(name string) error {
 	isIt := func(known string) func(string) bool {
 		return func(k string) bool { return strings.EqualFold(k, known) }
@@ -57,17 +58,17 @@ func checkOperator(name string) error {
 	if cut := len(base) - len(optional); cut > 0 && strings.EqualFold(base[cut:], optional) {
 		base = base[:cut]
 	}
-	if strings.EqualFold(name, "Null") || slices.ContainsFunc(conditionOperators, isIt(base)) {
+	if strings.EqualFold(name, "Null") || slices.ContainsFunc(setOperators, isIt(base)) {
 		return nil
 	}
 	remedy := "give one such as StringEquals or ArnLike"
-	if nearest := Nearest(base, append(slices.Clone(conditionOperators), "Null")); nearest != "" {
+	if nearest := Nearest(base, append(slices.Clone(setOperators), "Null")); nearest != "" {
 		remedy = "write " + nearest
 	}
 	return fmt.Errorf("has the condition operator %s, which IAM does not know: %s", Quote(name), remedy)
 }
 
-// checkKeys checks what an operator compares.
+// checkKeys checks the condition keys and values of one operator.
 func checkKeys(operator jsonMember) error {
 	if operator.value.kind != jsonObject {
 		return fmt.Errorf("has %s for the condition operator %s: give an object of condition keys", operator.value.kind, Quote(operator.key))

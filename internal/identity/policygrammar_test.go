@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// one returns a policy with one statement, which has a resource and what else is given.
+// one returns a policy with one statement that has a resource and the given
+// elements.
 func one(elements string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*"` + elements + `}]}`
 }
 
-func TestWhatIsNotInTheGrammarOfPoliciesIsNamed(t *testing.T) {
+func TestParsePolicyNamesGrammarErrors(t *testing.T) {
 	action := `,"Action":"s3:GetObject"`
 	for name, tc := range map[string]struct{ text, err string }{
 		"something else":               {`{"hello":"world"}`, `"hello", which is not an element of a policy: give Version and Statement, such as {"Version":"2012-10-17","Statement":[`},
@@ -70,7 +71,7 @@ func TestWhatIsNotInTheGrammarOfPoliciesIsNamed(t *testing.T) {
 
 func sid(name string) string { return strings.Replace(allow, "{", `{"Sid":"`+name+`",`, 1) }
 
-func TestWhatIAMTakesIsTaken(t *testing.T) {
+func TestParsePolicyAcceptsWhatIAMAccepts(t *testing.T) {
 	for name, text := range map[string]string{
 		"an Id":                     `{"Version":"2012-10-17","Id":"x y","Statement":[` + allow + `]}`,
 		"the old version":           `{"Version":"2008-10-17","Statement":[` + allow + `]}`,
@@ -93,7 +94,7 @@ func TestWhatIAMTakesIsTaken(t *testing.T) {
 	}
 }
 
-func TestWhereThePolicyIsNoJSONIsSaid(t *testing.T) {
+func TestParsePolicyLocatesSyntaxErrors(t *testing.T) {
 	for name, tc := range map[string]struct{ text, err string }{
 		"nothing":               {" \n", `" \n" is not JSON: it is empty`},
 		"a comma too many":      {"{\n  \"Version\": \"2012-10-17\",\n}", "line 3, column 1: invalid character '}' looking for beginning of object key string; remove the comma before it"},
@@ -113,7 +114,7 @@ func TestWhereThePolicyIsNoJSONIsSaid(t *testing.T) {
 	}
 }
 
-func TestWhiteSpaceAroundAPolicyIsTakenOff(t *testing.T) {
+func TestParsePolicyTrimsWhiteSpace(t *testing.T) {
 	got, err := ParsePolicy("\u00a0\u2003\n" + one(`,"Action":"*"`) + "\r\n\u3000")
 	require.NoError(t, err)
 	assert.Equal(t, one(`,"Action":"*"`), got)

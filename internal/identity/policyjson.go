@@ -2,14 +2,12 @@ package identity
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
-// jsonKind is a kind of JSON value, in the words of messages.
+// jsonKind is the kind of a JSON value, worded for messages.
 type jsonKind string
 
 const (
@@ -21,9 +19,9 @@ const (
 	jsonNull    jsonKind = "null"
 )
 
-// jsonValue is a JSON value with all that is in it: keys that stand twice are
-// there twice, and numbers are kept as they are written, because a policy may
-// compare ones that a float64 cannot tell apart.
+// jsonValue is a JSON value without loss of information: duplicate keys are kept so
+// that they can be rejected, and numbers keep their spelling, because a policy may
+// contain ones that float64 cannot distinguish.
 type jsonValue struct {
 	kind    jsonKind
 	text    string // of a string, number or boolean
@@ -36,11 +34,11 @@ type jsonMember struct {
 	value jsonValue
 }
 
-// maxDepth is deeper than any policy is nested: that is policy, list of
-// statements, statement, Condition, operator, list of values.
+// maxDepth exceeds the nesting of any valid policy: policy, list of statements,
+// statement, Condition, operator, list of values.
 const maxDepth = 8
 
-// decodeJSON reads text, of which checkSyntax found nothing to say.
+// decodeJSON decodes text that checkSyntax has accepted.
 func decodeJSON(text string) (jsonValue, error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
@@ -106,65 +104,11 @@ func decodeObject(d *json.Decoder, depth int) (jsonValue, error) {
 	return object, err
 }
 
-// checkUnicode refuses a string of which a part is no text: the decoder puts
-// U+FFFD in its place, and two strings that differ would seem equal.
+// checkUnicode rejects strings that are not valid Unicode. The decoder replaces
+// invalid parts by U+FFFD, so that two different strings would compare as equal.
 func checkUnicode(s string) error {
 	if strings.ContainsRune(s, utf8.RuneError) {
 		return fmt.Errorf("the policy has the string %s, a part of which is not Unicode text: leave that out", Quote(s))
 	}
 	return nil
-}
-
-// checkSyntax says where in text the JSON is wrong, nil if it is not. White space
-// around it, of whatever kind, does no harm.
-func checkSyntax(text string) error {
-	inner := strings.TrimSpace(text)
-	if inner == "" {
-		return fmt.Errorf("%s is not JSON: it is empty", Quote(text))
-	}
-	var whole json.RawMessage
-	err := json.Unmarshal([]byte(inner), &whole)
-	if err == nil {
-		return nil
-	}
-	at, problem := len(inner), "it ends before all brackets and quotation marks are closed"
-	if syntax, is := errors.AsType[*json.SyntaxError](err); is && err.Error() != "unexpected end of JSON input" {
-		at = min(max(int(syntax.Offset)-1, 0), len(inner))
-		problem = oneLine(err.Error()) + syntaxHint(inner, at, err.Error())
-	}
-	before := text[:strings.Index(text, inner)+at]
-	line := before[strings.LastIndexByte(before, '\n')+1:]
-	return fmt.Errorf("%s is not JSON: line %d, column %d: %s",
-		Quote(text), 1+strings.Count(before, "\n"), 1+utf8.RuneCountInString(line), problem)
-}
-
-// syntaxHint returns the remedy of a common mistake at an offset in text.
-func syntaxHint(text string, at int, cause string) string {
-	before := strings.TrimRightFunc(text[:at], unicode.IsSpace)
-	next, _ := utf8.DecodeRuneInString(text[at:])
-	switch {
-	case strings.HasSuffix(before, ",") && (next == '}' || next == ']'):
-		return "; remove the comma before it"
-	case next == '\'' || next == '“' || next == '”':
-		return `; JSON takes straight double quotation marks (")`
-	case strings.HasSuffix(cause, "in string literal"):
-		return "; close the quotation marks on the same line"
-	case strings.HasSuffix(cause, "after top-level value"):
-		return "; remove what follows the policy"
-	case next == '#' || next == '/':
-		return "; JSON has no comments, remove it"
-	case (next == '"' || next == '{') && strings.Contains(cause, " after "):
-		return "; put a comma before it"
-	}
-	return ""
-}
-
-// oneLine keeps what a decoder says from breaking lines.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }

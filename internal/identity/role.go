@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// A RoleReference names an IAM role: by ARN, or by path and name in the base
-// account, which is filled in by Resolve. The zero value names none.
+// A RoleReference names an IAM role, by ARN or by path and name in the base
+// account, which Resolve fills in. The zero value names no role.
 type RoleReference struct {
-	// Partition and Account are "" for a role of the base account.
+	// Partition and Account are "" for a role in the base account.
 	Partition, Account string
-	// Path is the role's without the leading slash, "" or "a/b/".
+	// Path has a trailing slash and no leading one: "" or "a/b/".
 	Path string
 	Name string
 }
 
-// Limits and alphabets of IAM names and paths:
-// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html.
-// Empty path levels are legal there, but only ever typing mistakes here.
+// Character sets and lengths of IAM names and paths:
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html. IAM
+// accepts empty path levels; here they are rejected as typing errors.
 var (
 	roleName  = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
 	rolePath  = regexp.MustCompile(`^(?:[\x21-\x2E\x30-\x7E]+/)*$`)
@@ -27,23 +27,24 @@ var (
 	digits    = regexp.MustCompile(`^[0-9]+$`)
 )
 
-// maxPath is the longest path IAM takes, with both its slashes.
+// maxPath is the maximum length of a path in IAM, leading and trailing slash
+// included.
 const maxPath = 512
 
-// ReadRole reads a role as people write it: as ParseRole does, but for white space
-// around it and one slash in front of a path, as IAM writes paths.
+// ReadRole parses a role as ParseRole does, but ignores surrounding white space and
+// one leading slash, which IAM's own notation of paths has.
 func ReadRole(value string) (RoleReference, error) {
 	return ParseRole(strings.TrimPrefix(strings.TrimSpace(value), "/"))
 }
 
-// ParseRole reads a role name, path/name, or role ARN of any account and
+// ParseRole parses a role name, path/name, or the ARN of a role in any account and
 // partition. Errors name the value and the remedy.
 func ParseRole(value string) (RoleReference, error) {
 	var ref RoleReference
 	rest := value
 	if strings.HasPrefix(value, "arn:") {
-		// arn:partition:iam::account:role/path/name; nothing after the
-		// fifth colon is split, because paths may hold colons.
+		// arn:partition:iam::account:role/path/name; what follows the
+		// fifth colon is not split, because paths may contain colons.
 		f := strings.SplitN(value, ":", 6)
 		if len(f) < 6 || f[2] != "iam" || f[3] != "" || !partition.MatchString(f[1]) || !account.MatchString(f[4]) {
 			return ref, fmt.Errorf("%s is not the ARN of an IAM role: %sexpected arn:<partition>:iam::<account>:role/<name>", Quote(value), accountProblem(value))
@@ -71,7 +72,7 @@ func (r RoleReference) check(value string) error {
 	return nil
 }
 
-// String returns the reference as it is written, path/name or the full ARN.
+// String returns the ARN of a resolved role, otherwise path/name.
 func (r RoleReference) String() string {
 	if r.Account == "" {
 		return r.Path + r.Name
@@ -79,10 +80,11 @@ func (r RoleReference) String() string {
 	return "arn:" + r.Partition + ":iam::" + r.Account + ":role/" + r.Path + r.Name
 }
 
-// Resolved says that the reference is a full ARN.
+// Resolved reports whether the reference is a full ARN.
 func (r RoleReference) Resolved() bool { return r.Account != "" }
 
-// Resolve returns the role that r means where names are looked up in base.
+// Resolve returns r with partition, account and path prefix of base if it is not a
+// full ARN already. The error is that of a name that becomes too long.
 func (r RoleReference) Resolve(base BaseRole) (RoleReference, error) {
 	if r.Resolved() {
 		return r, nil
@@ -90,25 +92,25 @@ func (r RoleReference) Resolve(base BaseRole) (RoleReference, error) {
 	return ParseRole(base.String() + r.Path + r.Name)
 }
 
-// SameRole says whether both are one and the same role. IAM takes role names
-// for equal whatever their case, and a name is taken once in an account
-// whatever its path, so neither case nor path can tell two roles apart.
-// Partitions are compared by account only, because an account is in just one.
-// See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+// SameRole reports whether both references name the same role. Role names are
+// unique in an account regardless of case and path, so neither distinguishes two
+// roles. The partition follows from the account. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
 func (r RoleReference) SameRole(other RoleReference) bool {
 	return r.Resolved() && r.Account == other.Account && strings.EqualFold(r.Name, other.Name)
 }
 
-// BaseRole is where role names without an account are looked up.
+// BaseRole is the account and prefix that complete role names without an account.
 type BaseRole struct {
 	Partition, Account string
-	// Prefix is put in front of every name and path/name: "", a path "a/b/",
-	// or, since it is plain text, the beginning of a name as in "a/kube-".
+	// Prefix is prepended to every name and path/name. It is "", a path such as
+	// "a/b/", or, because it is plain text, a path and the beginning of a name such
+	// as "a/kube-".
 	Prefix string
 }
 
-// ParseBaseRole reads a base role ARN, such as arn:aws:iam::123456789012:role/
-// or arn:aws:iam::123456789012:role/path/.
+// ParseBaseRole parses a base role ARN, such as arn:aws:iam::123456789012:role/ or
+// arn:aws:iam::123456789012:role/path/.
 func ParseBaseRole(arn string) (BaseRole, error) {
 	ref, err := ParseRole(arn + "x")
 	if err != nil || !ref.Resolved() {
@@ -124,4 +126,15 @@ func ParseBaseRole(arn string) (BaseRole, error) {
 // String returns the base role ARN.
 func (b BaseRole) String() string {
 	return "arn:" + b.Partition + ":iam::" + b.Account + ":role/" + b.Prefix
+}
+
+// accountProblem returns what is wrong with the account ID of an ARN, "" if it is
+// not the problem. Account IDs that are treated as numbers lose their leading
+// zeros.
+func accountProblem(arn string) string {
+	f := strings.SplitN(arn, ":", 6)
+	if len(f) < 6 || f[0] != "arn" || !digits.MatchString(f[4]) || len(f[4]) == 12 {
+		return ""
+	}
+	return fmt.Sprintf("the account %s has %d digits and account IDs have 12, including leading zeros; ", Cut(f[4]), len(f[4]))
 }

@@ -7,7 +7,7 @@ import (
 
 const redacted = "REDACTED"
 
-// Secret is a string that does not print itself, whatever it is printed with.
+// Secret is a string that is redacted by every formatting verb and encoding.
 type Secret string
 
 // String implements fmt.Stringer.
@@ -16,28 +16,28 @@ func (Secret) String() string { return redacted }
 // GoString implements fmt.GoStringer.
 func (Secret) GoString() string { return redacted }
 
-// MarshalText implements encoding.TextMarshaler, so JSON and YAML redact too.
+// MarshalText implements encoding.TextMarshaler, which covers JSON and YAML.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Format implements fmt.Formatter for every verb.
+// Format implements fmt.Formatter for all verbs.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
-// Reveal returns the secret itself. Its callers are all places to look at
-// when asking where credentials go.
+// Reveal returns the plain text. Its callers are the only places where credentials
+// can leak.
 func (s Secret) Reveal() string { return string(s) }
 
-// Credentials are the keys of one STS session.
+// Credentials are the temporary security credentials of one STS session.
 type Credentials struct {
-	// RoleARN is the full ARN of the role that was assumed.
+	// RoleARN is the full ARN of the assumed role.
 	RoleARN string
-	// AccessKeyID is redacted as well: with it, CloudTrail tells who did what.
+	// AccessKeyID is redacted, too, because CloudTrail records activity by it.
 	AccessKeyID     Secret
 	SecretAccessKey Secret
 	SessionToken    Secret
-	// Issued and Expiration bound the session, in UTC.
+	// Issued and Expiration are the start and end of the session, in UTC.
 	Issued     time.Time
 	Expiration time.Time
-	// Notice is something STS said on the way that the object's author
-	// should know although the credentials are good, "" if nothing.
+	// Notice is a warning for the author of the object although the credentials are
+	// valid, "" for none.
 	Notice string
 }

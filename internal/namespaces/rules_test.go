@@ -15,7 +15,7 @@ import (
 
 const account = "arn:aws:iam::123456789012:role/"
 
-// at returns a role by name, path/name or ARN, resolved in account.
+// at returns a role given by name, path/name or ARN, resolved in account.
 func at(tb testing.TB, role string) identity.RoleReference {
 	tb.Helper()
 	base, err := identity.ParseBaseRole(account)
@@ -83,16 +83,16 @@ func TestRules(t *testing.T) {
 			base, err := identity.ParseBaseRole(account)
 			require.NoError(t, err)
 			for _, role := range tc.yes {
-				assert.Empty(t, rules.Refusing(at(t, role), base), role)
+				assert.Empty(t, rules.Violation(at(t, role), base), role)
 			}
 			for _, role := range tc.no {
-				assert.NotEmpty(t, rules.Refusing(at(t, role), base), role)
+				assert.NotEmpty(t, rules.Violation(at(t, role), base), role)
 			}
 		})
 	}
 }
 
-func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
+func TestMalformedRulesNameTheRemedy(t *testing.T) {
 	const generic = `write role names and ARNs, with * for any characters, such as ["app", "team-a/*"]`
 	for value, says := range map[string]string{
 		"[demo-app]":           `iam.amazonaws.com/allowed-roles: "[demo-app]" is not JSON, so it permits nothing: write ["demo-app"]. Until it is corrected, this namespace may use no role`,
@@ -133,7 +133,7 @@ func TestMalformedRulesSayWhatIsWrongAndWhatToWrite(t *testing.T) {
 	}
 }
 
-func TestARefusalSaysWhichRuleWhyAndWhatToDo(t *testing.T) {
+func TestViolationNamesRuleReasonAndRemedy(t *testing.T) {
 	const do = "Use a role that is permitted, or have whoever administers the namespace "
 	tests := map[string]struct{ annotation, value, role, want string }{
 		"a list without the role": {api.AllowedRolesAnnotation, `["a"]`, "team/app", `["a"] does not include it. ` + do + `add "team/app"`},
@@ -161,31 +161,31 @@ func TestARefusalSaysWhichRuleWhyAndWhatToDo(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			rules, _ := ParseRules(map[string]string{tc.annotation: tc.value})
-			assert.Equal(t, tc.annotation+": "+tc.want, rules.Refusing(at(t, tc.role), base))
+			assert.Equal(t, tc.annotation+": "+tc.want, rules.Violation(at(t, tc.role), base))
 		})
 	}
 	rules, err := ParseRules(map[string]string{api.AllowedRolesAnnotation: `["a"]`, api.PermittedAnnotation: ".*b"})
 	require.NoError(t, err)
-	assert.Contains(t, rules.Refusing(at(t, "a"), base), api.PermittedAnnotation)
-	assert.Contains(t, rules.Refusing(at(t, "b"), base), api.AllowedRolesAnnotation)
+	assert.Contains(t, rules.Violation(at(t, "a"), base), api.PermittedAnnotation)
+	assert.Contains(t, rules.Violation(at(t, "b"), base), api.AllowedRolesAnnotation)
 }
 
-// What a refusal proposes permits the role.
-func TestWhatIsProposedForAnExpressionPermitsTheRole(t *testing.T) {
+// The suggestion in a violation permits the role.
+func TestSuggestedPatternPermitsTheRole(t *testing.T) {
 	base, err := identity.ParseBaseRole(account)
 	require.NoError(t, err)
 	role := at(t, "team/demo-app")
 	for _, value := range []string{"demo-app", "demo|team", "app", "team/demo-app", "(?i)DEMO", "role/.*", "arn:aws", "", "x", ".*b", "e.+a"} {
 		rules, err := ParseRules(map[string]string{api.PermittedAnnotation: value})
 		require.NoError(t, err)
-		_, proposed, said := strings.Cut(rules.Refusing(role, base), "write ")
+		_, proposed, said := strings.Cut(rules.Violation(role, base), "write ")
 		if !said {
-			_, proposed, said = strings.Cut(rules.Refusing(role, base), "such as ")
+			_, proposed, said = strings.Cut(rules.Violation(role, base), "such as ")
 		}
 		require.True(t, said, value)
 		rules, err = ParseRules(map[string]string{api.PermittedAnnotation: proposed})
 		require.NoError(t, err)
-		assert.Empty(t, rules.Refusing(role, base), proposed)
+		assert.Empty(t, rules.Violation(role, base), proposed)
 	}
 }
 
@@ -207,18 +207,18 @@ func FuzzParseRules(f *testing.F) {
 		if failed != nil {
 			return
 		}
-		allowed := both.Refusing(role, base) == ""
+		allowed := both.Violation(role, base) == ""
 		assert.False(t, allowed && err != nil, "what is malformed permits nothing")
 		for _, one := range []map[string]string{{api.AllowedRolesAnnotation: globs}, {api.PermittedAnnotation: pattern}} {
 			rules, _ := ParseRules(one)
 			if allowed {
-				assert.Empty(t, rules.Refusing(role, base), "both have to permit")
+				assert.Empty(t, rules.Violation(role, base), "both have to permit")
 			}
 		}
 	})
 }
 
-// A glob means what a regular expression says in which only the stars are not taken by the letter.
+// A glob is equivalent to a regular expression in which everything but the stars is quoted.
 func FuzzGlobs(f *testing.F) {
 	f.Add("app", "app")
 	f.Add("a*b*c", "a-b-c")
@@ -230,6 +230,6 @@ func FuzzGlobs(f *testing.F) {
 		if err != nil || !utf8.ValidString(text) {
 			return
 		}
-		assert.Equal(t, pattern.MatchString(text), matches(glob, text), "%q of %q", text, glob)
+		assert.Equal(t, pattern.MatchString(text), matchGlob(glob, text), "%q of %q", text, glob)
 	})
 }

@@ -18,7 +18,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// informer is a shared informer that is told what it has seen.
+// informer is a shared informer with a store that the test fills.
 type informer struct {
 	cache.SharedIndexInformer
 
@@ -30,7 +30,7 @@ func (i *informer) GetStore() cache.Store { return i.store }
 
 func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	i.handler = h
-	return nil, nil //nolint:nilnil // nobody asks for it
+	return nil, nil //nolint:nilnil // the registration is not used
 }
 
 func namespace(annotations map[string]string) *metav1.PartialObjectMetadata {
@@ -40,7 +40,7 @@ func namespace(annotations map[string]string) *metav1.PartialObjectMetadata {
 	}
 }
 
-func kept(t *testing.T, annotations map[string]string) any {
+func transformed(t *testing.T, annotations map[string]string) any {
 	t.Helper()
 	obj, err := Transform(namespace(annotations))
 	require.NoError(t, err)
@@ -65,13 +65,13 @@ func newSource(objects ...runtime.Object) (*Source, *informer, *fake.FakeMetadat
 	}}), i, client
 }
 
-// permits asks for the role app.
-func permits(t *testing.T, s *Source, key identity.Key) error {
+// permitApp requests the role app.
+func permitApp(t *testing.T, s *Source, key identity.Key) error {
 	t.Helper()
 	return s.Permit(t.Context(), key, func(context.Context) (identity.RoleReference, error) { return at(t, "app"), nil })
 }
 
-func TestTheRulesThatAreCachedCount(t *testing.T) {
+func TestPermitUsesCachedRules(t *testing.T) {
 	for name, tc := range map[string]struct {
 		annotations map[string]string
 		restrict    bool
@@ -87,8 +87,8 @@ func TestTheRulesThatAreCachedCount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, i, client := newSource()
 			s.Restrict = tc.restrict
-			require.NoError(t, i.store.Add(kept(t, tc.annotations)))
-			err := permits(t, s, ofAccount)
+			require.NoError(t, i.store.Add(transformed(t, tc.annotations)))
+			err := permitApp(t, s, ofAccount)
 			if tc.says == "" {
 				require.NoError(t, err)
 			} else {
@@ -102,59 +102,59 @@ func TestTheRulesThatAreCachedCount(t *testing.T) {
 	}
 }
 
-func TestANamespaceThatIsNotCachedYetIsAskedFor(t *testing.T) {
+func TestPermitReadsAnUncachedNamespace(t *testing.T) {
 	s, _, _ := newSource(namespace(refusing))
-	require.ErrorContains(t, permits(t, s, ofAccount), "may not use")
+	require.ErrorContains(t, permitApp(t, s, ofAccount), "may not use")
 	s, _, _ = newSource(namespace(nil))
-	require.NoError(t, permits(t, s, ofAccount))
+	require.NoError(t, permitApp(t, s, ofAccount))
 	s, _, _ = newSource()
-	require.ErrorContains(t, permits(t, s, ofAccount), "not found", "what is in it goes with it")
+	require.ErrorContains(t, permitApp(t, s, ofAccount), "not found", "what is in it goes with it")
 }
 
-func TestRulesThatCannotBeReadPermitNothing(t *testing.T) {
+func TestPermitFailsIfRulesCannotBeRead(t *testing.T) {
 	broken := errors.New("away")
 	s, _, client := newSource()
 	client.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, broken })
-	require.ErrorIs(t, permits(t, s, ofAccount), broken)
-	require.ErrorIs(t, permits(t, s, ofRole), broken)
+	require.ErrorIs(t, permitApp(t, s, ofAccount), broken)
+	require.ErrorIs(t, permitApp(t, s, ofRole), broken)
 }
 
-func TestWithThePredecessorsRightsAWSIAMRolesHaveNoRules(t *testing.T) {
+func TestPermitAWSIAMRolesWithThePredecessorsRBAC(t *testing.T) {
 	s, _, client := newSource()
 	client.PrependReactor("get", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewForbidden(Resource.GroupResource(), "ns", nil)
 	})
-	require.NoError(t, permits(t, s, ofRole))
-	require.ErrorContains(t, permits(t, s, ofAccount), "read the rules of namespace ns")
+	require.NoError(t, permitApp(t, s, ofRole))
+	require.ErrorContains(t, permitApp(t, s, ofAccount), "read the rules of namespace ns")
 	s.Restrict = true
-	require.Error(t, permits(t, s, ofRole), "but not if they are asked for")
+	require.ErrorContains(t, permitApp(t, s, ofRole), "read the rules of namespace ns", "the decision is unknown, not negative")
 }
 
-func TestWhatIsNotKnownOfTheRoleIsNotPermitted(t *testing.T) {
+func TestPermitFailsIfTheRoleIsUnknown(t *testing.T) {
 	unknown := errors.New("STS is away")
 	s, i, _ := newSource()
-	require.NoError(t, i.store.Add(kept(t, permitting)))
+	require.NoError(t, i.store.Add(transformed(t, permitting)))
 	err := s.Permit(t.Context(), ofAccount, func(context.Context) (identity.RoleReference, error) { return identity.RoleReference{}, unknown })
 	require.ErrorIs(t, err, unknown)
 	s.Base = func(context.Context) (identity.BaseRole, error) { return identity.BaseRole{}, unknown }
-	require.ErrorIs(t, permits(t, s, ofAccount), unknown)
+	require.ErrorIs(t, permitApp(t, s, ofAccount), unknown)
 }
 
-func TestTheCacheKeepsOnlyRules(t *testing.T) {
-	assert.Equal(t, cache.ExplicitKey("ns"), kept(t, map[string]string{"other": "x"}))
-	r, ok := kept(t, map[string]string{"other": "x", api.PermittedAnnotation: "a"}).(*ruled)
+func TestTransformKeepsOnlyRules(t *testing.T) {
+	assert.Equal(t, cache.ExplicitKey("ns"), transformed(t, map[string]string{"other": "x"}))
+	r, ok := transformed(t, map[string]string{"other": "x", api.PermittedAnnotation: "a"}).(*namespaceRules)
 	require.True(t, ok)
-	assert.Equal(t, [][2]string{{api.PermittedAnnotation, "a"}}, r.written)
+	assert.Equal(t, [][2]string{{api.PermittedAnnotation, "a"}}, r.annotations)
 	again, err := Transform(r)
 	require.NoError(t, err)
 	assert.Same(t, r, again, "what was transformed stays")
 }
 
-func TestChangesOfRulesAreTold(t *testing.T) {
+func TestWatchReportsChangedRules(t *testing.T) {
 	s, i, _ := newSource()
 	var told []Namespace
 	require.NoError(t, s.Watch(func(n Namespace) { told = append(told, n) }))
-	bare, some, others := kept(t, nil), kept(t, permitting), kept(t, refusing)
+	bare, some, others := transformed(t, nil), transformed(t, permitting), transformed(t, refusing)
 	for name, tc := range map[string]struct {
 		happen func()
 		tells  bool
@@ -163,7 +163,7 @@ func TestChangesOfRulesAreTold(t *testing.T) {
 		"a namespace with rules":         {func() { i.handler.OnAdd(some, true) }, true},
 		"its first rules":                {func() { i.handler.OnUpdate(bare, some) }, true},
 		"other rules":                    {func() { i.handler.OnUpdate(some, others) }, true},
-		"the same rules":                 {func() { i.handler.OnUpdate(some, kept(t, permitting)) }, false},
+		"the same rules":                 {func() { i.handler.OnUpdate(some, transformed(t, permitting)) }, false},
 		"its rules are gone":             {func() { i.handler.OnUpdate(some, bare) }, true},
 		"nothing that matters":           {func() { i.handler.OnUpdate(bare, bare) }, false},
 		"a deletion":                     {func() { i.handler.OnDelete(some) }, false},
@@ -179,16 +179,16 @@ func TestChangesOfRulesAreTold(t *testing.T) {
 		assert.Equal(t, []Namespace{{Name: "ns", UID: "u1"}}, told, name)
 	}
 	told = nil
-	i.handler.OnAdd(kept(t, map[string]string{api.PermittedAnnotation: "("}), true)
+	i.handler.OnAdd(transformed(t, map[string]string{api.PermittedAnnotation: "("}), true)
 	require.Len(t, told, 1)
 	assert.Contains(t, told[0].Malformed, "is not a regular expression")
 }
 
-func TestWhatLooksLikeARuleAndIsNoneIsSaidAndRefusesNothing(t *testing.T) {
+func TestUnknownAnnotationsAreReportedAndRestrictNothing(t *testing.T) {
 	s, i, _ := newSource()
 	var told []Namespace
 	require.NoError(t, s.Watch(func(n Namespace) { told = append(told, n) }))
-	misspelt := kept(t, map[string]string{
+	misspelt := transformed(t, map[string]string{
 		api.Prefix + "allowed-role": `["other"]`, api.Prefix + "permited": "other", api.Prefix + "colour": "blue", api.Prefix + "zzz": "x", "example/x": "y",
 	})
 	require.NoError(t, i.store.Add(misspelt))
@@ -203,10 +203,10 @@ func TestWhatLooksLikeARuleAndIsNoneIsSaidAndRefusesNothing(t *testing.T) {
 		assert.Contains(t, told[0].Unknown, part)
 	}
 	assert.NotContains(t, told[0].Unknown, "zzz", "a few are enough")
-	require.NoError(t, permits(t, s, ofAccount), "a typing error takes nothing from running pods")
-	i.handler.OnUpdate(misspelt, kept(t, map[string]string{api.Prefix + "allowed-role": `["app"]`}))
+	require.NoError(t, permitApp(t, s, ofAccount), "a typing error takes nothing from running pods")
+	i.handler.OnUpdate(misspelt, transformed(t, map[string]string{api.Prefix + "allowed-role": `["app"]`}))
 	assert.Len(t, told, 2)
 
 	s.Restrict = true
-	require.ErrorContains(t, permits(t, s, ofAccount), "--namespace-restrictions", "nor does it permit anything")
+	require.ErrorContains(t, permitApp(t, s, ofAccount), "--namespace-restrictions", "nor does it permit anything")
 }

@@ -1,5 +1,5 @@
-// Package refresh says whether credentials are due, why, and when to look
-// again. It decides from values alone; time is an argument.
+// Package refresh decides whether credentials are due for renewal, why, and when to
+// check again. Its functions are pure; time is an argument.
 package refresh
 
 import (
@@ -9,37 +9,41 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// State is what a Secret's metadata says of the credentials it holds.
+// State is what a Secret's metadata says about the credentials in it.
 type State struct {
-	// Exists is false, and all else zero, where there is no Secret of ours.
+	// Exists reports that the Secret exists and belongs to the controller. If it is
+	// false, all other fields are zero.
 	Exists bool
-	// UID and ResourceVersion are the Secret's.
+	// UID and ResourceVersion are those of the Secret.
 	UID, ResourceVersion string
-	// RoleARN is the role the credentials belong to, RoleID its unique id if
-	// it is the object's own.
+	// RoleARN is the role of the credentials, RoleID its unique ID if it is a
+	// managed role.
 	RoleARN, RoleID string
-	// Proven is when the role was last seen to refuse another external ID, the
-	// zero Time if never.
+	// Proven is when the role was last seen to reject a wrong external ID, the zero
+	// Time if never.
 	Proven time.Time
-	// Expiration is when they run out, the zero Time if that cannot be read.
+	// Expiration is when the credentials expire, the zero Time if it cannot be
+	// parsed.
 	Expiration time.Time
-	// Unreadable is the expiration that could not be read.
+	// Unreadable is an expiration that could not be parsed.
 	Unreadable string
-	// Session is the lifetime they were issued with, 0 if unknown.
+	// Session is the duration of the session, 0 if unknown.
 	Session time.Duration
-	// SpecHash is what they were issued for, see identity.Desired.
+	// SpecHash identifies what the credentials were issued for, see
+	// identity.Desired.
 	SpecHash string
-	// Edited says that somebody else wrote to what is ours in the Secret.
+	// Edited reports that another client changed fields that belong to the
+	// controller.
 	Edited bool
 }
 
-// Valid says that the credentials have not run out.
+// Valid reports whether the credentials have not expired.
 func (s State) Valid(now time.Time) bool { return s.Exists && now.Before(s.Expiration) }
 
-// A Reason names why credentials are due.
+// A Reason is why credentials are due for renewal.
 type Reason string
 
-// The reasons, in the order they are tried.
+// The reasons, in the order of the rules.
 const (
 	Missing     Reason = "Missing"
 	Unreadable  Reason = "Unreadable"
@@ -48,34 +52,33 @@ const (
 	NearExpiry  Reason = "NearExpiry"
 )
 
-// rules are evaluated in order; the first that holds is the reason.
+// rules are evaluated in order. The first one that holds is the reason.
 var rules = []struct {
 	reason Reason
 	holds  func(now time.Time, want identity.Desired, have State, limit time.Duration) bool
 }{
 	// No Secret: pods are waiting.
 	{Missing, func(_ time.Time, _ identity.Desired, have State, _ time.Duration) bool { return !have.Exists }},
-	// Nobody can tell how long the credentials live, or whose they are; the
-	// predecessor's Secrets, which carry no annotations, are among these and
-	// adopted so.
+	// The expiration or the role is unknown. This is also how Secrets of the
+	// predecessor, which have no annotations, are adopted.
 	{Unreadable, func(_ time.Time, _ identity.Desired, have State, _ time.Duration) bool {
 		_, err := identity.ParseRole(have.RoleARN)
 		return have.Expiration.IsZero() || err != nil
 	}},
-	// Role, duration, external ID or generation are others than before.
+	// Role, duration, external ID or generation changed.
 	{SpecChanged, func(_ time.Time, want identity.Desired, have State, _ time.Duration) bool {
 		return have.SpecHash != want.SpecHash()
 	}},
-	// What the Secret says can no longer be trusted.
+	// The contents of the Secret can no longer be trusted.
 	{Edited, func(_ time.Time, _ identity.Desired, have State, _ time.Duration) bool { return have.Edited }},
-	// Last, because a Secret that passed the rules above can be read.
+	// Last, because the rules above ensure that the expiration is known.
 	{NearExpiry, func(now time.Time, _ identity.Desired, have State, limit time.Duration) bool {
 		return !now.Before(renewAt(have, limit))
 	}},
 }
 
-// Due returns why want needs new credentials, if it does. limit is how long
-// before they run out credentials are renewed.
+// Due reports whether want needs new credentials, and why. Credentials are renewed
+// when less than limit is left.
 func Due(now time.Time, want identity.Desired, have State, limit time.Duration) (Reason, bool) {
 	for _, r := range rules {
 		if r.holds(now, want, have, limit) {
@@ -85,19 +88,20 @@ func Due(now time.Time, want identity.Desired, have State, limit time.Duration) 
 	return "", false
 }
 
-// Next returns how long credentials that are not due can be left alone.
+// Next returns how long to wait until credentials that are not due become due, at
+// least a second.
 func Next(now time.Time, have State, limit time.Duration) time.Duration {
-	// Never at once: the cache that says so may lag behind our own write.
+	// Never immediately, because the cache may lag behind the controller's own write.
 	return max(renewAt(have, limit).Sub(now), time.Second)
 }
 
-// jitterShare is the part of a session that renewals are spread over, so that
-// identities created together do not come back together for ever.
+// jitterShare is the fraction of a session over which renewals are spread, so that
+// identities created together are not renewed together forever.
 const jitterShare = 10
 
-// renewAt is limit before the end, but never in the first two thirds of the
-// session, minus a jitter of up to a tenth of the session. The jitter follows
-// from the Secret and the expiration alone: asking twice gives one answer.
+// renewAt returns the expiration minus limit, which is at most a third of the
+// session, minus a jitter of up to a tenth of the session. The jitter is derived
+// from the Secret's UID and the expiration, so that repeated calls agree.
 func renewAt(have State, limit time.Duration) time.Time {
 	if have.Session > 0 {
 		limit = min(limit, have.Session/3)
@@ -110,9 +114,10 @@ func renewAt(have State, limit time.Duration) time.Time {
 	return have.Expiration.Add(-limit - jitter)
 }
 
-// Patience is how long a failed renewal may wait at most before it is tried
-// again, 0 if the usual back-off decides: the less time is left, the less
-// patient, but never in a frenzy, because AWS counts complaints too.
+// Patience returns the maximum backoff after a failed renewal, 0 for the default: a
+// quarter of the time left, so that retries become more frequent towards the
+// expiration, but at least 5 seconds, because failed requests count towards AWS's
+// rate limits, too.
 func Patience(now time.Time, have State) time.Duration {
 	if !have.Valid(now) {
 		return 0

@@ -17,14 +17,14 @@ var (
 
 const roleARN = "arn:aws:iam::123456789012:role/app"
 
-// issued returns credentials for want of a given age.
+// issued returns credentials for want of the given age.
 func issued(age time.Duration) State {
 	return State{
 		Exists: true, UID: "u", RoleARN: roleARN, Expiration: now.Add(time.Hour - age), Session: time.Hour, SpecHash: want.SpecHash(),
 	}
 }
 
-func TestDueRulesAreAnOrderedChain(t *testing.T) {
+func TestDue(t *testing.T) {
 	// Each state breaks one rule more than the next, so that the order shows.
 	all := State{}
 	unreadable := State{Exists: true, Edited: true, RoleARN: roleARN}
@@ -43,7 +43,7 @@ func TestDueRulesAreAnOrderedChain(t *testing.T) {
 	assert.False(t, due)
 }
 
-func TestCredentialsOfNobodyKnowsWhomAreDue(t *testing.T) {
+func TestDueIfTheRoleIsUnknown(t *testing.T) {
 	have := issued(0)
 	have.RoleARN = "not an ARN"
 	reason, due := Due(now, want, have, 20*time.Minute)
@@ -51,7 +51,7 @@ func TestCredentialsOfNobodyKnowsWhomAreDue(t *testing.T) {
 	assert.Equal(t, Unreadable, reason)
 }
 
-func TestRenewalFallsIntoItsWindow(t *testing.T) {
+func TestRenewalWindow(t *testing.T) {
 	tests := map[string]struct {
 		session, limit   time.Duration
 		earliest, latest time.Duration // before the end
@@ -81,7 +81,7 @@ func TestRenewalFallsIntoItsWindow(t *testing.T) {
 	}
 }
 
-func TestNextIsTheMomentItBecomesDue(t *testing.T) {
+func TestNext(t *testing.T) {
 	have := issued(0)
 	next := Next(now, have, 20*time.Minute)
 	_, due := Due(now.Add(next-time.Millisecond), want, have, 20*time.Minute)
@@ -92,7 +92,7 @@ func TestNextIsTheMomentItBecomesDue(t *testing.T) {
 	assert.Equal(t, time.Second, Next(now, issued(2*time.Hour), 20*time.Minute))
 }
 
-func TestPatienceShrinksWithTheTimeLeft(t *testing.T) {
+func TestPatience(t *testing.T) {
 	assert.Equal(t, 5*time.Minute, Patience(now, issued(40*time.Minute)))
 	assert.Equal(t, 5*time.Second, Patience(now, issued(59*time.Minute+59*time.Second)))
 	assert.Zero(t, Patience(now, issued(time.Hour)), "nothing left to save")

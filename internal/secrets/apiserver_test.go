@@ -25,17 +25,17 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// request is what the API server was asked.
+// request is a request to the API server.
 type request struct {
 	verb, name, manager string
 	body                string
 }
 
-// apiServer speaks as much of the Secrets API as this package uses. The fake
-// clientset would not do: it neither compares resource versions and UIDs, of a
-// patch or of a deletion's preconditions, nor knows immutable Secrets, and it
-// shows tests an action where the bytes of the patch are the point. Patches
-// and the record of who wrote what are made by the API server's own libraries.
+// apiServer implements the part of the Secrets API that this package uses. The fake
+// clientset does not suffice: it compares neither resource versions nor UIDs of
+// patches and preconditions, does not know immutable Secrets, and records actions,
+// whereas these tests need the bytes of patches. Patches and managedFields are
+// handled by the libraries of the real API server.
 type apiServer struct {
 	t      *testing.T
 	fields *managedfields.FieldManager
@@ -44,9 +44,9 @@ type apiServer struct {
 	version  int
 	secrets  map[string]*corev1.Secret
 	requests []request
-	// meanwhile holds, for a verb, what happens before a request of that
-	// verb is looked at: the error that it returns is the answer.
-	meanwhile map[string][]func(request) error
+	// beforeRequest holds, by verb, what happens before a request of that verb is
+	// handled. An error is the response.
+	beforeRequest map[string][]func(request) error
 }
 
 func newAPIServer(t *testing.T) *apiServer {
@@ -56,11 +56,11 @@ func newAPIServer(t *testing.T) *apiServer {
 		scheme.Scheme, scheme.Scheme, scheme.Scheme, gvk, gvk.GroupVersion(), "", nil)
 	require.NoError(t, err)
 	return &apiServer{
-		t: t, fields: fields, secrets: map[string]*corev1.Secret{}, meanwhile: map[string][]func(request) error{},
+		t: t, fields: fields, secrets: map[string]*corev1.Secret{}, beforeRequest: map[string][]func(request) error{},
 	}
 }
 
-// RoundTrip answers without a socket, so that tests can stop the clock.
+// RoundTrip answers without a socket, so that tests can use synctest.
 func (s *apiServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	secret, err := s.serve(r)
 	if ended := r.Context().Err(); ended != nil {
@@ -77,13 +77,13 @@ func (s *apiServer) client() corev1client.SecretsGetter {
 	return client
 }
 
-// next makes happen something before the next request of a verb. Several
-// follow each other; none happens twice.
+// next schedules functions that run before the next requests of a verb, one per
+// request.
 func (s *apiServer) next(verb string, happens ...func(request) error) {
-	s.meanwhile[verb] = append(s.meanwhile[verb], happens...)
+	s.beforeRequest[verb] = append(s.beforeRequest[verb], happens...)
 }
 
-// verbs returns what was asked for, in order.
+// verbs returns the verbs of all requests, in order.
 func (s *apiServer) verbs() []string {
 	verbs := []string{}
 	for _, r := range s.requests {
@@ -92,8 +92,8 @@ func (s *apiServer) verbs() []string {
 	return verbs
 }
 
-// write is anybody's update of a Secret in the namespace "ns", which is
-// created if need be.
+// write updates, or creates, a Secret in the namespace "ns" on behalf of another
+// client.
 func (s *apiServer) write(manager, name string, change func(*corev1.Secret)) *corev1.Secret {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +113,7 @@ func (s *apiServer) get(namespace, name string) *corev1.Secret {
 	return s.secrets[namespace+"/"+name].DeepCopy()
 }
 
-// remove is anybody's deletion of a Secret in the namespace "ns".
+// remove deletes a Secret in the namespace "ns" on behalf of another client.
 func (s *apiServer) remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,8 +153,8 @@ func (s *apiServer) serve(r *http.Request) (*corev1.Secret, error) {
 		asked.name = path[2]
 	}
 	s.requests = append(s.requests, asked)
-	if todo := s.meanwhile[asked.verb]; len(todo) > 0 {
-		s.meanwhile[asked.verb] = todo[1:]
+	if todo := s.beforeRequest[asked.verb]; len(todo) > 0 {
+		s.beforeRequest[asked.verb] = todo[1:]
 		if err := todo[0](asked); err != nil {
 			return nil, err
 		}

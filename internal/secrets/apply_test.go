@@ -22,7 +22,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestApplyCreatesWhatIsNotThere(t *testing.T) {
+func TestApplyCreatesAMissingSecret(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -47,8 +47,8 @@ func TestApplyCreatesWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// requireOneOwner says that a Secret goes with its object, and that deleting
-// the object does not wait for it.
+// requireOneOwner requires that a Secret is deleted with its object, and that
+// deleting the object does not wait for it.
 func requireOneOwner(t *testing.T, want identity.Desired, secret *corev1.Secret) {
 	t.Helper()
 	version, kind := "v1", "ServiceAccount"
@@ -58,14 +58,14 @@ func requireOneOwner(t *testing.T, want identity.Desired, secret *corev1.Secret)
 	require.Equal(t, []metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: "app", UID: "owner-uid"}}, secret.OwnerReferences)
 }
 
-func TestServiceAccountSecretsAreNeverMadeWithHeritage(t *testing.T) {
+func TestServiceAccountSecretsNeverHaveTheHeritageLabel(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	secret := w.stored(t, want)
 	assert.NotContains(t, secret.Labels, "heritage")
 	assert.NotContains(t, w.stored(t, want).Labels, "heritage")
 }
 
-func TestRefreshIsOnePatchOfWhatWasObserved(t *testing.T) {
+func TestApplyPatchesTheObservedVersionOnce(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -93,7 +93,7 @@ func TestRefreshIsOnePatchOfWhatWasObserved(t *testing.T) {
 	}
 }
 
-func TestLabelsAndAnnotationsOfOthers(t *testing.T) {
+func TestApplyKeepsForeignLabelsAndAnnotations(t *testing.T) {
 	mark := func(s *corev1.Secret) { s.Labels["owner"], s.Annotations["note"] = "b", "c" }
 
 	w, want := newWorld(t), desired(identity.ServiceAccount)
@@ -112,7 +112,7 @@ func TestLabelsAndAnnotationsOfOthers(t *testing.T) {
 	assert.Equal(t, "c", secret.Annotations["note"])
 }
 
-func TestEditedSecretIsRestored(t *testing.T) {
+func TestApplyRestoresAnEditedSecret(t *testing.T) {
 	edits := map[string]func(*corev1.Secret){
 		"data changed":     func(s *corev1.Secret) { s.Data["credentials"] = []byte("x") },
 		"data added":       func(s *corev1.Secret) { s.Data["more"] = []byte("x") },
@@ -149,7 +149,7 @@ func TestEditedSecretIsRestored(t *testing.T) {
 	}
 }
 
-func TestAuthorizationTokenIsRenewedOnlyWhereItIsMalformed(t *testing.T) {
+func TestApplyReplacesOnlyAMalformedToken(t *testing.T) {
 	good := strings.Repeat("a", 43)
 	for name, tc := range map[string]struct {
 		token []byte
@@ -183,7 +183,7 @@ func TestAuthorizationTokenIsRenewedOnlyWhereItIsMalformed(t *testing.T) {
 	}
 }
 
-func TestSecretsThatStandUnderOurName(t *testing.T) {
+func TestApplyToAnExistingSecret(t *testing.T) {
 	owned := func(uid string) []metav1.OwnerReference {
 		return []metav1.OwnerReference{{APIVersion: "zalando.org/v1", Kind: "AWSIAMRole", Name: "app", UID: "owner-uid"}}[:len(uid)/len("owner-uid")]
 	}
@@ -246,7 +246,7 @@ func keys[V any](m map[string]V) func(func(string) bool) {
 	}
 }
 
-func TestSecretThatAnotherControllerTookOverIsLeftAlone(t *testing.T) {
+func TestApplyLeavesASecretWithAController(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -262,7 +262,7 @@ func TestSecretThatAnotherControllerTookOverIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestWritersInBetween(t *testing.T) {
+func TestApplyWithConcurrentWriters(t *testing.T) {
 	write := func(change func(*corev1.Secret)) func(*world, identity.Desired) error {
 		return func(w *world, want identity.Desired) error {
 			w.api.write("kubectl", want.SecretName, change)
@@ -292,9 +292,9 @@ func TestWritersInBetween(t *testing.T) {
 				return write(func(*corev1.Secret) {})(w, want)
 			}},
 		"created by us before, unseen": {verb: "POST", verbs: []string{"POST", "GET", "PATCH"},
-			happens: write(func(s *corev1.Secret) { s.Labels = ownLabels(identity.ServiceAccount) })},
+			happens: write(func(s *corev1.Secret) { s.Labels = identifyingLabels(identity.ServiceAccount) })},
 		"created for an AWSIAMRole of that name before": {verb: "POST", reason: api.SecretConflict, verbs: []string{"POST", "GET"},
-			happens: write(func(s *corev1.Secret) { s.Labels = ownLabels(identity.AWSIAMRole) })},
+			happens: write(func(s *corev1.Secret) { s.Labels = identifyingLabels(identity.AWSIAMRole) })},
 		"there for the creation, gone for the look at it": {verb: "POST", verbs: []string{"POST", "GET", "POST"}, created: true,
 			happens: func(*world, identity.Desired) error { return apierrors.NewAlreadyExists(secretsResource, "app") }},
 	}
@@ -323,7 +323,7 @@ func TestWritersInBetween(t *testing.T) {
 
 // A patch that finds no map to add to is refused as invalid, by an API server
 // that has not come to compare versions yet.
-func TestMapsThatGoAwayBeforeThePatch(t *testing.T) {
+func TestApplyWhenMapsAreRemovedConcurrently(t *testing.T) {
 	for name, change := range map[string]func(*corev1.Secret){
 		"data":        func(s *corev1.Secret) { s.Data = nil },
 		"labels":      func(s *corev1.Secret) { s.Labels = nil },
@@ -340,7 +340,7 @@ func TestMapsThatGoAwayBeforeThePatch(t *testing.T) {
 	}
 }
 
-func TestResourcesDataIsPatchedAsAWhole(t *testing.T) {
+func TestApplyReplacesAllDataOfAnAWSIAMRole(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Data = nil })
@@ -350,7 +350,7 @@ func TestResourcesDataIsPatchedAsAWhole(t *testing.T) {
 	assert.Len(t, w.api.get("ns", want.SecretName).Data, 6)
 }
 
-func TestPatchNeverReachesASecretThatTookTheObservedOnesPlace(t *testing.T) {
+func TestPatchNeverReachesARecreatedSecret(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -390,7 +390,7 @@ func TestImmutableSecretIsReplaced(t *testing.T) {
 	}
 }
 
-func TestReplacingAnImmutableSecretKeepsTheAuthorizationToken(t *testing.T) {
+func TestReplacedImmutableSecretKeepsItsToken(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	before := w.stored(t, want)
 	w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Immutable = new(true) }))
@@ -401,7 +401,7 @@ func TestReplacingAnImmutableSecretKeepsTheAuthorizationToken(t *testing.T) {
 	assert.Equal(t, string(before.Data["authorization-token"]), string(w.api.get("ns", want.SecretName).Data["authorization-token"]))
 }
 
-func TestImmutableSecretOfSomebodyElseIsNotReplaced(t *testing.T) {
+func TestForeignImmutableSecretIsNotReplaced(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	w.api.next("PATCH", func(request) error {
@@ -415,7 +415,7 @@ func TestImmutableSecretOfSomebodyElseIsNotReplaced(t *testing.T) {
 	assert.Equal(t, []string{"PATCH", "GET"}, w.api.verbs())
 }
 
-func TestImmutableSecretThatChangesBeforeItsDeletion(t *testing.T) {
+func TestImmutableSecretChangedBeforeDeletion(t *testing.T) {
 	for name, happens := range map[string]func(*world, identity.Desired){
 		"is gone":    func(w *world, want identity.Desired) { w.api.remove(want.SecretName) },
 		"is written": func(w *world, want identity.Desired) { w.api.write("kubectl", want.SecretName, label) },
@@ -435,7 +435,7 @@ func TestImmutableSecretThatChangesBeforeItsDeletion(t *testing.T) {
 	}
 }
 
-func TestImmutableSecretThatMayNotBeDeleted(t *testing.T) {
+func TestImmutableSecretWithoutDeletePermission(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	frozen := w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Immutable = new(true) })
@@ -451,18 +451,18 @@ func TestImmutableSecretThatMayNotBeDeleted(t *testing.T) {
 
 func label(s *corev1.Secret) { s.Labels["a"] = "b" }
 
-func TestInvalidForAnotherReasonDeletesNothing(t *testing.T) {
+func TestOtherInvalidErrorsDeleteNothing(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	secret := w.stored(t, want)
 	refuse := func(request) error { return apierrors.NewInvalid(secretKind, want.SecretName, nil) }
-	w.api.next("PATCH", slices.Repeat([]func(request) error{refuse}, maxTries)...)
+	w.api.next("PATCH", slices.Repeat([]func(request) error{refuse}, maxAttempts)...)
 	_, _, err := w.Apply(t.Context(), want, creds)
 	assert.Contains(t, requireStep(t, err, api.UpdateSecretFailed), "is invalid")
 	assert.NotContains(t, w.api.verbs(), "DELETE")
 	assert.Equal(t, secret, w.api.get("ns", want.SecretName))
 }
 
-func TestTriesAreLimited(t *testing.T) {
+func TestAttemptsAreLimited(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	w.stored(t, want)
 	w.api.next("PATCH", slices.Repeat([]func(request) error{func(request) error {
@@ -475,17 +475,17 @@ func TestTriesAreLimited(t *testing.T) {
 	assert.Equal(t, creds.Expiration, w.Observe(want.Key).Expiration, "what was there stays known")
 }
 
-func TestTheLastTryMaySucceed(t *testing.T) {
+func TestLastAttemptMaySucceed(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	w.stored(t, want)
 	w.api.next("PATCH", slices.Repeat([]func(request) error{func(request) error {
 		return apierrors.NewConflict(secretsResource, want.SecretName, nil)
-	}}, maxTries-1)...)
+	}}, maxAttempts-1)...)
 	_, _, err := w.Apply(t.Context(), want, creds)
 	require.NoError(t, err)
 }
 
-func TestFailuresInThePredecessorsWords(t *testing.T) {
+func TestErrorMessages(t *testing.T) {
 	away := apierrors.NewInternalError(errors.New("etcd is away"))
 	gone := apierrors.NewNotFound(corev1.Resource("namespaces"), "ns")
 	forbidden := apierrors.NewForbidden(secretsResource, "app", errors.New("no rights"))
@@ -524,7 +524,7 @@ func TestFailuresInThePredecessorsWords(t *testing.T) {
 	}
 }
 
-func TestErrorsHoldNoCredentialsEvenIfTheAPIServerQuotesThem(t *testing.T) {
+func TestErrorsContainNoQuotedCredentials(t *testing.T) {
 	quotes := map[string]func(body string) string{
 		"as it was sent": func(body string) string { return body },
 		"quoted":         func(body string) string { return fmt.Sprintf("%q", body) },
@@ -550,13 +550,13 @@ func TestErrorsHoldNoCredentialsEvenIfTheAPIServerQuotesThem(t *testing.T) {
 				w.api.next("POST", refuse)
 				_, _, err := w.Apply(t.Context(), want, creds)
 				requireStep(t, err, api.CreateSecretFailed)
-				requireScrubbed(t, err, w.api.requests[0].body)
+				requireRedacted(t, err, w.api.requests[0].body)
 
 				w.stored(t, want)
 				w.api.next("PATCH", refuse)
 				_, _, err = w.Apply(t.Context(), want, creds)
 				requireStep(t, err, api.UpdateSecretFailed)
-				requireScrubbed(t, err, w.api.requests[0].body)
+				requireRedacted(t, err, w.api.requests[0].body)
 
 				w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Data["x"] = nil }))
 				w.api.requests = nil
@@ -564,15 +564,15 @@ func TestErrorsHoldNoCredentialsEvenIfTheAPIServerQuotesThem(t *testing.T) {
 				_, _, err = w.Apply(t.Context(), want, creds)
 				last := w.api.requests[len(w.api.requests)-1]
 				requireStep(t, err, api.UpdateSecretFailed)
-				requireScrubbed(t, err, last.body)
+				requireRedacted(t, err, last.body)
 			})
 		}
 	}
 }
 
-// requireScrubbed says that nothing that an error says, in whatever way, is
-// secret; body is what was sent.
-func requireScrubbed(t *testing.T, err error, body string) {
+// requireRedacted requires that no form of an error contains secrets; body is the
+// request that was sent.
+func requireRedacted(t *testing.T, err error, body string) {
 	t.Helper()
 	hidden := []string{creds.AccessKeyID.Reveal(), creds.SecretAccessKey.Reveal(), creds.SessionToken.Reveal()}
 	if token := sentToken(body); token != "" {
@@ -590,7 +590,7 @@ func requireScrubbed(t *testing.T, err error, body string) {
 	}
 }
 
-// decoded is all that is base64 in a text, though it be cut off.
+// decoded returns all base64 in a text, decoded, even if it is truncated.
 func decoded(text string) string {
 	var b strings.Builder
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \"\\:,{}[]…", r) }) {
@@ -602,7 +602,7 @@ func decoded(text string) string {
 
 // client-go cuts what is not a Status, such as a proxy's refusal, at 2,048
 // bytes. Of a 403 it makes the error's text.
-func TestErrorsHoldNoCredentialsThatAreQuotedInPart(t *testing.T) {
+func TestErrorsContainNoPartOfCredentials(t *testing.T) {
 	long := creds
 	long.SessionToken = identity.Secret(strings.Repeat("t", 1000))
 	for cut := range 90 {
@@ -619,7 +619,7 @@ func TestErrorsHoldNoCredentialsThatAreQuotedInPart(t *testing.T) {
 
 func encoded(value string) string { return base64.StdEncoding.EncodeToString([]byte(value)) }
 
-// plain is every value of data that a body holds, decoded.
+// plain returns every value of the data in a body, decoded.
 func plain(body string) string {
 	var b strings.Builder
 	for word := range strings.SplitSeq(body, `"`) {
@@ -630,7 +630,7 @@ func plain(body string) string {
 	return b.String()
 }
 
-// sentToken is the authorization token that a body holds, "" if none.
+// sentToken returns the authorization token in a body, "" if there is none.
 func sentToken(body string) string {
 	_, rest, _ := strings.Cut(body, `"authorization-token":"`)
 	value, _, _ := strings.Cut(rest, `"`)
@@ -641,7 +641,7 @@ func sentToken(body string) string {
 	return string(raw)
 }
 
-func TestEveryPatchIsOneList(t *testing.T) {
+func TestPatchesAreJSONArrays(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	_, _, err := w.Apply(t.Context(), want, creds)
@@ -653,7 +653,7 @@ func TestEveryPatchIsOneList(t *testing.T) {
 	}
 }
 
-func TestApplyEndsWithItsContext(t *testing.T) {
+func TestApplyStopsWithItsContext(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	ctx, cancel := context.WithCancel(t.Context())
 	w.stored(t, want)

@@ -1,45 +1,42 @@
 package secrets
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Bounds of what the cache keeps of the labels of one Secret: more than an
-// AWSIAMRole is given, see the package awsiamrole, because others add theirs.
+// Limits of what the cache keeps of the labels of one Secret. They exceed those of
+// an AWSIAMRole, see the package awsiamrole, because other clients add labels.
 const (
 	maxLabels     = 128
 	maxLabelBytes = 16_384
 )
 
-// An observedLabel is one that a Secret has besides those that make it ours.
+// An observedLabel is a label of a Secret other than those that identify it as
+// ours.
 type observedLabel struct {
 	key, value string
-	// copied says that we wrote it, so that it goes with the resource's.
+	// copied reports that the controller wrote it, so that it is removed when the
+	// AWSIAMRole no longer has it.
 	copied bool
 }
 
-// observeLabels returns the labels that may have come from a resource, by key,
-// or says that they are more than the cache keeps.
+// observeLabels returns the labels that may have been copied from an AWSIAMRole,
+// sorted by key, or reports that they exceed the limits of the cache.
 func observeLabels(source identity.Source, meta *metav1.ObjectMeta) (labels []observedLabel, tooMany bool) {
 	if source != identity.AWSIAMRole {
 		return nil, false
 	}
 	others := maps.Clone(meta.Labels)
-	for key := range ownLabels(source) {
+	for key := range identifyingLabels(source) {
 		delete(others, key)
 	}
-	if len(others) == 0 || tooManyLabels(others) {
+	if len(others) == 0 || exceedsLabelLimits(others) {
 		return nil, len(others) > 0
 	}
 	written := writtenLabels(meta.ManagedFields)
@@ -50,7 +47,7 @@ func observeLabels(source identity.Source, meta *metav1.ObjectMeta) (labels []ob
 	return labels, false
 }
 
-func tooManyLabels(labels map[string]string) bool {
+func exceedsLabelLimits(labels map[string]string) bool {
 	bytes := 0
 	for key, value := range labels {
 		bytes += len(key) + len(value)
@@ -58,7 +55,8 @@ func tooManyLabels(labels map[string]string) bool {
 	return len(labels) > maxLabels || bytes > maxLabelBytes
 }
 
-// writtenLabels returns the labels that the API server's record says we wrote.
+// writtenLabels returns the field names of the labels that the controller wrote,
+// according to managedFields.
 func writtenLabels(entries []metav1.ManagedFieldsEntry) map[string]bool {
 	written := map[string]bool{}
 	for _, entry := range entries {
@@ -72,8 +70,8 @@ func writtenLabels(entries []metav1.ManagedFieldsEntry) map[string]bool {
 	return written
 }
 
-// staleLabels returns the keys of labels that were copied from the resource,
-// which has them no more.
+// staleLabels returns the keys of labels that were copied from an AWSIAMRole that
+// no longer has them.
 func (o *observation) staleLabels(want identity.Desired) []string {
 	if want.KeepLabels {
 		return nil
@@ -87,14 +85,14 @@ func (o *observation) staleLabels(want identity.Desired) []string {
 	return stale
 }
 
-// lacksLabels says whether the Secret lacks one of the resource's labels, or has
-// it with another value.
+// lacksLabels reports whether a label of the AWSIAMRole is missing on the Secret or
+// has another value.
 func (o *observation) lacksLabels(want identity.Desired) bool {
 	have := make(map[string]string, len(o.labels)+2)
 	for _, l := range o.labels {
 		have[l.key] = l.value
 	}
-	maps.Copy(have, ownLabels(want.Source)) // or it would not be observed
+	maps.Copy(have, identifyingLabels(want.Source)) // the informer selects by them
 	for key, value := range secretLabels(want) {
 		if got, has := have[key]; !has || got != value {
 			return true
@@ -103,59 +101,12 @@ func (o *observation) lacksLabels(want identity.Desired) bool {
 	return false
 }
 
-// labelOperations returns the steps that give a Secret the labels of want. Those
-// that others added stay.
+// labelOperations returns the patch that updates the labels of a Secret. Labels
+// added by other clients are kept.
 func labelOperations(want identity.Desired, have *observation) []operation {
 	ops := addAll(have.noLabels, secretLabels(want), "metadata", "labels")
 	for _, key := range have.staleLabels(want) {
 		ops = append(ops, remove("metadata", "labels", key))
 	}
 	return ops
-}
-
-// LabelsDiffer says whether the labels of want's resource are others than those
-// of its Secret, without a call. It is false where a renewal is to write them:
-// for a Secret that is missing, or edited by somebody else.
-func (s *Store) LabelsDiffer(want identity.Desired) bool {
-	have := s.observe(want.Key)
-	if want.Source != identity.AWSIAMRole || want.KeepLabels || !have.Exists || have.Edited || have.manyLabels {
-		return false
-	}
-	return have.lacksLabels(want) || len(have.staleLabels(want)) > 0
-}
-
-// Relabel gives the Secret of want the labels of its resource, and takes off
-// those that came from there and are there no more. The credentials stay. A
-// Secret that somebody else wrote or deleted since it was observed is left to
-// the event which says so.
-func (s *Store) Relabel(ctx context.Context, want identity.Desired) error {
-	have := s.observe(want.Key)
-	err := s.patchMetadata(ctx, want.Key, &have, labelOperations(want, &have))
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
-}
-
-// patchMetadata changes the observed Secret, and no other, but not its data.
-func (s *Store) patchMetadata(ctx context.Context, key identity.Key, have *observation, change []operation) error {
-	body, err := json.Marshal(append([]operation{
-		add(have.ResourceVersion, "metadata", "resourceVersion"),
-		add(have.UID, "metadata", "uid"),
-	}, change...))
-	if err != nil {
-		return fmt.Errorf("render patch: %w", err)
-	}
-	secret, err := s.secrets.Secrets(key.Namespace).Patch(ctx, have.name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: api.ControllerName})
-	if err != nil {
-		return &identity.StepError{
-			Reason:  api.UpdateSecretFailed,
-			Message: fmt.Sprintf("Failed to update secret %s/%s: %v", key.Namespace, have.name, err),
-			Err:     err,
-		}
-	}
-	if !have.Edited { // what somebody else wrote is still there to be noticed
-		s.remember(key, &secret.ObjectMeta)
-	}
-	return nil
 }

@@ -24,10 +24,10 @@ func set(pairs ...string) map[string]string {
 	return m
 }
 
-func TestLabelsOfTheResourceReachItsSecretWithoutItsCredentials(t *testing.T) {
+func TestRelabelCopiesLabelsOnly(t *testing.T) {
 	tests := map[string]struct {
-		others map[string]string // by somebody else
-		change map[string]string // of the resource
+		others map[string]string // set by another client
+		change map[string]string // of the AWSIAMRole
 		want   map[string]string
 	}{
 		"a changed one":                    {nil, set("team", "b"), set("team", "b")},
@@ -76,14 +76,15 @@ func TestLabelsOfTheResourceReachItsSecretWithoutItsCredentials(t *testing.T) {
 	}
 }
 
-// expected are all labels of a Secret that has some besides our own.
+// expected returns all labels of a Secret that has others besides the identifying
+// ones.
 func expected(others map[string]string) map[string]string {
-	all := ownLabels(identity.AWSIAMRole)
+	all := identifyingLabels(identity.AWSIAMRole)
 	maps.Copy(all, others)
 	return all
 }
 
-func TestARenewalTakesOffOnlyLabelsThatWereCopied(t *testing.T) {
+func TestApplyRemovesOnlyCopiedLabels(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.stored(t, want)
 	w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Labels["owner"] = "x" }))
@@ -91,7 +92,7 @@ func TestARenewalTakesOffOnlyLabelsThatWereCopied(t *testing.T) {
 	assert.Equal(t, expected(set("owner", "x", "tier", "web")), w.stored(t, want).Labels)
 }
 
-func TestLabelsAreLeftToARenewalOrAlone(t *testing.T) {
+func TestLabelsDifferIsFalseIfApplyWritesThem(t *testing.T) {
 	many := map[string]string{}
 	for i := range maxLabels {
 		many["n"+strconv.Itoa(i)] = "x"
@@ -116,7 +117,7 @@ func TestLabelsAreLeftToARenewalOrAlone(t *testing.T) {
 				w.show(t, want, secret)
 			} else {
 				require.NoError(t, w.informers[want.Source].store.Replace(nil, ""))
-				delete(w.written, want.Key)
+				delete(w.pending, want.Key)
 			}
 			assert.False(t, w.LabelsDiffer(want))
 			assert.Empty(t, w.api.verbs())
@@ -129,7 +130,7 @@ func TestLabelsAreLeftToARenewalOrAlone(t *testing.T) {
 	assert.False(t, w.LabelsDiffer(want), "a ServiceAccount's Secret is given no labels of others")
 }
 
-func TestLabelsArePutOnTheSecretThatWasObserved(t *testing.T) {
+func TestRelabelPatchesTheObservedVersion(t *testing.T) {
 	tests := map[string]struct {
 		happens func(w *world)
 		err     string
@@ -167,14 +168,14 @@ func TestLabelsArePutOnTheSecretThatWasObserved(t *testing.T) {
 	}
 }
 
-func TestNobodyFillsTheCacheWithLabels(t *testing.T) {
+func TestCachedLabelsAreLimited(t *testing.T) {
 	for name, labels := range map[string]map[string]string{
 		"long":  set(strings.Repeat("k", maxLabelBytes), "v"),
 		"short": set("k", "v"),
 	} {
 		all := expected(labels)
 		o := observe(identity.AWSIAMRole, &metav1.ObjectMeta{Labels: all})
-		assert.Equal(t, name == "long", o.manyLabels)
+		assert.Equal(t, name == "long", o.labelsOmitted)
 		assert.Equal(t, name == "long", o.labels == nil)
 		assert.Nil(t, observe(identity.ServiceAccount, &metav1.ObjectMeta{Labels: all}).labels)
 	}

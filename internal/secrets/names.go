@@ -1,35 +1,34 @@
-// Package secrets keeps credentials in Secrets: it renders them, writes them,
-// observes what became of them by metadata alone, and removes them.
+// Package secrets stores credentials in Secrets: it renders and writes them,
+// observes them through their metadata alone, and deletes them.
 package secrets
 
 import (
 	"maps"
-	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// optionalAnnotations are not on every Secret.
+// optionalAnnotations are only on some of the controller's Secrets.
 var optionalAnnotations = []string{api.RoleIDAnnotation, api.ExternalIDProvenAnnotation}
 
+// annotationKeys are on every Secret of the controller.
 var annotationKeys = []string{
 	api.RoleARNAnnotation, api.ExpirationAnnotation, api.ExternalIDAnnotation, api.SpecHashAnnotation, api.SessionDurationAnnotation,
 }
 
-// maxName is the longest name of an object,
+// maxName is the maximum length of an object's name,
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/.
 const maxName = 253
 
-// MaxServiceAccountName is the longest name of a ServiceAccount whose Secret
-// can still be named after it.
+// MaxServiceAccountName is the maximum length of a ServiceAccount's name, in bytes,
+// so that the name of its Secret is valid.
 const MaxServiceAccountName = maxName - len(api.SecretSuffix)
 
-// Name returns the name of the Secret that belongs to an object.
+// Name returns the name of the Secret for an object.
 func Name(source identity.Source, object string) string {
 	if source == identity.ServiceAccount {
 		return object + api.SecretSuffix
@@ -37,8 +36,8 @@ func Name(source identity.Source, object string) string {
 	return object
 }
 
-// objectName returns the name of the object that a Secret belongs to, "" if it
-// belongs to none.
+// objectName returns the name of the object to which a Secret belongs, "" if its
+// name is not one that Name returns.
 func objectName(source identity.Source, secret string) string {
 	if source == identity.ServiceAccount {
 		object, found := strings.CutSuffix(secret, api.SecretSuffix)
@@ -50,71 +49,30 @@ func objectName(source identity.Source, secret string) string {
 	return secret
 }
 
-// ownLabels returns the labels that make a Secret ours. The predecessor
-// deletes by the heritage label what it does not know, so ServiceAccounts'
-// Secrets never carry it.
-func ownLabels(source identity.Source) map[string]string {
+// identifyingLabels returns the labels that identify a Secret as the controller's.
+// Secrets of ServiceAccounts never have the heritage label, because the predecessor
+// deletes unknown Secrets that have it.
+func identifyingLabels(source identity.Source) map[string]string {
 	if source == identity.ServiceAccount {
 		return map[string]string{api.ManagedByLabel: api.ControllerName, api.SourceLabel: string(source)}
 	}
 	return map[string]string{api.HeritageLabel: api.ControllerName, api.TypeLabel: string(source)}
 }
 
-// Selector selects the Secrets of a source.
-func Selector(source identity.Source) string { return labels.Set(ownLabels(source)).String() }
+// Selector returns the label selector for the Secrets of a source.
+func Selector(source identity.Source) string { return labels.Set(identifyingLabels(source)).String() }
 
-// secretLabels returns all labels of want's Secret. Those copied from the
-// resource may not make the Secret look like one of the other source's.
+// secretLabels returns all labels of want's Secret. Labels copied from an
+// AWSIAMRole must not make its Secret look like one of a ServiceAccount.
 func secretLabels(want identity.Desired) map[string]string {
 	all := make(map[string]string, len(want.Labels)+2)
 	maps.Copy(all, want.Labels)
 	delete(all, api.SourceLabel)
-	maps.Copy(all, ownLabels(want.Source))
+	maps.Copy(all, identifyingLabels(want.Source))
 	return all
 }
 
 func ownerReference(want identity.Desired) map[string]any {
-	version, kind := ownerKind(want.Source)
+	version, kind := want.Source.Owner()
 	return map[string]any{"apiVersion": version, "kind": kind, "name": want.Name, "uid": want.UID}
-}
-
-func ownerKind(source identity.Source) (apiVersion, kind string) {
-	if source == identity.ServiceAccount {
-		return "v1", "ServiceAccount"
-	}
-	return "zalando.org/v1", "AWSIAMRole"
-}
-
-// ours says whether a Secret with our labels can be ours: neither we nor the
-// predecessor make one that has a controller.
-func ours(meta *metav1.ObjectMeta) bool { return metav1.GetControllerOfNoCopy(meta) == nil }
-
-// isOurs says whether a Secret that stands under our name may be written.
-// Labels decide; where somebody took those off, our own traces do: an owner
-// reference to the very object, on a Secret whose data we wrote. An API server
-// that was made to drop its record of who wrote what never begins another, so
-// there our annotations have to tell. The predecessor's oldest Secrets carry the
-// heritage label and nothing else.
-func isOurs(want identity.Desired, meta *metav1.ObjectMeta) bool {
-	if !ours(meta) {
-		return false
-	}
-	if labels.SelectorFromSet(ownLabels(want.Source)).Matches(labels.Set(meta.Labels)) {
-		return true
-	}
-	if _, typed := meta.Labels[api.TypeLabel]; want.Source == identity.AWSIAMRole && !typed &&
-		meta.Labels[api.HeritageLabel] == api.ControllerName && len(meta.OwnerReferences) == 0 {
-		return true
-	}
-	for _, owner := range meta.OwnerReferences {
-		if string(owner.UID) == want.UID && (wroteData(meta.ManagedFields) || len(meta.ManagedFields) == 0 && annotated(meta)) {
-			return true
-		}
-	}
-	return false
-}
-
-// annotated says whether a Secret has all the annotations that we write.
-func annotated(meta *metav1.ObjectMeta) bool {
-	return !slices.ContainsFunc(annotationKeys, func(key string) bool { return meta.Annotations[key] == "" })
 }

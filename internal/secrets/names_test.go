@@ -13,7 +13,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestSecretsAreNamedAfterTheirObjects(t *testing.T) {
+func TestName(t *testing.T) {
 	assert.Equal(t, "app.aws-iam", Name(identity.ServiceAccount, "app"))
 	assert.Equal(t, "app", Name(identity.AWSIAMRole, "app"))
 	for _, source := range bothSources {
@@ -26,7 +26,7 @@ func TestSecretsAreNamedAfterTheirObjects(t *testing.T) {
 	}
 }
 
-func TestTheLongestServiceAccountNameStillFits(t *testing.T) {
+func TestMaxServiceAccountName(t *testing.T) {
 	assert.Equal(t, 245, MaxServiceAccountName)
 	assert.Len(t, Name(identity.ServiceAccount, strings.Repeat("a", MaxServiceAccountName)), 253)
 }
@@ -71,18 +71,18 @@ func TestSecretLabels(t *testing.T) {
 	}
 }
 
-func TestCopyingLabelsLeavesTheResourceAlone(t *testing.T) {
+func TestSecretLabelsDoesNotModifyTheRequest(t *testing.T) {
 	copied := map[string]string{"team": "a", api.SourceLabel: "x"}
 	secretLabels(identity.Desired{Key: identity.Key{Source: identity.AWSIAMRole}, Labels: copied})
 	assert.Equal(t, map[string]string{"team": "a", api.SourceLabel: "x"}, copied)
 }
 
-func TestSelectors(t *testing.T) {
+func TestSelector(t *testing.T) {
 	assert.Equal(t, "app.kubernetes.io/managed-by=kube-aws-iam-controller,iam.amazonaws.com/source=serviceaccount", Selector(identity.ServiceAccount))
 	assert.Equal(t, "heritage=kube-aws-iam-controller,type=awsiamrole", Selector(identity.AWSIAMRole))
 }
 
-func TestOwnerReferenceHasNeitherControllerNorBlock(t *testing.T) {
+func TestOwnerReference(t *testing.T) {
 	assert.Equal(t, map[string]any{"apiVersion": "v1", "kind": "ServiceAccount", "name": "app", "uid": "owner-uid"},
 		ownerReference(desired(identity.ServiceAccount)))
 	assert.Equal(t, map[string]any{"apiVersion": "zalando.org/v1", "kind": "AWSIAMRole", "name": "app", "uid": "owner-uid"},

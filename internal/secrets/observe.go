@@ -12,33 +12,33 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-// longestARN is more than the ARN of a role can have: 30 characters of
-// partition, 12 of account, 511 of path, 64 of name, and 16 around them.
-const longestARN = 640
+// maxARN exceeds the length of any role ARN: 30 characters of partition, 12 of
+// account, 511 of path, 64 of name, and 16 of separators.
+const maxARN = 640
 
-// observation is what the cache keeps of a Secret: no data, only what decisions
-// are taken from. With tens of thousands of Secrets, whole
-// metadata would be most of the process's memory.
+// observation is what the cache keeps of a Secret: no data, and of the metadata
+// only what decisions are based on. With tens of thousands of Secrets, complete
+// metadata would use most of the controller's memory.
 type observation struct {
 	namespace, name string
 	refresh.State
-	// A patch has to know where there is no map to add to.
+	// A patch can only add to maps that exist.
 	noAnnotations, noLabels bool
-	// labels are those that an AWSIAMRole's has besides our own, none where
-	// they are too many.
-	labels     []observedLabel
-	manyLabels bool
+	// labels are those of an AWSIAMRole's Secret other than the identifying ones.
+	// They are omitted if they exceed the limits.
+	labels        []observedLabel
+	labelsOmitted bool
 }
 
-// GetObjectMeta lets the informer's store find the key and resource version.
+// GetObjectMeta provides the key and the resource version to the informer's store.
 func (o *observation) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{
 		Namespace: o.namespace, Name: o.name, UID: types.UID(o.UID), ResourceVersion: o.ResourceVersion,
 	}
 }
 
-// Transform returns what the informer of a source's Secrets keeps of an
-// object. It leaves alone what it made before, as informers demand.
+// Transform returns the transform function of the informer for a source's Secrets.
+// It leaves objects that it returned before unchanged, as informers require.
 func Transform(source identity.Source) func(any) (any, error) {
 	return func(obj any) (any, error) {
 		meta, ok := obj.(*metav1.PartialObjectMetadata)
@@ -57,25 +57,25 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 		noAnnotations: len(meta.Annotations) == 0,
 		noLabels:      len(meta.Labels) == 0,
 		State: refresh.State{
-			Exists:          ours(meta),
+			Exists:          hasNoController(meta),
 			UID:             string(meta.UID),
 			ResourceVersion: meta.ResourceVersion,
-			RoleARN:         atMost(longestARN, meta.Annotations[api.RoleARNAnnotation]),
-			RoleID:          atMost(128, meta.Annotations[api.RoleIDAnnotation]),
-			SpecHash:        atMost(64, meta.Annotations[api.SpecHashAnnotation]),
+			RoleARN:         dropLong(maxARN, meta.Annotations[api.RoleARNAnnotation]),
+			RoleID:          dropLong(128, meta.Annotations[api.RoleIDAnnotation]),
+			SpecHash:        dropLong(64, meta.Annotations[api.SpecHashAnnotation]),
 			Edited:          edited(source, meta.ManagedFields),
 		},
 	}
-	o.labels, o.manyLabels = observeLabels(source, meta)
+	o.labels, o.labelsOmitted = observeLabels(source, meta)
 	if at, err := time.Parse(time.RFC3339, meta.Annotations[api.ExternalIDProvenAnnotation]); err == nil {
 		o.Proven = at.UTC()
 	}
-	readTimes(&o.State, meta.Annotations[api.ExpirationAnnotation], meta.Annotations[api.SessionDurationAnnotation])
+	parseTimes(&o.State, meta.Annotations[api.ExpirationAnnotation], meta.Annotations[api.SessionDurationAnnotation])
 	return o
 }
 
-// readTimes fills in what the annotations say; others may have written them.
-func readTimes(s *refresh.State, expiration, session string) {
+// parseTimes parses annotations that other clients may have written.
+func parseTimes(s *refresh.State, expiration, session string) {
 	at, err := time.Parse(time.RFC3339, expiration)
 	if err != nil && expiration == "" {
 		return // the predecessor's Secrets have none
@@ -90,9 +90,9 @@ func readTimes(s *refresh.State, expiration, session string) {
 	}
 }
 
-// atMost returns v, or "" where it is longer than anything we write there:
-// a cache may not be filled by whoever annotates Secrets.
-func atMost(length int, v string) string {
+// dropLong returns v, or "" if it is longer than any value that the controller
+// writes there, so that users cannot fill the controller's memory with annotations.
+func dropLong(length int, v string) string {
 	if len(v) > length {
 		return ""
 	}

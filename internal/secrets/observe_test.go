@@ -17,7 +17,7 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-func TestObserveReadsWhatWasWritten(t *testing.T) {
+func TestObserveParsesWhatApplyWrites(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			want := desired(source)
@@ -38,7 +38,7 @@ func TestObserveReadsWhatWasWritten(t *testing.T) {
 	}
 }
 
-func TestObserveOfASecretWithoutMaps(t *testing.T) {
+func TestObserveWithoutLabelsAndAnnotations(t *testing.T) {
 	o := observe(identity.AWSIAMRole, &metav1.ObjectMeta{Namespace: "ns", Name: "app", UID: "u", ResourceVersion: "1"})
 	assert.Equal(t, &observation{
 		namespace: "ns", name: "app", noAnnotations: true, noLabels: true,
@@ -46,7 +46,7 @@ func TestObserveOfASecretWithoutMaps(t *testing.T) {
 	}, o)
 }
 
-func TestTimesAreBelievedOnlyWhenWellFormed(t *testing.T) {
+func TestParseTimes(t *testing.T) {
 	const good = "2030-01-02T03:04:05Z"
 	tests := map[string]struct {
 		expiration, session string
@@ -89,7 +89,7 @@ func TestTimesAreBelievedOnlyWhenWellFormed(t *testing.T) {
 	}
 }
 
-func TestNobodyFillsTheCache(t *testing.T) {
+func TestCacheSizeIsLimited(t *testing.T) {
 	// The longest there is: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html.
 	longest := "arn:aws-abcdefgh-abcdefgh-abcdefgh:iam::123456789012:role/" + strings.Repeat("p", 510) + "/" + strings.Repeat("n", 64)
 	_, err := identity.ParseRole(longest)
@@ -107,7 +107,7 @@ func TestNobodyFillsTheCache(t *testing.T) {
 	}
 }
 
-func TestTransformLeavesAloneWhatItDoesNotKnow(t *testing.T) {
+func TestTransformKeepsOtherObjects(t *testing.T) {
 	transform := Transform(identity.AWSIAMRole)
 	made, err := transform(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "app"}})
 	require.NoError(t, err)
@@ -157,7 +157,7 @@ func FuzzObserve(f *testing.F) {
 				t.Fatalf("a session of %s", o.Session)
 			case o.Session != 0 && strings.TrimLeft(session, "0") != fmt.Sprint(int64(o.Session/time.Second)):
 				t.Fatalf("took %q for %s", session, o.Session)
-			case len(o.Unreadable) > 1000 || len(o.RoleARN) > longestARN || len(o.SpecHash) > 64:
+			case len(o.Unreadable) > 1000 || len(o.RoleARN) > maxARN || len(o.SpecHash) > 64:
 				t.Fatalf("kept %d, %d and %d bytes", len(o.Unreadable), len(o.RoleARN), len(o.SpecHash))
 			case manager != api.ControllerName && !o.Edited:
 				t.Fatal("a Secret that we did not write counts as ours as it was")

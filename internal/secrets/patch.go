@@ -9,7 +9,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// operation is one step of a JSON Patch,
+// operation is one operation of a JSON Patch,
 // https://datatracker.ietf.org/doc/html/rfc6902.
 type operation struct {
 	Op    string `json:"op"`
@@ -23,33 +23,33 @@ func add(value any, path ...string) operation {
 
 func remove(path ...string) operation { return operation{Op: "remove", Path: pointer(path)} }
 
-// operations returns the patch that makes the observed Secret hold data.
-// Labels and annotations that others added stay.
+// operations returns the patch that updates the observed Secret. Labels and
+// annotations added by other clients are kept.
 //
-// Resource version and UID are written rather than tested: the API server
-// refuses to change them, and says so with a conflict, where a failed test
-// would be indistinguishable from any other invalid patch.
-func operations(want identity.Desired, have *observation, data map[string][]byte, notes map[string]string, whole bool) []operation {
+// The patch sets the resource version and the UID instead of testing them: the API
+// server rejects a change with a conflict, whereas a failed test would be
+// indistinguishable from any other invalid patch.
+func operations(want identity.Desired, have *observation, data map[string][]byte, annotations map[string]string, whole bool) []operation {
 	ops := []operation{
 		add(have.ResourceVersion, "metadata", "resourceVersion"),
 		add(have.UID, "metadata", "uid"),
 		add([]any{ownerReference(want)}, "metadata", "ownerReferences"),
 	}
 	ops = append(ops, labelOperations(want, have)...)
-	ops = append(ops, addAll(have.noAnnotations, notes, "metadata", "annotations")...)
-	for _, note := range []struct {
-		key   string
-		there bool
+	ops = append(ops, addAll(have.noAnnotations, annotations, "metadata", "annotations")...)
+	for _, optional := range []struct {
+		key     string
+		present bool
 	}{{api.RoleIDAnnotation, have.RoleID != ""}, {api.ExternalIDProvenAnnotation, !have.Proven.IsZero()}} {
-		if _, has := notes[note.key]; note.there && !has {
-			ops = append(ops, remove("metadata", "annotations", note.key))
+		if _, has := annotations[optional.key]; optional.present && !has {
+			ops = append(ops, remove("metadata", "annotations", optional.key))
 		}
 	}
 	return append(ops, addAll(whole, data, "data")...)
 }
 
-// addAll puts values in the place of the whole map at path, or adds them to it
-// one by one, in order, so that equal patches have equal bytes.
+// addAll returns operations that replace the whole map at path, or add the values
+// one by one, sorted so that equal patches have equal bytes.
 func addAll[V any](whole bool, values map[string]V, path ...string) []operation {
 	if whole {
 		return []operation{add(values, path...)}
@@ -63,7 +63,7 @@ func addAll[V any](whole bool, values map[string]V, path ...string) []operation 
 
 var escape = strings.NewReplacer("~", "~0", "/", "~1")
 
-// pointer is a JSON Pointer, https://datatracker.ietf.org/doc/html/rfc6901.
+// pointer returns a JSON Pointer, https://datatracker.ietf.org/doc/html/rfc6901.
 func pointer(path []string) string {
 	var b strings.Builder
 	for _, part := range path {

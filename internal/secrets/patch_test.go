@@ -20,7 +20,7 @@ const (
 		`{"op":"remove","path":"/metadata/labels/squad"}`
 )
 
-func TestPatchesByteForByte(t *testing.T) {
+func TestOperations(t *testing.T) {
 	data := map[string][]byte{"expire": []byte("b"), "credentials.json": []byte("a")}
 	notes := map[string]string{"iam.amazonaws.com/role-arn": "r", "iam.amazonaws.com/expiration": "e"}
 	tests := map[string]struct {
@@ -67,7 +67,7 @@ func TestPatchesByteForByte(t *testing.T) {
 	}
 }
 
-func TestLabelsThatAreNotKnownStay(t *testing.T) {
+func TestUnknownLabelsAreKept(t *testing.T) {
 	want := desired(identity.AWSIAMRole)
 	want.Labels, want.KeepLabels = nil, true
 	text, err := json.Marshal(operations(want, &observation{}, nil, nil, true)[3:5])
@@ -76,17 +76,17 @@ func TestLabelsThatAreNotKnownStay(t *testing.T) {
 		`{"op":"add","path":"/metadata/labels/type","value":"awsiamrole"}]`, string(text))
 }
 
-func TestPointersAreEscaped(t *testing.T) {
+func TestPointer(t *testing.T) {
 	assert.Equal(t, "/metadata/labels/a~1b~0c~01", pointer([]string{"metadata", "labels", "a/b~c~1"}))
 	assert.Empty(t, pointer(nil))
 }
 
-func TestAddingNothing(t *testing.T) {
+func TestAddAllOfNothing(t *testing.T) {
 	assert.Empty(t, addAll(false, map[string]string(nil), "data"))
 	assert.Equal(t, []operation{{Op: "add", Path: "/data", Value: map[string]string{}}}, addAll(true, map[string]string{}, "data"))
 }
 
-func TestTheIDOfAnOwnRoleComesAndGoes(t *testing.T) {
+func TestRoleIDIsAddedAndRemoved(t *testing.T) {
 	want, have := desired(identity.ServiceAccount), &observation{State: refresh.State{UID: "s1", ResourceVersion: "7"}}
 	want.RoleID = "AROA1"
 	notes := annotations(want, creds)

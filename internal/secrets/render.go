@@ -14,9 +14,10 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
+// commonKeys are the keys of every Secret's data.
 var commonKeys = []string{api.RoleARNKey, api.ExpireKey, api.CredentialsKey, api.CredentialsProcessKey, api.CredentialsJSONKey}
 
-// dataKeys returns every key of a source's Secrets.
+// dataKeys returns all keys of a source's Secrets.
 func dataKeys(source identity.Source) []string {
 	if source == identity.ServiceAccount {
 		return append(slices.Clone(commonKeys), api.AuthorizationTokenKey)
@@ -24,12 +25,12 @@ func dataKeys(source identity.Source) []string {
 	return append(slices.Clone(commonKeys), api.GenerationKey)
 }
 
-// processFile points SDKs at the JSON beside it, which they read again
-// whenever the credentials they hold run out:
+// processFile makes SDKs read credentials.json again whenever their credentials
+// expire:
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html.
 const processFile = "[default]\ncredential_process = cat /meta/aws-iam/credentials.json\n"
 
-// processJSON is what a credential_process prints.
+// processJSON is the output format of a credential_process.
 type processJSON struct {
 	Version         int    `json:"Version"`
 	AccessKeyID     string `json:"AccessKeyId"`
@@ -38,7 +39,7 @@ type processJSON struct {
 	Expiration      string `json:"Expiration"`
 }
 
-// render returns the data of want's Secret but for the authorization token.
+// render returns the data of want's Secret without the authorization token.
 func render(want identity.Desired, creds identity.Credentials) (map[string][]byte, error) {
 	id, key, token := creds.AccessKeyID.Reveal(), creds.SecretAccessKey.Reveal(), creds.SessionToken.Reveal()
 	expire := creds.Expiration.UTC().Format(time.RFC3339)
@@ -63,10 +64,10 @@ func render(want identity.Desired, creds identity.Credentials) (map[string][]byt
 	return data, nil
 }
 
-// annotations returns what the Secret's metadata says of the credentials.
+// annotations returns the annotations that describe the credentials.
 func annotations(want identity.Desired, creds identity.Credentials) map[string]string {
 	session := creds.Expiration.Sub(creds.Issued).Round(time.Second)
-	notes := map[string]string{
+	annotations := map[string]string{
 		api.RoleARNAnnotation:         creds.RoleARN,
 		api.ExpirationAnnotation:      creds.Expiration.UTC().Format(time.RFC3339),
 		api.ExternalIDAnnotation:      want.ExternalID,
@@ -74,20 +75,20 @@ func annotations(want identity.Desired, creds identity.Credentials) map[string]s
 		api.SessionDurationAnnotation: strconv.FormatInt(int64(session/time.Second), 10),
 	}
 	if want.RoleID != "" {
-		notes[api.RoleIDAnnotation] = want.RoleID
+		annotations[api.RoleIDAnnotation] = want.RoleID
 	}
 	if !want.Proven.IsZero() {
-		notes[api.ExternalIDProvenAnnotation] = want.Proven.UTC().Format(time.RFC3339)
+		annotations[api.ExternalIDProvenAnnotation] = want.Proven.UTC().Format(time.RFC3339)
 	}
-	return notes
+	return annotations
 }
 
 const tokenBytes = 32
 
 var wellFormedToken = regexp.MustCompile(`^[A-Za-z0-9_-]{43,128}$`)
 
-// newToken returns a token for the credentials endpoint, without a newline at
-// its end because some SDKs refuse a header that has one.
+// newToken returns a random token for the credentials endpoint, without a trailing
+// newline because some SDKs reject headers with one.
 func newToken() []byte {
 	token := make([]byte, tokenBytes)
 	_, _ = rand.Read(token) // never fails, see crypto/rand

@@ -12,7 +12,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// wantData is what pods read, byte for byte, but for the authorization token.
+// wantData is the data of a Secret, without the authorization token.
 var wantData = map[string]string{
 	"role-arn": "arn:aws:iam::123456789012:role/app",
 	"expire":   "2030-01-02T03:04:05Z",
@@ -31,7 +31,7 @@ func texts(data map[string][]byte) map[string]string {
 	return out
 }
 
-func TestRenderedDataByteForByte(t *testing.T) {
+func TestRender(t *testing.T) {
 	data, err := render(desired(identity.ServiceAccount), creds)
 	require.NoError(t, err)
 	assert.Equal(t, wantData, texts(data))
@@ -44,7 +44,7 @@ func TestRenderedDataByteForByte(t *testing.T) {
 	assert.Equal(t, wantData, got)
 }
 
-func TestStoredKeysOfBothSources(t *testing.T) {
+func TestKeysOfBothSources(t *testing.T) {
 	w := newWorld(t)
 	account := w.stored(t, desired(identity.ServiceAccount)).Data
 	token := account["authorization-token"]
@@ -57,7 +57,7 @@ func TestStoredKeysOfBothSources(t *testing.T) {
 	assert.Equal(t, wantData, role)
 }
 
-func TestDataKeysAreThoseThatAreWritten(t *testing.T) {
+func TestDataKeysMatchRender(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			var written []string
@@ -71,7 +71,7 @@ func TestDataKeysAreThoseThatAreWritten(t *testing.T) {
 	assert.Len(t, commonKeys, 5)
 }
 
-func TestExpirationIsWrittenInUTCAndWholeSeconds(t *testing.T) {
+func TestExpirationIsInUTCAndWholeSeconds(t *testing.T) {
 	elsewhere := creds
 	elsewhere.Expiration = now.Add(time.Millisecond).In(time.FixedZone("", 3600))
 	data, err := render(desired(identity.ServiceAccount), elsewhere)
@@ -80,7 +80,7 @@ func TestExpirationIsWrittenInUTCAndWholeSeconds(t *testing.T) {
 	assert.Equal(t, "2030-01-02T03:04:05Z", annotations(desired(identity.ServiceAccount), elsewhere)["iam.amazonaws.com/expiration"])
 }
 
-func TestTheDocumentIsJSONWhateverSTSAnswers(t *testing.T) {
+func TestCredentialsJSONIsEscaped(t *testing.T) {
 	odd := creds
 	odd.SessionToken, odd.SecretAccessKey = "a\"\\\n<&>", "\xff"
 	data, err := render(desired(identity.ServiceAccount), odd)
@@ -90,7 +90,7 @@ func TestTheDocumentIsJSONWhateverSTSAnswers(t *testing.T) {
 	assert.Equal(t, "a\"\\\n<&>", got["SessionToken"])
 }
 
-func TestAnnotationsSayWhatTheCredentialsAreFor(t *testing.T) {
+func TestAnnotations(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			want := desired(source)
@@ -105,13 +105,13 @@ func TestAnnotationsSayWhatTheCredentialsAreFor(t *testing.T) {
 	}
 }
 
-func TestSessionDurationIsWhatSTSGave(t *testing.T) {
+func TestSessionDurationIsThatOfTheCredentials(t *testing.T) {
 	shorter := creds
 	shorter.Issued = now.Add(-30*time.Minute + 400*time.Millisecond) // our clock is finer than STS's
 	assert.Equal(t, "1800", annotations(desired(identity.ServiceAccount), shorter)["iam.amazonaws.com/session-duration"])
 }
 
-func TestNewTokensAreRandomAndWellFormed(t *testing.T) {
+func TestNewToken(t *testing.T) {
 	seen := map[string]bool{}
 	for range 100 {
 		token := newToken()
@@ -124,7 +124,7 @@ func TestNewTokensAreRandomAndWellFormed(t *testing.T) {
 	assert.Len(t, seen, 100)
 }
 
-func TestWellFormedTokens(t *testing.T) {
+func TestWellFormedToken(t *testing.T) {
 	const token = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN_-0"
 	for value, want := range map[string]bool{
 		token: true, token + token: true, token[1:]: false, "": false, token + "\n": false, token + "=": false,

@@ -29,7 +29,7 @@ var creds = identity.Credentials{
 	Expiration:      now,
 }
 
-// desired returns what the object "app" in the namespace "ns" asks for.
+// desired returns what the object "app" in the namespace "ns" requests.
 func desired(source identity.Source) identity.Desired {
 	want := identity.Desired{
 		Key:             identity.Key{Source: source, Namespace: "ns", Name: "app"},
@@ -45,7 +45,7 @@ func desired(source identity.Source) identity.Desired {
 	return want
 }
 
-// informer is one whose watch the test is in charge of.
+// informer is a shared informer whose events the test delivers.
 type informer struct {
 	cache.SharedIndexInformer
 
@@ -62,7 +62,7 @@ func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.Resource
 	return nil, i.err
 }
 
-// show brings the informer up to date with a Secret.
+// show updates the informer with a Secret.
 func (i *informer) show(t *testing.T, secret *corev1.Secret) *observation {
 	t.Helper()
 	obj, err := Transform(i.source)(&metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta})
@@ -76,7 +76,7 @@ func (i *informer) show(t *testing.T, secret *corev1.Secret) *observation {
 	return o
 }
 
-// world is a Store between an API server and informers.
+// world is a Store with an API server and informers.
 type world struct {
 	*Store
 
@@ -96,8 +96,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// stored applies creds once, shows the result to the informer and forgets what
-// was asked on the way.
+// stored applies creds once, shows the result to the informer, and discards the
+// recorded requests.
 func (w *world) stored(t *testing.T, want identity.Desired) *corev1.Secret {
 	t.Helper()
 	_, _, err := w.Apply(t.Context(), want, creds)
@@ -115,7 +115,7 @@ func (w *world) show(t *testing.T, want identity.Desired, secret *corev1.Secret)
 
 var bothSources = map[string]identity.Source{"ServiceAccount": identity.ServiceAccount, "AWSIAMRole": identity.AWSIAMRole}
 
-func TestOwnUpdateCountsBeforeTheInformerShowsIt(t *testing.T) {
+func TestObserveIncludesPendingUpdates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, want := newWorld(t), desired(identity.ServiceAccount)
 		before := w.stored(t, want)
@@ -132,11 +132,11 @@ func TestOwnUpdateCountsBeforeTheInformerShowsIt(t *testing.T) {
 		assert.Equal(t, later.Expiration, w.Observe(want.Key).Expiration)
 		time.Sleep(time.Nanosecond)
 		assert.Equal(t, before.ResourceVersion, w.Observe(want.Key).ResourceVersion, "the informer is right in the end")
-		assert.Empty(t, w.written, "and nothing is kept")
+		assert.Empty(t, w.pending, "and nothing is kept")
 	})
 }
 
-func TestOwnCreationCountsBeforeTheInformerShowsIt(t *testing.T) {
+func TestObserveIncludesPendingCreations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, want := newWorld(t), desired(identity.ServiceAccount)
 		state, created, err := w.Apply(t.Context(), want, creds)
@@ -151,7 +151,7 @@ func TestOwnCreationCountsBeforeTheInformerShowsIt(t *testing.T) {
 	})
 }
 
-func TestWhatTheInformerShowsLaterWinsOverAnOwnWrite(t *testing.T) {
+func TestLaterVersionReplacesAPendingWrite(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	w.stored(t, want)
 	_, _, err := w.Apply(t.Context(), want, creds)
@@ -170,14 +170,14 @@ func TestObserveOfNothing(t *testing.T) {
 	assert.Empty(t, w.api.requests, "observing costs no call")
 }
 
-func TestSourcesDoNotSeeEachOthersSecrets(t *testing.T) {
+func TestSourcesAreSeparate(t *testing.T) {
 	w := newWorld(t)
 	w.stored(t, desired(identity.ServiceAccount))
 	sameName := identity.Key{Source: identity.AWSIAMRole, Namespace: "ns", Name: "app.aws-iam"}
 	assert.False(t, w.Observe(sameName).Exists)
 }
 
-func TestRestoredSecretIsTrustedAlthoughSomebodyElseStaysOnRecord(t *testing.T) {
+func TestRestoredSecretIsTrustedDespiteManagedFields(t *testing.T) {
 	for name, source := range bothSources {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(source)
@@ -252,7 +252,7 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-func TestRemoveDeletesWhatWasWrittenLast(t *testing.T) {
+func TestRemoveDeletesThePendingVersion(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	w.stored(t, want)
 	_, _, err := w.Apply(t.Context(), want, creds)
@@ -261,7 +261,7 @@ func TestRemoveDeletesWhatWasWrittenLast(t *testing.T) {
 	assert.Nil(t, w.api.get("ns", want.SecretName))
 }
 
-func TestFreeAsksOnlyAfterAConflict(t *testing.T) {
+func TestFreeCallsOnlyAfterAConflict(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	require.NoError(t, w.Free(t.Context(), want))
 	assert.Empty(t, w.api.requests)
@@ -284,12 +284,12 @@ func TestFreeAsksOnlyAfterAConflict(t *testing.T) {
 	assert.Empty(t, w.api.requests, "a name that was found free is not asked for again")
 }
 
-func TestFreeWhereTheSecretBecameOurs(t *testing.T) {
+func TestFreeAfterTheSecretBecameOurs(t *testing.T) {
 	w, want := newWorld(t), desired(identity.AWSIAMRole)
 	w.api.write("kubectl", "app", func(*corev1.Secret) {})
 	_, _, err := w.Apply(t.Context(), want, creds)
 	requireStep(t, err, api.SecretConflict)
-	w.api.write("kubectl", "app", func(s *corev1.Secret) { s.Labels = ownLabels(identity.AWSIAMRole) })
+	w.api.write("kubectl", "app", func(s *corev1.Secret) { s.Labels = identifyingLabels(identity.AWSIAMRole) })
 	_, _, err = w.Apply(t.Context(), want, creds)
 	require.NoError(t, err)
 	w.api.requests = nil
@@ -297,7 +297,7 @@ func TestFreeWhereTheSecretBecameOurs(t *testing.T) {
 	assert.Empty(t, w.api.requests, "having written is knowing")
 }
 
-func TestWatchReportsWhateverItIsTold(t *testing.T) {
+func TestWatchReportsAllEvents(t *testing.T) {
 	account := identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: "app"}
 	role := identity.Key{Source: identity.AWSIAMRole, Namespace: "ns", Name: "app.aws-iam"}
 	seen := &observation{namespace: "ns", name: "app.aws-iam", State: refresh.State{Exists: true, ResourceVersion: "1"}}
@@ -336,7 +336,7 @@ func TestWatchReportsWhateverItIsTold(t *testing.T) {
 	}
 }
 
-func TestWatchLeavesAloneASecretThatBelongsToNoServiceAccount(t *testing.T) {
+func TestWatchIgnoresUnrelatedNames(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, w.Watch(identity.ServiceAccount, func(key identity.Key) { t.Error("changed", key) }))
 	for _, name := range []string{"app", "app.aws-iam.bak", "aws-iam", ".aws-iam"} {
@@ -347,13 +347,13 @@ func TestWatchLeavesAloneASecretThatBelongsToNoServiceAccount(t *testing.T) {
 	}
 }
 
-func TestWatchTellsWhyItCannot(t *testing.T) {
+func TestWatchReturnsErrors(t *testing.T) {
 	w := newWorld(t)
 	w.informers[identity.AWSIAMRole].err = errors.New("stopped")
 	require.EqualError(t, w.Watch(identity.AWSIAMRole, nil), "watch secrets of awsiamrole: stopped")
 }
 
-func TestDeletionEndsTheBeliefInAnOwnWrite(t *testing.T) {
+func TestDeletionDropsAPendingWrite(t *testing.T) {
 	tests := map[string]struct {
 		// tombstone makes what the informer delivers of its last state.
 		tombstone func(*observation) any
@@ -378,35 +378,35 @@ func TestDeletionEndsTheBeliefInAnOwnWrite(t *testing.T) {
 			_, _, err := w.Apply(t.Context(), want, creds)
 			require.NoError(t, err)
 			w.informers[identity.ServiceAccount].handler.OnDelete(tc.tombstone(old))
-			_, believed := w.written[want.Key]
+			_, believed := w.pending[want.Key]
 			assert.Equal(t, tc.believed, believed)
 		})
 	}
 }
 
-func TestNothingIsKeptOfWhatTheInformerConfirmed(t *testing.T) {
+func TestConfirmedWritesAreDropped(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	require.NoError(t, w.Watch(identity.ServiceAccount, func(identity.Key) {}))
 	w.stored(t, want)
-	assert.Empty(t, w.written)
+	assert.Empty(t, w.pending)
 
 	no := false
 	w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Immutable = &no }))
 	w.stored(t, want)
-	require.Len(t, w.trusted, 1)
+	require.Len(t, w.trustedVersions, 1)
 
 	w.api.remove(want.SecretName)
 	w.stored(t, want)
-	assert.Empty(t, w.trusted, "a Secret that is only ours needs no trust")
+	assert.Empty(t, w.trustedVersions, "a Secret that is only ours needs no trust")
 
 	w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Immutable = &no }))
 	w.stored(t, want)
-	require.Len(t, w.trusted, 1)
+	require.Len(t, w.trustedVersions, 1)
 	w.informers[identity.ServiceAccount].handler.OnDelete(cache.DeletedFinalStateUnknown{Key: "ns/app.aws-iam"})
-	assert.Empty(t, w.trusted, "what is gone is not remembered")
+	assert.Empty(t, w.trustedVersions, "what is gone is not remembered")
 }
 
-func TestEachYieldsTheSecretsOfASource(t *testing.T) {
+func TestEach(t *testing.T) {
 	w := newWorld(t)
 	w.stored(t, desired(identity.ServiceAccount))
 	other := desired(identity.ServiceAccount)
@@ -430,12 +430,12 @@ func TestEachYieldsTheSecretsOfASource(t *testing.T) {
 	assert.Equal(t, 1, roles)
 
 	for range w.Each(identity.ServiceAccount) {
-		break // asks no more of the iterator, which would panic
+		break // yielding after this would panic
 	}
 }
 
-// requireStep says that an error is an identity.StepError of that reason, and
-// returns its message.
+// requireStep requires an *identity.StepError with the given reason, and returns
+// its message.
 func requireStep(t *testing.T, err error, reason string) string {
 	t.Helper()
 	var step *identity.StepError
@@ -473,7 +473,7 @@ func TestForgetRole(t *testing.T) {
 	assert.Equal(t, []string{"PATCH"}, w.api.verbs(), "what is forgotten costs no call")
 }
 
-func TestForgetRoleTouchesOnlyWhatWasObserved(t *testing.T) {
+func TestForgetRolePatchesTheObservedVersion(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	want.RoleID = "AROA1"
 	w.stored(t, want)
@@ -482,7 +482,7 @@ func TestForgetRoleTouchesOnlyWhatWasObserved(t *testing.T) {
 	assert.Equal(t, "AROA1", w.api.get("ns", want.SecretName).Annotations[api.RoleIDAnnotation])
 }
 
-func TestTheProofOfATrustPolicyIsKept(t *testing.T) {
+func TestExternalIDProofIsKept(t *testing.T) {
 	for _, source := range []identity.Source{identity.ServiceAccount, identity.AWSIAMRole} {
 		w, want := newWorld(t), desired(source)
 		want.Proven = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -498,7 +498,7 @@ func TestTheProofOfATrustPolicyIsKept(t *testing.T) {
 	}
 }
 
-func TestAForgedProofIsAnEdit(t *testing.T) {
+func TestForgedExternalIDProofIsAnEdit(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	w.stored(t, want)
 	w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Annotations[api.ExternalIDProvenAnnotation] = "2030-01-02T03:04:05Z" })

@@ -1,6 +1,7 @@
 package serviceaccount
 
 import (
+	"iter"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -8,32 +9,33 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
 )
 
-// account is what the cache keeps of a ServiceAccount that asks for something, or
-// seems to be meant to.
+// account is what the cache keeps of a ServiceAccount that requests an identity, or
+// appears to be meant to.
 type account struct {
 	namespace, name, uid, resourceVersion string
-	// annotations are those in readAnnotations that are there, as pairs: a
-	// map would be several times their size. See bounded for what is too long.
+	// annotations are the ones in readAnnotations, as pairs of key and value: a map
+	// would take several times the memory. Long values are replaced, see
+	// limitAnnotation.
 	annotations [][2]string
-	// unknown are keys that seem to be meant for us and are not read, see
-	// unknownKeys.
+	// unknown are keys that look like ours but are not read, see unknownKeys.
 	unknown []string
-	// held says that our finalizer is on it, leaving that it is being deleted.
-	held, leaving bool
-	// hidden says that the admission policy passes over it.
-	hidden bool
+	// hasFinalizer reports our finalizer, deleting a deletion timestamp.
+	hasFinalizer, deleting bool
+	// skipped reports that the admission policy skips its pods, see Skipped.
+	skipped bool
 }
 
-// GetObjectMeta lets the informer's store find the key and resource version.
+// GetObjectMeta provides the key and the resource version to the informer's store.
 func (a *account) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{
 		Namespace: a.namespace, Name: a.name, UID: types.UID(a.uid), ResourceVersion: a.resourceVersion,
 	}
 }
 
-func (a *account) asked() map[string]string {
+func (a *account) annotationMap() map[string]string {
 	m := make(map[string]string, len(a.annotations))
 	for _, pair := range a.annotations {
 		m[pair[0]] = pair[1]
@@ -41,32 +43,55 @@ func (a *account) asked() map[string]string {
 	return m
 }
 
-// asksNow says whether the ServiceAccount asks for an identity.
-func (a *account) asksNow() bool { return !a.leaving && asks(a.asked()) }
+// requestsIdentity reports whether the ServiceAccount requests an identity and is
+// not being deleted.
+func (a *account) requestsIdentity() bool { return !a.deleting && requestsIdentity(a.annotationMap()) }
 
-// Transform returns what the informer of ServiceAccounts keeps of an object:
-// of one that asks for nothing, which is nearly all of them, only that it is
-// there. It leaves alone what it made before, as informers demand.
+// Transform reduces a ServiceAccount to what the informer caches: an *account, or
+// only the key of one that requests nothing, which nearly all do. Objects that it
+// returned before are left unchanged, as informers require.
 func Transform(obj any) (any, error) {
 	meta, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return obj, nil
 	}
-	held := slices.Contains(meta.Finalizers, api.Finalizer)
+	hasFinalizer := slices.Contains(meta.Finalizers, api.Finalizer)
 	unknown := unknownKeys(meta.Annotations)
-	if !held && len(unknown) == 0 && !slices.ContainsFunc(readAnnotations, func(key string) bool { _, has := meta.Annotations[key]; return has }) {
+	if !hasFinalizer && len(unknown) == 0 && !slices.ContainsFunc(readAnnotations, func(key string) bool { _, has := meta.Annotations[key]; return has }) {
 		return cache.ExplicitKey(meta.Namespace + "/" + meta.Name), nil
 	}
 	a := &account{
 		namespace: meta.Namespace, name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion,
-		unknown: unknown, held: held, leaving: meta.DeletionTimestamp != nil,
-		hidden: hidden(meta),
+		unknown: unknown, hasFinalizer: hasFinalizer, deleting: meta.DeletionTimestamp != nil,
+		skipped: skippedByAdmission(meta),
 	}
 	for _, key := range readAnnotations {
 		if value, has := meta.Annotations[key]; has {
-			a.annotations = append(a.annotations, bounded(key, value)...)
+			a.annotations = append(a.annotations, limitAnnotation(key, value)...)
 		}
 	}
 	a.annotations = slices.Clip(a.annotations)
 	return a, nil
+}
+
+// Keys yields every ServiceAccount that requests an identity, from the cache.
+func (s *Source) Keys() iter.Seq[identity.Key] { return s.keys((*account).requestsIdentity) }
+
+// Owners yields, from the cache, every ServiceAccount that requests a managed role
+// or has our finalizer, so that a role may exist for it.
+func (s *Source) Owners() iter.Seq[identity.Key] {
+	return s.keys(func(a *account) bool {
+		return a.hasFinalizer || a.requestsIdentity() && requestsManagedRole(a.annotationMap())
+	})
+}
+
+func (s *Source) keys(which func(*account) bool) iter.Seq[identity.Key] {
+	return func(yield func(identity.Key) bool) {
+		for _, obj := range s.informer.GetStore().List() {
+			if a, ok := obj.(*account); ok && which(a) &&
+				!yield(identity.Key{Source: identity.ServiceAccount, Namespace: a.namespace, Name: a.name}) {
+				return
+			}
+		}
+	}
 }

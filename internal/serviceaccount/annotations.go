@@ -9,46 +9,45 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Annotations read on ServiceAccounts. On Pods the same keys belong to other
-// tools and are never read.
-const ()
-
+// readAnnotations are the annotations read on ServiceAccounts. On Pods the same
+// keys belong to other tools and are never read.
 var readAnnotations = []string{
 	api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation, api.SessionDurationAnnotation,
 	api.RegionAnnotation, api.DeliveryAnnotation, api.DeletionPolicyAnnotation, api.RoleARNAnnotation,
 }
 
-// asks says whether annotations ask for an identity at all. The others only
-// say how.
-func asks(annotations map[string]string) bool {
+// requestsIdentity reports whether annotations request an identity. The other
+// annotations only configure it.
+func requestsIdentity(annotations map[string]string) bool {
 	_, has := annotations[api.RoleAnnotation]
-	return has || asksForOwn(annotations)
+	return has || requestsManagedRole(annotations)
 }
 
-// asksForOwn says whether they ask for a role of one's own.
-func asksForOwn(annotations map[string]string) bool {
+// requestsManagedRole reports whether annotations request a managed role.
+func requestsManagedRole(annotations map[string]string) bool {
 	_, policy := annotations[api.RolePolicyAnnotation]
 	_, managed := annotations[api.ManagedPoliciesAnnotation]
 	return policy || managed
 }
 
-// read fills in what the annotations ask for.
-func read(annotations map[string]string, want *identity.Desired) error {
-	which := readRole
+// parseAnnotations sets in want what annotations request. The error, an
+// *identity.InvalidError, lists all problems.
+func parseAnnotations(annotations map[string]string, want *identity.Desired) error {
+	parse := parseRole
 	if _, has := annotations[api.RoleAnnotation]; !has {
-		which = readOwn
+		parse = parseManagedRole
 	}
 	problems := errors.Join(
-		which(annotations, want),
-		readSession(annotations, want),
-		readInjection(annotations, &identity.Injection{}),
-		readDeletionPolicy(annotations),
+		parse(annotations, want),
+		parseSessionDuration(annotations, want),
+		parseInjection(annotations, &identity.Injection{}),
+		checkDeletionPolicyValue(annotations),
 	)
-	return invalid(problems)
+	return invalidAnnotations(problems)
 }
 
-// invalid returns problems as what only the author of the annotations can mend.
-func invalid(problems error) error {
+// invalidAnnotations returns problems as an *identity.InvalidError, nil for none.
+func invalidAnnotations(problems error) error {
 	if problems == nil {
 		return nil
 	}
@@ -58,49 +57,49 @@ func invalid(problems error) error {
 	}
 }
 
-func readRole(annotations map[string]string, want *identity.Desired) (err error) {
+func parseRole(annotations map[string]string, want *identity.Desired) (err error) {
 	for _, key := range []string{api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation} {
 		if _, has := annotations[key]; has {
 			return fmt.Errorf("%s and %s cannot be combined, because an existing role is not changed: remove one of them", api.RoleAnnotation, key)
 		}
 	}
-	want.Role, _, err = parse(annotations, api.RoleAnnotation, identity.ReadRole)
+	want.Role, _, err = parseAnnotation(annotations, api.RoleAnnotation, identity.ReadRole)
 	return err
 }
 
-// readOwn reads what a role of the ServiceAccount's own is to be like.
-func readOwn(annotations map[string]string, want *identity.Desired) (err error) {
-	own := &identity.ManagedRole{}
-	if own.Policy, _, err = parse(annotations, api.RolePolicyAnnotation, identity.ParsePolicy); err != nil {
+// parseManagedRole sets the specification of the managed role.
+func parseManagedRole(annotations map[string]string, want *identity.Desired) (err error) {
+	managed := &identity.ManagedRole{}
+	if managed.Policy, _, err = parseAnnotation(annotations, api.RolePolicyAnnotation, identity.ParsePolicy); err != nil {
 		return err
 	}
-	if own.ManagedPolicies, _, err = parse(annotations, api.ManagedPoliciesAnnotation, identity.ParseManagedPolicies); err != nil {
+	if managed.ManagedPolicies, _, err = parseAnnotation(annotations, api.ManagedPoliciesAnnotation, identity.ParseManagedPolicies); err != nil {
 		return err
 	}
-	want.Managed = own
+	want.Managed = managed
 	return nil
 }
 
-func readSession(annotations map[string]string, want *identity.Desired) error {
-	session, has, err := parse(annotations, api.SessionDurationAnnotation, identity.ParseSession)
+func parseSessionDuration(annotations map[string]string, want *identity.Desired) error {
+	session, has, err := parseAnnotation(annotations, api.SessionDurationAnnotation, identity.ParseSessionDuration)
 	if want.SessionDuration = session; !has {
 		want.SessionDuration = identity.DefaultSession
 	}
 	return err
 }
 
-// readInjection fills in what the annotations say of the account's pods.
-func readInjection(annotations map[string]string, give *identity.Injection) error {
-	delivery, has, err := parse(annotations, api.DeliveryAnnotation, identity.ParseDelivery)
+// parseInjection sets in give what the annotations say about the pods.
+func parseInjection(annotations map[string]string, give *identity.Injection) error {
+	delivery, has, err := parseAnnotation(annotations, api.DeliveryAnnotation, identity.ParseDelivery)
 	if give.Delivery = delivery; !has {
 		give.Delivery = identity.DeliverProcess
 	}
-	region, _, regionErr := parse(annotations, api.RegionAnnotation, identity.ParseRegion)
+	region, _, regionErr := parseAnnotation(annotations, api.RegionAnnotation, identity.ParseRegion)
 	give.Region = region
 	return errors.Join(err, regionErr)
 }
 
-func readDeletionPolicy(annotations map[string]string) error {
-	_, _, err := parse(annotations, api.DeletionPolicyAnnotation, identity.ParseDeletionPolicy)
+func checkDeletionPolicyValue(annotations map[string]string) error {
+	_, _, err := parseAnnotation(annotations, api.DeletionPolicyAnnotation, identity.ParseDeletionPolicy)
 	return err
 }

@@ -14,17 +14,14 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// fieldManager is who writes, as the API server records it.
-const fieldManager = "kube-aws-iam-controller"
-
-// AddFinalizer puts the finalizer on the very ServiceAccount that want speaks of. It
-// costs nothing where that is known to be there, and else one call: finalizers
-// are a set, of which server-side apply adds a member without reading it first
+// AddFinalizer adds the finalizer to the ServiceAccount with the UID of want. It makes no
+// call if the cache shows the finalizer already, otherwise one: finalizers are a
+// set, to which server-side apply adds an element without reading it first
 // (https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy).
-// The API server refuses another ServiceAccount of the name, and one that is
-// being deleted.
+// The API server rejects the call if the ServiceAccount was recreated or is being
+// deleted.
 func (s *Source) AddFinalizer(ctx context.Context, want identity.Desired) error {
-	if a := s.cached(want.Key); a != nil && a.held && a.uid == want.UID {
+	if a := s.cached(want.Key); a != nil && a.hasFinalizer && a.uid == want.UID {
 		return nil
 	}
 	body, err := json.Marshal(map[string]any{
@@ -35,27 +32,27 @@ func (s *Source) AddFinalizer(ctx context.Context, want identity.Desired) error 
 		return fmt.Errorf("render finalizer: %w", err)
 	}
 	_, err = s.client.Resource(Resource).Namespace(want.Namespace).Patch(ctx, want.Name, types.ApplyPatchType, body,
-		metav1.PatchOptions{FieldManager: fieldManager, Force: new(true)})
+		metav1.PatchOptions{FieldManager: api.ControllerName, Force: new(true)})
 	if err != nil {
-		return fmt.Errorf("put the finalizer on ServiceAccount %s/%s: %w", want.Namespace, want.Name, err)
+		return fmt.Errorf("add the finalizer to ServiceAccount %s/%s: %w", want.Namespace, want.Name, err)
 	}
 	return nil
 }
 
-// Finalizer returns the UID of a ServiceAccount, "" if it asks for nothing and is not
-// held back, whether a role may have been made for it, and whether that is to be
-// kept when nobody asks for it any more.
+// Finalizer returns, from the cache, the UID of a ServiceAccount ("" if it is not
+// cached), whether it has the finalizer, and whether its managed role is to be
+// retained once it is no longer requested.
 func (s *Source) Finalizer(key identity.Key) (uid string, held, retain bool) {
 	a := s.cached(key)
 	if a == nil {
 		return "", false, false
 	}
-	policy, has := a.asked()[api.DeletionPolicyAnnotation]
-	// What is misspelt does no harm.
-	return a.uid, a.held, has && policy != "Delete" || a.misspeltDeletionPolicy() != ""
+	policy, has := a.annotationMap()[api.DeletionPolicyAnnotation]
+	// When in doubt the role is retained: an invalid or misspelled policy deletes nothing.
+	return a.uid, a.hasFinalizer, has && policy != api.DeletionPolicyDelete || a.misspelledDeletionPolicy() != ""
 }
 
-// RemoveFinalizer takes the finalizer off. A ServiceAccount that is gone has none.
+// RemoveFinalizer removes the finalizer. It returns nil if the ServiceAccount is gone.
 func (s *Source) RemoveFinalizer(ctx context.Context, key identity.Key) error {
 	accounts := s.client.Resource(Resource).Namespace(key.Namespace)
 	meta, err := accounts.Get(ctx, key.Name, metav1.GetOptions{})
@@ -69,17 +66,17 @@ func (s *Source) RemoveFinalizer(ctx context.Context, key identity.Key) error {
 	if slices.Equal(finalizers, meta.Finalizers) {
 		return nil
 	}
-	// Whoever put it there, and however: applying a set without it would take
-	// off only what was applied.
+	// A merge patch, because applying a set without the finalizer would remove it
+	// only if the same field manager had applied it.
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid": meta.UID, "resourceVersion": meta.ResourceVersion, "finalizers": finalizers,
 	}})
 	if err != nil {
 		return fmt.Errorf("render finalizers: %w", err)
 	}
-	_, err = accounts.Patch(ctx, key.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	_, err = accounts.Patch(ctx, key.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: api.ControllerName})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("take the finalizer off ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
+		return fmt.Errorf("remove the finalizer from ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
 	}
 	return nil
 }

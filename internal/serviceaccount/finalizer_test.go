@@ -17,21 +17,21 @@ import (
 
 const policy = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`
 
-func holding(annotations map[string]string, finalizers ...string) *metav1.PartialObjectMetadata {
+func withFinalizers(annotations map[string]string, finalizers ...string) *metav1.PartialObjectMetadata {
 	meta := object(annotations)
 	meta.Finalizers = finalizers
 	return meta
 }
 
-func TestTheFinalizerIsPutOnOnce(t *testing.T) {
-	meta := holding(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
+func TestAddFinalizerAddsTheFinalizerOnce(t *testing.T) {
+	meta := withFinalizers(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
 	s, i, client := newSource(meta)
 	i.add(t, meta)
 	want := identity.Desired{Key: key, UID: "u1"}
 	require.NoError(t, s.AddFinalizer(t.Context(), want))
 	assert.Equal(t, []string{`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"finalizers":["iam.amazonaws.com/role"],"name":"app","namespace":"ns","uid":"u1"}}`}, patches(client))
 
-	i.add(t, holding(meta.Annotations, "theirs", api.Finalizer))
+	i.add(t, withFinalizers(meta.Annotations, "theirs", api.Finalizer))
 	client.ClearActions()
 	require.NoError(t, s.AddFinalizer(t.Context(), want))
 	assert.Empty(t, client.Actions(), "a cache that shows it is enough")
@@ -41,18 +41,18 @@ func TestTheFinalizerIsPutOnOnce(t *testing.T) {
 	assert.False(t, retain)
 }
 
-func TestAHoldThatIsRefusedIsAnError(t *testing.T) {
+func TestAddFinalizerReturnsAPIErrors(t *testing.T) {
 	s, i, client := newSource()
-	i.add(t, holding(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer))
+	i.add(t, withFinalizers(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer))
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewServiceUnavailable("away")
 	})
 	err := s.AddFinalizer(t.Context(), identity.Desired{Key: key, UID: "u2"}) // the cache knows another
-	require.ErrorContains(t, err, "put the finalizer on ServiceAccount ns/app")
+	require.ErrorContains(t, err, "add the finalizer to ServiceAccount ns/app")
 }
 
-func TestTheFinalizerIsTakenOff(t *testing.T) {
-	s, _, client := newSource(holding(nil, "theirs", api.Finalizer))
+func TestRemoveFinalizerRemovesTheFinalizer(t *testing.T) {
+	s, _, client := newSource(withFinalizers(nil, "theirs", api.Finalizer))
 	require.NoError(t, s.RemoveFinalizer(t.Context(), key))
 	assert.Equal(t, []string{`{"metadata":{"finalizers":["theirs"],"resourceVersion":"7","uid":"u1"}}`}, patches(client))
 	client.ClearActions()
@@ -66,17 +66,17 @@ func TestTheFinalizerIsTakenOff(t *testing.T) {
 	require.NoError(t, s.RemoveFinalizer(t.Context(), key), "gone is gone")
 }
 
-func TestAConflictIsTriedAgain(t *testing.T) {
-	s, _, client := newSource(holding(nil, api.Finalizer))
+func TestRemoveFinalizerReturnsConflicts(t *testing.T) {
+	s, _, client := newSource(withFinalizers(nil, api.Finalizer))
 	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", errors.New("changed"))
 	})
 	require.Error(t, s.RemoveFinalizer(t.Context(), key))
 }
 
-func TestOneThatLeavesAsksForNothing(t *testing.T) {
+func TestDeletedServiceAccountRequestsNothing(t *testing.T) {
 	s, i, _ := newSource()
-	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer)
+	leaving := withFinalizers(map[string]string{api.RolePolicyAnnotation: policy}, api.Finalizer)
 	leaving.DeletionTimestamp = new(metav1.Now())
 	i.add(t, leaving)
 	want, err := s.Desired(key)
@@ -89,30 +89,30 @@ func TestOneThatLeavesAsksForNothing(t *testing.T) {
 	}
 }
 
-func TestWhatIsHeldIsKeptInTheCache(t *testing.T) {
+func TestServiceAccountWithFinalizerIsCached(t *testing.T) {
 	s, i, _ := newSource()
-	i.add(t, holding(nil, api.Finalizer))
+	i.add(t, withFinalizers(nil, api.Finalizer))
 	_, held, _ := s.Finalizer(key)
 	assert.True(t, held)
 	want, err := s.Desired(key)
 	require.NoError(t, err)
 	assert.Nil(t, want)
-	i.add(t, holding(nil, "theirs"))
+	i.add(t, withFinalizers(nil, "theirs"))
 	_, held, _ = s.Finalizer(key)
 	assert.False(t, held)
 }
 
-func TestARoleIsDeletedOnlyWhereThatIsMeant(t *testing.T) {
+func TestFinalizerRetainsUnlessDeletionIsRequested(t *testing.T) {
 	for value, retained := range map[string]bool{"Delete": false, "Retain": true, "retain": true, "": true} {
 		s, i, _ := newSource()
-		i.add(t, holding(map[string]string{api.DeletionPolicyAnnotation: value}, api.Finalizer))
+		i.add(t, withFinalizers(map[string]string{api.DeletionPolicyAnnotation: value}, api.Finalizer))
 		_, _, retain := s.Finalizer(key)
 		assert.Equal(t, retained, retain, value)
 	}
 }
 
-func TestOneThatIsBeingDeletedIsReleased(t *testing.T) {
-	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy, api.RoleARNAnnotation: "arn:x"}, api.Finalizer)
+func TestReleaseOfADeletedServiceAccount(t *testing.T) {
+	leaving := withFinalizers(map[string]string{api.RolePolicyAnnotation: policy, api.RoleARNAnnotation: "arn:x"}, api.Finalizer)
 	leaving.DeletionTimestamp = new(metav1.Now())
 	s, _, client := newSource(leaving)
 	released, err := s.Release(t.Context(), key)
@@ -121,14 +121,14 @@ func TestOneThatIsBeingDeletedIsReleased(t *testing.T) {
 	assert.Empty(t, patches(client), "nothing is tidied up on what goes")
 }
 
-func TestOwnersAreThoseThatMayHaveARole(t *testing.T) {
+func TestOwners(t *testing.T) {
 	s, i, _ := newSource()
-	leaving := holding(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
+	leaving := withFinalizers(map[string]string{api.RolePolicyAnnotation: policy}, "theirs")
 	leaving.DeletionTimestamp = new(metav1.Now())
 	for name, meta := range map[string]*metav1.PartialObjectMetadata{
-		"asks": holding(map[string]string{api.RolePolicyAnnotation: "not json"}), "manages": holding(map[string]string{api.ManagedPoliciesAnnotation: "x"}),
-		"held": holding(map[string]string{api.RoleAnnotation: "r"}, api.Finalizer), "other": holding(map[string]string{api.RoleAnnotation: "r"}),
-		"none": holding(nil), "leaves": leaving,
+		"asks": withFinalizers(map[string]string{api.RolePolicyAnnotation: "not json"}), "manages": withFinalizers(map[string]string{api.ManagedPoliciesAnnotation: "x"}),
+		"held": withFinalizers(map[string]string{api.RoleAnnotation: "r"}, api.Finalizer), "other": withFinalizers(map[string]string{api.RoleAnnotation: "r"}),
+		"none": withFinalizers(nil), "leaves": leaving,
 	} {
 		meta.Name = name
 		i.add(t, meta)

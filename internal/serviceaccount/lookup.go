@@ -12,49 +12,51 @@ import (
 	"kube-aws-iam-controller/internal/limit"
 )
 
+// Limits of lookups, so that a burst of pods in one namespace does not delay those
+// of others.
 const (
-	// maxLookups is how many ServiceAccounts of one namespace are read at once,
-	// so that its pods, created in a loop, do not keep those of others waiting.
+	// maxLookups limits concurrent lookups for one namespace.
 	maxLookups = 10
-	// maxStrange is how many are read at once for one address that may be
-	// anybody's, and maxUnheard how many that the cache does not know for all of
-	// those addresses together: whoever invents names waits for others who do.
-	maxStrange, maxUnheard = 4, 2
-	// lookupWithin is how long one may take, its turn included: the API server
-	// waits no longer for the pods that wait for it.
-	lookupWithin = 5 * time.Second
+	// maxUntrusted limits concurrent lookups for one untrusted address. maxUncached
+	// limits those for ServiceAccounts missing from the cache, of all untrusted
+	// addresses together: callers that invent names only delay each other.
+	maxUntrusted, maxUncached = 4, 2
+	// lookupTimeout includes the time in the queue. The API server does not wait
+	// longer for a webhook.
+	lookupTimeout = 5 * time.Second
 )
 
-// lookups read ServiceAccounts while pods wait to be admitted.
+// lookups reads ServiceAccounts from the API server while pods wait for admission.
 type lookups struct {
 	client metadata.Interface
-	// shares are by namespace, or by address. unheard is one queue besides, nil
-	// for none.
-	shares, unheard *limit.Concurrency
+	// queues limits concurrency by namespace or by address. uncached is one
+	// additional queue for names missing from the cache, nil for none.
+	queues, uncached *limit.Concurrency
 
 	mu    sync.Mutex
-	reads map[question]*reading
+	calls map[query]*call
 }
 
-func newLookups(client metadata.Interface, each, unheard int) *lookups {
-	l := &lookups{client: client, shares: limit.NewConcurrency(each), reads: map[question]*reading{}}
-	if unheard > 0 {
-		l.unheard = limit.NewConcurrency(unheard)
+func newLookups(client metadata.Interface, perQueue, uncached int) *lookups {
+	l := &lookups{client: client, queues: limit.NewConcurrency(perQueue), calls: map[query]*call{}}
+	if uncached > 0 {
+		l.uncached = limit.NewConcurrency(uncached)
 	}
 	return l
 }
 
-// A question is which ServiceAccount is asked for, and on whose share: nobody
-// waits for a read that stands in somebody else's queue.
-type question struct {
-	share, namespace, name string
-	// heard says that the cache knows of it.
-	heard bool
+// A query identifies a ServiceAccount and the queue in which its lookup waits. The
+// queue is part of the identity so that nobody waits for a call in somebody else's
+// queue.
+type query struct {
+	queue, namespace, name string
+	// cached reports that the cache has the ServiceAccount.
+	cached bool
 }
 
-// A reading is under way as long as somebody waits for it.
-type reading struct {
-	done        chan struct{} // closed once what follows is there
+// A call is a lookup in progress. It is cancelled once nobody waits for it.
+type call struct {
+	done        chan struct{} // closed once the result is set
 	annotations map[string]string
 	err         error
 
@@ -62,85 +64,85 @@ type reading struct {
 	waiting int
 }
 
-// read returns the annotations of a ServiceAccount. All who ask one and the same
-// question share an answer.
+// read returns the annotations of a ServiceAccount. Concurrent identical queries
+// share one call.
 //
-// Who joins a read that others began is told what may be older than its own
-// question. If something is asked for there that is as good as a cache that
-// says so. If not, the annotation may have been written in between, and it
-// asks once more: the read that was joined is over, so any that is under way by
-// then began after the question, and its answer holds, whoever began it.
-func (l *lookups) read(ctx context.Context, q question) (map[string]string, error) {
-	annotations, own, err := l.join(ctx, q)
-	if !own && ctx.Err() == nil && (err != nil || !asks(annotations)) {
+// A caller that joins a call in progress may get an answer older than its own
+// question. That is no worse than a stale cache if the answer is a request. If it
+// is not, the annotation may have been added since, and the caller asks once more:
+// the call it joined is over, so any call in progress now was started after the
+// question.
+func (l *lookups) read(ctx context.Context, q query) (map[string]string, error) {
+	annotations, started, err := l.join(ctx, q)
+	if !started && ctx.Err() == nil && (err != nil || !requestsIdentity(annotations)) {
 		annotations, _, err = l.join(ctx, q)
 	}
 	return annotations, err
 }
 
-// join waits for a read, and says whether it began it itself. A read outlives
-// whoever began it for the others, and ends with the last of them.
-func (l *lookups) join(ctx context.Context, q question) (map[string]string, bool, error) {
-	r, own := l.enter(ctx, q)
+// join waits for a call and reports whether it started the call. A call outlives
+// the caller that started it for as long as others wait.
+func (l *lookups) join(ctx context.Context, q query) (map[string]string, bool, error) {
+	c, started := l.acquire(ctx, q)
 	select {
 	case <-ctx.Done():
-		l.leave(q, r)
+		l.leave(q, c)
 		return nil, false, ctx.Err()
-	case <-r.done:
-		return r.annotations, own, r.err
+	case <-c.done:
+		return c.annotations, started, c.err
 	}
 }
 
-func (l *lookups) enter(ctx context.Context, q question) (r *reading, own bool) {
+func (l *lookups) acquire(ctx context.Context, q query) (c *call, started bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r = l.reads[q]; r != nil {
-		r.waiting++
-		return r, false
+	if c = l.calls[q]; c != nil {
+		c.waiting++
+		return c, false
 	}
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupWithin)
-	r = &reading{done: make(chan struct{}), cancel: cancel, waiting: 1}
-	l.reads[q] = r
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
+	c = &call{done: make(chan struct{}), cancel: cancel, waiting: 1}
+	l.calls[q] = c
 	go func() {
 		defer cancel()
-		r.annotations, r.err = l.get(detached, q)
+		c.annotations, c.err = l.get(detached, q)
 		l.mu.Lock()
-		l.forget(q, r)
+		l.forget(q, c)
 		l.mu.Unlock()
-		close(r.done)
+		close(c.done)
 	}()
-	return r, true
+	return c, true
 }
 
-func (l *lookups) leave(q question, r *reading) {
+func (l *lookups) leave(q query, c *call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r.waiting--; r.waiting == 0 {
-		l.forget(q, r)
-		r.cancel()
+	if c.waiting--; c.waiting == 0 {
+		l.forget(q, c)
+		c.cancel()
 	}
 }
 
-// forget has whoever asks from now on begin a read of its own. The lock is held.
-func (l *lookups) forget(q question, r *reading) {
-	if l.reads[q] == r {
-		delete(l.reads, q)
+// forget makes later callers start a call of their own. The caller holds the lock.
+func (l *lookups) forget(q query, c *call) {
+	if l.calls[q] == c {
+		delete(l.calls, q)
 	}
 }
 
-// get reads once it is the question's turn.
-func (l *lookups) get(ctx context.Context, q question) (map[string]string, error) {
-	leave, err := l.shares.Acquire(ctx, q.share)
+// get reads the ServiceAccount once the limits allow it.
+func (l *lookups) get(ctx context.Context, q query) (map[string]string, error) {
+	release, err := l.queues.Acquire(ctx, q.queue)
 	if err != nil {
 		return nil, fmt.Errorf("too many are being read at once, try again: %w", err)
 	}
-	defer leave()
-	if l.unheard != nil && !q.heard {
-		next, full := l.unheard.Acquire(ctx, "")
+	defer release()
+	if l.uncached != nil && !q.cached {
+		releaseUncached, full := l.uncached.Acquire(ctx, "")
 		if full != nil {
 			return nil, fmt.Errorf("too many that are not known yet are being read at once, try again: %w", full)
 		}
-		defer next()
+		defer releaseUncached()
 	}
 	meta, err := l.client.Resource(Resource).Namespace(q.namespace).Get(ctx, q.name, metav1.GetOptions{})
 	if err != nil {

@@ -18,9 +18,9 @@ import (
 	"kube-aws-iam-controller/internal/api"
 )
 
-// slow is an API server that takes a second to tell what a ServiceAccount was
-// like when it was asked. It answers for one namespace.
-type slow struct {
+// slowServer is an API server that returns, after a second, a ServiceAccount as it
+// was at the time of the request. It answers for one namespace.
+type slowServer struct {
 	metadata.Getter
 
 	mu                      sync.Mutex
@@ -28,11 +28,11 @@ type slow struct {
 	reads, underWay, atOnce int
 }
 
-func (s *slow) Resource(schema.GroupVersionResource) metadata.Getter { return s }
+func (s *slowServer) Resource(schema.GroupVersionResource) metadata.Getter { return s }
 
-func (s *slow) Namespace(string) metadata.ResourceInterface { return s }
+func (s *slowServer) Namespace(string) metadata.ResourceInterface { return s }
 
-func (s *slow) Get(ctx context.Context, _ string, _ metav1.GetOptions, _ ...string) (*metav1.PartialObjectMetadata, error) {
+func (s *slowServer) Get(ctx context.Context, _ string, _ metav1.GetOptions, _ ...string) (*metav1.PartialObjectMetadata, error) {
 	s.mu.Lock()
 	s.reads++
 	s.underWay++
@@ -55,29 +55,30 @@ func (s *slow) Get(ctx context.Context, _ string, _ metav1.GetOptions, _ ...stri
 	}
 }
 
-// seen is what a pod was told, and when.
-type seen struct {
+// answer is the result of a lookup for a pod, and its time.
+type answer struct {
 	asks bool
 	err  error
 	at   time.Duration
 }
 
-// pods returns a function that has a pod ask about a ServiceAccount, and where
-// to wait for what all were told.
-func pods(s *slow) (ask func(ctx context.Context, namespace, name string) *seen, wait func()) {
-	w := newWaiting(s)
-	return func(ctx context.Context, namespace, name string) *seen { return w.ask(ctx, "", namespace, name) }, w.all.Wait
+// pods returns a function that starts a lookup for a pod, and one that waits for
+// all results.
+func pods(s *slowServer) (ask func(ctx context.Context, namespace, name string) *answer, wait func()) {
+	w := newPodQueue(s)
+	return func(ctx context.Context, namespace, name string) *answer { return w.ask(ctx, "", namespace, name) }, w.all.Wait
 }
 
-// waiting are pods that wait for an answer.
-type waiting struct {
+// podQueue starts lookups for pods and waits for them.
+type podQueue struct {
 	source *Source
 	start  time.Time
 	all    sync.WaitGroup
 }
 
-// newWaiting has some ServiceAccounts in its cache that ask for nothing.
-func newWaiting(s *slow) *waiting {
+// newPodQueue returns a podQueue whose cache has some ServiceAccounts that request
+// nothing.
+func newPodQueue(s *slowServer) *podQueue {
 	source, _, _ := newSource()
 	for i := range 4 * maxLookups {
 		_ = source.informer.GetStore().Add(cache.ExplicitKey(fmt.Sprintf("crowded/app-%d", i)))
@@ -85,40 +86,40 @@ func newWaiting(s *slow) *waiting {
 	for _, key := range []string{"ns/app", "crowded/gone"} {
 		_ = source.informer.GetStore().Add(cache.ExplicitKey(key))
 	}
-	source.lookups, source.strange = newLookups(s, maxLookups, 0), newLookups(s, maxStrange, maxUnheard)
-	return &waiting{source: source, start: time.Now()}
+	source.lookups, source.untrusted = newLookups(s, maxLookups, 0), newLookups(s, maxUntrusted, maxUncached)
+	return &podQueue{source: source, start: time.Now()}
 }
 
-// ask has a pod ask, by way of the API server or of a stranger's address.
-func (w *waiting) ask(ctx context.Context, stranger, namespace, name string) *seen {
-	told := &seen{}
+// ask starts a lookup on behalf of the API server, or of an untrusted address.
+func (w *podQueue) ask(ctx context.Context, stranger, namespace, name string) *answer {
+	told := &answer{}
 	w.all.Go(func() {
 		give, err := w.source.Injection(ctx, stranger, namespace, name)
-		*told = seen{asks: give != nil, err: err, at: time.Since(w.start)}
+		*told = answer{asks: give != nil, err: err, at: time.Since(w.start)}
 	})
 	synctest.Wait()
 	return told
 }
 
-func TestPodsOfOneServiceAccountShareARead(t *testing.T) {
+func TestConcurrentLookupsShareACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slow{role: "app"}
+		s := &slowServer{role: "app"}
 		ask, wait := pods(s)
-		all := make([]*seen, 100)
+		all := make([]*answer, 100)
 		for i := range all {
 			all[i] = ask(t.Context(), "ns", "app")
 		}
 		wait()
 		assert.Equal(t, 1, s.reads)
 		for _, told := range all {
-			assert.Equal(t, &seen{asks: true, at: time.Second}, told)
+			assert.Equal(t, &answer{asks: true, at: time.Second}, told)
 		}
 	})
 }
 
-func TestAnAnswerOlderThanTheQuestionSaysNothing(t *testing.T) {
+func TestLookupRepeatsAnOlderAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slow{}
+		s := &slowServer{}
 		ask, wait := pods(s)
 		before := ask(t.Context(), "ns", "app")
 		time.Sleep(time.Second / 2)
@@ -127,16 +128,16 @@ func TestAnAnswerOlderThanTheQuestionSaysNothing(t *testing.T) {
 		s.mu.Unlock()
 		after, another := ask(t.Context(), "ns", "app"), ask(t.Context(), "ns", "app")
 		wait()
-		assert.Equal(t, &seen{at: time.Second}, before, "it asked before the annotation was there")
-		assert.Equal(t, &seen{asks: true, at: 2 * time.Second}, after)
-		assert.Equal(t, &seen{asks: true, at: 2 * time.Second}, another)
+		assert.Equal(t, &answer{at: time.Second}, before, "it asked before the annotation was there")
+		assert.Equal(t, &answer{asks: true, at: 2 * time.Second}, after)
+		assert.Equal(t, &answer{asks: true, at: 2 * time.Second}, another)
 		assert.Equal(t, 2, s.reads)
 	})
 }
 
-func TestWhoeverLeavesEndsNobodyElsesRead(t *testing.T) {
+func TestCancelledLookupKeepsTheCallForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slow{role: "app"}
+		s := &slowServer{role: "app"}
 		ask, wait := pods(s)
 		ctx, leave := context.WithCancel(t.Context())
 		first := ask(ctx, "ns", "app")
@@ -146,13 +147,13 @@ func TestWhoeverLeavesEndsNobodyElsesRead(t *testing.T) {
 		require.ErrorIs(t, first.err, context.Canceled)
 		assert.Zero(t, first.at)
 		assert.Equal(t, 1, s.reads)
-		assert.Equal(t, &seen{asks: true, at: time.Second}, second)
+		assert.Equal(t, &answer{asks: true, at: time.Second}, second)
 	})
 }
 
-func TestANamespaceFillsNoMoreThanItsPart(t *testing.T) {
+func TestLookupsAreLimitedPerNamespace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slow{role: "app"}
+		s := &slowServer{role: "app"}
 		ask, wait := pods(s)
 		for i := range 4 * maxLookups {
 			ask(t.Context(), "crowded", fmt.Sprintf("app-%d", i))
@@ -164,36 +165,36 @@ func TestANamespaceFillsNoMoreThanItsPart(t *testing.T) {
 		wait()
 		require.ErrorIs(t, gone.err, context.DeadlineExceeded)
 		assert.Equal(t, time.Second/2, gone.at)
-		assert.Equal(t, &seen{asks: true, at: time.Second}, other)
-		time.Sleep(lookupWithin) // what was asked for is read, whoever has gone
+		assert.Equal(t, &answer{asks: true, at: time.Second}, other)
+		time.Sleep(lookupTimeout) // the call continues although its caller is gone
 		synctest.Wait()
 		assert.Equal(t, maxLookups+1, s.atOnce)
 	})
 }
 
-func TestNothingIsKeptOfLookupsThatAreOver(t *testing.T) {
+func TestFinishedLookupsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slow{}
+		s := &slowServer{}
 		l := newLookups(s, maxLookups, 0)
 		for i := range 20 * maxLookups {
 			go func() {
-				_, _ = l.read(t.Context(), question{share: "ns", namespace: "ns", name: fmt.Sprintf("app-%d", i)})
+				_, _ = l.read(t.Context(), query{queue: "ns", namespace: "ns", name: fmt.Sprintf("app-%d", i)})
 			}()
 		}
 		synctest.Wait()
-		assert.Equal(t, 1, l.shares.Keys())
+		assert.Equal(t, 1, l.queues.Keys())
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Zero(t, l.shares.Keys())
-		assert.Empty(t, l.reads)
+		assert.Zero(t, l.queues.Keys())
+		assert.Empty(t, l.calls)
 		assert.Less(t, s.reads, 10*maxLookups, "those that wait too long give up")
 	})
 }
 
-func TestAReadEndsWithTheLastWhoWaitsForIt(t *testing.T) {
+func TestCallIsCancelledWithItsLastWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slow{role: "app"}
-		w := newWaiting(s)
+		s := &slowServer{role: "app"}
+		w := newPodQueue(s)
 		ctx, leave := context.WithCancel(t.Context())
 		for range 3 {
 			w.ask(ctx, "", "ns", "app")
@@ -204,37 +205,37 @@ func TestAReadEndsWithTheLastWhoWaitsForIt(t *testing.T) {
 		assert.Zero(t, s.underWay)
 		told := w.ask(t.Context(), "", "ns", "app")
 		w.all.Wait()
-		assert.Equal(t, &seen{asks: true, at: time.Second}, told, "who comes later begins a read of its own")
+		assert.Equal(t, &answer{asks: true, at: time.Second}, told, "who comes later begins a read of its own")
 	})
 }
 
-func TestInventedNamesWaitForOneAnother(t *testing.T) {
+func TestUncachedNamesShareOneLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slow{role: "app"}
-		w := newWaiting(s)
+		s := &slowServer{role: "app"}
+		w := newPodQueue(s)
 		for i := range 4 * maxLookups {
-			w.ask(t.Context(), "", fmt.Sprintf("invented-%d", i), "app")
+			w.ask(t.Context(), "", fmt.Sprintf("invented-%d", i), fmt.Sprintf("app-%d", i))
 		}
 		assert.Equal(t, maxLookups, s.underWay)
 		other := w.ask(t.Context(), "", "ns", "app")
 		w.all.Wait()
-		assert.Equal(t, &seen{asks: true, at: time.Second}, other)
+		assert.Equal(t, &answer{asks: true, at: time.Second}, other)
 	})
 }
 
-func TestStrangersKeepNobodyWaiting(t *testing.T) {
+func TestUntrustedLookupsDoNotDelayOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slow{role: "app"}
-		w := newWaiting(s)
+		s := &slowServer{role: "app"}
+		w := newPodQueue(s)
 		for i := range 10 * maxLookups {
 			w.ask(t.Context(), "10.0.0.1", "ns", fmt.Sprintf("invented-%d", i))
 			w.ask(t.Context(), "10.0.0.2", fmt.Sprintf("invented-%d", i), "app")
 		}
-		assert.Equal(t, maxUnheard, s.underWay)
+		assert.Equal(t, maxUncached, s.underWay)
 		other := w.ask(t.Context(), "10.0.0.3", "ns", "app")
 		server := w.ask(t.Context(), "", "ns", "app")
 		w.all.Wait()
-		assert.Equal(t, &seen{asks: true, at: time.Second}, other, "another address")
-		assert.Equal(t, &seen{asks: true, at: time.Second}, server, "the API server")
+		assert.Equal(t, &answer{asks: true, at: time.Second}, other, "another address")
+		assert.Equal(t, &answer{asks: true, at: time.Second}, server, "the API server")
 	})
 }

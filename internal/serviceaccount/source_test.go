@@ -19,7 +19,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// informer is a shared informer that is told what it has seen.
+// informer is a shared informer with a store that the test fills.
 type informer struct {
 	cache.SharedIndexInformer
 
@@ -31,7 +31,7 @@ func (i *informer) GetStore() cache.Store { return i.store }
 
 func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	i.handlers = append(i.handlers, h)
-	return nil, nil //nolint:nilnil // nobody asks for it
+	return nil, nil //nolint:nilnil // the registration is not used
 }
 
 func (i *informer) add(t *testing.T, meta *metav1.PartialObjectMetadata) any {
@@ -63,12 +63,12 @@ func newSource(objects ...runtime.Object) (*Source, *informer, *fake.FakeMetadat
 	}), i, client
 }
 
-func TestTheCacheKeepsOnlyWhatIsRead(t *testing.T) {
+func TestTransformKeepsOnlyWhatIsRead(t *testing.T) {
 	obj, err := Transform(object(map[string]string{api.RoleAnnotation: "app", "other": strings.Repeat("x", 1000), api.RegionAnnotation: "eu-central-1"}))
 	require.NoError(t, err)
 	a, ok := obj.(*account)
 	require.True(t, ok)
-	assert.Equal(t, map[string]string{api.RoleAnnotation: "app", api.RegionAnnotation: "eu-central-1"}, a.asked())
+	assert.Equal(t, map[string]string{api.RoleAnnotation: "app", api.RegionAnnotation: "eu-central-1"}, a.annotationMap())
 	again, err := Transform(a)
 	require.NoError(t, err)
 	assert.Same(t, a, again, "what was transformed stays")
@@ -99,7 +99,7 @@ func TestDesired(t *testing.T) {
 	}, want)
 }
 
-func TestAnnotationsAreRefusedByName(t *testing.T) {
+func TestInvalidAnnotationsAreNamed(t *testing.T) {
 	for name, test := range map[string]struct {
 		annotations map[string]string
 		reason      string
@@ -134,7 +134,7 @@ func TestAnnotationsAreRefusedByName(t *testing.T) {
 	}
 }
 
-func TestARoleOfOnesOwnIsRead(t *testing.T) {
+func TestDesiredManagedRole(t *testing.T) {
 	s, i, _ := newSource()
 	i.add(t, object(map[string]string{
 		api.RolePolicyAnnotation:      `{ "Version": "2012-10-17", "Statement": {"Effect":"Allow","Action":"s3:*","Resource":"*"} }`,
@@ -149,16 +149,29 @@ func TestARoleOfOnesOwnIsRead(t *testing.T) {
 	assert.Empty(t, want.Role.Name)
 }
 
-func TestANameThatLeavesNoRoomIsRefused(t *testing.T) {
+func TestTooLongNameIsInvalid(t *testing.T) {
 	s, i, _ := newSource()
 	long := object(map[string]string{api.RoleAnnotation: "app"})
 	long.Name = strings.Repeat("x", 246)
 	i.add(t, long)
 	_, err := s.Desired(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: long.Name})
 	require.ErrorContains(t, err, "246 characters")
+
+	long.Name = strings.Repeat("x", 245)
+	i.add(t, long)
+	_, err = s.Desired(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: long.Name})
+	require.NoError(t, err, "the maximum length")
 }
 
-func TestHandlersSurviveWhatTheyWereNotToldOf(t *testing.T) {
+func TestDesiredDefaultsToAnHour(t *testing.T) {
+	s, i, _ := newSource()
+	i.add(t, object(map[string]string{api.RoleAnnotation: "app"}))
+	want, err := s.Desired(key)
+	require.NoError(t, err)
+	assert.Equal(t, time.Hour, want.SessionDuration)
+}
+
+func TestWatchHandlesMissedEvents(t *testing.T) {
 	s, i, _ := newSource()
 	var changed []identity.Key
 	require.NoError(t, s.Watch(func(k identity.Key) { changed = append(changed, k) }))
@@ -203,7 +216,7 @@ func TestHandlersSurviveWhatTheyWereNotToldOf(t *testing.T) {
 	}
 }
 
-func TestKeysAreOfThoseThatAsk(t *testing.T) {
+func TestKeys(t *testing.T) {
 	s, i, _ := newSource()
 	i.add(t, object(map[string]string{api.RoleAnnotation: "app"}))
 	other := object(nil)
@@ -226,7 +239,7 @@ func patches(client *fake.FakeMetadataClient) []string {
 	return all
 }
 
-func TestTheRoleIsWrittenBackOnce(t *testing.T) {
+func TestReportAnnotatesOnce(t *testing.T) {
 	meta := object(map[string]string{api.RoleAnnotation: "app"})
 	s, i, client := newSource(meta)
 	i.add(t, meta)
@@ -252,7 +265,7 @@ func TestTheRoleIsWrittenBackOnce(t *testing.T) {
 	require.ErrorContains(t, s.Report(t.Context(), want, identity.Status{RoleARN: "arn:z"}), "annotate ServiceAccount ns/app: ")
 }
 
-func TestNothingIsReleasedOnAGuess(t *testing.T) {
+func TestReleaseNeedsPositiveEvidence(t *testing.T) {
 	s, _, _ := newSource()
 	released, err := s.Release(t.Context(), key)
 	require.NoError(t, err)

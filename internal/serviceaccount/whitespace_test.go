@@ -12,8 +12,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// around puts white space of all kinds around each value.
-func around(annotations map[string]string) map[string]string {
+// addWhiteSpace adds white space of all kinds around each value.
+func addWhiteSpace(annotations map[string]string) map[string]string {
 	all := map[string]string{}
 	for key, value := range annotations {
 		all[key] = "\n \u00a0" + value + "\r\n\t\u3000"
@@ -21,24 +21,24 @@ func around(annotations map[string]string) map[string]string {
 	return all
 }
 
-func TestWhiteSpaceAroundAValueIsNoPartOfIt(t *testing.T) {
+func TestValuesAreTrimmed(t *testing.T) {
 	for name, annotations := range map[string]map[string]string{
 		"an existing role": {
 			api.RoleAnnotation: "team/app", api.SessionDurationAnnotation: "2h", api.RegionAnnotation: "eu-central-1", api.DeliveryAnnotation: "endpoint", api.DeletionPolicyAnnotation: "Delete",
 		},
-		"a role of its own": {
+		"a managed role": {
 			api.RolePolicyAnnotation: policy, api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/A", api.SessionDurationAnnotation: "7200", api.DeletionPolicyAnnotation: "Delete",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plain, i, _ := newSource()
-			i.add(t, holding(annotations, api.Finalizer))
+			i.add(t, withFinalizers(annotations, api.Finalizer))
 			want, err := plain.Desired(key)
 			require.NoError(t, err)
 			assert.Equal(t, 2*time.Hour, want.SessionDuration)
 
 			s, i, _ := newSource()
-			i.add(t, holding(around(annotations), api.Finalizer))
+			i.add(t, withFinalizers(addWhiteSpace(annotations), api.Finalizer))
 			got, err := s.Desired(key)
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
@@ -55,7 +55,7 @@ func TestWhiteSpaceAroundAValueIsNoPartOfIt(t *testing.T) {
 	}
 }
 
-func TestASlashInFrontAndACommaAtTheEndAreTakenOff(t *testing.T) {
+func TestLeadingSlashAndTrailingCommaAreIgnored(t *testing.T) {
 	s, i, _ := newSource()
 	i.add(t, object(map[string]string{api.RoleAnnotation: "/team/app\n"}))
 	want, err := s.Desired(key)
@@ -84,11 +84,11 @@ func FuzzAnnotations(f *testing.F) {
 			}
 		}
 		s, i, _ := newSource()
-		i.add(t, holding(annotations, api.Finalizer))
+		i.add(t, withFinalizers(annotations, api.Finalizer))
 		want, err := s.Desired(key)
 		_, held, _ := s.Finalizer(key)
 		assert.True(t, held)
-		said(t, s.Warning(key).Message)
+		requireFitsEvent(t, s.Warning(key).Message)
 		if a := s.cached(key); a != nil {
 			size := 0
 			for _, pair := range a.annotations {
@@ -97,13 +97,13 @@ func FuzzAnnotations(f *testing.F) {
 			assert.Less(t, size, 64<<10, "the cache is not filled")
 		}
 		if want == nil {
-			assert.False(t, asks(annotations))
+			assert.False(t, requestsIdentity(annotations))
 			return
 		}
 		var invalid *identity.InvalidError
 		if err != nil {
 			require.ErrorAs(t, err, &invalid)
-			said(t, invalid.Message)
+			requireFitsEvent(t, invalid.Message)
 			return
 		}
 		assert.NotEqual(t, want.Managed == nil, want.Role.Name == "", "one or the other")
@@ -111,15 +111,15 @@ func FuzzAnnotations(f *testing.F) {
 		assert.LessOrEqual(t, want.SessionDuration, identity.MaxSession)
 
 		// White space around values changes nothing, nor does it to read again what the cache kept.
-		i.add(t, holding(around(annotations), api.Finalizer))
+		i.add(t, withFinalizers(addWhiteSpace(annotations), api.Finalizer))
 		again, err := s.Desired(key)
 		require.NoError(t, err)
 		assert.Equal(t, want, again)
 	})
 }
 
-// said checks that a message may stand in an event.
-func said(t *testing.T, message string) {
+// requireFitsEvent requires that a message fits into an event.
+func requireFitsEvent(t *testing.T, message string) {
 	t.Helper()
 	assert.Equal(t, -1, strings.IndexFunc(message, func(r rune) bool { return r < ' ' || r == 0x7f }), "control characters of tenants stay out of events")
 }

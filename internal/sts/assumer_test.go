@@ -19,7 +19,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestAssumeReturnsCredentialsOfTheRole(t *testing.T) {
+func TestAssume(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	arn := w.add(awssim.RoleSpec{Path: "/team/", Name: "app", Trust: trusting(w.controller, externalID)})
 	a := w.assumer(w.asRole(), Options{})
@@ -44,7 +44,7 @@ func TestAssumeReturnsCredentialsOfTheRole(t *testing.T) {
 	}}, w.assumptions())
 }
 
-func TestTheExternalIDIsAlwaysSent(t *testing.T) {
+func TestExternalIDIsAlwaysSent(t *testing.T) {
 	tests := map[string]struct {
 		options Options
 		change  func(want *identity.Desired)
@@ -53,7 +53,7 @@ func TestTheExternalIDIsAlwaysSent(t *testing.T) {
 		"for an AWSIAMRole":         {Options{}, func(want *identity.Desired) { want.Source = identity.AWSIAMRole }},
 		"for a long session":        {Options{}, func(want *identity.Desired) { want.SessionDuration = 2 * time.Hour }},
 		"through another role":      {Options{AssumeRole: "through"}, func(*identity.Desired) {}},
-		"from a namespace's own":    {Options{OwnNamespace: "ns"}, func(*identity.Desired) {}},
+		"from a namespace's own":    {Options{ControllerNamespace: "ns"}, func(*identity.Desired) {}},
 		"for a role of any account": {Options{}, func(want *identity.Desired) { want.Role.Partition, want.Role.Account = "aws", other }},
 	}
 	for name, tc := range tests {
@@ -78,21 +78,21 @@ func TestTheExternalIDIsAlwaysSent(t *testing.T) {
 			want.ExternalID = "other/cluster"
 			_, err := a.Assume(t.Context(), want)
 			require.ErrorContains(t, err, "AccessDenied")
-			w.tellsNothing(err)
+			w.requireHarmless(err)
 		})
 	}
 }
 
-func TestARefusalReadsTheSameEveryTime(t *testing.T) {
+func TestErrorsAreIdenticalForIdenticalCauses(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	a := w.assumer(w.asRole(), Options{})
 	_, first := a.Assume(t.Context(), wanting(t, "no-such-role"))
 	_, second := a.Assume(t.Context(), wanting(t, "no-such-role"))
-	w.tellsNothing(first)
+	w.requireHarmless(first)
 	require.EqualError(t, first, second.Error(), "one event with a count, not one for each request id")
 }
 
-func TestChainedSessionsFallBackToAnHour(t *testing.T) {
+func TestChainedSessionsLastAnHour(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	w.app("another")
@@ -126,7 +126,26 @@ func TestChainedSessionsFallBackToAnHour(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(15*time.Minute), creds.Expiration, time.Minute)
 }
 
-func TestAUserHasLongSessions(t *testing.T) {
+func TestChainingLimitExpires(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.app("app")
+	a := w.assumer(w.asUser(), Options{})
+	want := wanting(t, "app")
+	want.SessionDuration = 2 * time.Hour
+	a.chained.Store(&chainingLimit{said: "role chaining", at: time.Now().Add(time.Minute - chainingTTL)})
+	creds, err := a.Assume(t.Context(), want)
+	require.NoError(t, err)
+	assert.Equal(t, "A session of 2h0m0s was asked for, and one of 1h0m0s is used instead: role chaining", creds.Notice)
+	assert.WithinDuration(t, time.Now().Add(time.Hour), creds.Expiration, time.Minute)
+
+	a.chained.Store(&chainingLimit{said: "role chaining", at: time.Now().Add(-chainingTTL)})
+	creds, err = a.Assume(t.Context(), want)
+	require.NoError(t, err)
+	assert.Empty(t, creds.Notice)
+	assert.WithinDuration(t, time.Now().Add(2*time.Hour), creds.Expiration, time.Minute)
+}
+
+func TestUsersHaveLongSessions(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	w.add(awssim.RoleSpec{Name: "short", Trust: trusting(home, externalID)})
@@ -146,7 +165,7 @@ func TestAUserHasLongSessions(t *testing.T) {
 	assert.Nil(t, a.chained.Load())
 }
 
-func TestTheHourMayBeRefusedToo(t *testing.T) {
+func TestChainedSessionMayBeRefused(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asRole(), Options{})
@@ -160,7 +179,7 @@ func TestTheHourMayBeRefusedToo(t *testing.T) {
 	assert.Equal(t, 2, w.Counts()["AssumeRole"], "no third try")
 }
 
-func TestTheRateOfAssumptionsIsLimited(t *testing.T) {
+func TestAssumeIsRateLimited(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asUser(), Options{QPS: 20})
@@ -173,7 +192,7 @@ func TestTheRateOfAssumptionsIsLimited(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(begin), 250*time.Millisecond, "forty at once, then one in 50 ms")
 }
 
-func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
+func TestRateLimitWaitStopsWithTheContext(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asUser(), Options{QPS: 0.001})
@@ -195,7 +214,7 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 	assert.Equal(t, 1, w.Counts()["AssumeRole"])
 }
 
-func TestAHangingSTSEndsWithTheContext(t *testing.T) {
+func TestAssumeStopsWithTheContext(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asUser(), Options{})
@@ -206,7 +225,7 @@ func TestAHangingSTSEndsWithTheContext(t *testing.T) {
 	defer cancel()
 	_, err = a.Assume(ctx, wanting(t, "app"))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 }
 
 func TestSessionTags(t *testing.T) {
@@ -221,7 +240,7 @@ func TestSessionTags(t *testing.T) {
 		"of a ServiceAccount":       {Options{SessionTags: true, ClusterName: "cluster"}, identity.ServiceAccount, nil, []string{cluster, namespace, account}},
 		"of an AWSIAMRole":          {Options{SessionTags: true, ClusterName: "cluster"}, identity.AWSIAMRole, nil, []string{cluster, namespace}},
 		"of a cluster with no name": {Options{SessionTags: true}, identity.ServiceAccount, nil, []string{namespace, account}},
-		"none for a role of one's own, which has them": {
+		"none for a managed role, which has them": {
 			Options{SessionTags: true, ClusterName: "cluster"}, identity.ServiceAccount, &identity.ManagedRole{}, nil,
 		},
 	}
@@ -251,7 +270,7 @@ func TestSessionTags(t *testing.T) {
 	}
 }
 
-func TestARoleThatTakesNoTagsSaysWhatToDo(t *testing.T) {
+func TestDeniedSessionTagsNameTheRemedy(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.add(awssim.RoleSpec{Name: "untaggable", Trust: `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"AWS":"` + w.user + `"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"` + externalID + `"}}}]}`})
@@ -268,7 +287,7 @@ func TestARoleThatTakesNoTagsSaysWhatToDo(t *testing.T) {
 	assert.NotContains(t, err.Error(), "have the role's trust policy", "that is another matter")
 }
 
-func TestManyAssumeAtOnce(t *testing.T) {
+func TestConcurrentAssume(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asRole(), Options{})
@@ -287,14 +306,14 @@ func TestManyAssumeAtOnce(t *testing.T) {
 	require.NoError(t, errors.Join(errs[:]...))
 }
 
-func TestCredentialsOfARoleThatWasRecreatedAreNotHandedOut(t *testing.T) {
+func TestCredentialsOfADeletedRoleAreRejected(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	a := w.assumer(w.asRole(), Options{})
 	want := wanting(t, "app")
 	want.RoleID = "AROAAAAAAAAAAAAAAAAAA"
 	creds, err := a.Assume(t.Context(), want)
-	require.ErrorIs(t, err, errAnother)
+	require.ErrorIs(t, err, errOtherRole)
 	assert.Zero(t, creds)
 	issued, err := w.RoleCredentials(home, "app", "test", time.Hour)
 	require.NoError(t, err)

@@ -12,51 +12,54 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+
+	"kube-aws-iam-controller/internal/api"
 )
 
-// ConfigOptions say where the controller's own credentials come from.
+// ConfigOptions configure the requests to AWS.
 type ConfigOptions struct {
-	// CredentialsFile replaces the SDK's default chain, "" for that.
+	// CredentialsFile is the path of a JSON file with credentials that replaces the
+	// SDK's default credential chain, "" for that chain.
 	CredentialsFile string
-	// Observe is told of each try of a request, nil for nobody.
+	// Observe is called after each attempt of a request, nil for nobody.
 	Observe func(service, operation, code string, took time.Duration)
-	// Allowed is asked before each try of a request; an error is what becomes of
-	// it. nil allows all.
+	// Allowed is called before each attempt of a request, which fails with the
+	// returned error. nil allows all.
 	Allowed func() error
 }
 
-// Limits of one try of a request. The SDK makes three.
+// Limits of one attempt of a request. The SDK makes three.
 const (
-	tryTimeout     = 10 * time.Second
-	connectionsMax = 100
-	imdsTimeout    = 2 * time.Second
+	attemptTimeout     = 10 * time.Second
+	maxIdleConnections = 100
+	imdsTimeout        = 2 * time.Second
 )
 
-// LoadConfig reads the AWS SDK's configuration: environment, shared files, and
-// what else is in its default chain. It makes no call to AWS, except to the
-// instance metadata service where nothing else names the Region.
+// LoadConfig loads the configuration of the AWS SDK from the environment, the
+// shared files, and the rest of its default chain. It makes no call, except to the
+// instance metadata service if no Region is configured.
 func LoadConfig(ctx context.Context, options ConfigOptions) (aws.Config, error) {
-	client := awshttp.NewBuildableClient().WithTimeout(tryTimeout).WithTransportOptions(func(t *http.Transport) {
-		t.MaxIdleConnsPerHost = connectionsMax
+	client := awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConnsPerHost = maxIdleConnections
 	})
 	load := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithHTTPClient(client),
-		awsconfig.WithAppID("kube-aws-iam-controller"),
+		awsconfig.WithAppID(api.ControllerName),
 	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, load...)
 	if err != nil {
 		return cfg, fmt.Errorf("load the AWS configuration: %w", err)
 	}
 	if options.CredentialsFile != "" {
-		// Set here, because the SDK would put a cache in front of a provider
-		// that it is given, and the cache would not see the file change.
+		// Set here, because the SDK wraps a provider passed as an option in a
+		// cache, which would not notice changes of the file.
 		cfg.Credentials = &fileProvider{path: options.CredentialsFile}
 	}
 	if options.Observe != nil {
-		cfg.APIOptions = append(cfg.APIOptions, observing(options.Observe))
+		cfg.APIOptions = append(cfg.APIOptions, observeAttempts(options.Observe))
 	}
 	if options.Allowed != nil {
-		cfg.APIOptions = append(cfg.APIOptions, allowing(options.Allowed))
+		cfg.APIOptions = append(cfg.APIOptions, allowAttempts(options.Allowed))
 	}
 	if cfg.Region == "" {
 		cfg.Region, err = findRegion(ctx, cfg)
@@ -64,11 +67,11 @@ func LoadConfig(ctx context.Context, options ConfigOptions) (aws.Config, error) 
 	return cfg, err
 }
 
-// findRegion asks the instance. STS has Regional endpoints only, outside the
-// oldest partition.
+// findRegion asks the instance metadata service. Outside the aws partition STS has
+// only Regional endpoints.
 func findRegion(ctx context.Context, cfg aws.Config) (string, error) {
 	if os.Getenv("AWS_ENDPOINT_URL_STS") != "" || os.Getenv("AWS_ENDPOINT_URL") != "" {
-		return "us-east-1", nil // only a part of the signature
+		return "us-east-1", nil // only used for the signature
 	}
 	ctx, cancel := context.WithTimeout(ctx, imdsTimeout)
 	defer cancel()

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/stretchr/testify/assert"
@@ -21,7 +23,7 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 )
 
-// isolate keeps the SDK from what the machine is configured with.
+// isolate hides the AWS configuration of the machine from the SDK.
 func isolate(t *testing.T) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -35,7 +37,7 @@ func isolate(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 }
 
-// metadataService stands in for that of an instance.
+// metadataService starts an instance metadata service.
 func metadataService(t *testing.T, region http.HandlerFunc) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +56,7 @@ func metadataService(t *testing.T, region http.HandlerFunc) {
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.URL)
 }
 
-func TestTheRegionComesFromTheEnvironmentBeforeAnythingElse(t *testing.T) {
+func TestRegionFromTheEnvironment(t *testing.T) {
 	tests := map[string]struct {
 		env  map[string]string
 		want string
@@ -79,7 +81,7 @@ func TestTheRegionComesFromTheEnvironmentBeforeAnythingElse(t *testing.T) {
 	}
 }
 
-func TestTheInstanceIsAskedForTheRegion(t *testing.T) {
+func TestRegionFromInstanceMetadata(t *testing.T) {
 	isolate(t)
 	metadataService(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"region":"eu-west-1"}`) })
 	cfg, err := LoadConfig(t.Context(), ConfigOptions{})
@@ -87,7 +89,7 @@ func TestTheInstanceIsAskedForTheRegion(t *testing.T) {
 	assert.Equal(t, "eu-west-1", cfg.Region)
 }
 
-func TestNoRegionIsAnErrorWithARemedy(t *testing.T) {
+func TestMissingRegionNamesTheRemedy(t *testing.T) {
 	says := func(body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }
 	}
@@ -110,7 +112,7 @@ func TestNoRegionIsAnErrorWithARemedy(t *testing.T) {
 	}
 }
 
-func TestAMalformedConfigurationIsAnError(t *testing.T) {
+func TestMalformedConfigurationIsAnError(t *testing.T) {
 	isolate(t)
 	t.Setenv("AWS_PROFILE", "no-such-profile")
 	_, err := LoadConfig(t.Context(), ConfigOptions{})
@@ -118,7 +120,7 @@ func TestAMalformedConfigurationIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "no-such-profile")
 }
 
-func TestOneTryHasItsLimits(t *testing.T) {
+func TestAttemptLimits(t *testing.T) {
 	isolate(t)
 	t.Setenv("AWS_REGION", "eu-central-1")
 	cfg, err := LoadConfig(t.Context(), ConfigOptions{})
@@ -129,7 +131,7 @@ func TestOneTryHasItsLimits(t *testing.T) {
 	assert.Equal(t, 100, client.GetTransport().MaxIdleConnsPerHost, "as many as assume at once")
 }
 
-func TestRequestsSayWhoMakesThem(t *testing.T) {
+func TestRequestsHaveTheApplicationID(t *testing.T) {
 	isolate(t)
 	var agent string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -139,7 +141,7 @@ func TestRequestsSayWhoMakesThem(t *testing.T) {
 	defer server.Close()
 	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
 	m := mount(t)
-	m.renew(document(keysOf("a", 0)))
+	m.renew(document(credentialsNamed("a", 0)))
 	cfg, err := LoadConfig(t.Context(), ConfigOptions{CredentialsFile: m.path})
 	require.NoError(t, err)
 	_, err = sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
@@ -147,13 +149,13 @@ func TestRequestsSayWhoMakesThem(t *testing.T) {
 	assert.Contains(t, agent, "app/kube-aws-iam-controller")
 }
 
-// observed is what the SDK's tries were observed as.
-type observed struct {
+// observations records the observed attempts.
+type observations struct {
 	mu    sync.Mutex
 	tries []string
 }
 
-func (o *observed) add(service, operation, code string, took time.Duration) {
+func (o *observations) add(service, operation, code string, took time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if took <= 0 {
@@ -162,28 +164,31 @@ func (o *observed) add(service, operation, code string, took time.Duration) {
 	o.tries = append(o.tries, service+" "+operation+" "+code)
 }
 
-func (o *observed) all() []string {
+func (o *observations) all() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.tries)
 }
 
-func TestEachTryOfARequestIsObserved(t *testing.T) {
+func TestEachAttemptIsObserved(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	isolate(t)
 	t.Setenv("AWS_ENDPOINT_URL_STS", w.URL())
 	m := mount(t)
 	m.renew(document(w.asUser()))
-	var o observed
+	var o observations
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	cfg, err := LoadConfig(ctx, ConfigOptions{CredentialsFile: m.path, Observe: func(service, operation, code string, took time.Duration) {
 		o.add(service, operation, code, took)
 		if code == "ConnectionError" {
-			cancel() // one try of these is enough
+			cancel() // one attempt is enough
 		}
 	}})
 	require.NoError(t, err)
+	cfg.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond })
+	}
 	a, err := New(cfg, withQPS(Options{}))
 	require.NoError(t, err)
 

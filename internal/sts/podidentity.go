@@ -16,19 +16,19 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// disableTags is the remedy for session tags of EKS Pod Identity. A process keeps its
-// credentials until they run out, so it has to begin anew.
+// disableTags is the remedy for session tags of EKS Pod Identity. A process keeps
+// its credentials until they expire, so it has to be restarted.
 const disableTags = "disable session tags on the controller's Pod Identity association " +
 	"(aws eks update-pod-identity-association --cluster-name=<cluster> --association-id=<id> --disable-session-tags) and restart the controller"
 
-// carried is what the remedy is for.
-const carried = "the controller's own session carries tags of EKS Pod Identity: "
+// tagsCarried introduces disableTags.
+const tagsCarried = "the controller's own session carries tags of EKS Pod Identity: "
 
-// conflict is what it means that STS refuses tags for those of the caller.
-const conflict = "the controller's own session carries tags of EKS Pod Identity, which are transitive and cannot be replaced by those of --session-tags: " + disableTags
+// tagConflict explains that STS rejects tags because the caller has them already.
+const tagConflict = "the controller's own session carries tags of EKS Pod Identity, which are transitive and cannot be replaced by those of --session-tags: " + disableTags
 
-// isPodIdentity says whether credentials are of EKS Pod Identity, by where its
-// webhook has the SDK look for them:
+// isPodIdentity reports whether credentials come from EKS Pod Identity, from the
+// environment variables that its webhook sets:
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html.
 func isPodIdentity(provider aws.CredentialsProvider, getenv func(string) string) bool {
 	if !slices.Contains(sourcesOf(provider), aws.CredentialSourceHTTP) {
@@ -41,9 +41,9 @@ func isPodIdentity(provider aws.CredentialsProvider, getenv func(string) string)
 	return err == nil && (agent.Hostname() == "169.254.170.23" || agent.Hostname() == "fd00:ec2::23")
 }
 
-// Caution returns what whoever starts the controller should know of its own
-// credentials, "" for nothing. It makes no call.
-func (a *Assumer) Caution() string {
+// PodIdentityWarning returns a warning to log at start-up if the controller runs
+// under EKS Pod Identity, otherwise "". It makes no call.
+func (a *Assumer) PodIdentityWarning() string {
 	if !a.podIdentity {
 		return ""
 	}
@@ -51,76 +51,78 @@ func (a *Assumer) Caution() string {
 		". Its tags would outrank those of every role that the controller assumes, so roles that it makes refuse a session that carries them, and --session-tags cannot be used"
 }
 
-// CarriesTags returns why and what to do about it if the controller's session has tags
-// that EKS Pod Identity made transitive, "" if it has none, which nothing but STS tells: it refuses to set such a tag anew.
-// It is asked for a session of want's role, which has to trust the controller also
-// if it carries them, and the session is dropped. That is asked once for each set of
-// the controller's own credentials; an error says that STS did not tell.
-func (a *Assumer) CarriesTags(ctx context.Context, want identity.Desired) (why string, err error) {
-	own, err := a.cfg.Credentials.Retrieve(ctx)
+// TransitiveTags returns the reason and the remedy if the controller's session has
+// tags that EKS Pod Identity made transitive, "" if it has none. Only STS can tell:
+// it refuses to set such a tag again. The question is a request for a session of
+// want's role, whose trust policy has to allow the controller even with such tags;
+// the session is discarded. It is asked once for each set of credentials of the
+// controller. An error means that STS did not tell.
+func (a *Assumer) TransitiveTags(ctx context.Context, want identity.Desired) (why string, err error) {
+	creds, err := a.cfg.Credentials.Retrieve(ctx)
 	if err != nil {
 		return "", awserr.Describe(err)
 	}
-	if own.SessionToken == "" {
-		return "", nil // a user's, which have no session
+	if creds.SessionToken == "" {
+		return "", nil // credentials of a user have no session
 	}
-	answer, err := a.carried.of(own.AccessKeyID).get(ctx, func(ctx context.Context) (*bool, error) {
-		_, _, failure := a.ask(ctx, want, want.Role, identity.MinSession, []types.Tag{{Key: new(api.PodUIDTag), Value: new("none")}})
+	answer, err := a.transitiveTags.forKey(creds.AccessKeyID).get(ctx, func(ctx context.Context) (*bool, error) {
+		_, _, failure := a.assumeRole(ctx, want, want.Role, identity.MinSession, []types.Tag{{Key: new(api.PodUIDTag), Value: new("none")}})
 		switch {
 		case failure == nil:
 			return new(bool), nil
 		case isConflicting(failure):
 			return new(true), nil
 		default:
-			return nil, a.refusal(want, want.Role, identity.MinSession, failure)
+			return nil, a.refusalError(want, want.Role, identity.MinSession, failure)
 		}
 	})
 	if err != nil {
 		return "", fmt.Errorf("see whether the controller's session carries tags of EKS Pod Identity: %w", err)
 	}
 	if *answer {
-		return carried + disableTags, nil
+		return tagsCarried + disableTags, nil
 	}
 	return "", nil
 }
 
-// renewCarried forgets what was known of credentials that were replaced since.
-func (a *Assumer) renewCarried(ctx context.Context) {
-	if own, err := a.cfg.Credentials.Retrieve(ctx); err == nil {
-		a.carried.of(own.AccessKeyID)
+// dropStaleTransitiveTags discards the answer for credentials that were replaced
+// since.
+func (a *Assumer) dropStaleTransitiveTags(ctx context.Context) {
+	if creds, err := a.cfg.Credentials.Retrieve(ctx); err == nil {
+		a.transitiveTags.forKey(creds.AccessKeyID)
 	}
 }
 
-// carriedTags is what is known of the controller's session: of the latest of its
-// credentials, by their access key id.
-type carriedTags struct {
+// transitiveTags caches whether the controller's session has transitive tags, for
+// its latest credentials, identified by their access key ID.
+type transitiveTags struct {
 	mu      sync.Mutex
 	key     string
-	carries *once[bool]
+	carries *lazy[bool]
 }
 
-func (c *carriedTags) of(key string) *once[bool] {
+func (c *transitiveTags) forKey(key string) *lazy[bool] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.carries == nil || c.key != key {
-		c.key, c.carries = key, &once[bool]{}
+		c.key, c.carries = key, &lazy[bool]{}
 	}
 	return c.carries
 }
 
-func (c *carriedTags) latest() (carries, known bool) {
+func (c *transitiveTags) latest() (carries, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.carries == nil {
 		return false, false
 	}
-	told := c.carries.told.Load()
-	return told != nil && *told, told != nil
+	answer := c.carries.value.Load()
+	return answer != nil && *answer, answer != nil
 }
 
-// isConflicting recognises the refusal of tags that the caller's session has as
-// transitive ones. The code is that of any invalid parameter, so the words have to
-// tell: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining.
+// isConflicting recognizes the rejection of tags that the caller's session has as
+// transitive ones. Only the message distinguishes it from other invalid parameters:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining.
 func isConflicting(err error) bool {
 	answer, _, answered := awserr.Answer(err)
 	return answered && strings.Contains(answer.ErrorMessage(), "conflicts with a transitive tag key")

@@ -17,7 +17,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// asPod returns credentials of the controller's role, as EKS Pod Identity has them.
+// asPod returns credentials of the controller's role as EKS Pod Identity issues
+// them.
 func (w *world) asPod(disabled bool) aws.Credentials {
 	w.t.Helper()
 	creds, err := w.PodIdentityCredentials(awssim.PodIdentity{
@@ -28,7 +29,7 @@ func (w *world) asPod(disabled bool) aws.Credentials {
 	return creds
 }
 
-// taggable makes a role that asks for the external ID and lets sessions be tagged.
+// taggable creates a role that requires the external ID and allows session tags.
 func (w *world) taggable(name, condition string) string {
 	w.t.Helper()
 	me := `{"Effect":"Allow","Principal":{"AWS":"` + w.controller + `"},"Action":`
@@ -36,9 +37,9 @@ func (w *world) taggable(name, condition string) string {
 		`"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"` + externalID + `"}` + condition + `}},` + me + `"sts:TagSession"}]}`})
 }
 
-const untagged = `,"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}`
+const noPodUIDCondition = `,"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}`
 
-func TestWhetherTheOwnSessionCarriesTagsIsAskedOnceForItsCredentials(t *testing.T) {
+func TestTransitiveTagsAreCachedPerCredentials(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	creds := w.asPod(false)
 	cfg := configFor(w.URL(), creds)
@@ -46,7 +47,7 @@ func TestWhetherTheOwnSessionCarriesTagsIsAskedOnceForItsCredentials(t *testing.
 	a, err := New(cfg, withQPS(Options{}))
 	require.NoError(t, err)
 	ask := func(role string) bool {
-		why, err := a.CarriesTags(t.Context(), wanting(t, role))
+		why, err := a.TransitiveTags(t.Context(), wanting(t, role))
 		require.NoError(t, err)
 		return why != ""
 	}
@@ -62,38 +63,39 @@ func TestWhetherTheOwnSessionCarriesTagsIsAskedOnceForItsCredentials(t *testing.
 	assert.Len(t, w.assumptions(), 2)
 }
 
-func TestCredentialsThatAreNoSessionCarryNoTags(t *testing.T) {
+func TestUserCredentialsHaveNoTransitiveTags(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
-	carries, err := w.assumer(w.asUser(), Options{}).CarriesTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
+	carries, err := w.assumer(w.asUser(), Options{}).TransitiveTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
 	require.NoError(t, err)
 	assert.Empty(t, carries)
 	assert.Empty(t, w.assumptions())
 }
 
-func TestARefusalForAnotherReasonTellsNothingOfTags(t *testing.T) {
+func TestOtherDenialsDoNotTellTransitiveTags(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	a := w.assumer(w.asPod(false), Options{})
-	_, err := a.CarriesTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
+	_, err := a.TransitiveTags(t.Context(), wanting(t, "arn:aws:iam::"+home+":role/none"))
 	require.ErrorContains(t, err, "see whether the controller's session carries tags of EKS Pod Identity: AccessDenied")
-	w.tellsNothing(err)
-	carries, err := a.CarriesTags(t.Context(), wanting(t, w.taggable("app", "")))
+	w.requireHarmless(err)
+	carries, err := a.TransitiveTags(t.Context(), wanting(t, w.taggable("app", "")))
 	require.NoError(t, err, "it is asked again")
 	assert.Contains(t, carries, "disable session tags")
 }
 
-func TestSessionTagsThatConflictAreExplained(t *testing.T) {
+func TestConflictingSessionTagsAreExplained(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	arn := w.taggable("app", "")
 	_, err := w.assumer(w.asPod(false), Options{SessionTags: true, ClusterName: "cluster"}).Assume(t.Context(), wanting(t, arn))
 	require.ErrorContains(t, err, "cannot be replaced by those of --session-tags: disable session tags on the controller's Pod Identity association (aws eks update-pod-identity-association")
 	require.ErrorContains(t, err, "conflicts with a transitive tag key from the calling session", "AWS's own words stay")
 	require.ErrorIs(t, err, identity.ErrRoleUnfit)
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 	_, err = w.assumer(w.asPod(true), Options{SessionTags: true, ClusterName: "cluster"}).Assume(t.Context(), wanting(t, arn))
 	require.NoError(t, err)
 }
 
-// underPodIdentity sets what Pod Identity's webhook sets.
+// underPodIdentity sets the environment variables that the webhook of Pod Identity
+// sets.
 func underPodIdentity(t *testing.T, dir string) aws.Config {
 	t.Helper()
 	agent := httptest.NewServer(http.NotFoundHandler())
@@ -113,11 +115,11 @@ func underPodIdentity(t *testing.T, dir string) aws.Config {
 	return cfg
 }
 
-func TestPodIdentityIsToldByWhereCredentialsComeFrom(t *testing.T) {
+func TestIsPodIdentity(t *testing.T) {
 	cautioned := func(cfg aws.Config) bool {
 		a, err := New(cfg, withQPS(Options{}))
 		require.NoError(t, err)
-		return a.Caution() != ""
+		return a.PodIdentityWarning() != ""
 	}
 	t.Run("its token", func(t *testing.T) { assert.True(t, cautioned(underPodIdentity(t, "pods.eks.amazonaws.com"))) })
 	t.Run("another's token", func(t *testing.T) { assert.False(t, cautioned(underPodIdentity(t, "example.org"))) })
@@ -138,9 +140,9 @@ func TestPodIdentityIsToldByWhereCredentialsComeFrom(t *testing.T) {
 	})
 }
 
-func TestAMadeRoleThatRefusesTagsIsExplained(t *testing.T) {
+func TestManagedRoleThatRejectsTagsIsExplained(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
-	want := wanting(t, w.taggable("own", untagged))
+	want := wanting(t, w.taggable("own", noPodUIDCondition))
 	want.Managed = &identity.ManagedRole{}
 	const remedy = "aws eks update-pod-identity-association --cluster-name=<cluster> --association-id=<id> --disable-session-tags"
 
@@ -153,9 +155,9 @@ func TestAMadeRoleThatRefusesTagsIsExplained(t *testing.T) {
 	require.ErrorContains(t, err, "The controller runs under EKS Pod Identity: if its session carries tags")
 	require.ErrorContains(t, err, remedy)
 	require.ErrorIs(t, err, identity.ErrNotAssumable, "it may only be late")
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 
-	carries, err := a.CarriesTags(t.Context(), wanting(t, w.taggable("before", "")))
+	carries, err := a.TransitiveTags(t.Context(), wanting(t, w.taggable("before", "")))
 	require.NoError(t, err)
 	require.NotEmpty(t, carries)
 	_, err = a.Assume(t.Context(), want)
@@ -163,9 +165,21 @@ func TestAMadeRoleThatRefusesTagsIsExplained(t *testing.T) {
 	require.ErrorContains(t, err, remedy)
 	require.NotErrorIs(t, err, identity.ErrNotAssumable, "that is told at once")
 	require.ErrorIs(t, err, identity.ErrRoleUnfit)
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 
 	a = w.assumer(w.asPod(true), Options{})
 	_, err = a.Assume(t.Context(), want)
 	require.NoError(t, err)
+}
+
+func TestTransitiveTagsOfReplacedCredentialsAreForgotten(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.add(awssim.RoleSpec{Name: "app", Trust: trusting(home, "another")})
+	a := w.assumer(w.asRole(), Options{})
+	a.transitiveTags.forKey("the access key before").value.Store(new(true))
+	want := wanting(t, "app")
+	want.Managed = &identity.ManagedRole{}
+	_, err := a.Assume(t.Context(), want)
+	require.ErrorIs(t, err, identity.ErrNotAssumable)
+	assert.NotContains(t, err.Error(), tagsCarried)
 }

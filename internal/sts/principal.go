@@ -13,15 +13,15 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Principal returns the ARN that trust policies have to name so that the
-// controller can assume their roles: of the intermediate role if there is one,
-// else of the role or user that the controller runs as.
+// Principal returns the ARN that trust policies have to name for the controller to
+// assume their roles: that of AssumeRole if it is set, otherwise that of the role
+// or user whose credentials the controller has.
 //
-// The ARN of a role's session lacks the role's path, so IAM is asked for the
-// role, which takes iam:GetRole on it. Where that is not allowed, or the
-// answer is another role, --controller-role-arn has to tell.
+// The ARN of a role's session lacks the path of the role, so IAM is asked, which
+// takes iam:GetRole. If that is denied, or IAM returns another role,
+// ControllerRoleARN is required.
 //
-// It is found out once: a role that is recreated keeps its ARN.
+// The result is cached: a role that is recreated keeps its ARN.
 func (a *Assumer) Principal(ctx context.Context) (string, error) {
 	found, err := a.principal.get(ctx, func(ctx context.Context) (*string, error) {
 		arn, err := a.findPrincipal(ctx)
@@ -33,28 +33,28 @@ func (a *Assumer) Principal(ctx context.Context) (string, error) {
 	return *found, nil
 }
 
-// Account returns the partition and account in which the controller makes roles:
-// those of its principal, which take no permission to know.
+// Account returns the partition and account in which the controller creates roles:
+// those of its principal. This takes no permission.
 func (a *Assumer) Account(ctx context.Context) (identity.BaseRole, error) {
-	who, err := a.own.known(ctx)
+	who, err := a.caller.lookUp(ctx)
 	if err != nil || a.AssumeRole == "" {
-		return a.own.homeOf(who), err
+		return a.caller.accountOf(who), err
 	}
-	through, err := a.own.intermediate.Resolve(a.own.baseOf(who))
+	through, err := a.caller.intermediate.Resolve(a.caller.baseFor(who))
 	return identity.BaseRole{Partition: through.Partition, Account: through.Account}, err
 }
 
-// knownPrincipal is Principal as far as it is known without a call.
+// knownPrincipal returns Principal if it is known without a call.
 func (a *Assumer) knownPrincipal() (string, bool) {
-	if told := a.principal.told.Load(); told != nil {
-		return *told, true
+	if arn := a.principal.value.Load(); arn != nil {
+		return *arn, true
 	}
-	who := a.own.caller.told.Load()
+	who := a.caller.answer.value.Load()
 	switch {
 	case who == nil:
 		return "", false
 	case a.AssumeRole != "":
-		role, err := a.own.intermediate.Resolve(a.own.baseOf(who))
+		role, err := a.caller.intermediate.Resolve(a.caller.baseFor(who))
 		return role.String(), err == nil
 	case who.role.Name == "":
 		return who.arn, true
@@ -64,12 +64,12 @@ func (a *Assumer) knownPrincipal() (string, bool) {
 }
 
 func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {
-	who, err := a.own.known(ctx)
+	who, err := a.caller.lookUp(ctx)
 	if err != nil {
 		return "", err
 	}
 	if a.AssumeRole != "" {
-		role, failure := a.own.intermediate.Resolve(a.own.baseOf(who))
+		role, failure := a.caller.intermediate.Resolve(a.caller.baseFor(who))
 		return role.String(), failure
 	}
 	if who.role.Name == "" {
@@ -82,7 +82,7 @@ func (a *Assumer) findPrincipal(ctx context.Context) (string, error) {
 	return arn, err
 }
 
-// roleARN returns the ARN of the role behind a session, with its path.
+// roleARN returns the ARN of the role of a session, including its path.
 func (a *Assumer) roleARN(ctx context.Context, who *caller) (string, error) {
 	out, err := a.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &who.role.Name})
 	const remedy = "allow iam:GetRole on it, or give --controller-role-arn"
@@ -98,8 +98,39 @@ func (a *Assumer) roleARN(ctx context.Context, who *caller) (string, error) {
 	return aws.ToString(out.Role.Arn), nil
 }
 
-// uniqueID returns the part of a user id in front of the session's name.
+// uniqueID returns the part of a UserId before the session name.
 func uniqueID(userID string) string {
 	id, _, _ := strings.Cut(userID, ":")
 	return id
+}
+
+// ConfiguredPrincipal returns what Principal would, as far as the configuration
+// tells without a call to AWS, otherwise "". A configured path is not verified.
+func ConfiguredPrincipal(options Options) (string, error) {
+	if options.AssumeRole == "" {
+		return options.ControllerRoleARN, nil
+	}
+	through, err := identity.ParseRole(options.AssumeRole)
+	if err != nil {
+		return "", err
+	}
+	base, err := configuredBase(options)
+	if err != nil || (base == identity.BaseRole{} && !through.Resolved()) {
+		return "", err
+	}
+	through, err = through.Resolve(base)
+	return through.String(), err
+}
+
+// configuredBase returns the base that completes role names, as far as it is
+// configured.
+func configuredBase(options Options) (identity.BaseRole, error) {
+	if options.BaseRoleARN != "" {
+		return identity.ParseBaseRole(options.BaseRoleARN)
+	}
+	if options.ControllerRoleARN == "" {
+		return identity.BaseRole{}, nil
+	}
+	role, err := identity.ParseRole(options.ControllerRoleARN)
+	return identity.BaseRole{Partition: role.Partition, Account: role.Account}, err
 }

@@ -31,7 +31,7 @@ func TestPrincipal(t *testing.T) {
 	}
 }
 
-func TestRolesAreMadeInTheAccountOfThePrincipal(t *testing.T) {
+func TestAccountIsThatOfThePrincipal(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	for name, tc := range map[string]struct {
 		options Options
@@ -53,7 +53,7 @@ func TestRolesAreMadeInTheAccountOfThePrincipal(t *testing.T) {
 	require.ErrorContains(t, err, "ask AWS who the controller is")
 }
 
-func TestAPrincipalThatIAMDoesNotTell(t *testing.T) {
+func TestPrincipalWithoutGetRole(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.add(awssim.RoleSpec{Name: "poor", Trust: trusting(home)})
 	creds, err := w.RoleCredentials(home, "poor", "session", 3600e9)
@@ -61,7 +61,7 @@ func TestAPrincipalThatIAMDoesNotTell(t *testing.T) {
 	_, err = w.assumer(creds, Options{}).Principal(t.Context())
 	require.ErrorContains(t, err, "AccessDenied")
 	require.ErrorContains(t, err, "allow iam:GetRole on it, or give --controller-role-arn")
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 
 	told := "arn:aws:iam::" + home + ":role/poor"
 	got, err := w.assumer(creds, Options{ControllerRoleARN: told}).Principal(t.Context())
@@ -69,10 +69,10 @@ func TestAPrincipalThatIAMDoesNotTell(t *testing.T) {
 	assert.Equal(t, told, got)
 }
 
-func TestARoleRecreatedUnderTheNameIsNotThePrincipal(t *testing.T) {
+func TestRecreatedRoleIsNotThePrincipal(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	a := w.assumer(w.asRole(), Options{})
-	_, err := a.own.whoAmI(t.Context())
+	_, err := a.caller.getCallerIdentity(t.Context())
 	require.NoError(t, err)
 	w.RemoveRole(home, "controller")
 	w.add(awssim.RoleSpec{Path: "/other/", Name: "controller", Admin: true, Trust: trusting(home)})

@@ -14,7 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestADeniedRoleIsExplained(t *testing.T) {
+func TestDenialsAreExplained(t *testing.T) {
 	const (
 		missing = "arn:aws:iam::" + home + ":role/no-such-role"
 		under   = `under the external ID "ns/cluster": `
@@ -68,7 +68,7 @@ func TestADeniedRoleIsExplained(t *testing.T) {
 			require.ErrorContains(t, err, "AccessDenied: the role ", "AWS's code comes first")
 			require.ErrorContains(t, err, "is not authorized to perform: sts:AssumeRole on resource: ", "AWS's own words stay")
 			require.ErrorIs(t, err, identity.ErrNotAssumable)
-			w.tellsNothing(err)
+			w.requireHarmless(err)
 			_, again := a.Assume(t.Context(), wanting(t, tc.role))
 			require.EqualError(t, again, err.Error())
 			assert.Len(t, w.Calls(), calls+1, "to explain it takes no call")
@@ -76,7 +76,7 @@ func TestADeniedRoleIsExplained(t *testing.T) {
 	}
 }
 
-func TestARoleThatTheControllerMadeIsDeniedInOtherWords(t *testing.T) {
+func TestDenialOfAManagedRole(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	want := wanting(t, "arn:aws:iam::"+home+":role/own")
 	want.Managed = &identity.ManagedRole{}
@@ -86,12 +86,12 @@ func TestARoleThatTheControllerMadeIsDeniedInOtherWords(t *testing.T) {
 	require.ErrorIs(t, err, identity.ErrNotAssumable)
 }
 
-// said is a refusal of AssumeRole as AWS words it.
-func said(code, message string) awssim.Settings {
+// errorResponse is an error response of AssumeRole.
+func errorResponse(code, message string) awssim.Settings {
 	return awssim.Settings{Faults: &[]awssim.Fault{{Action: "AssumeRole", Code: code, Message: message, Status: http.StatusForbidden}}}
 }
 
-func TestWhatARoleDoesNotMendByItselfIsTold(t *testing.T) {
+func TestPermanentDenials(t *testing.T) {
 	const denied = "User: arn:aws:sts::" + home + ":assumed-role/controller/i-0123456789 is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::" + other + ":role/app "
 	for name, tc := range map[string]struct{ code, message, says string }{
 		"the controller's own permissions": {"AccessDenied", denied + "because no identity-based policy allows the sts:AssumeRole action",
@@ -107,20 +107,20 @@ func TestWhatARoleDoesNotMendByItselfIsTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, awssim.Options{})
 			a := w.assumer(w.asRole(), Options{ClusterName: "cluster"})
-			w.Set(said(tc.code, tc.message))
+			w.Set(errorResponse(tc.code, tc.message))
 			_, err := a.Assume(t.Context(), wanting(t, "arn:aws:iam::"+other+":role/app"))
 			require.ErrorContains(t, err, tc.says)
 			require.ErrorContains(t, err, strings.TrimRight(tc.message, ". "), "AWS's own words stay")
 			require.NotErrorIs(t, err, identity.ErrNotAssumable)
 			assert.Equal(t, tc.code == "AccessDenied", errors.Is(err, identity.ErrRoleUnfit), "a trust policy that was changed is denied in the same words")
-			w.tellsNothing(err)
+			w.requireHarmless(err)
 		})
 	}
 }
 
-func TestTagsThatTheControllersSessionPassesOnAreToldFromItsOwn(t *testing.T) {
+func TestTagAdvice(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
-	refusal := said("AccessDenied", "User: arn:aws:sts::"+home+":assumed-role/controller/i is not authorized to perform: sts:TagSession on resource: arn:aws:iam::"+home+":role/app")
+	refusal := errorResponse("AccessDenied", "User: arn:aws:sts::"+home+":assumed-role/controller/i is not authorized to perform: sts:TagSession on resource: arn:aws:iam::"+home+":role/app")
 	for name, tc := range map[string]struct {
 		tags bool
 		says string
@@ -139,7 +139,7 @@ func TestTagsThatTheControllersSessionPassesOnAreToldFromItsOwn(t *testing.T) {
 	}
 }
 
-func TestARoleMadeAnewUnderItsNameIsOnlyLate(t *testing.T) {
+func TestRecreatedRoleIsNotAssumableYet(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	want := wanting(t, "app")
@@ -148,7 +148,7 @@ func TestARoleMadeAnewUnderItsNameIsOnlyLate(t *testing.T) {
 	require.ErrorIs(t, err, identity.ErrNotAssumable)
 }
 
-func TestTheLongestRefusalFitsAnEventWithItsCauseInFront(t *testing.T) {
+func TestLongestRefusalFitsAnEvent(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	path := strings.Repeat("p", 500)
 	a := w.assumer(w.asUser(), Options{ClusterName: strings.Repeat("c", 100), AssumeRole: path + "/through", ControllerRoleARN: w.controller})
@@ -156,11 +156,11 @@ func TestTheLongestRefusalFitsAnEventWithItsCauseInFront(t *testing.T) {
 	want := wanting(t, "app")
 	want.Namespace, want.ExternalID = strings.Repeat("n", 63), strings.Repeat("n", 63)+"/"+strings.Repeat("c", 100)
 	_, err := a.Assume(t.Context(), want)
-	w.tellsNothing(err)
+	w.requireHarmless(err)
 	require.ErrorContains(t, err, "does not exist in account "+home+", or does not trust ")
 }
 
-func TestADenialOfItsOwnCredentialsProvesNothingOfARole(t *testing.T) {
+func TestCredentialErrorsDoNotProveARoleRejects(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.app("app")
 	w.add(awssim.RoleSpec{Name: "through", Trust: trusting(other)})
@@ -173,7 +173,7 @@ func TestADenialOfItsOwnCredentialsProvesNothingOfARole(t *testing.T) {
 	require.NotErrorIs(t, err, identity.ErrNotAssumable)
 }
 
-func TestASessionThatIsTooLongIsNamed(t *testing.T) {
+func TestTooLongSessionIsNamed(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.add(awssim.RoleSpec{Name: "short", Trust: trusting(home, externalID)})
 	want := wanting(t, "short")

@@ -20,8 +20,8 @@ const (
 	externalID = "ns/cluster"
 )
 
-// world is a simulation with a role of the controller's, which may assume
-// whatever trusts it under the external ID, and a user who may as well.
+// world is simulated AWS with a role of the controller, which may assume any role
+// that trusts it, and a user who may do so, too.
 type world struct {
 	*awssim.Server
 
@@ -52,14 +52,14 @@ func (w *world) add(spec awssim.RoleSpec) string {
 	return arn
 }
 
-// app makes a role that asks for the external ID.
+// app creates a role that requires the external ID.
 func (w *world) app(name string) {
 	w.t.Helper()
 	w.add(awssim.RoleSpec{Name: name, Trust: trusting(home, externalID), MaxSessionDuration: 43200})
 }
 
-// trusting returns a trust policy for an account or principal, which asks for
-// an external ID if one is given.
+// trusting returns a trust policy for an account or principal that requires an
+// external ID if one is given.
 func trusting(principal string, externalIDs ...string) string {
 	condition := ""
 	if len(externalIDs) > 0 {
@@ -68,7 +68,7 @@ func trusting(principal string, externalIDs ...string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":"sts:AssumeRole"` + condition + `}]}`
 }
 
-// asRole returns credentials of the controller's role, as an instance has them.
+// asRole returns credentials of the controller's role as an instance has them.
 func (w *world) asRole() aws.Credentials {
 	w.t.Helper()
 	creds, err := w.RoleCredentials(home, "controller", "i-0123456789", time.Hour)
@@ -83,8 +83,8 @@ func (w *world) asUser() aws.Credentials {
 	return creds
 }
 
-// assumer returns an Assumer with credentials of the controller's. It does not
-// retry, so that each refusal is seen.
+// assumer returns an Assumer with credentials of the controller. It does not retry,
+// so that each error is visible.
 func (w *world) assumer(creds aws.Credentials, options Options) *Assumer {
 	w.t.Helper()
 	a, err := New(configFor(w.URL(), creds), withQPS(options))
@@ -106,7 +106,7 @@ func configFor(url string, creds aws.Credentials) aws.Config {
 	}
 }
 
-// wanting returns what ServiceAccount ns/app asks for.
+// wanting returns what the ServiceAccount ns/app requests.
 func wanting(t *testing.T, role string) identity.Desired {
 	t.Helper()
 	ref, err := identity.ParseRole(role)
@@ -117,7 +117,7 @@ func wanting(t *testing.T, role string) identity.Desired {
 	}
 }
 
-// assumptions returns the parameters of all calls of AssumeRole.
+// assumptions returns the parameters of all AssumeRole requests.
 func (w *world) assumptions() []map[string]string {
 	var all []map[string]string
 	for _, call := range w.Calls() {
@@ -128,9 +128,9 @@ func (w *world) assumptions() []map[string]string {
 	return all
 }
 
-// tellsNothing asserts that an error is one line that fits into an event and
-// holds nothing that STS issued.
-func (w *world) tellsNothing(err error) {
+// requireHarmless requires that an error is one line that fits into an event and
+// contains nothing that STS issued.
+func (w *world) requireHarmless(err error) {
 	w.t.Helper()
 	require.Error(w.t, err)
 	assert.NotContains(w.t, err.Error(), "\n")

@@ -6,14 +6,14 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Equivalent says whether two policies of a kind mean the same, whatever their
-// order and white space, and whether single values stand alone or in a list. What
-// IAM's grammar does not know is equivalent to nothing, not even to itself: the
-// library that compares passes over it, and what it cannot tell apart, such as
-// large numbers, it is given as text.
+// Equivalent reports whether two policies of a kind have the same meaning,
+// regardless of order, white space, and whether single values are in a list. A
+// policy outside IAM's grammar is equivalent to nothing, not even to itself,
+// because the library that compares policies ignores what it does not know. Values
+// that it cannot distinguish, such as large numbers, are passed to it as strings.
 func Equivalent(kind identity.PolicyKind, a, b string) bool {
-	a, errA := identity.NormalPolicy(a, kind)
-	b, errB := identity.NormalPolicy(b, kind)
+	a, errA := identity.NormalizePolicy(a, kind)
+	b, errB := identity.NormalizePolicy(b, kind)
 	if errA != nil || errB != nil {
 		return false
 	}

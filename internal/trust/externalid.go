@@ -1,5 +1,5 @@
-// Package trust knows what ties an IAM role to this cluster: the external ID
-// that the controller presents, and the trust policy that asks for it.
+// Package trust defines what ties an IAM role to this cluster: the external ID that
+// the controller passes to STS, and the trust policy that requires it.
 package trust
 
 import (
@@ -7,22 +7,21 @@ import (
 	"regexp"
 )
 
-// ExternalID returns namespace/cluster, what the controller presents to STS on
-// behalf of a namespace. It is computed from the namespace of the object that
-// asks and from the controller's own configuration, never from anything a
-// user of the cluster can write: see
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html.
+// ExternalID returns namespace/cluster, which the controller passes to STS on
+// behalf of a namespace. It is derived from the namespace of the requesting object
+// and the controller's configuration, never from anything that users of the cluster
+// can write: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html.
 //
-// Neither namespaces nor cluster names hold a slash, so no two pairs of them
-// share an external ID. Without a cluster name it is "namespace/".
+// Neither part contains a slash, so different pairs have different external IDs.
+// Without a cluster name it is "namespace/".
 func ExternalID(namespace, cluster string) string {
 	return namespace + "/" + cluster
 }
 
 var clusterName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
-// CheckClusterName says what is wrong with a cluster name, nil if nothing. The
-// empty name, for clusters that share no account, is fine.
+// CheckClusterName returns an error unless name is a valid cluster name. The empty
+// name is valid: it is for clusters that do not share an account.
 func CheckClusterName(name string) error {
 	if name == "" || clusterName.MatchString(name) {
 		return nil

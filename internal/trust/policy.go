@@ -7,8 +7,8 @@ import (
 	"kube-aws-iam-controller/internal/api"
 )
 
-// The elements of a trust policy that the controller knows, in the order in
-// which AWS's documentation shows them:
+// policy has the elements of a trust policy that the controller writes, in the
+// order of AWS's documentation:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html.
 type policy struct {
 	Version   string      `json:"Version"`
@@ -31,36 +31,39 @@ type condition struct {
 	Null         map[string]string `json:"Null,omitempty"`
 }
 
-// Policy returns the trust policy of a role that the controller may assume on
-// behalf of an external ID, and nobody else, as compact JSON whose bytes are
-// the same for the same arguments. principal is the ARN of the controller's
-// own role or user. With a session name the role is only one ServiceAccount's,
-// with "" the whole namespace's.
+// Policy returns the trust policy of an existing role, as compact JSON that is
+// identical for identical arguments. It allows only principalARN, the controller's
+// role or user, to assume the role, and only with externalID. With a session name
+// it is restricted to one ServiceAccount, with "" every ServiceAccount of the
+// namespace may use it.
 //
-// Session tags have a statement of their own, because sts:ExternalId is no
-// condition key of sts:TagSession, which alone gives nobody credentials:
+// Session tags need a statement of their own, because sts:ExternalId is not a
+// condition key of sts:TagSession; that action alone gives nobody credentials:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html. A
-// controller that runs under EKS Pod Identity passes tags without being asked.
+// controller that runs under EKS Pod Identity passes tags even if it is not
+// configured to.
 func Policy(principalARN, externalID, sessionName string) (string, error) {
 	return render(principalARN, equals(externalID, sessionName))
 }
 
-// ManagedPolicy is Policy for a role that the controller makes. It refuses a
-// controller whose session has the tags of EKS Pod Identity: these are transitive
-// and outrank the role's own tags, so that each tenant's session would have
-// the kubernetes-namespace of the controller, and whatever is granted to that by
-// tag. See https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html.
+// ManagedPolicy returns the trust policy of a managed role. Unlike Policy it denies
+// a controller whose session carries the tags of EKS Pod Identity. Those tags are
+// transitive and override the tags of the role, so every tenant's session would
+// carry the controller's kubernetes-namespace, with whatever is granted to that
+// tag: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html.
 //
-// A trust policy sees the caller's role tags as aws:PrincipalTag, too. Those are not
-// transitive and do no harm, and a role of the controller's may well be tagged
-// kubernetes-namespace, as every managed role is. The UID of a pod is in no role's
-// tags, and Pod Identity sets all of its tags or none: so it is asked for that one.
+// Tags of the caller's role also appear as aws:PrincipalTag in a trust policy. They
+// are not transitive and harmless, and the controller's role may well be tagged
+// with kubernetes-namespace. The condition therefore tests the tag for the pod's
+// UID, which no role carries: Pod Identity sets either all of its tags or none.
 func ManagedPolicy(principalARN, externalID, sessionName string) (string, error) {
 	demands := equals(externalID, sessionName)
 	demands.Null = map[string]string{"aws:PrincipalTag/" + api.PodUIDTag: "true"}
 	return render(principalARN, demands)
 }
 
+// equals returns the condition on the external ID and, unless it is "", the session
+// name.
 func equals(externalID, sessionName string) *condition {
 	demands := map[string]string{"sts:ExternalId": externalID}
 	if sessionName != "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPolicyIsCompactAndAlwaysTheSame(t *testing.T) {
+func TestPolicyIsDeterministic(t *testing.T) {
 	got, err := Policy("arn:aws:iam::123456789012:role/infra/controller", "ns/cluster", "")
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"Version":"2012-10-17","Statement":[`+
@@ -19,7 +19,7 @@ func TestPolicyIsCompactAndAlwaysTheSame(t *testing.T) {
 		`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/infra/controller"},"Action":"sts:TagSession"}]}`, got)
 }
 
-func TestPolicyIsWhatTheExampleShows(t *testing.T) {
+func TestPolicyMatchesTheExample(t *testing.T) {
 	example, err := os.ReadFile("../../examples/trust-policy.json")
 	require.NoError(t, err)
 	got, err := Policy("arn:aws:iam::123456789012:role/kube-aws-iam-controller", ExternalID("demo", "demo-cluster"), "")
@@ -27,7 +27,7 @@ func TestPolicyIsWhatTheExampleShows(t *testing.T) {
 	assert.JSONEq(t, string(example), got)
 }
 
-func TestWhatIsPutInStaysAValue(t *testing.T) {
+func TestPolicyEscapesItsArguments(t *testing.T) {
 	got, err := Policy(`x"},"Action":"*`, `"}}]`, `"}}]`)
 	require.NoError(t, err)
 	var p policy
@@ -37,7 +37,7 @@ func TestWhatIsPutInStaysAValue(t *testing.T) {
 	assert.Equal(t, map[string]string{"sts:ExternalId": `"}}]`, "sts:RoleSessionName": `"}}]`}, p.Statement[0].Condition.StringEquals)
 }
 
-func TestAManagedRoleIsOneServiceAccountsAndRefusesTransitiveTags(t *testing.T) {
+func TestManagedPolicy(t *testing.T) {
 	const controller = `"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/infra/controller"},"Action":"sts:`
 	demands := `AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"ns/cluster","sts:RoleSessionName":"ns.app"}`
 	got, err := Policy("arn:aws:iam::123456789012:role/infra/controller", "ns/cluster", "ns.app")
@@ -49,7 +49,7 @@ func TestAManagedRoleIsOneServiceAccountsAndRefusesTransitiveTags(t *testing.T) 
 		`,"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}}},{`+controller+`TagSession"}]}`, got)
 }
 
-func TestTheLongestTrustPolicyFitsIAMsQuota(t *testing.T) {
+func TestLongestManagedPolicyFitsTheQuota(t *testing.T) {
 	principal := "arn:aws-us-gov:iam::123456789012:role/" + strings.Repeat("p", 510) + "/" + strings.Repeat("r", 64)
 	got, err := ManagedPolicy(principal, ExternalID(strings.Repeat("n", 63), strings.Repeat("c", 100)), strings.Repeat("s", 64))
 	require.NoError(t, err)

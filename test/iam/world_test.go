@@ -157,7 +157,7 @@ func (w *world) running(cluster, boundary string) (*iamprovision.Provisioner, *s
 	}
 	return iamprovision.New(w.config, iamprovision.Options{
 		ClusterName: cluster, Boundary: boundary, QPS: 1000, Principal: assumer.Principal,
-		SessionName: sts.AccountName, CarriesTags: assumer.CarriesTags,
+		SessionName: sts.ServiceAccountSessionName, TransitiveTags: assumer.TransitiveTags,
 	}), assumer, nil
 }
 
