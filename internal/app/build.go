@@ -113,7 +113,7 @@ func (c *controller) assemble(sessions *sts.Assumer, roles broker.Roles, registr
 	c.broker = b
 	settings := queueOf(b, iamWorkers(c.config))
 	settings.Metrics = queueMetrics
-	c.queue = queue.New(c.logger, b.SyncQuickly, settings)
+	c.queue = queue.New(c.logger, syncWith(b), settings)
 	return registry.Register(telemetry.NewIdentities(c.metrics.Leading, observed(b, keys),
 		[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States()))
 }

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -24,8 +23,6 @@ const (
 	simSync    = 150 * time.Millisecond
 	simCall    = 100 * time.Millisecond
 )
-
-var errSlow = errors.New("slow")
 
 // town is a simulation of flows whose keys get something that runs out after
 // a session, like credentials. A key is flow/kind/number.
@@ -50,9 +47,9 @@ func newTown() *town {
 		deadlines: map[string]time.Time{}, asked: map[string]time.Time{},
 		waits: map[string]time.Duration{}, served: map[string]int{},
 	}
-	s.Queue = New(log.NewNopLogger(), s.quickly, Config[string]{
+	s.Queue = New(log.NewNopLogger(), s.sync, Config[string]{
 		Deadline: s.deadline, Urgent: 2 * time.Minute, Flow: flowOf,
-		Slow: Slow[string]{Left: errSlow, Sync: s.slowly, Workers: simSlow},
+		SlowWorkers: simSlow,
 	})
 	return s
 }
@@ -93,35 +90,38 @@ func calls(key string) int {
 	}
 }
 
-func (s *town) quickly(ctx context.Context, key string) (time.Duration, error) {
+func (s *town) sync(ctx context.Context, key string, slow bool) (Result, error) {
+	if slow {
+		return s.slowly(ctx, key)
+	}
 	if left := time.Until(s.deadline(key)); left > simLimit {
-		return left - simLimit, nil // it is fresh
+		return Result{After: left - simLimit}, nil // it is fresh
 	}
 	if calls(key) > 0 {
 		time.Sleep(simCall / 10)
-		return 0, errSlow
+		return Result{NeedsSlow: true}, nil
 	}
-	return s.serve(ctx, key)
+	return s.serve(key), nil
 }
 
-func (s *town) slowly(ctx context.Context, key string) (time.Duration, error) {
+func (s *town) slowly(ctx context.Context, key string) (Result, error) {
 	for range calls(key) {
 		if err := s.iam.Wait(ctx); err != nil {
-			return 0, err
+			return Result{}, err
 		}
 		time.Sleep(simCall)
 	}
-	return s.serve(ctx, key)
+	return s.serve(key), nil
 }
 
-func (s *town) serve(_ context.Context, key string) (time.Duration, error) {
+func (s *town) serve(key string) Result {
 	time.Sleep(simSync)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, kind := time.Now(), kindOf(key)
 	s.served[kind]++
 	if strings.HasSuffix(kind, "/forged") {
-		return 0, nil
+		return Result{}
 	}
 	if at, asked := s.asked[key]; asked {
 		s.waits[kind] = max(s.waits[kind], now.Sub(at))
@@ -130,7 +130,7 @@ func (s *town) serve(_ context.Context, key string) (time.Duration, error) {
 		s.late = append(s.late, key)
 	}
 	s.deadlines[key] = now.Add(simSession)
-	return simSession - simLimit, nil
+	return Result{After: simSession - simLimit}
 }
 
 // settled gives keys of a flow something that runs out at various times.

@@ -17,10 +17,20 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// A SyncFunc converges one key. A positive delay asks to be called again after
-// that long even if nothing changes; beside an error it is the longest the
-// back-off may last.
-type SyncFunc[K comparable] func(ctx context.Context, key K) (again time.Duration, err error)
+// A SyncFunc converges one key. Workers for slow keys call it with slow set; all
+// others are expected to return soon, and to report NeedsSlow if they cannot.
+type SyncFunc[K comparable] func(ctx context.Context, key K, slow bool) (Result, error)
+
+// A Result says what becomes of a key after a sync.
+type Result struct {
+	// After is when to sync the key again, 0 for not on its own. Beside an error it
+	// is the longest the back-off may last. Beside NeedsSlow it is when a fast worker
+	// syncs the key again, however long the turn for the slow sync takes to come.
+	After time.Duration
+	// NeedsSlow says that the key has to be synced by a slow worker. It is only for
+	// syncs that a fast worker asked for, and counts for nothing beside an error.
+	NeedsSlow bool
+}
 
 // Config tunes a Queue.
 type Config[K comparable] struct {
@@ -36,8 +46,9 @@ type Config[K comparable] struct {
 	// Flow names what a key belongs to; nil for all to the same. Flows take
 	// turns: the keys of one do not keep those of another waiting.
 	Flow func(K) string
-	// Slow is for keys that take long, which would keep the others waiting.
-	Slow Slow[K]
+	// SlowWorkers is how many keys that need a slow sync are worked on at once,
+	// besides all others. If it is 0 no key may need one.
+	SlowWorkers int
 	// Limit is how long a sync may take before its context ends, 0 for ever.
 	Limit time.Duration
 	// Metrics receives the queue's metrics; nil for none.
@@ -46,16 +57,8 @@ type Config[K comparable] struct {
 	Grace time.Duration
 }
 
-// Slow says what becomes of keys that take long.
-type Slow[K comparable] struct {
-	// Left is the error of a sync that leaves its key to Sync, which is called
-	// when a slow key's turn comes. A delay beside it is when the key is looked at
-	// again however long that turn takes to come.
-	Left error
-	Sync SyncFunc[K]
-	// Workers is how many of them are worked on at once, besides all others.
-	Workers int
-}
+// errNoSlowWorker is the failure of a sync whose key would never be synced.
+var errNoSlowWorker = errors.New("sync asks for a slow worker where there is none for it")
 
 // Back-off of a key whose sync fails. There is no last try: the cure happens
 // in AWS or in the API server, where nothing tells us of it.
@@ -71,7 +74,7 @@ const (
 type Queue[K comparable] struct {
 	logger log.Logger
 	sync   SyncFunc[K]
-	slow   Slow[K]
+	slow   int // workers
 	limit  time.Duration
 	grace  time.Duration
 	order  *order[K]
@@ -87,7 +90,7 @@ type Queue[K comparable] struct {
 func New[K comparable](logger log.Logger, fn SyncFunc[K], cfg Config[K]) *Queue[K] {
 	order := newOrder(newRanking(cfg.Deadline, cfg.Flow, cfg.Urgent))
 	var depth workqueue.GaugeMetric
-	if cfg.Metrics != nil && cfg.Slow.Left != nil {
+	if cfg.Metrics != nil && cfg.SlowWorkers > 0 {
 		depth = cfg.Metrics.NewDepthMetric(cfg.Name + "-slow")
 	}
 	queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[K]{
@@ -96,7 +99,7 @@ func New[K comparable](logger log.Logger, fn SyncFunc[K], cfg Config[K]) *Queue[
 	return &Queue[K]{
 		logger: logger,
 		sync:   fn,
-		slow:   cfg.Slow,
+		slow:   cfg.SlowWorkers,
 		limit:  cfg.Limit,
 		grace:  cfg.Grace,
 		order:  order,
@@ -124,7 +127,7 @@ func (q *Queue[K]) Run(ctx, held context.Context, workers int) {
 	inHand, abandon := context.WithCancel(held)
 	defer abandon()
 	q.order.staff(workers)
-	q.backlog.staff(q.slow.Workers)
+	q.backlog.staff(q.slow)
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
@@ -132,7 +135,7 @@ func (q *Queue[K]) Run(ctx, held context.Context, workers int) {
 			}
 		})
 	}
-	for range q.slow.Workers {
+	for range q.slow {
 		wg.Go(func() {
 			for q.nextSlow(ctx, inHand) {
 			}
@@ -161,14 +164,14 @@ func (q *Queue[K]) next(ctx, inHand context.Context) bool {
 	}
 	defer q.release(key)
 
-	again, err := q.within(inHand, key, q.sync)
-	if err == nil || !errors.Is(err, q.slow.Left) {
-		q.settle(key, again, err)
+	result, err := q.within(inHand, key, false)
+	if err != nil || !result.NeedsSlow {
+		q.settle(key, result.After, err)
 		return true
 	}
 	q.backlog.add(key)
-	if again > 0 {
-		q.queue.AddAfter(key, again)
+	if result.After > 0 {
+		q.queue.AddAfter(key, result.After)
 	}
 	return true
 }
@@ -185,8 +188,8 @@ func (q *Queue[K]) nextSlow(ctx, inHand context.Context) bool {
 	if ctx.Err() != nil {
 		return false // while another sync of the key was waited for
 	}
-	again, err := q.within(inHand, key, q.slow.Sync)
-	q.settle(key, again, err)
+	result, err := q.within(inHand, key, true)
+	q.settle(key, result.After, err)
 	return true
 }
 
@@ -215,19 +218,23 @@ func (q *Queue[K]) settle(key K, again time.Duration, err error) {
 
 // within syncs a key within the limit, which keeps no worker with one object for
 // ever.
-func (q *Queue[K]) within(ctx context.Context, key K, fn SyncFunc[K]) (time.Duration, error) {
+func (q *Queue[K]) within(ctx context.Context, key K, slow bool) (Result, error) {
 	defer q.watch.begin(time.Now())()
 	if q.limit > 0 {
 		var end context.CancelFunc
 		ctx, end = context.WithTimeout(ctx, q.limit)
 		defer end()
 	}
-	return q.safely(ctx, key, fn)
+	result, err := q.safely(ctx, key, slow)
+	if err == nil && result.NeedsSlow && (slow || q.slow == 0) {
+		err = errNoSlowWorker
+	}
+	return result, err
 }
 
 // safely turns a panic into an error: one object's fault may not end the
 // credentials of all others.
-func (q *Queue[K]) safely(ctx context.Context, key K, fn SyncFunc[K]) (again time.Duration, err error) {
+func (q *Queue[K]) safely(ctx context.Context, key K, slow bool) (result Result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			level.Error(q.logger).Log("msg", "sync panicked", "bug", "true", "object", fmt.Sprint(key), "stack", string(debug.Stack()))
@@ -235,7 +242,7 @@ func (q *Queue[K]) safely(ctx context.Context, key K, fn SyncFunc[K]) (again tim
 			err = fmt.Errorf("sync panicked with a %T", r)
 		}
 	}()
-	return fn(ctx, key)
+	return q.sync(ctx, key, slow)
 }
 
 // spread returns d with some of it left to chance, never more than d.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,9 +30,9 @@ func TestSyncIsRepeatedAfterTheDelayItAsksFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Duration
 		start := time.Now()
-		l := New(log.NewNopLogger(), func(context.Context, string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(context.Context, string, bool) (Result, error) {
 			at = append(at, time.Since(start))
-			return 45 * time.Minute, nil
+			return Result{After: 45 * time.Minute}, nil
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, l, 2)
 		l.Add("app")
@@ -47,10 +46,10 @@ func TestFailuresAreRetriedForEverWithGrowingJitteredDelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var delays []time.Duration
 		last := time.Now()
-		l := New(log.NewNopLogger(), func(context.Context, string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(context.Context, string, bool) (Result, error) {
 			delays = append(delays, time.Since(last))
 			last = time.Now()
-			return 0, errors.New("denied")
+			return Result{}, errors.New("denied")
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, l, 1)
 		l.Add("app")
@@ -71,9 +70,9 @@ func TestFailuresAreRetriedForEverWithGrowingJitteredDelays(t *testing.T) {
 func TestAFailureBesideADelayIsRetriedWithinIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
-		l := New(log.NewNopLogger(), func(context.Context, string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(context.Context, string, bool) (Result, error) {
 			n++
-			return 10 * time.Second, errors.New("denied")
+			return Result{After: 10 * time.Second}, errors.New("denied")
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, l, 1)
 		l.Add("app")
@@ -87,12 +86,12 @@ func TestSuccessForgetsEarlierFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failing atomic.Bool
 		var calls atomic.Int64
-		l := New(log.NewNopLogger(), func(context.Context, string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(context.Context, string, bool) (Result, error) {
 			calls.Add(1)
 			if failing.Load() {
-				return 0, errors.New("denied")
+				return Result{}, errors.New("denied")
 			}
-			return 0, nil
+			return Result{}, nil
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, l, 1)
 		failing.Store(true)
@@ -118,11 +117,11 @@ func TestEarliestDeadlineGoesFirst(t *testing.T) {
 		}
 		var mu sync.Mutex
 		var did []string
-		l := New(log.NewNopLogger(), func(_ context.Context, key string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(_ context.Context, key string, _ bool) (Result, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			did = append(did, key)
-			return 0, nil
+			return Result{}, nil
 		}, Config[string]{Deadline: func(k string) time.Time { return deadlines[k] }})
 		for _, key := range []string{"later", "nothing", "soon", "nothing either"} {
 			l.Add(key)
@@ -162,15 +161,15 @@ func TestASyncThatTakesLongLeavesItsKeyToOthers(t *testing.T) {
 			defer mu.Unlock()
 			at[what+key] = time.Since(start)
 		}
-		errLong := errors.New("long")
-		l := New(log.NewLogfmtLogger(&logged), func(_ context.Context, key string) (time.Duration, error) {
-			note("quick ", key)
-			return 0, fmt.Errorf("so: %w", errLong)
-		}, Config[string]{Deadline: noDeadline, Slow: Slow[string]{Left: errLong, Workers: 3, Sync: func(_ context.Context, key string) (time.Duration, error) {
+		l := New(log.NewLogfmtLogger(&logged), func(_ context.Context, key string, slow bool) (Result, error) {
+			if !slow {
+				note("quick ", key)
+				return Result{NeedsSlow: true}, nil
+			}
 			time.Sleep(time.Minute)
 			note("slow ", key)
-			return 0, nil
-		}}})
+			return Result{}, nil
+		}, Config[string]{Deadline: noDeadline, SlowWorkers: 3})
 		stop := run(t, l, 1)
 		for _, key := range []string{"1", "2", "3"} {
 			l.Add(key)
@@ -186,7 +185,6 @@ func TestASyncThatTakesLongLeavesItsKeyToOthers(t *testing.T) {
 
 func TestAKeyThatWaitsForASlowSyncIsSyncedQuicklyMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		errLong := errors.New("long")
 		var mu sync.Mutex
 		atOnce, most := map[string]int{}, 0
 		var quick []time.Duration
@@ -202,20 +200,19 @@ func TestAKeyThatWaitsForASlowSyncIsSyncedQuicklyMeanwhile(t *testing.T) {
 			defer mu.Unlock()
 			atOnce[key]--
 		}
-		l := New(log.NewNopLogger(), func(_ context.Context, key string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result, error) {
 			enter(key)
 			defer leave(key)
+			if slow {
+				time.Sleep(time.Hour) // IAM hangs
+				return Result{}, nil
+			}
 			if mu.Lock(); key == "app" {
 				quick = append(quick, time.Since(start))
 			}
 			mu.Unlock()
-			return 10 * time.Minute, errLong
-		}, Config[string]{Deadline: noDeadline, Slow: Slow[string]{Left: errLong, Workers: 1, Sync: func(_ context.Context, key string) (time.Duration, error) {
-			enter(key)
-			defer leave(key)
-			time.Sleep(time.Hour) // IAM hangs
-			return 0, nil
-		}}})
+			return Result{After: 10 * time.Minute, NeedsSlow: true}, nil
+		}, Config[string]{Deadline: noDeadline, SlowWorkers: 1})
 		stop := run(t, l, 2)
 		l.Add("other")
 		synctest.Wait()
@@ -232,33 +229,59 @@ func TestAKeyThatWaitsForASlowSyncIsSyncedQuicklyMeanwhile(t *testing.T) {
 }
 
 func TestASlowSyncThatFailsIsRetriedWithBackOff(t *testing.T) {
+	for name, fail := range map[string]func() (Result, error){
+		"an error":                   func() (Result, error) { return Result{}, errors.New("denied") },
+		"a call for a slow worker":   func() (Result, error) { return Result{NeedsSlow: true}, nil },
+		"an error beside such a one": func() (Result, error) { return Result{NeedsSlow: true}, errors.New("denied") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				l := New(log.NewNopLogger(), func(_ context.Context, _ string, slow bool) (Result, error) {
+					if !slow {
+						return Result{NeedsSlow: true}, nil
+					}
+					calls++
+					return fail()
+				}, Config[string]{Deadline: noDeadline, SlowWorkers: 1})
+				stop := run(t, l, 1)
+				l.Add("app")
+				time.Sleep(time.Hour)
+				stop()
+				assert.Greater(t, calls, 12)
+				assert.Less(t, calls, 30)
+			})
+		})
+	}
+}
+
+func TestAKeyThatNeedsASlowWorkerWhereThereIsNoneFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		errLong := errors.New("long")
+		var logged bytes.Buffer
 		calls := 0
-		l := New(log.NewNopLogger(), func(context.Context, string) (time.Duration, error) { return 0, errLong },
-			Config[string]{Deadline: noDeadline, Slow: Slow[string]{Left: errLong, Workers: 1, Sync: func(context.Context, string) (time.Duration, error) {
-				calls++
-				return 0, errLong // which is only an error here
-			}}})
+		l := New(log.NewLogfmtLogger(&logged), func(context.Context, string, bool) (Result, error) {
+			calls++
+			return Result{NeedsSlow: true}, nil
+		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, l, 1)
 		l.Add("app")
 		time.Sleep(time.Hour)
 		stop()
-		assert.Greater(t, calls, 12)
-		assert.Less(t, calls, 30)
+		assert.Greater(t, calls, 12, "it is not forgotten")
+		assert.Contains(t, logged.String(), "slow worker")
 	})
 }
 
 func TestASyncIsCutShortAndRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		l := New(log.NewNopLogger(), func(ctx context.Context, _ string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result, error) {
 			calls++
 			if calls > 1 {
-				return 0, nil
+				return Result{}, nil
 			}
 			<-ctx.Done()
-			return 0, ctx.Err()
+			return Result{}, ctx.Err()
 		}, Config[string]{Deadline: noDeadline, Limit: 2 * time.Minute})
 		stop := run(t, l, 1)
 		l.Add("app")
@@ -272,13 +295,13 @@ func TestASyncIsCutShortAndRetried(t *testing.T) {
 func TestStopWaitsForWorkInHandAndLeavesTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var finished []string
-		l := New(log.NewNopLogger(), func(ctx context.Context, key string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(ctx context.Context, key string, _ bool) (Result, error) {
 			select {
 			case <-ctx.Done():
 			case <-time.After(5 * time.Second):
 				finished = append(finished, key)
 			}
-			return 0, nil
+			return Result{}, nil
 		}, Config[string]{Deadline: noDeadline, Grace: 8 * time.Second})
 		stop := run(t, l, 1)
 		l.Add("in hand")
@@ -291,9 +314,9 @@ func TestStopWaitsForWorkInHandAndLeavesTheRest(t *testing.T) {
 
 func TestStopAbandonsWorkAfterTheGraceTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(log.NewNopLogger(), func(ctx context.Context, _ string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result, error) {
 			<-ctx.Done()
-			return 0, ctx.Err()
+			return Result{}, ctx.Err()
 		}, Config[string]{Deadline: noDeadline, Grace: 8 * time.Second})
 		stop := run(t, l, 1)
 		l.Add("stuck")
@@ -308,9 +331,9 @@ func TestWorkInHandHasNoGraceOnceTheRightToItIsLost(t *testing.T) {
 	for name, after := range map[string]time.Duration{"at once": 0, "during the grace time": 3 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := New(log.NewNopLogger(), func(ctx context.Context, _ string) (time.Duration, error) {
+				l := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result, error) {
 					<-ctx.Done()
-					return 0, ctx.Err()
+					return Result{}, ctx.Err()
 				}, Config[string]{Deadline: noDeadline, Grace: 8 * time.Second})
 				held, lose := context.WithCancel(t.Context())
 				ctx, stop := context.WithCancel(held)
@@ -333,12 +356,12 @@ func TestAPanicIsOneObjectsFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged bytes.Buffer
 		var did []string
-		l := New(log.NewLogfmtLogger(&logged), func(_ context.Context, key string) (time.Duration, error) {
+		l := New(log.NewLogfmtLogger(&logged), func(_ context.Context, key string, _ bool) (Result, error) {
 			if key == "bad" {
 				panic("hunter2")
 			}
 			did = append(did, key)
-			return 0, nil
+			return Result{}, nil
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, l, 1)
 		l.Add("bad")
@@ -353,9 +376,9 @@ func TestAPanicIsOneObjectsFailure(t *testing.T) {
 
 func TestAliveNamesAWorkerThatIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(log.NewNopLogger(), func(ctx context.Context, _ string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result, error) {
 			<-ctx.Done()
-			return 0, nil
+			return Result{}, nil
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, l, 1)
 		l.Add("stuck")
@@ -370,24 +393,21 @@ func TestAliveNamesAWorkerThatIsStuck(t *testing.T) {
 
 func TestNoSlowSyncBeginsAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		left := errors.New("left")
 		var begun []string
 		quicks := map[string]int{}
 		ctx, cancel := context.WithCancel(t.Context())
-		l := New(log.NewNopLogger(), func(_ context.Context, key string) (time.Duration, error) {
+		l := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result, error) {
+			if slow {
+				begun = append(begun, key)
+				time.Sleep(3 * time.Second)
+				return Result{}, nil
+			}
 			quicks[key]++
 			if key == "a" && quicks[key] == 2 {
 				time.Sleep(10 * time.Second)
 			}
-			return 0, left
-		}, Config[string]{
-			Deadline: func(string) time.Time { return time.Time{} }, Grace: 7 * time.Second,
-			Slow: Slow[string]{Left: left, Workers: 1, Sync: func(_ context.Context, key string) (time.Duration, error) {
-				begun = append(begun, key)
-				time.Sleep(3 * time.Second)
-				return 0, nil
-			}},
-		})
+			return Result{NeedsSlow: true}, nil
+		}, Config[string]{Deadline: noDeadline, Grace: 7 * time.Second, SlowWorkers: 1})
 		ended := make(chan struct{})
 		go func() { l.Run(ctx, t.Context(), 1); close(ended) }()
 		l.Add("b")
