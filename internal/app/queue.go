@@ -14,9 +14,9 @@ import (
 func queueOf(b *broker.Broker, iamWorkers int) queue.Config[identity.Key] {
 	return queue.Config[identity.Key]{
 		Name: "identities", Grace: grace,
-		Deadline: b.Deadline, Urgent: urgent, Flow: func(k identity.Key) string { return k.Namespace },
+		Deadline: b.Deadline, Urgent: urgent, Tenant: func(k identity.Key) string { return k.Namespace },
 		SlowWorkers: iamWorkers,
-		Limit:       longest,
+		Timeout:     longest,
 	}
 }
 
