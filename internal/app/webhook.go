@@ -118,12 +118,12 @@ func (w *webhook) tls() *tls.Config {
 // webhook whose configuration names no path.
 func (w *webhook) handler(c *controller) http.Handler {
 	answers := &admission.Webhook{
-		Settings: podSettings(&c.config),
-		Account:  c.injection,
-		Known:    w.known,
-		Open:     w.open,
-		Observe:  c.metrics.ObserveWebhook,
-		Logger:   c.logger,
+		Settings:     podSettings(&c.config),
+		Injection:    c.injection,
+		IsAPIServer:  w.isAPIServer,
+		AllowUnknown: w.allowUnknown,
+		Observe:      c.metrics.ObserveWebhook,
+		Logger:       c.logger,
 	}
 	mux := http.NewServeMux()
 	for _, path := range []string{"/{$}", admission.Path, admission.Path + "/{token}"} {
@@ -134,7 +134,7 @@ func (w *webhook) handler(c *controller) http.Handler {
 
 // known says whether a request is the API server's: by its certificate, without
 // which nobody comes so far, or by the path that its configuration says.
-func (w *webhook) known(r *http.Request) bool {
+func (w *webhook) isAPIServer(r *http.Request) bool {
 	if w.clients == nil && (w.keeper == nil || !w.keeper.Known(r.URL.Path)) {
 		return false
 	}
@@ -143,7 +143,7 @@ func (w *webhook) known(r *http.Request) bool {
 }
 
 // open says whether the API server may be among those who are not known.
-func (w *webhook) open(r *http.Request) bool {
+func (w *webhook) allowUnknown(r *http.Request) bool {
 	return w.keeper == nil || w.keeper.Open(r.Context(), r.URL.Path)
 }
 
