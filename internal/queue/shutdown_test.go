@@ -12,8 +12,9 @@ import (
 
 func TestShutdownDrainsSyncsInFlightAndStartsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var finished []string
+		var started, finished []string
 		q := New(log.NewNopLogger(), func(ctx context.Context, key string, _ bool) (Result, error) {
+			started = append(started, key)
 			select {
 			case <-ctx.Done():
 			case <-time.After(5 * time.Second):
@@ -26,6 +27,7 @@ func TestShutdownDrainsSyncsInFlightAndStartsNoOther(t *testing.T) {
 		q.Add("waiting")
 		synctest.Wait()
 		stop()
+		assert.Equal(t, []string{"in flight"}, started)
 		assert.Equal(t, []string{"in flight"}, finished)
 	})
 }

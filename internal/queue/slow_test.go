@@ -165,3 +165,32 @@ func TestNoSlowSyncStartsAfterShutdown(t *testing.T) {
 		assert.Equal(t, []string{"b"}, started)
 	})
 }
+
+func TestKeyAddedDuringItsSlowSyncIsSyncedAgainAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		at := map[string][]time.Duration{}
+		start := time.Now()
+		q := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if slow {
+				mu.Unlock()
+				time.Sleep(time.Minute)
+				mu.Lock()
+				return Result{}, nil
+			}
+			at[key] = append(at[key], time.Since(start))
+			return Result{NeedsSlow: key == "slow" && len(at[key]) == 1}, nil
+		}, Config[string]{Deadline: noDeadline, SlowWorkers: 1})
+		stop := run(t, q, 1)
+		q.Add("slow")
+		time.Sleep(time.Second)
+		q.Add("slow")
+		synctest.Wait()
+		q.Add("other")
+		time.Sleep(time.Hour)
+		stop()
+		assert.Equal(t, map[string][]time.Duration{"slow": {0, time.Minute}, "other": {time.Second}}, at)
+	})
+}

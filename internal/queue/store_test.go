@@ -90,6 +90,19 @@ func TestKeyWithoutDeadlineKeepsItsPlaceWhenAddedAgain(t *testing.T) {
 	})
 }
 
+func TestTenantMovesWithTheDeadlineOfItsFirstKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := func(d time.Duration) time.Time { return time.Now().Add(d) }
+		deadlines := map[string]time.Time{"a/1": in(time.Hour), "b/1": in(2 * time.Hour), "c/1": in(3 * time.Hour)}
+		s := testStore(deadlines)
+		push(s, "a/1", "b/1", "c/1")
+		deadlines["b/1"], deadlines["c/1"] = in(30*time.Minute), in(time.Minute)
+		s.Touch("b/1")
+		s.Touch("c/1")
+		assert.Equal(t, []string{"c/1", "b/1", "a/1"}, popDone(s, 3))
+	})
+}
+
 func TestTenantLeavesWorkersToOthersThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(map[string]time.Time{"b/fresh": time.Now().Add(time.Hour)})
@@ -152,6 +165,22 @@ func TestBacklogLeavesAWorkerToOtherTenants(t *testing.T) {
 		b.shutDown()
 		_, _, ok := b.get()
 		assert.False(t, ok)
+	})
+}
+
+func TestBacklogWakesAWaitingWorkerWhenATenantMayHaveAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBacklog(testPending(nil), nil)
+		b.setWorkers(2)
+		b.add("a/1")
+		b.add("a/2")
+		_, tenant, _ := b.get()
+		got := make(chan string, 1)
+		go func() { key, _, _ := b.get(); got <- key }()
+		synctest.Wait()
+		require.Empty(t, got, "one worker is kept for another tenant")
+		b.done(tenant)
+		assert.Equal(t, "a/2", <-got)
 	})
 }
 
