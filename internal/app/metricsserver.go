@@ -40,7 +40,7 @@ func (c *controller) openSecureMetrics(ctx context.Context, registry *prometheus
 		c.clients.Reviews.AuthenticationV1().TokenReviews(), c.clients.Reviews.AuthorizationV1().SubjectAccessReviews(),
 		telemetry.MetricsPath, c.logger)
 	c.secureMetrics, err = telemetry.ListenSecure(ctx, telemetry.SecureOptions{
-		Address: c.config.MetricsSecureListenAddress, Metrics: registry, Allowed: reader.Allowed, Logger: c.logger,
+		Address: c.config.MetricsSecureListenAddress, Metrics: registry, Authorize: reader.Allowed, Logger: c.logger,
 		TLS: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: serving},
 	})
 	return err

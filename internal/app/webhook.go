@@ -28,20 +28,18 @@ const (
 	// webhookName is that of the Service, of the Secret with the certificate,
 	// and of the MutatingWebhookConfiguration.
 	webhookName = name + "-webhook"
-	// webhookLinger is how long a pod under way may go on being admitted at
-	// the end.
-	webhookLinger = 5 * time.Second
-	// maxConnections and maxConnectionsEach are how many those have who are not
-	// known to be the API server, in all and each address. One of them carries 64
-	// requests, and an API server has some hundred under way.
-	maxConnections, maxConnectionsEach = 128, 32
-	// maxWaiting is how many connections besides may wait to be served.
-	maxWaiting = 1024
+	// webhookGrace is how long requests may go on after shutdown has begun.
+	webhookGrace = 5 * time.Second
 	// outdatedReplicas are those of versions that answer at admission.Path alone.
 	outdatedReplicas = "app.kubernetes.io/name=" + name + ",iam.amazonaws.com/webhook-path!=secret"
 	// running leaves out pods that have ended, which may be there for days.
 	running = "status.phase!=Failed,status.phase!=Succeeded"
 )
+
+// connectionLimits limit the connections of clients that are not known to be the API
+// server. A connection carries up to 64 requests at once, and an API server has some
+// hundred requests in flight.
+var connectionLimits = httpserver.Limits{PerAddress: 32, Total: 128, Waiting: 1024}
 
 // certified is where the webhook's certificate comes from.
 type certified interface {
@@ -70,7 +68,7 @@ func (c *controller) openWebhook(ctx context.Context, own string, registry *prom
 	if c.config.WebhookListenAddress == "" {
 		return nil
 	}
-	w := &webhook{accounts: c.sources[0].objects, connections: httpserver.NewConnections(maxConnectionsEach, maxConnections, maxWaiting)}
+	w := &webhook{accounts: c.sources[0].objects, connections: httpserver.NewConnections(connectionLimits)}
 	if err := w.certify(c, own); err != nil {
 		return err
 	}
@@ -85,11 +83,11 @@ func (c *controller) openWebhook(ctx context.Context, own string, registry *prom
 	}
 	var err error
 	w.server, err = httpserver.Listen(ctx, c.config.WebhookListenAddress, httpserver.Options{
-		Handler:     w.handler(c),
-		TLS:         w.tls(),
-		Linger:      webhookLinger,
-		Logger:      c.logger,
-		Connections: w.connections,
+		Handler:       w.handler(c),
+		TLS:           w.tls(),
+		ShutdownGrace: webhookGrace,
+		Logger:        c.logger,
+		Connections:   w.connections,
 	})
 	if err != nil {
 		return fmt.Errorf("listen for pods to mutate: %w", err)
@@ -138,7 +136,7 @@ func (w *webhook) isAPIServer(r *http.Request) bool {
 	if w.clients == nil && (w.keeper == nil || !w.keeper.Known(r.URL.Path)) {
 		return false
 	}
-	w.connections.Known(r.Context())
+	w.connections.Trust(r.Context())
 	return true
 }
 
