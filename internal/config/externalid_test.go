@@ -9,7 +9,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestTheSwitchThatBecameAChoiceMeansWhatItDid(t *testing.T) {
+func TestRequireExternalIDAcceptsBooleans(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args     []string
 		variable string
