@@ -1,4 +1,3 @@
-// Package ratelimit shares out the requests that a service grants to the process.
 package limit
 
 import (
@@ -10,66 +9,66 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A Limiter gives turns to requests to one service. What a namespace asks for over and
-// over has half of them at the most, so that whoever asks for the first time, or has
-// credentials that run out, finds the other half free. It is for use by many at
-// once.
+// Requests limits the rate of requests to a service. Requests that a namespace repeats
+// get at most half of the rate, so that first requests, and renewals of credentials
+// that expire, find the other half free. It is safe for concurrent use.
 type Requests struct {
 	all *rate.Limiter
-	// half and burst are for what one namespace repeats.
-	half  rate.Limit
-	burst int
+	// repeatRate and repeatBurst limit what one namespace repeats.
+	repeatRate  rate.Limit
+	repeatBurst int
 
 	mu      sync.Mutex
-	repeats map[string]*rate.Limiter
+	repeats map[string]*rate.Limiter // by namespace
 	swept   time.Time
 }
 
-// New returns so many turns a second, twice as many for a moment.
+// NewRequests returns a limit of qps requests per second, with bursts up to twice that.
 func NewRequests(qps float64) *Requests {
 	return &Requests{
-		all:  rate.NewLimiter(rate.Limit(qps), max(1, int(2*qps))),
-		half: rate.Limit(qps / 2), burst: max(1, int(qps/2)),
+		all:        rate.NewLimiter(rate.Limit(qps), max(1, int(2*qps))),
+		repeatRate: rate.Limit(qps / 2), repeatBurst: max(1, int(qps/2)),
 		repeats: map[string]*rate.Limiter{},
 	}
 }
 
-// repeated marks the context of what is done over and over for a namespace.
-type repeated struct{}
+// repeatedKey is the context key of the namespace that repeats a request.
+type repeatedKey struct{}
 
-// Repeats marks what is done with a context as what a namespace repeats.
+// Repeats marks the requests with a context as repeated by a namespace.
 func Repeats(ctx context.Context, namespace string) context.Context {
-	return context.WithValue(ctx, repeated{}, namespace)
+	return context.WithValue(ctx, repeatedKey{}, namespace)
 }
 
-// Wait waits for a turn.
-func (t *Requests) Wait(ctx context.Context) error {
-	if namespace, repeats := ctx.Value(repeated{}).(string); repeats {
-		if err := t.of(namespace, time.Now()).Wait(ctx); err != nil {
+// ForAll removes the mark of Repeats, for requests whose result serves everybody,
+// whoever needs it first.
+func ForAll(ctx context.Context) context.Context {
+	return context.WithValue(ctx, repeatedKey{}, nil)
+}
+
+// Wait waits until a request may be sent.
+func (r *Requests) Wait(ctx context.Context) error {
+	if namespace, repeated := ctx.Value(repeatedKey{}).(string); repeated {
+		if err := r.ofNamespace(namespace, time.Now()).Wait(ctx); err != nil {
 			return err
 		}
 	}
-	return t.all.Wait(ctx)
+	return r.all.Wait(ctx)
 }
 
-// of returns what bounds the repeats of a namespace.
-func (t *Requests) of(namespace string, now time.Time) *rate.Limiter {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if now.Sub(t.swept) > time.Minute {
-		t.swept = now
-		maps.DeleteFunc(t.repeats, func(_ string, l *rate.Limiter) bool { return l.TokensAt(now) >= float64(t.burst) })
+// ofNamespace returns the limiter of what a namespace repeats. Once a minute it drops
+// the limiters that have been idle.
+func (r *Requests) ofNamespace(namespace string, now time.Time) *rate.Limiter {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.swept) > time.Minute {
+		r.swept = now
+		maps.DeleteFunc(r.repeats, func(_ string, l *rate.Limiter) bool { return l.TokensAt(now) >= float64(r.repeatBurst) })
 	}
-	limiter, known := t.repeats[namespace]
+	limiter, known := r.repeats[namespace]
 	if !known {
-		limiter = rate.NewLimiter(t.half, t.burst)
-		t.repeats[namespace] = limiter
+		limiter = rate.NewLimiter(r.repeatRate, r.repeatBurst)
+		r.repeats[namespace] = limiter
 	}
 	return limiter
-}
-
-// ForAll marks what is done with a context as everybody's, whoever is the first to
-// need it.
-func ForAll(ctx context.Context) context.Context {
-	return context.WithValue(ctx, repeated{}, nil)
 }
