@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"regexp"
@@ -113,6 +114,9 @@ func TestErrorsNameTheInvalidFlag(t *testing.T) {
 		"an intermediate role that is a user": {"--assume-role=arn:aws:iam::123456789012:user/x", "--assume-role"},
 		"a controller's role without account": {"--controller-role-arn=controller", "is not an ARN"},
 		"an API server without scheme":        {"--apiserver=127.0.0.1:8001", "--apiserver"},
+		"an API server over FTP":              {"--apiserver=ftp://127.0.0.1:8001", "is not a URL"},
+		"client names without a CA":           {"--webhook-client-names=a", "without --webhook-client-ca-file"},
+		"an empty client name":                {"--webhook-client-names=a,", "a name is empty"},
 		"an address without port":             {"--listen-address=127.0.0.1", "--listen-address"},
 		"an address with an empty port":       {"--listen-address=:", "--listen-address"},
 		"a webhook without port":              {"--webhook-listen-address=webhook", "--webhook-listen-address"},
@@ -237,6 +241,14 @@ func TestTrustPolicyTakesANamespace(t *testing.T) {
 	require.ErrorContains(t, err, `the argument of trust-policy: "Team/A" is not a namespace`)
 }
 
+func manyTags(n int) string {
+	var pairs []string
+	for i := range n {
+		pairs = append(pairs, fmt.Sprintf("tag-%d=x", i))
+	}
+	return strings.Join(pairs, ",")
+}
+
 func TestManagedRoleSettings(t *testing.T) {
 	_, c, err := parse(t, "--permissions-boundary=arn:aws:iam::123456789012:policy/b", "--role-path=/teams/", "--role-tags=cost=1, team = a b,empty=", "--iam-qps=5", "--role-ready-timeout=1m")
 	require.NoError(t, err)
@@ -257,8 +269,11 @@ func TestManagedRoleSettings(t *testing.T) {
 		"--max-roles-per-namespace=all":         `"all": give a whole number`,
 		"--adopt-roles-of-cluster-uid=prod":     `"prod" is not the UID of a Namespace: give what kubectl get namespace kube-system`,
 		"--role-tags=a=1,A=2":                   `the tag "a" is given twice`,
-		"--iam-qps=0":                           "out of bounds",
-		"--role-ready-timeout=2h":               "out of bounds",
+		"--role-tags=" + manyTags(41):           "41 tags are too many",
+		// Forms of a UID that uuid.Parse takes and Kubernetes does not write.
+		"--adopt-roles-of-cluster-uid={f47ac10b-58cc-0372-8567-0e02b2c3d479}": "is not the UID of a Namespace",
+		"--iam-qps=0":             "out of bounds",
+		"--role-ready-timeout=2h": "out of bounds",
 	} {
 		_, _, err = parse(t, flag)
 		require.ErrorContains(t, err, says, flag)
