@@ -25,14 +25,14 @@ import (
 	"kube-aws-iam-controller/internal/serviceaccount"
 )
 
-var update = flag.Bool("update", false, "write what becomes of the pods in testdata into the files")
+var update = flag.Bool("update", false, "update the expected pods in testdata")
 
 const (
 	namespace = "team"
 	image     = "registry.example/kube-aws-iam-controller:v1"
 )
 
-func TestPodsAreGivenTheirCredentials(t *testing.T) {
+func TestCases(t *testing.T) {
 	cases, err := admissiontest.Load("testdata")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(cases), 40)
@@ -48,13 +48,13 @@ func TestPodsAreGivenTheirCredentials(t *testing.T) {
 			if got != nil {
 				again, refusal := admit(t, &c, got)
 				assert.Empty(t, refusal)
-				assert.Equal(t, got, again, "doing it twice changes nothing")
+				assert.Equal(t, got, again, "the second time changes nothing")
 			}
 		})
 	}
 }
 
-// admit returns what the webhook makes of a pod, nil and why if it is refused.
+// admit returns the pod as it is admitted, or nil and why it is refused.
 func admit(t *testing.T, c *admissiontest.Case, pod *corev1.Pod) (made *corev1.Pod, refusal string) {
 	t.Helper()
 	raw, err := json.Marshal(pod)
@@ -73,7 +73,7 @@ func admit(t *testing.T, c *admissiontest.Case, pod *corev1.Pod) (made *corev1.P
 	return apply(t, pod, patch), ""
 }
 
-// apply does to a pod what a patch says.
+// apply applies a patch to a pod.
 func apply(t *testing.T, pod *corev1.Pod, patch Patch) (made *corev1.Pod) {
 	t.Helper()
 	raw, err := json.Marshal(pod)
@@ -101,23 +101,23 @@ func newWebhook(t *testing.T, c *admissiontest.Case) *Webhook {
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"}, ObjectMeta: meta,
 		})
 	}
-	// The cache is late: it has them without annotations, if at all.
-	late := cache.NewSharedIndexInformer(&cache.ListWatch{}, &metav1.PartialObjectMetadata{}, 0, nil)
-	_ = late.GetStore().Add(cache.ExplicitKey(namespace + "/app"))
-	accounts := serviceaccount.NewSource(nil, late, serviceaccount.Config{
+	// The cache lags behind: it has no annotations yet.
+	lagging := cache.NewSharedIndexInformer(&cache.ListWatch{}, &metav1.PartialObjectMetadata{}, 0, nil)
+	_ = lagging.GetStore().Add(cache.ExplicitKey(namespace + "/app"))
+	accounts := serviceaccount.NewSource(nil, lagging, serviceaccount.Config{
 		SecretName: func(account string) string { return account + ".aws-iam" },
 		Lookup:     fake.NewSimpleMetadataClient(scheme, objects...),
 	})
 	return &Webhook{
-		Settings: settings(t, c.Settings),
-		Account:  accounts.Injection,
-		Known:    func(*http.Request) bool { return true },
-		Observe:  func(string) {},
-		Logger:   log.NewNopLogger(),
+		Settings:    settings(t, c.Settings),
+		Injection:   accounts.Injection,
+		IsAPIServer: func(*http.Request) bool { return true },
+		Observe:     func(string) {},
+		Logger:      log.NewNopLogger(),
 	}
 }
 
-// settings are what the webhook is told with the flags of a case.
+// settings returns the webhook's settings with the flags of a case.
 func settings(t *testing.T, some admissiontest.Settings) Settings {
 	t.Helper()
 	var args []string

@@ -8,68 +8,79 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// A group of variables is given whole, or not at all where the container sets
-// any of them.
-type group struct {
+// A variableGroup is a group of variables that a container is given together, or not
+// at all if it sets one of them or one that conflicts.
+type variableGroup struct {
 	variables []corev1.EnvVar
-	// rivals are variables that SDKs prefer to one of the group.
-	rivals []string
+	// conflicts are variables that SDKs prefer to one of the group.
+	conflicts []string
 }
 
-// variables returns what the containers of a delivery are given, in order. What
-// SDKs do with them: https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html.
-func variables(give identity.Injection) []group {
-	groups := []group{}
-	alone := func(name, value string) {
-		groups = append(groups, group{variables: []corev1.EnvVar{{Name: name, Value: value}}})
-	}
-	switch give.Delivery {
-	case identity.DeliverProcess:
-		alone("AWS_SHARED_CREDENTIALS_FILE", mountPath+"/credentials.process")
-		alone("AWS_CONFIG_FILE", mountPath+"/credentials.process")
-		alone("AWS_SDK_LOAD_CONFIG", "true")
-	case identity.DeliverFile:
-		alone("AWS_SHARED_CREDENTIALS_FILE", mountPath+"/credentials")
-		alone("AWS_CREDENTIAL_PROFILES_FILE", mountPath+"/credentials")
-	case identity.DeliverEndpoint:
-		// The token of one endpoint must never go to another one. The sidecar
-		// knows it by the same field.
-		groups = append(groups, group{
-			variables: []corev1.EnvVar{{Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Value: endpointURL}, podUID("AWS_CONTAINER_AUTHORIZATION_TOKEN")},
-			rivals:    []string{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"},
-		})
-	default: // given nothing
-	}
-	// Without it an SDK that finds nothing falls back to the node's own role.
-	alone("AWS_EC2_METADATA_DISABLED", "true")
-	alone("AWS_STS_REGIONAL_ENDPOINTS", "regional")
-	if give.Region != "" {
-		groups = append(groups, group{variables: []corev1.EnvVar{
-			{Name: "AWS_REGION", Value: give.Region}, {Name: "AWS_DEFAULT_REGION", Value: give.Region},
+// variables returns what the containers are given, in order. For what SDKs do with
+// it see https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html.
+func variables(injection identity.Injection) []variableGroup {
+	groups := deliveryVariables(injection.Delivery)
+	// Otherwise an SDK that finds no credentials falls back to the role of the node.
+	groups = append(groups, single("AWS_EC2_METADATA_DISABLED", "true"), single("AWS_STS_REGIONAL_ENDPOINTS", "regional"))
+	if injection.Region != "" {
+		groups = append(groups, variableGroup{variables: []corev1.EnvVar{
+			{Name: "AWS_REGION", Value: injection.Region}, {Name: "AWS_DEFAULT_REGION", Value: injection.Region},
 		}})
 	}
 	return groups
 }
 
-// podUID returns a variable with the pod's UID, which stays the same for as long
-// as the pod is there, and needs no Secret.
+// deliveryVariables returns the variables that point SDKs to the credentials.
+func deliveryVariables(delivery identity.Delivery) []variableGroup {
+	switch delivery {
+	case identity.DeliverProcess:
+		return []variableGroup{
+			single("AWS_SHARED_CREDENTIALS_FILE", mountPath+"/credentials.process"),
+			single("AWS_CONFIG_FILE", mountPath+"/credentials.process"),
+			single("AWS_SDK_LOAD_CONFIG", "true"),
+		}
+	case identity.DeliverFile:
+		return []variableGroup{
+			single("AWS_SHARED_CREDENTIALS_FILE", mountPath+"/credentials"),
+			single("AWS_CREDENTIAL_PROFILES_FILE", mountPath+"/credentials"),
+		}
+	case identity.DeliverEndpoint:
+		// The token must never be sent to another endpoint, so the two go together. The
+		// sidecar reads the token from the same field.
+		return []variableGroup{{
+			variables: []corev1.EnvVar{{Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Value: endpointURL}, podUID("AWS_CONTAINER_AUTHORIZATION_TOKEN")},
+			conflicts: []string{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"},
+		}}
+	default:
+		return nil
+	}
+}
+
+func single(name, value string) variableGroup {
+	return variableGroup{variables: []corev1.EnvVar{{Name: name, Value: value}}}
+}
+
+// podUID returns a variable with the pod's UID, which stays the same for the pod's
+// whole life, and needs no Secret.
 func podUID(name string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
 		FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.uid"},
 	}}
 }
 
-// missing returns the variables of those groups of which a container sets none.
-func missing(set []variable, groups []group) (add []corev1.EnvVar) {
+// missing returns the variables of the groups that a container with these variables
+// is to be given.
+func missing(existing []variable, groups []variableGroup) (add []corev1.EnvVar) {
 	for _, g := range groups {
-		if !slices.ContainsFunc(set, g.has) {
+		if !slices.ContainsFunc(existing, g.excludedBy) {
 			add = append(add, g.variables...)
 		}
 	}
 	return add
 }
 
-func (g group) has(v variable) bool {
-	return slices.Contains(g.rivals, v.Name) ||
+// excludedBy says whether a container that sets a variable is not given the group.
+func (g variableGroup) excludedBy(v variable) bool {
+	return slices.Contains(g.conflicts, v.Name) ||
 		slices.ContainsFunc(g.variables, func(ours corev1.EnvVar) bool { return ours.Name == v.Name })
 }

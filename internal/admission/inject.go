@@ -1,8 +1,8 @@
-// Package admission gives pods the credentials of their ServiceAccount: what a
-// pod is given, which is pure, and the webhook that applies it.
+// Package admission injects credentials into pods. Inject decides what a pod is
+// given; a Webhook has the API server apply it.
 //
-// manifests/components/admission-policy says the same in CEL. Both are held
-// against the same pods, in testdata.
+// manifests/components/admission-policy implements the same in CEL. Both are tested
+// with the same pods, in testdata.
 package admission
 
 import (
@@ -18,12 +18,16 @@ import (
 const (
 	volumeName = "aws-iam-credentials"
 	mountPath  = "/meta/aws-iam"
+	// maxContainers is how many containers and init containers a pod may have to be
+	// given credentials: the patch has some five thousand operations then, and half a
+	// megabyte. The kubelet's default is 110 pods per node.
+	maxContainers = 500
 )
 
-// Settings are the installation's.
+// Settings are the settings of the installation.
 type Settings struct {
-	// DefaultRegion is that of pods whose ServiceAccount names none, "" for
-	// none.
+	// DefaultRegion is the region of pods whose ServiceAccount names none, "" for no
+	// region.
 	DefaultRegion string
 	Sidecar       Sidecar
 }
@@ -31,62 +35,62 @@ type Settings struct {
 // A RefusedError says why a pod may not be created as it is.
 type RefusedError struct{ Message string }
 
-// Error returns the message.
+// Error implements error.
 func (e *RefusedError) Error() string { return e.Message }
 
-// maxContainers is how many containers and init containers a pod may have that
-// is given something: some five thousand operations, half a megabyte of them.
-// The kubelet's own default is 110 pods to a node.
-const maxContainers = 500
-
-// Inject returns what has to be done to a pod so that its containers find the
-// credentials of its ServiceAccount: nothing, if they do already. What the pod
-// itself sets always wins, and nothing else of it changes. A pod that cannot be
-// given what its ServiceAccount asks for is a *RefusedError.
-func Inject(pod *Pod, give identity.Injection, settings Settings) (Patch, error) {
-	if pod.leftAlone || give.Delivery == identity.DeliverNone || hasForeignVolume(pod, give) {
+// Inject returns the patch that gives a pod the credentials of its ServiceAccount,
+// empty if it has them already. It changes nothing that the pod sets itself. If the
+// pod cannot be given what its ServiceAccount asks for, the error is a *RefusedError.
+func Inject(pod *Pod, injection identity.Injection, settings Settings) (Patch, error) {
+	if pod.excluded || injection.Delivery == identity.DeliverNone || hasForeignVolume(pod, injection) {
 		return nil, nil
 	}
-	if reason := tooMany(pod); reason != "" {
-		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", give.Account, reason)}
+	if reason := tooManyContainers(pod); reason != "" {
+		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", injection.Account, reason)}
 	}
-	if give.Region == "" {
-		give.Region = settings.DefaultRegion
+	if injection.Region == "" {
+		injection.Region = settings.DefaultRegion
 	}
-	to := receivers(pod, give)
-	if len(to) == 0 {
+	targets := injectionTargets(pod, injection)
+	if len(targets) == 0 {
 		return nil, nil
 	}
 	if pod.windows {
-		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", give.Account, forWindows)}
+		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", injection.Account, windowsPod)}
 	}
-	var patch Patch
-	if len(pod.volumes.kept) == 0 {
-		patch.appendTo("/spec/volumes", pod.volumes.length, credentials(give))
-	}
-	groups := variables(give)
-	for _, r := range to {
-		before := r.container.Env.length
-		for i, variable := range missing(r.container.Env.kept, groups) {
-			patch.appendTo(r.path+"/env", before+i, variable)
-		}
-		if give.Delivery != identity.DeliverEndpoint && !slices.Contains(r.container.VolumeMounts.kept, ourMount) {
-			patch.appendTo(r.path+"/volumeMounts", r.container.VolumeMounts.length, mount)
-		}
-	}
-	if give.Delivery == identity.DeliverEndpoint {
-		return withSidecar(patch, pod, give, settings)
+	patch := wire(pod, targets, injection)
+	if injection.Delivery == identity.DeliverEndpoint {
+		return withSidecar(patch, pod, injection, settings)
 	}
 	return patch, nil
 }
 
-// forWindows is why a pod for Windows nodes is refused.
-const forWindows = "the pod is for Windows nodes, and every delivery works on Linux only: " +
+// wire returns the patch that adds the volume to the pod, and the mount and the
+// environment variables to its containers.
+func wire(pod *Pod, targets []target, injection identity.Injection) (patch Patch) {
+	if len(pod.volumes.kept) == 0 {
+		patch.appendTo("/spec/volumes", pod.volumes.length, credentialsVolume(injection))
+	}
+	groups := variables(injection)
+	for _, t := range targets {
+		length := t.container.Env.length
+		for i, v := range missing(t.container.Env.kept, groups) {
+			patch.appendTo(t.path+"/env", length+i, v)
+		}
+		if injection.Delivery != identity.DeliverEndpoint && !slices.Contains(t.container.VolumeMounts.kept, ourMount) {
+			patch.appendTo(t.path+"/volumeMounts", t.container.VolumeMounts.length, mount)
+		}
+	}
+	return patch
+}
+
+// windowsPod is why a pod for Windows nodes is refused.
+const windowsPod = "the pod is for Windows nodes, and every delivery works on Linux only: " +
 	"set " + api.Prefix + "delivery to none on the ServiceAccount, or exclude the pod with the label " + api.InjectLabel + `: "false"`
 
-// tooMany returns why a pod has too many containers, "" if it has not. The
-// sidecar does not count, lest a pod with it be refused when it comes again.
-func tooMany(pod *Pod) string {
+// tooManyContainers returns why a pod with too many containers is refused, "" if it
+// has not. Our sidecar does not count: a pod that has it already may be posted again.
+func tooManyContainers(pod *Pod) string {
 	n := pod.containers.length + pod.initContainers.length
 	if n <= maxContainers || n == maxContainers+1 && slices.ContainsFunc(pod.initContainers.kept, isSidecar) {
 		return ""
@@ -95,49 +99,48 @@ func tooMany(pod *Pod) string {
 		"give it fewer, or leave it alone with the label %s: \"false\"", n, maxContainers, api.InjectLabel)
 }
 
-// A receiver is a container that is given credentials, and where it is.
-type receiver struct {
-	path      string
+// A target is a container that is given credentials.
+type target struct {
+	path      string // JSON pointer
 	container *container
 }
 
-// receivers returns the containers that are to be given something: not those
-// that the pod names, nor those that have something else at our path.
-func receivers(pod *Pod, give identity.Injection) []receiver {
-	var found []receiver
-	add := func(path string, containers []container, own func(*container) bool) {
+// injectionTargets returns the containers to be given credentials: not those that
+// the pod excludes, nor those that have something else mounted at our path.
+func injectionTargets(pod *Pod, injection identity.Injection) []target {
+	var targets []target
+	add := func(path string, containers []container, except func(*container) bool) {
 		for i := range containers {
-			if c := &containers[i]; !c.skipped && !own(c) {
-				found = append(found, receiver{fmt.Sprintf("%s/%d", path, i), c})
+			if c := &containers[i]; !c.skipped && !except(c) {
+				targets = append(targets, target{fmt.Sprintf("%s/%d", path, i), c})
 			}
 		}
 	}
-	if give.Delivery == identity.DeliverEndpoint { // which needs no mount, and whose sidecar is not to be given anything
+	if injection.Delivery == identity.DeliverEndpoint { // which mounts nothing but into the sidecar
 		add("/spec/containers", pod.containers.kept, func(*container) bool { return false })
 		add("/spec/initContainers", pod.initContainers.kept, func(c *container) bool { return isSidecar(*c) })
-		return found
+		return targets
 	}
 	foreign := func(c *container) bool { return slices.Contains(c.VolumeMounts.kept, foreignMount) }
 	add("/spec/containers", pod.containers.kept, foreign)
 	add("/spec/initContainers", pod.initContainers.kept, foreign)
-	return found
+	return targets
 }
 
-// hasForeignVolume says whether a volume of our name is not the one we would
-// add. Whoever has one has wired the pod by hand.
-func hasForeignVolume(pod *Pod, give identity.Injection) bool {
-	return slices.ContainsFunc(pod.volumes.kept, func(v secretVolume) bool { return string(v) != give.SecretName })
+// hasForeignVolume says whether the pod has a volume with our name that is not the
+// one we would add: its author has wired the pod by hand.
+func hasForeignVolume(pod *Pod, injection identity.Injection) bool {
+	return slices.ContainsFunc(pod.volumes.kept, func(s secretName) bool { return string(s) != injection.SecretName })
 }
 
 // mount is where containers find the files.
 var mount = corev1.VolumeMount{Name: volumeName, MountPath: mountPath, ReadOnly: true}
 
-// credentials returns the volume. It is readable for every user, because
-// containers run as any; it is not optional, so that the kubelet waits for the
-// Secret.
-func credentials(give identity.Injection) corev1.Volume {
+// credentialsVolume returns the volume. Its files are readable by every user, since
+// containers run as any. It is not optional, so that the kubelet waits for the Secret.
+func credentialsVolume(injection identity.Injection) corev1.Volume {
 	readable := int32(0o444)
 	return corev1.Volume{Name: volumeName, VolumeSource: corev1.VolumeSource{
-		Secret: &corev1.SecretVolumeSource{SecretName: give.SecretName, DefaultMode: &readable},
+		Secret: &corev1.SecretVolumeSource{SecretName: injection.SecretName, DefaultMode: &readable},
 	}}
 }

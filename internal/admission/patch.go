@@ -1,6 +1,6 @@
 package admission
 
-// A Patch is a JSON Patch (RFC 6902) that only ever adds.
+// A Patch is a JSON Patch (RFC 6902) that only adds.
 type Patch []Operation
 
 // An Operation adds one value.
@@ -10,12 +10,12 @@ type Operation struct {
 	Value any    `json:"value"`
 }
 
-// appendTo adds value at the end of the list at path, which has length items. A
-// list that is not there is made first: never is a whole one written, lest what
-// another webhook adds at the same time be lost.
+// appendTo adds value at the end of the list at path, which has length items. An
+// empty list is created first; items are then added one by one, because writing a
+// whole list would lose what another webhook adds at the same time.
 func (p *Patch) appendTo(path string, length int, value any) { p.insert(path, "/-", length, value) }
 
-// prependTo adds value at the front of the list at path.
+// prependTo adds value at the start of the list at path.
 func (p *Patch) prependTo(path string, length int, value any) { p.insert(path, "/0", length, value) }
 
 func (p *Patch) insert(path, at string, length int, value any) {

@@ -9,21 +9,20 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// resources are those of a container or of a whole pod.
+// resources are the requests and limits of a container, or of a pod as a whole.
 type resources struct {
-	Requests amounts `json:"requests"`
-	Limits   amounts `json:"limits"`
+	Requests resourceList `json:"requests"`
+	Limits   resourceList `json:"limits"`
 }
 
-// none says whether neither requests nor limits name a resource.
-func (r *resources) none() bool { return !r.Requests.any && !r.Limits.any }
+// empty says whether neither requests nor limits name a resource.
+func (r *resources) empty() bool { return !r.Requests.any && !r.Limits.any }
 
-// guaranteed says whether a container has what a pod of the quality of service
-// Guaranteed asks of all its containers: a limit of processor time and one of
-// memory, and requests that equal them. A request that is absent equals its
-// limit.
+// guaranteed says whether a container has what the quality of service Guaranteed
+// takes: limits of CPU and memory, and requests that equal them. A missing request
+// defaults to the limit.
 func (r *resources) guaranteed() bool {
-	for _, pair := range [][2]amount{{r.Limits.cpu, r.Requests.cpu}, {r.Limits.memory, r.Requests.memory}} {
+	for _, pair := range [][2]quantity{{r.Limits.cpu, r.Requests.cpu}, {r.Limits.memory, r.Requests.memory}} {
 		limit, request := pair[0], pair[1]
 		if limit == "" || limit == "0" || request != "" && !request.equals(limit) {
 			return false
@@ -32,79 +31,78 @@ func (r *resources) guaranteed() bool {
 	return true
 }
 
-// amounts are a list of resources, of which those are kept that decide about
-// the quality of service.
-type amounts struct {
-	cpu, memory amount
+// resourceList keeps the quantities that decide about the quality of service.
+type resourceList struct {
+	cpu, memory quantity
 	any         bool
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (a *amounts) UnmarshalJSON(text []byte) error {
-	*a = amounts{}
-	return eachEntry(text, func(name string, value amount) {
-		a.any = true
+func (l *resourceList) UnmarshalJSON(text []byte) error {
+	*l = resourceList{}
+	return forEachEntry(text, func(name string, value quantity) {
+		l.any = true
 		switch name {
 		case string(corev1.ResourceCPU):
-			a.cpu = value
+			l.cpu = value
 		case string(corev1.ResourceMemory):
-			a.memory = value
+			l.memory = value
 		}
 	})
 }
 
-// An amount is a quantity as it is written.
-type amount string
+// A quantity is a quantity as it is written.
+type quantity string
 
-// longestAmount is more than the API server writes.
-const longestAmount = 40
+// maxQuantityLength is more than the API server writes.
+const maxQuantityLength = 40
 
-// UnmarshalJSON implements json.Unmarshaler: a quantity may be a number as well.
-// One that is too long is kept as none.
-func (a *amount) UnmarshalJSON(text []byte) error {
+// UnmarshalJSON implements json.Unmarshaler. A quantity may also be a number. One
+// that is too long is kept as 0.
+func (q *quantity) UnmarshalJSON(text []byte) error {
 	switch {
-	case len(text) > longestAmount:
-		*a = "0"
+	case len(text) > maxQuantityLength:
+		*q = "0"
 	case text[0] != '"':
-		*a = amount(text)
+		*q = quantity(text)
 	default:
-		return json.Unmarshal(text, (*string)(a))
+		return json.Unmarshal(text, (*string)(q))
 	}
 	return nil
 }
 
-// plain are quantities without an exponent, the size of which is bounded by
-// their length.
-var plain = regexp.MustCompile(`^[0-9.]+[a-zA-Z]*$`)
+// withoutExponent matches quantities that take no more memory than their length
+// suggests. 1e999999999 is not one of them.
+var withoutExponent = regexp.MustCompile(`^[0-9.]+[a-zA-Z]*$`)
 
-// equals compares by value, so that 1 is 1000m.
-func (a amount) equals(b amount) bool {
-	if a == b {
+// equals compares by value, so that 1 equals 1000m.
+func (q quantity) equals(other quantity) bool {
+	if q == other {
 		return true
 	}
-	if !plain.MatchString(string(a)) || !plain.MatchString(string(b)) {
+	if !withoutExponent.MatchString(string(q)) || !withoutExponent.MatchString(string(other)) {
 		return false
 	}
-	x, err1 := resource.ParseQuantity(string(a))
-	y, err2 := resource.ParseQuantity(string(b))
+	x, err1 := resource.ParseQuantity(string(q))
+	y, err2 := resource.ParseQuantity(string(other))
 	return err1 == nil && err2 == nil && x.Cmp(y) == 0
 }
 
-// sidecarResources are the sidecar's own, as they fit the pod. None where the
-// pod has resources as a whole, which the installation's could exceed; requests
-// that equal the limits where all other containers have that, because one that
-// has not takes the pod's quality of service.
+// sidecarResources returns the requests and limits of the sidecar. It has none if the
+// pod as a whole has some, which the sidecar's could exceed. If all other containers
+// are guaranteed, its requests equal its limits, so that the pod keeps its quality of
+// service.
 func sidecarResources(pod *Pod, settings *Sidecar) corev1.ResourceRequirements {
 	switch {
-	case pod.ownResources:
+	case pod.podResources:
 		return corev1.ResourceRequirements{}
 	case pod.guaranteed():
-		all := maps.Clone(settings.Requests)
-		if all == nil {
-			all = corev1.ResourceList{}
+		both := maps.Clone(settings.Requests)
+		if both == nil {
+			both = corev1.ResourceList{}
 		}
-		maps.Copy(all, settings.Limits)
-		return corev1.ResourceRequirements{Requests: all, Limits: all}
+		maps.Copy(both, settings.Limits)
+		return corev1.ResourceRequirements{Requests: both, Limits: both}
 	default:
 		return corev1.ResourceRequirements{Requests: settings.Requests, Limits: settings.Limits}
 	}

@@ -13,32 +13,31 @@ import (
 const (
 	sidecarName = "aws-iam-credentials"
 	endpointURL = "http://127.0.0.1:9911/v1/credentials"
-	// sidecarProgram is its path in the image.
+	// sidecarProgram is the path of the program in the image.
 	sidecarProgram = "/credentials-server"
-	// sidecarUser is that of the image.
+	// sidecarUser is the user of the image.
 	sidecarUser = 65532
 )
 
-// A Sidecar is what the installation says about the container that serves the
+// A Sidecar holds the installation's settings of the container that serves the
 // endpoint.
 type Sidecar struct {
-	// Image holds credentials-server. Without one the delivery endpoint is
-	// refused.
+	// Image is the image with credentials-server. Without one, pods with the delivery
+	// endpoint are refused.
 	Image string
-	// ImagePullPolicy is the API server's choice if it is "".
+	// ImagePullPolicy is the pull policy, "" for the API server's default.
 	ImagePullPolicy corev1.PullPolicy
-	// Requests and Limits are the container's, as far as they fit the pod.
+	// Requests and Limits are those of the container, as far as they fit the pod.
 	Requests, Limits corev1.ResourceList
-	// SecurityContext counts for more than what is set without it. Only its
-	// numbers and booleans are used.
+	// SecurityContext overrides the defaults. Only its numbers and booleans are used.
 	SecurityContext corev1.SecurityContext
 }
 
-// withSidecar adds the container that serves the endpoint, before all others,
-// so that init containers find it as well.
-func withSidecar(patch Patch, pod *Pod, give identity.Injection, settings Settings) (Patch, error) {
+// withSidecar adds the container that serves the endpoint, before all others, so that
+// init containers can use it as well.
+func withSidecar(patch Patch, pod *Pod, injection identity.Injection, settings Settings) (Patch, error) {
 	if reason := noSidecar(pod, settings); reason != "" {
-		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: delivery endpoint: %s", give.Account, reason)}
+		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: delivery endpoint: %s", injection.Account, reason)}
 	}
 	if !slices.ContainsFunc(pod.initContainers.kept, isSidecar) {
 		patch.prependTo("/spec/initContainers", pod.initContainers.length, sidecar(pod, &settings.Sidecar))
@@ -48,29 +47,29 @@ func withSidecar(patch Patch, pod *Pod, give identity.Injection, settings Settin
 
 // noSidecar returns why a pod cannot have the sidecar, "" if it can.
 func noSidecar(pod *Pod, settings Settings) string {
-	named := func(c container) bool { return c.Name == sidecarName }
-	foreign := func(c container) bool { return named(c) && !isSidecar(c) }
+	hasName := func(c container) bool { return c.Name == sidecarName }
+	foreign := func(c container) bool { return hasName(c) && !isSidecar(c) }
 	switch {
 	case settings.Sidecar.Image == "":
 		return "this installation names no image for the sidecar; choose process or file"
 	case pod.hostNetwork:
 		return "on the host's network every process of the node could reach the endpoint; choose process or file, or give the pod a network of its own"
-	case slices.ContainsFunc(pod.containers.kept, named) || slices.ContainsFunc(pod.initContainers.kept, foreign):
+	case slices.ContainsFunc(pod.containers.kept, hasName) || slices.ContainsFunc(pod.initContainers.kept, foreign):
 		return "the sidecar's name, " + sidecarName + ", is taken by a container of the pod; give that container another name"
 	default:
 		return ""
 	}
 }
 
-// isSidecar says whether an init container is what sidecar returns, as far as
-// it matters: it runs along, and has the credentials.
+// isSidecar says whether an init container is our sidecar, as far as it matters: it
+// is restarted when it ends, and has the credentials.
 func isSidecar(c container) bool {
 	return c.Name == sidecarName && c.RestartPolicy == string(corev1.ContainerRestartPolicyAlways) &&
 		slices.Contains(c.VolumeMounts.kept, ourMount)
 }
 
-// sidecar returns a native sidecar that the restricted Pod Security Standard
-// admits. The others start once its probe says that it has credentials:
+// sidecar returns a native sidecar that the restricted Pod Security Standard admits.
+// The containers after it start once its startup probe succeeds:
 // https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/.
 func sidecar(pod *Pod, settings *Sidecar) corev1.Container {
 	always := corev1.ContainerRestartPolicyAlways
@@ -83,7 +82,7 @@ func sidecar(pod *Pod, settings *Sidecar) corev1.Container {
 		RestartPolicy:   &always,
 		Resources:       sidecarResources(pod, settings),
 		VolumeMounts:    []corev1.VolumeMount{mount},
-		// Nothing but a program in the container itself reaches loopback.
+		// The endpoint listens on loopback, which the kubelet does not reach.
 		StartupProbe: &corev1.Probe{
 			ProbeHandler:     corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{sidecarProgram, "probe"}}},
 			PeriodSeconds:    1,
@@ -94,21 +93,21 @@ func sidecar(pod *Pod, settings *Sidecar) corev1.Container {
 	}
 }
 
-// sidecarSecurity names no user of its own, because clusters may give each
-// namespace a range of them; the image's is not root. Where the pod says that
-// its containers run as root, it has to.
+// sidecarSecurity sets no user by default, because clusters may assign each namespace
+// a range of them, and that of the image is not root. It sets one if the pod says that
+// its containers run as root.
 func sidecarSecurity(pod *Pod, settings *corev1.SecurityContext) *corev1.SecurityContext {
-	yes, no := true, false
+	enabled, disabled := true, false
 	var user *int64
-	if pod.asRoot {
+	if pod.runsAsRoot {
 		user = new(int64(sidecarUser))
 	}
 	return &corev1.SecurityContext{
-		AllowPrivilegeEscalation: cmp.Or(settings.AllowPrivilegeEscalation, &no),
+		AllowPrivilegeEscalation: cmp.Or(settings.AllowPrivilegeEscalation, &disabled),
 		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		Privileged:               settings.Privileged,
-		ReadOnlyRootFilesystem:   cmp.Or(settings.ReadOnlyRootFilesystem, &yes),
-		RunAsNonRoot:             cmp.Or(settings.RunAsNonRoot, &yes),
+		ReadOnlyRootFilesystem:   cmp.Or(settings.ReadOnlyRootFilesystem, &enabled),
+		RunAsNonRoot:             cmp.Or(settings.RunAsNonRoot, &enabled),
 		RunAsUser:                cmp.Or(settings.RunAsUser, user),
 		RunAsGroup:               settings.RunAsGroup,
 		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},

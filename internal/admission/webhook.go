@@ -8,24 +8,23 @@ import (
 	"net/http"
 
 	"github.com/go-kit/log"
-	"github.com/go-kit/log/level"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Path is where the API server posts pods, or below which, where it is to be known
-// by that.
+// Path is where the API server posts pods. If the path is to prove that a request
+// is the API server's, a secret token follows.
 const Path = "/mutate-pods"
 
-// Results of requests, as metrics count them.
+// Results of requests, as the metrics label them.
 const (
 	Mutated   = "mutated"
 	Unchanged = "unchanged"
 	Refused   = "refused"
 	Failed    = "error"
-	// Unknown are those of callers that are not the API server.
+	// Unknown is a request that was not answered because it is not the API server's.
 	Unknown = "unknown"
 )
 
@@ -33,38 +32,41 @@ const (
 // https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/.
 type Webhook struct {
 	Settings Settings
-	// Account returns what the pods of a ServiceAccount are given, nil if
-	// nothing. An *identity.InvalidError says that it cannot be understood. stranger
-	// is the address of who asks, "" for the API server.
-	Account func(ctx context.Context, stranger, namespace, name string) (*identity.Injection, error)
-	// Known says whether a request is the API server's, nil for no telling. Open
-	// says whether the API server may be among those who are not known, and may
-	// take a moment to say no; nil for always.
-	Known func(*http.Request) bool
-	Open  func(*http.Request) bool
-	// Observe is told the result of each request.
+	// Injection returns what the pods of a ServiceAccount are given, nil for nothing.
+	// An *identity.InvalidError says that the ServiceAccount's annotations are invalid.
+	// unknownClient is the address of the client, "" if it is the API server.
+	Injection func(ctx context.Context, unknownClient, namespace, account string) (*identity.Injection, error)
+	// IsAPIServer says whether a request comes from the API server. If it is nil, all
+	// clients are unknown.
+	IsAPIServer func(*http.Request) bool
+	// AllowUnknown says whether a request of an unknown client is answered, because
+	// it may be the API server's after all. It may take a moment to say no. If it is
+	// nil, all are answered.
+	AllowUnknown func(*http.Request) bool
+	// Observe is called with the result of each request.
 	Observe func(result string)
 	Logger  log.Logger
 
-	turns turns
-	// complaints are about pods of the API server, and about others.
-	complaints, strange complaints
+	limits limits
+	// failures limits the log lines about pods of the API server, unknownFailures
+	// those about all others.
+	failures, unknownFailures failureLimiter
 }
 
-// ServeHTTP implements http.Handler. Whatever goes wrong, the answer is not
-// "yes": a pod is never created without what its ServiceAccount asks for.
+// ServeHTTP implements http.Handler. Whatever goes wrong, the pod is not admitted:
+// it must not be created without what its ServiceAccount asks for.
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	from, leave, problem := h.enter(r)
-	if problem != nil {
+	from, release, failed := h.identify(r)
+	if failed != nil {
 		h.Observe(Unknown)
-		http.Error(w, problem.says, problem.code)
+		http.Error(w, failed.message, failed.code)
 		return
 	}
-	defer leave()
-	posted, problem := h.read(w, r, from)
-	if problem != nil {
+	defer release()
+	posted, failed := h.read(w, r, from)
+	if failed != nil {
 		h.Observe(Failed)
-		http.Error(w, problem.says, problem.code)
+		http.Error(w, failed.message, failed.code)
 		return
 	}
 	response := h.review(r.Context(), from, posted)
@@ -75,11 +77,11 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(answer) // to a client that may be gone
+	_, _ = w.Write(answer) // the client may be gone
 }
 
-// review decides on one request.
-func (h *Webhook) review(ctx context.Context, from caller, posted *question) *admissionv1.AdmissionResponse {
+// review decides about a request and records the result.
+func (h *Webhook) review(ctx context.Context, from client, posted *request) *admissionv1.AdmissionResponse {
 	patch, err := h.inject(ctx, from, posted)
 	var refused *RefusedError
 	switch {
@@ -88,7 +90,7 @@ func (h *Webhook) review(ctx context.Context, from caller, posted *question) *ad
 		return denied(http.StatusForbidden, metav1.StatusReasonForbidden, refused.Message)
 	case err != nil:
 		h.Observe(Failed)
-		h.complain(from, posted, err)
+		h.logFailure(from, posted, err)
 		return denied(http.StatusInternalServerError, metav1.StatusReasonInternalError,
 			"the credentials of the pod's ServiceAccount cannot be wired, try again: "+err.Error())
 	case len(patch) == 0:
@@ -101,40 +103,28 @@ func (h *Webhook) review(ctx context.Context, from caller, posted *question) *ad
 		return denied(http.StatusInternalServerError, metav1.StatusReasonInternalError, "cannot write the patch")
 	}
 	h.Observe(Mutated)
-	kind := admissionv1.PatchTypeJSONPatch
-	return &admissionv1.AdmissionResponse{Allowed: true, Patch: text, PatchType: &kind}
+	patchType := admissionv1.PatchTypeJSONPatch
+	return &admissionv1.AdmissionResponse{Allowed: true, Patch: text, PatchType: &patchType}
 }
 
-// complain logs that a pod was not admitted, unless that was logged often enough.
-func (h *Webhook) complain(from caller, posted *question, err error) {
-	about, every, atOnce := &h.complaints, complainEvery, complaintsAtOnce
-	if !from.known() {
-		about, every, atOnce = &h.strange, strangeComplaintEvery, strangeComplaintsAtOnce
-	}
-	if now, unsaid := about.say(every, atOnce); now {
-		level.Error(h.Logger).Log("msg", "a pod was not admitted", "namespace", identity.Cut(posted.namespace), "pod", identity.Cut(posted.pod.Name),
-			"unsaid", unsaid, "err", err)
-	}
-}
-
-// inject returns what is to be done to the pod that was posted.
-func (h *Webhook) inject(ctx context.Context, from caller, posted *question) (Patch, error) {
+// inject returns the patch for the pod of a request.
+func (h *Webhook) inject(ctx context.Context, from client, posted *request) (Patch, error) {
 	switch {
 	case posted.err != nil:
 		return nil, posted.err
-	case posted.pod.leftAlone:
+	case posted.pod.excluded:
 		return nil, nil
 	}
 	account := posted.pod.Account
-	give, err := h.Account(ctx, from.address, posted.namespace, account)
+	injection, err := h.Injection(ctx, from.address, posted.namespace, account)
 	var invalid *identity.InvalidError
 	switch {
 	case errors.As(err, &invalid):
 		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", account, invalid.Message)}
-	case err != nil || give == nil:
+	case err != nil || injection == nil:
 		return nil, err
 	}
-	return Inject(posted.pod, *give, h.Settings)
+	return Inject(posted.pod, *injection, h.Settings)
 }
 
 func denied(code int32, reason metav1.StatusReason, message string) *admissionv1.AdmissionResponse {

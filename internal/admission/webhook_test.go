@@ -20,12 +20,12 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// asked is a webhook that counts its answers, and whose ServiceAccounts all ask
-// for credentials unless err is set.
-func asked(results *[]string, err error) *Webhook {
+// testWebhook returns a webhook that appends the results of its requests, and whose
+// ServiceAccounts all ask for credentials unless err is set.
+func testWebhook(results *[]string, err error) *Webhook {
 	return &Webhook{
-		Known: func(*http.Request) bool { return true },
-		Account: func(_ context.Context, _, _, name string) (*identity.Injection, error) {
+		IsAPIServer: func(*http.Request) bool { return true },
+		Injection: func(_ context.Context, _, _, name string) (*identity.Injection, error) {
 			return &identity.Injection{Account: name, SecretName: name + ".aws-iam", Delivery: identity.DeliverProcess}, err
 		},
 		Observe: func(result string) { *results = append(*results, result) },
@@ -33,8 +33,8 @@ func asked(results *[]string, err error) *Webhook {
 	}
 }
 
-// creation is the request to create a pod, changed by each of the changes.
-func creation(changes ...func(*admissionv1.AdmissionRequest)) *admissionv1.AdmissionRequest {
+// createRequest returns the request to create a pod, after the changes.
+func createRequest(changes ...func(*admissionv1.AdmissionRequest)) *admissionv1.AdmissionRequest {
 	r := &admissionv1.AdmissionRequest{
 		UID: "1", Namespace: namespace, Operation: admissionv1.Create,
 		Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
@@ -46,27 +46,27 @@ func creation(changes ...func(*admissionv1.AdmissionRequest)) *admissionv1.Admis
 	return r
 }
 
-func TestNoPodIsAdmittedWhileItsServiceAccountCannotBeRead(t *testing.T) {
+func TestPodIsNotAdmittedIfItsServiceAccountCannotBeRead(t *testing.T) {
 	var results []string
-	response := post(t, asked(&results, errors.New("the API server is away")), creation())
+	response := post(t, testWebhook(&results, errors.New("the API server is unavailable")), createRequest())
 	assert.False(t, response.Allowed)
-	assert.Contains(t, response.Result.Message, "the API server is away")
+	assert.Contains(t, response.Result.Message, "the API server is unavailable")
 	assert.EqualValues(t, http.StatusInternalServerError, response.Result.Code)
 	assert.Equal(t, []string{Failed}, results)
 }
 
-func TestOnlyPodsThatAreCreatedAreMutated(t *testing.T) {
+func TestOnlyPodCreationIsMutated(t *testing.T) {
 	for title, change := range map[string]func(*admissionv1.AdmissionRequest){
 		"an update":        func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update },
 		"a subresource":    func(r *admissionv1.AdmissionRequest) { r.SubResource = "ephemeralcontainers" },
 		"another resource": func(r *admissionv1.AdmissionRequest) { r.Resource.Resource = "configmaps" },
-		"a mirror": func(r *admissionv1.AdmissionRequest) {
+		"a mirror pod": func(r *admissionv1.AdmissionRequest) {
 			r.Object.Raw = []byte(`{"metadata":{"annotations":{"` + corev1.MirrorPodAnnotationKey + `":"x"}}}`)
 		},
 	} {
 		t.Run(title, func(t *testing.T) {
 			var results []string
-			response := post(t, asked(&results, errors.New("nobody is asked")), creation(change))
+			response := post(t, testWebhook(&results, errors.New("no ServiceAccount is looked up")), createRequest(change))
 			assert.True(t, response.Allowed)
 			assert.Nil(t, response.Patch)
 			assert.Equal(t, []string{Unchanged}, results)
@@ -74,47 +74,47 @@ func TestOnlyPodsThatAreCreatedAreMutated(t *testing.T) {
 	}
 }
 
-func TestAPodThatCannotBeReadIsNotAdmitted(t *testing.T) {
+func TestInvalidPodIsNotAdmitted(t *testing.T) {
 	var results []string
-	response := post(t, asked(&results, nil), creation(func(r *admissionv1.AdmissionRequest) {
+	response := post(t, testWebhook(&results, nil), createRequest(func(r *admissionv1.AdmissionRequest) {
 		r.Object.Raw = []byte(`{"spec":{"containers":"none"}}`)
 	}))
 	assert.False(t, response.Allowed)
 	assert.Equal(t, []string{Failed}, results)
 }
 
-func TestWhatIsNoReviewIsRefused(t *testing.T) {
+func TestInvalidReviewIsABadRequest(t *testing.T) {
 	good := `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1"}}`
 	for title, c := range map[string]struct{ kind, body string }{
 		"no Content-Type":      {"", good},
 		"another Content-Type": {"text/plain", good},
-		"no JSON":              {"application/json", "{"},
+		"invalid JSON":         {"application/json", "{"},
 		"no request":           {"application/json", strings.ReplaceAll(good, "request", "response")},
 		"no UID":               {"application/json", strings.ReplaceAll(good, `"1"`, `""`)},
 		"another version":      {"application/json", strings.ReplaceAll(good, "/v1", "/v1beta1")},
-		"too much":             {"application/json", good + strings.Repeat(" ", maxReview)},
+		"too large":            {"application/json", good + strings.Repeat(" ", maxBody)},
 	} {
 		t.Run(title, func(t *testing.T) {
 			var results []string
 			r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(c.body))
 			r.Header.Set("Content-Type", c.kind)
 			w := httptest.NewRecorder()
-			asked(&results, nil).ServeHTTP(w, r)
+			testWebhook(&results, nil).ServeHTTP(w, r)
 			assert.Equal(t, http.StatusBadRequest, w.Code)
 			assert.Equal(t, []string{Failed}, results)
 		})
 	}
 }
 
-func TestWithoutAnImageTheEndpointIsRefused(t *testing.T) {
+func TestEndpointWithoutASidecarImageIsRefused(t *testing.T) {
 	pod, err := Read([]byte(`{"spec":{"containers":[{"name":"app"}]}}`))
 	require.NoError(t, err)
 	_, err = Inject(pod, identity.Injection{Account: "app", Delivery: identity.DeliverEndpoint}, Settings{})
 	assert.ErrorContains(t, err, "names no image")
 }
 
-// FuzzInject feeds it any pod at all: it neither panics nor takes anything away
-// nor does anything the second time.
+// FuzzInject injects into any pod: Inject does not panic, removes nothing, and changes
+// nothing the second time.
 func FuzzInject(f *testing.F) {
 	f.Add(`{"spec":{"containers":[{"name":"app","env":[{"name":"AWS_REGION"}]}]}}`, "process", "eu-central-1")
 	f.Add(`{"metadata":{"annotations":{"iam.amazonaws.com/skip-containers":" a,,b "}},"spec":{"initContainers":[{"name":"a"}]}}`, "endpoint", "")
@@ -125,21 +125,21 @@ func FuzzInject(f *testing.F) {
 		if json.Unmarshal([]byte(text), &pod) != nil {
 			return
 		}
-		give := identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: identity.Delivery(delivery), Region: region}
-		patch, err := Inject(read(t, &pod), give, Settings{Sidecar: Sidecar{Image: image}})
+		injection := identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: identity.Delivery(delivery), Region: region}
+		patch, err := Inject(read(t, &pod), injection, Settings{Sidecar: Sidecar{Image: image}})
 		if err != nil {
 			require.Nil(t, patch)
 			return
 		}
 		made := apply(t, &pod, patch)
 		require.GreaterOrEqual(t, len(made.Spec.Containers), len(pod.Spec.Containers))
-		again, err := Inject(read(t, made), give, Settings{Sidecar: Sidecar{Image: image}})
+		again, err := Inject(read(t, made), injection, Settings{Sidecar: Sidecar{Image: image}})
 		require.NoError(t, err)
 		require.Empty(t, again)
 	})
 }
 
-// read reads a pod as the API server posts it.
+// read decodes a pod as the API server posts it.
 func read(t *testing.T, pod *corev1.Pod) *Pod {
 	t.Helper()
 	text, err := json.Marshal(pod)
@@ -149,7 +149,7 @@ func read(t *testing.T, pod *corev1.Pod) *Pod {
 	return made
 }
 
-// Any pod of the cluster may post anything.
+// FuzzReview posts any body: every pod of the cluster may.
 func FuzzReview(f *testing.F) {
 	review := func(pod string) string {
 		return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","namespace":"ns","operation":"CREATE",` +
@@ -166,8 +166,8 @@ func FuzzReview(f *testing.F) {
 		request := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(string(body)))
 		request.Header.Set("Content-Type", "application/json")
 		recorder := httptest.NewRecorder()
-		asked(&results, nil).ServeHTTP(recorder, request)
-		require.Len(t, results, 1, "each is counted once")
+		testWebhook(&results, nil).ServeHTTP(recorder, request)
+		require.Len(t, results, 1, "every request has one result")
 		if recorder.Code != http.StatusOK {
 			require.Equal(t, []string{Failed}, results)
 			return

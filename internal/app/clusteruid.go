@@ -15,11 +15,11 @@ import (
 	"kube-aws-iam-controller/internal/namespaces"
 )
 
-// clusterUID asks for the UID of the cluster, that of its Namespace kube-system, and
-// remembers it.
+// clusterUID reads the UID of the cluster, which is that of its Namespace kube-system,
+// and caches it.
 type clusterUID struct {
 	client metadata.Interface
-	// reviews say whether the controller may ask at all.
+	// reviews say whether the controller may read it.
 	reviews authorizationclient.SelfSubjectAccessReviewInterface
 	logger  log.Logger
 
@@ -28,15 +28,15 @@ type clusterUID struct {
 	uid   string
 }
 
-// get returns the UID, "" where the controller may not know it, as with rights in one
-// namespace alone: two clusters of one name are not told apart then.
+// get returns the UID, "" if the controller may not read it, as with rights in one
+// namespace only. Two clusters with the same name are not told apart then.
 func (c *clusterUID) get(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known {
 		return c.uid, nil
 	}
-	if c.mayNot(ctx) {
+	if c.forbidden(ctx) {
 		c.unknown("its rights do not reach that far")
 		return "", nil
 	}
@@ -52,10 +52,10 @@ func (c *clusterUID) get(ctx context.Context) (string, error) {
 	return c.uid, nil
 }
 
-// mayNot says whether the API server is known to refuse. An installation whose rights
-// are in one namespace asks for nothing that is refused. Where a review is not to be
-// had, the answer itself tells.
-func (c *clusterUID) mayNot(ctx context.Context) bool {
+// forbidden says whether the controller may not read the Namespace, so that an
+// installation with rights in one namespace sends no request that is denied. If the
+// review fails, the request itself tells.
+func (c *clusterUID) forbidden(ctx context.Context) bool {
 	review, err := c.reviews.Create(ctx, &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
 			Verb: "get", Version: namespaces.Resource.Version, Resource: namespaces.Resource.Resource,
@@ -65,7 +65,7 @@ func (c *clusterUID) mayNot(ctx context.Context) bool {
 	return err == nil && !review.Status.Allowed
 }
 
-// unknown says once that the UID is not to be known.
+// unknown gives up on the UID, and logs why.
 func (c *clusterUID) unknown(why any) {
 	c.known = true
 	level.Warn(c.logger).Log("msg", "the UID of this cluster is not known, so that roles of another cluster with the same --cluster-name are not told apart: "+

@@ -19,7 +19,7 @@ import (
 	"kube-aws-iam-controller/internal/namespaces"
 )
 
-func TestTheUIDOfTheClusterIsAskedForOnce(t *testing.T) {
+func TestClusterUIDIsReadOnce(t *testing.T) {
 	forbidden := apierrors.NewForbidden(namespaces.Resource.GroupResource(), "kube-system", errors.New("no right"))
 	away := errors.New("the API server is away")
 	for name, tc := range map[string]struct {
@@ -30,11 +30,11 @@ func TestTheUIDOfTheClusterIsAskedForOnce(t *testing.T) {
 		err            error
 		says           string
 	}{
-		"known":                             {allowed: true, uid: "u1", asked: 1},
-		"not permitted":                     {says: "do not reach that far"},
-		"not permitted, by the answer":      {review: forbidden, answer: forbidden, asked: 1, says: "is forbidden"},
-		"known, but no review is to be had": {review: forbidden, uid: "u1", asked: 1},
-		"away":                              {allowed: true, answer: away, asked: 3, err: away},
+		"known":                        {allowed: true, uid: "u1", asked: 1},
+		"not permitted":                {says: "do not reach that far"},
+		"not permitted, by the answer": {review: forbidden, answer: forbidden, asked: 1, says: "is forbidden"},
+		"known, but the review fails":  {review: forbidden, uid: "u1", asked: 1},
+		"away":                         {allowed: true, answer: away, asked: 3, err: away},
 	} {
 		t.Run(name, func(t *testing.T) {
 			scheme := runtime.NewScheme()

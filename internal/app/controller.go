@@ -24,34 +24,34 @@ import (
 )
 
 const (
-	// name is the user agent's, and begins that of the webhook.
+	// name is the name in the user agent, and the prefix of the webhook's name.
 	name = "kube-aws-iam-controller"
-	// grace is what is left of the ten seconds between SIGTERM and the exit
-	// once the Lease has been released and the last metrics scraped. Nothing
-	// else has it, least of all the loss of the Lease.
+	// grace is how long syncs in flight may go on after SIGTERM. The rest of the ten
+	// seconds until the exit is for releasing the Lease and a last scrape. There is no
+	// grace period after the Lease is lost.
 	grace = 7 * time.Second
-	// leave is how long the whole end may take.
-	leave = 9 * time.Second
-	// longest is how long a worker may be busy with one object. What is not done
-	// by then is tried again: every step can be the last.
-	longest = 2 * time.Minute
-	// urgent is how soon credentials have to run out to be renewed before those who
-	// have none are served.
+	// shutdownTimeout is how long the whole shutdown may take.
+	shutdownTimeout = 9 * time.Second
+	// syncTimeout is how long the sync of one object may take. A sync that times out is
+	// retried: it may be interrupted after every step.
+	syncTimeout = 2 * time.Minute
+	// urgent is how soon credentials have to expire to be renewed before objects
+	// without credentials are served.
 	urgent = 2 * time.Minute
-	// stuck is when a worker is seen to be busy for longer than it could be.
-	stuck = 5 * time.Minute
+	// stuckTimeout is when a worker is reported as stuck, because no sync takes so long.
+	stuckTimeout = 5 * time.Minute
 )
 
-// A source is one kind of object and the Secrets that belong to it.
+// A source is a kind of object, with the Secrets for its objects.
 type source struct {
 	name identity.Source
-	// objects and secrets are watched whether or not this replica leads, so
-	// that a standby has nothing to catch up with.
+	// objects and secrets are informers. They run on standbys as well, so that a new
+	// leader has full caches.
 	objects, secrets *kube.Informer
 	watch            func(changed func(identity.Key)) error
 }
 
-// controller is the process once it is wired.
+// controller is the wired process.
 type controller struct {
 	config  config.Config
 	logger  log.Logger
@@ -59,7 +59,7 @@ type controller struct {
 	// fence is closed when the Lease is lost.
 	fence   *leader.Fence
 	sources []source
-	// accounts hold ServiceAccounts back while a role of their own is there.
+	// accounts keeps a finalizer on ServiceAccounts with a managed role.
 	accounts *serviceaccount.Source
 	store    *secrets.Store
 	rules    *rules
@@ -69,16 +69,16 @@ type controller struct {
 	events   record.EventBroadcaster
 	metrics  *telemetry.Metrics
 	server   *httpserver.Server
-	// secureMetrics is nil where everybody may read metrics, beside the probes.
+	// secureMetrics is nil if metrics are served without authorization, with the probes.
 	secureMetrics *httpserver.Server
-	// webhook is nil where pods are not mutated by this process.
+	// webhook is nil if it is disabled.
 	webhook *webhook
 }
 
-// run runs until ctx is done or something ends that should not.
+// run runs until ctx is done or a component fails.
 func (c *controller) run(ctx context.Context) error {
 	defer c.events.Shutdown()
-	all, ctx := newComponents(ctx, c.logger)
+	all, ctx := newRunGroup(ctx, c.logger)
 	all.start("metrics and probes", func() error { return c.server.Serve(ctx) })
 	if c.secureMetrics != nil {
 		all.start("metrics", func() error { return c.secureMetrics.Serve(ctx) })
@@ -91,14 +91,14 @@ func (c *controller) run(ctx context.Context) error {
 		all.start("watch", func() error { s.secrets.RunWithContext(ctx); return nil })
 	}
 	all.start("watch", func() error { c.rules.informer.RunWithContext(ctx); return nil })
-	all.start("memory", func() error { c.giveBack(ctx, debug.FreeOSMemory); return nil })
+	all.start("memory", func() error { c.freeMemory(ctx, debug.FreeOSMemory); return nil })
 	all.start("connection", func() error { c.clients.AwaitReachable(ctx); return nil })
 	all.start("work", func() error { return c.elect(ctx) })
-	return all.await(ctx, leave)
+	return all.await(ctx, shutdownTimeout)
 }
 
-// elect does the work while this replica is the leader, or at once if there is no
-// election. Without one the right to work ends with the process alone.
+// elect leads while this replica is the leader. Without leader election it leads until
+// the process ends.
 func (c *controller) elect(ctx context.Context) error {
 	if !c.config.LeaderElect {
 		c.metrics.SetLeader(true)
@@ -116,23 +116,23 @@ func (c *controller) elect(ctx context.Context) error {
 	}, c.lead)
 }
 
-// lead does the work until ctx is done, and finishes what it has in hand for as
-// long as held is not.
+// lead serves identities until ctx is done. Syncs in flight may then be finished, as
+// long as held is not done.
 func (c *controller) lead(ctx, held context.Context) {
 	c.broker.Begin()
 	var group errgroup.Group
 	for _, s := range c.sources {
 		group.Go(func() error { return c.feed(ctx, s) })
 	}
-	group.Go(func() error { return c.rules.watch(ctx, c.queue.Add) })
+	group.Go(func() error { return c.rules.requeue(ctx, c.queue.Add) })
 	group.Go(func() error { c.sweepOrphans(ctx); return nil })
 	group.Go(func() error { c.rules.reporter.WarnPods(ctx, c.broker.Unserved); return nil })
 	c.queue.Run(ctx, held, c.config.Workers)
-	_ = group.Wait() // feeding ends with ctx, and only then in an error
+	_ = group.Wait() // all of them end with ctx, and only then with an error
 }
 
-// sweepOrphans looks for roles that nobody asks for, from when it is known who
-// does.
+// sweepOrphans deletes roles that no ServiceAccount asks for, once ServiceAccounts are
+// known.
 func (c *controller) sweepOrphans(ctx context.Context) {
 	for _, s := range c.sources {
 		if s.name == identity.ServiceAccount && !cache.WaitFor(ctx, string(s.name), s.objects.HasSyncedChecker()) {
@@ -142,9 +142,9 @@ func (c *controller) sweepOrphans(ctx context.Context) {
 	c.roles.SweepOrphans(ctx, c.queue.Add)
 }
 
-// feed adds the identities of a source to the queue, from when both its caches
-// are filled: until then an object may look as if it were gone. Rules that the
-// cache does not know yet would be asked for one by one.
+// feed adds the identities of a source to the queue once both caches of the source are
+// filled: before that an object may seem to be deleted. It waits for the rules of
+// namespaces too, which would otherwise be read one by one.
 func (c *controller) feed(ctx context.Context, s source) error {
 	if !cache.WaitFor(ctx, string(s.name), s.objects.HasSyncedChecker(), s.secrets.HasSyncedChecker()) {
 		return context.Cause(ctx)

@@ -15,8 +15,8 @@ import (
 	"kube-aws-iam-controller/internal/sts"
 )
 
-// newAssumer prepares the controller's own credentials and what it does with
-// them.
+// newAssumer loads the controller's own credentials, and returns what assumes roles
+// with them.
 func newAssumer(ctx context.Context, cfg config.Config, own string, options sts.ConfigOptions) (*sts.Assumer, error) {
 	options.CredentialsFile = cfg.CredentialsFile
 	aws, err := sts.LoadConfig(ctx, options)
@@ -26,7 +26,7 @@ func newAssumer(ctx context.Context, cfg config.Config, own string, options sts.
 	return sts.New(aws, sessionOptions(cfg, own))
 }
 
-// sessionOptions says on whose behalf roles are assumed.
+// sessionOptions returns the options of assuming roles.
 func sessionOptions(cfg config.Config, own string) sts.Options {
 	return sts.Options{
 		BaseRoleARN:         cfg.BaseRoleARN,
@@ -39,7 +39,7 @@ func sessionOptions(cfg config.Config, own string) sts.Options {
 	}
 }
 
-// newProvisioner prepares what makes roles, whether or not it is to make any.
+// newProvisioner returns what manages roles, even if the configuration allows none.
 func (c *controller) newProvisioner(assumer *sts.Assumer) *iamprovision.Provisioner {
 	uid := clusterUID{client: c.clients.Metadata, reviews: c.clients.Core.AuthorizationV1().SelfSubjectAccessReviews(), logger: c.logger}
 	return iamprovision.New(assumer.Config(), iamprovision.Options{
@@ -61,14 +61,14 @@ func (c *controller) newProvisioner(assumer *sts.Assumer) *iamprovision.Provisio
 	})
 }
 
-// warnOfTags says what the controller's own credentials can do to roles.
+// warnOfTags logs what the controller's own credentials cannot do with session tags.
 func warnOfTags(logger log.Logger, assumer *sts.Assumer) {
 	if caution := assumer.PodIdentityWarning(); caution != "" {
 		level.Warn(logger).Log("msg", caution)
 	}
 }
 
-// warnOfNoNamespace says what follows from not knowing the own namespace.
+// warnOfNoNamespace logs the consequences of not knowing the controller's namespace.
 func warnOfNoNamespace(logger log.Logger, own string) {
 	if own == "" {
 		level.Warn(logger).Log("msg", "the controller's own namespace is not known, so nobody gets its own roles, "+
@@ -76,8 +76,8 @@ func warnOfNoNamespace(logger log.Logger, own string) {
 	}
 }
 
-// irsaServed says whether the webhook of EKS is in the cluster, by where this
-// process has its own credentials from:
+// irsaServed says whether the webhook of EKS runs in the cluster, which it does if this
+// process has credentials that EKS provides:
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html and
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html.
 func irsaServed(env func(string) string) bool {
@@ -85,10 +85,10 @@ func irsaServed(env func(string) string) bool {
 		strings.HasPrefix(env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), "/var/run/secrets/pods.eks.amazonaws.com/")
 }
 
-// ownNamespace returns the namespace of the Pod that the process runs in, ""
-// outside a cluster. Nothing else tells: the namespace of a kubeconfig is where
-// somebody works, that of the Lease where there is room for one, and whoever may
-// write objects there would be given the controller's own roles.
+// ownNamespace returns the namespace of the Pod that the process runs in, "" outside a
+// cluster. The namespaces of a kubeconfig and of the Lease are no substitute: they may
+// be any, and whoever may write objects in the controller's namespace can be given the
+// controller's own roles.
 func ownNamespace() string {
 	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
 		return namespace

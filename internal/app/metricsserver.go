@@ -13,21 +13,21 @@ import (
 	"kube-aws-iam-controller/internal/telemetry"
 )
 
-// openMetrics opens the listeners of metrics and probes. Where metrics are for
-// those who may read them, they are not served beside the probes.
+// openMetrics opens the listeners of metrics and probes. If metrics require
+// authorization, they are not served with the probes.
 func (c *controller) openMetrics(ctx context.Context, registry *prometheus.Registry) (err error) {
-	open := telemetry.ServerOptions{
+	opts := telemetry.ServerOptions{
 		Address: c.config.ListenAddress, Metrics: registry, Logger: c.logger,
-		Health:    []telemetry.Check{{Name: "workers", Test: func() error { return c.queue.Alive(stuck) }}},
+		Health:    []telemetry.Check{{Name: "workers", Test: func() error { return c.queue.Alive(stuckTimeout) }}},
 		Readiness: c.readiness(),
 	}
 	if c.config.MetricsSecureListenAddress != "" {
-		open.Metrics = nil
+		opts.Metrics = nil
 		if err = c.openSecureMetrics(ctx, registry); err != nil {
 			return err
 		}
 	}
-	c.server, err = telemetry.Listen(ctx, open)
+	c.server, err = telemetry.Listen(ctx, opts)
 	return err
 }
 
@@ -40,14 +40,14 @@ func (c *controller) openSecureMetrics(ctx context.Context, registry *prometheus
 		c.clients.Reviews.AuthenticationV1().TokenReviews(), c.clients.Reviews.AuthorizationV1().SubjectAccessReviews(),
 		telemetry.MetricsPath, c.logger)
 	c.secureMetrics, err = telemetry.ListenSecure(ctx, telemetry.SecureOptions{
-		Address: c.config.MetricsSecureListenAddress, Metrics: registry, Allowed: reader.Allowed, Logger: c.logger,
+		Address: c.config.MetricsSecureListenAddress, Metrics: registry, Authorize: reader.Allowed, Logger: c.logger,
 		TLS: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: serving},
 	})
 	return err
 }
 
-// metricsCertificate returns the certificate that is given, or one that hides
-// tokens from who listens and proves nothing.
+// metricsCertificate returns the certificate from the files, or a self-signed one,
+// which encrypts tokens but proves nothing.
 func (c *controller) metricsCertificate() (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	if c.config.MetricsCertFile != "" {
 		files, err := certificates.OpenFiles(c.config.MetricsCertFile, c.config.MetricsKeyFile, c.logger)

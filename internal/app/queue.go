@@ -9,26 +9,27 @@ import (
 	"kube-aws-iam-controller/internal/queue"
 )
 
-// queueOf returns how the identities of a broker queue.
+// queueOf returns the configuration of the queue of a broker's identities.
 func queueOf(b *broker.Broker, iamWorkers int) queue.Config[identity.Key] {
 	return queue.Config[identity.Key]{
 		Name: "identities", Grace: grace,
-		Deadline: b.Deadline, Urgent: urgent, Flow: func(k identity.Key) string { return k.Namespace },
+		Deadline: b.Deadline, Urgent: urgent, Tenant: func(k identity.Key) string { return k.Namespace },
 		SlowWorkers: iamWorkers,
-		Limit:       longest,
+		Timeout:     syncTimeout,
 	}
 }
 
-// iamWorkers returns how many identities wait for IAM at once, besides those that
-// do not: as many as it answers in half a second, more would only stand in line. At
-// most so many that three quarters, which one namespace may have, are --workers.
+// iamWorkers returns the number of slow workers, which sync the identities that need
+// IAM: as many as IAM answers requests in half a second, because more would only wait
+// for each other. Three quarters of them, which one namespace may use, are no more
+// than --workers.
 func iamWorkers(cfg config.Config) int {
 	return max(1, min(cfg.Workers*4/3, int(cfg.IAMQPS/2)))
 }
 
-// syncOf returns the broker's sync as the queue calls it: a sync that has to wait for
-// IAM is for the slow workers.
-func syncOf(b *broker.Broker) queue.SyncFunc[identity.Key] {
+// syncWith returns a broker's sync for the queue: syncs that need IAM are left to the
+// slow workers.
+func syncWith(b *broker.Broker) queue.SyncFunc[identity.Key] {
 	return func(ctx context.Context, key identity.Key, slow bool) (queue.Result, error) {
 		out, err := b.Sync(ctx, key, slow)
 		return queue.Result{After: out.After, NeedsSlow: out.NeedsIAM}, err

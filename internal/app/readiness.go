@@ -10,9 +10,9 @@ import (
 	"kube-aws-iam-controller/internal/telemetry"
 )
 
-// readiness has a check for each source, and one that anything is served at all.
+// readiness returns the checks of the readiness probe.
 func (c *controller) readiness() []telemetry.Check {
-	checks := []telemetry.Check{{Name: "sources", Test: c.serves}, {Name: "namespaces", Test: c.rules.ready}}
+	checks := []telemetry.Check{{Name: "sources", Test: c.anySourceReady}, {Name: "namespaces", Test: c.rules.ready}}
 	if c.webhook != nil {
 		checks = append(checks, telemetry.Check{Name: "webhook", Test: c.webhook.ready})
 	}
@@ -22,8 +22,8 @@ func (c *controller) readiness() []telemetry.Check {
 	return checks
 }
 
-// ready returns nil once both caches of a source are filled. A source whose
-// objects the API server refuses to show is none.
+// ready returns nil once both caches of a source are filled. A source whose objects the
+// controller may not list, or that are not installed, is not served.
 func (s *source) ready() error {
 	if s.objects.Refused() {
 		return nil
@@ -31,8 +31,8 @@ func (s *source) ready() error {
 	return errors.Join(s.objects.Ready(), s.secrets.Ready())
 }
 
-// serves returns an error unless at least one source is served.
-func (c *controller) serves() error {
+// anySourceReady returns an error unless at least one source is served.
+func (c *controller) anySourceReady() error {
 	for _, s := range c.sources {
 		if s.objects.Ready() == nil && s.secrets.Ready() == nil {
 			return nil
@@ -41,7 +41,7 @@ func (c *controller) serves() error {
 	return errors.New("neither ServiceAccounts nor AWSIAMRoles are served")
 }
 
-// observed yields what metrics tell of every identity.
+// observed yields all identities as the metrics export them.
 func observed(b *broker.Broker, keys []func() iter.Seq[identity.Key]) func() iter.Seq[telemetry.Identity] {
 	return func() iter.Seq[telemetry.Identity] {
 		return func(yield func(telemetry.Identity) bool) {

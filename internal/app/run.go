@@ -1,4 +1,4 @@
-// Package app wires the controller, starts it and ends it.
+// Package app wires the controller and runs it.
 package app
 
 import (
@@ -14,16 +14,15 @@ import (
 	"kube-aws-iam-controller/internal/logging"
 )
 
-// Exit codes. A malformed command line is told apart because a restart cannot
-// mend it.
+// Exit codes. An invalid command line has its own, because a restart cannot fix it.
 const (
 	exitOK    = 0
 	exitError = 1
 	exitUsage = 2
 )
 
-// Run runs the command that args ask for until ctx is done, and returns the exit
-// code of the process: 0 for success, 1 for an error, 2 for a malformed command line.
+// Run runs the command in args until ctx is done, and returns the exit code of the
+// process: 0 for success, 1 for an error, 2 for an invalid command line.
 func Run(ctx context.Context, version string, args []string, stdout, stderr io.Writer) int {
 	command, cfg, err := config.Parse(args, stdout)
 	switch {
@@ -41,8 +40,12 @@ func Run(ctx context.Context, version string, args []string, stdout, stderr io.W
 			return exitError
 		}
 		return exitOK
+	default:
+		return runController(ctx, version, cfg, stderr)
 	}
+}
 
+func runController(ctx context.Context, version string, cfg config.Config, stderr io.Writer) int {
 	logger, err := logging.New(stderr, cfg.LogFormat, cfg.Debug)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
@@ -50,9 +53,9 @@ func Run(ctx context.Context, version string, args []string, stdout, stderr io.W
 	}
 	logging.RedirectKlog(logger, cfg.Debug)
 	level.Info(logger).Log("msg", "starting", "version", version, "cluster", cfg.ClusterName, "namespace", cfg.Namespace)
-	limitGarbage()
-	if limit := limitMemory(os.DirFS("/sys/fs/cgroup")); limit > 0 {
-		level.Debug(logger).Log("msg", "the memory of the container is limited", "used", limit)
+	setGCPercent()
+	if limit := setMemoryLimit(os.DirFS("/sys/fs/cgroup")); limit > 0 {
+		level.Debug(logger).Log("msg", "the container has a memory limit", "runtimeLimit", limit)
 	}
 	c, err := build(ctx, version, cfg, logger)
 	if err == nil {

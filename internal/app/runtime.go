@@ -9,25 +9,24 @@ import (
 	"strings"
 )
 
-// gcPercent trades processor time, of which next to none is used, for memory:
-// most of what lives is caches, which leave little garbage.
+// gcPercent trades CPU time, of which the controller uses little, for memory: most of
+// the heap are caches, which produce little garbage.
 const gcPercent = 40
 
-// limitGarbage leaves the last word to GOGC.
-func limitGarbage() {
+// setGCPercent sets gcPercent unless GOGC is set.
+func setGCPercent() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 }
 
-// cgroupFiles are where the kernel tells what a container may have, by version 2
-// and version 1 of cgroups.
+// cgroupFiles contain the memory limit of the container, for cgroups v2 and v1.
 var cgroupFiles = []string{"memory.max", "memory/memory.limit_in_bytes"}
 
-// limitMemory has the runtime collect garbage rather than exceed what the container
-// may have, which would end the process. A tenth is left to what is not the
-// runtime's. GOMEMLIMIT has the last word.
-func limitMemory(cgroup fs.FS) (limit int64) {
+// setMemoryLimit sets the memory limit of the Go runtime to nine tenths of the
+// container's, unless GOMEMLIMIT is set. The runtime then collects garbage before the
+// process would be killed. The rest is for memory that the runtime does not manage.
+func setMemoryLimit(cgroup fs.FS) (limit int64) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return 0
 	}
@@ -37,15 +36,15 @@ func limitMemory(cgroup fs.FS) (limit int64) {
 	return limit
 }
 
-// containerLimit returns how many bytes the container may have, 0 if that is not
-// known or not limited.
+// containerLimit returns the memory limit of the container in bytes, 0 if it is unknown
+// or there is none.
 func containerLimit(cgroup fs.FS) int64 {
 	for _, name := range cgroupFiles {
 		text, err := fs.ReadFile(cgroup, name)
 		if err != nil {
 			continue
 		}
-		// Without a limit it is "max", or more than any machine has.
+		// Without a limit it is "max", or a number larger than any machine's memory.
 		if limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && limit < unlimited {
 			return limit
 		}
@@ -56,11 +55,10 @@ func containerLimit(cgroup fs.FS) int64 {
 // unlimited is a pebibyte.
 const unlimited = 1 << 50
 
-// giveBack returns memory to the operating system once the caches are filled.
-// Filling them takes several times what they hold, and the runtime would keep
-// that for a use that does not come again. A cache that the API server refuses to
-// fill is not waited for.
-func (c *controller) giveBack(ctx context.Context, free func()) {
+// freeMemory returns memory to the operating system once the caches are filled. Filling
+// them takes several times what they hold, which the runtime would keep. It does not
+// wait for objects that the controller may not list.
+func (c *controller) freeMemory(ctx context.Context, free func()) {
 	for _, s := range c.sources {
 		if !s.objects.AwaitSettled(ctx) || !s.secrets.AwaitSettled(ctx) {
 			return

@@ -18,7 +18,7 @@ import (
 	"kube-aws-iam-controller/internal/kube"
 )
 
-func TestMemoryIsGivenBackWithoutTheResourceOfAWSIAMRoles(t *testing.T) {
+func TestMemoryIsFreedIfAWSIAMRolesAreNotInstalled(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		switch {
@@ -49,7 +49,7 @@ func TestMemoryIsGivenBackWithoutTheResourceOfAWSIAMRoles(t *testing.T) {
 		go s.secrets.RunWithContext(ctx)
 	}
 	freed := make(chan struct{})
-	go c.giveBack(ctx, func() { close(freed) })
+	go c.freeMemory(ctx, func() { close(freed) })
 	require.Eventually(t, func() bool {
 		select {
 		case <-freed:
@@ -60,25 +60,25 @@ func TestMemoryIsGivenBackWithoutTheResourceOfAWSIAMRoles(t *testing.T) {
 	}, 20*time.Second, 10*time.Millisecond)
 }
 
-func TestTheMemoryLimitIsThatOfTheContainerButForATenth(t *testing.T) {
+func TestMemoryLimitIsNineTenthsOfTheContainers(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	t.Cleanup(func() { debug.SetMemoryLimit(before) })
 	for name, tc := range map[string]struct {
 		file, text, variable string
 		want                 int64
 	}{
-		"cgroups of version 2":              {file: "memory.max", text: "536870912\n", want: 483183819},
-		"cgroups of version 1":              {file: "memory/memory.limit_in_bytes", text: "536870912\n", want: 483183819},
-		"no limit in version 2":             {file: "memory.max", text: "max\n"},
-		"no limit in version 1":             {file: "memory/memory.limit_in_bytes", text: "9223372036854771712\n"},
-		"no cgroups":                        {file: "other"},
-		"nonsense":                          {file: "memory.max", text: "-5\n"},
-		"GOMEMLIMIT, which counts for more": {file: "memory.max", text: "536870912\n", variable: "1GiB"},
+		"cgroups v2":                  {file: "memory.max", text: "536870912\n", want: 483183819},
+		"cgroups v1":                  {file: "memory/memory.limit_in_bytes", text: "536870912\n", want: 483183819},
+		"no limit in v2":              {file: "memory.max", text: "max\n"},
+		"no limit in v1":              {file: "memory/memory.limit_in_bytes", text: "9223372036854771712\n"},
+		"no cgroups":                  {file: "other"},
+		"an invalid limit":            {file: "memory.max", text: "-5\n"},
+		"GOMEMLIMIT takes precedence": {file: "memory.max", text: "536870912\n", variable: "1GiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("GOMEMLIMIT", tc.variable)
 			debug.SetMemoryLimit(before)
-			assert.Equal(t, tc.want, limitMemory(fstest.MapFS{tc.file: {Data: []byte(tc.text)}}))
+			assert.Equal(t, tc.want, setMemoryLimit(fstest.MapFS{tc.file: {Data: []byte(tc.text)}}))
 			want := before
 			if tc.want > 0 {
 				want = tc.want

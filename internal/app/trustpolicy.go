@@ -13,14 +13,14 @@ import (
 	"kube-aws-iam-controller/internal/trust"
 )
 
-// printTrustPolicy prints what the owner of a role has to put into it, so that
-// a namespace, or one of its ServiceAccounts, can use it, and to stderr what may be wrong with that.
+// printTrustPolicy prints the trust policy of a role that a namespace, or one of its
+// ServiceAccounts, is to use. Doubts about it go to stderr.
 func printTrustPolicy(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error {
 	principal, err := trustedPrincipal(ctx, cfg, stderr)
 	if err != nil {
 		return err
 	}
-	sessionName := "" // of the whole namespace
+	sessionName := "" // for the whole namespace
 	if cfg.TrustedServiceAccount != "" {
 		sessionName = sts.ServiceAccountSessionName(cfg.TrustedNamespace, cfg.TrustedServiceAccount)
 	}
@@ -37,8 +37,8 @@ func printTrustPolicy(ctx context.Context, cfg config.Config, stdout, stderr io.
 	return err
 }
 
-// trustedPrincipal returns whom the policy has to name. Where no flag tells, AWS
-// is asked who the caller is, who need not be the controller.
+// trustedPrincipal returns the principal that the policy has to trust. If no flag names
+// it, it is the caller's according to AWS, which need not be the controller's.
 func trustedPrincipal(ctx context.Context, cfg config.Config, stderr io.Writer) (string, error) {
 	told, err := sts.ConfiguredPrincipal(sessionOptions(cfg, ""))
 	if err != nil || told != "" {

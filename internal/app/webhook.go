@@ -11,9 +11,6 @@ import (
 	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/tools/cache"
 
 	"kube-aws-iam-controller/internal/admission"
 	"kube-aws-iam-controller/internal/certificates"
@@ -25,56 +22,43 @@ import (
 )
 
 const (
-	// webhookName is that of the Service, of the Secret with the certificate,
-	// and of the MutatingWebhookConfiguration.
+	// webhookName is the name of the Service, of the Secret with the certificate, and
+	// of the MutatingWebhookConfiguration.
 	webhookName = name + "-webhook"
-	// webhookLinger is how long a pod under way may go on being admitted at
-	// the end.
-	webhookLinger = 5 * time.Second
-	// maxConnections and maxConnectionsEach are how many those have who are not
-	// known to be the API server, in all and each address. One of them carries 64
-	// requests, and an API server has some hundred under way.
-	maxConnections, maxConnectionsEach = 128, 32
-	// maxWaiting is how many connections besides may wait to be served.
-	maxWaiting = 1024
-	// outdatedReplicas are those of versions that answer at admission.Path alone.
-	outdatedReplicas = "app.kubernetes.io/name=" + name + ",iam.amazonaws.com/webhook-path!=secret"
-	// running leaves out pods that have ended, which may be there for days.
-	running = "status.phase!=Failed,status.phase!=Succeeded"
+	// webhookGrace is how long requests may go on after shutdown has begun.
+	webhookGrace = 5 * time.Second
 )
 
-// certified is where the webhook's certificate comes from.
-type certified interface {
-	Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	Ready() error
-	Expiration() time.Time
-}
+// connectionLimits limit the connections of clients that are not known to be the API
+// server. A connection carries up to 64 requests at once, and an API server has some
+// hundred requests in flight.
+var connectionLimits = httpserver.Limits{PerAddress: 32, Total: 128, Waiting: 1024}
 
-// webhook mutates pods, on every replica.
+// webhook is the server of the mutating webhook. It runs on every replica.
 type webhook struct {
 	server      *httpserver.Server
-	certificate certified
-	// accounts is the cache of ServiceAccounts.
+	certificate certificate
+	// accounts is the informer of ServiceAccounts.
 	accounts *kube.Informer
-	// keeper is nil where something else keeps the certificate.
+	// keeper is nil if the certificate comes from files.
 	keeper *certificates.Keeper
-	// clients are those whose certificates are accepted, nil where none are needed.
+	// clients verifies client certificates, nil if none are required.
 	clients     *certificates.Clients
 	connections *httpserver.Connections
-	// keep renews the certificate, nil where something else does.
+	// keep renews the certificate, nil if it comes from files.
 	keep func(ctx context.Context) error
 }
 
-// openWebhook wires the webhook, if there is to be one.
+// openWebhook wires the webhook, if it is enabled.
 func (c *controller) openWebhook(ctx context.Context, own string, registry *prometheus.Registry) error {
 	if c.config.WebhookListenAddress == "" {
 		return nil
 	}
-	w := &webhook{accounts: c.sources[0].objects, connections: httpserver.NewConnections(maxConnectionsEach, maxConnections, maxWaiting)}
-	if err := w.certify(c, own); err != nil {
+	w := &webhook{accounts: c.sources[0].objects, connections: httpserver.NewConnections(connectionLimits)}
+	if err := w.openCertificate(c, own); err != nil {
 		return err
 	}
-	if err := w.restrict(c); err != nil {
+	if err := w.openClients(c); err != nil {
 		return err
 	}
 	if err := telemetry.RegisterWebhookCertificate(registry, w.certificate.Expiration); err != nil {
@@ -83,23 +67,26 @@ func (c *controller) openWebhook(ctx context.Context, own string, registry *prom
 	if c.config.SidecarImage == "" {
 		level.Warn(c.logger).Log("msg", "pods with the delivery endpoint are refused until --credentials-server-image is given")
 	}
-	var err error
+	c.webhook = w
+	return w.listen(ctx, c)
+}
+
+func (w *webhook) listen(ctx context.Context, c *controller) (err error) {
 	w.server, err = httpserver.Listen(ctx, c.config.WebhookListenAddress, httpserver.Options{
-		Handler:     w.handler(c),
-		TLS:         w.tls(),
-		Linger:      webhookLinger,
-		Logger:      c.logger,
-		Connections: w.connections,
+		Handler:       w.handler(c),
+		TLS:           w.tls(),
+		ShutdownGrace: webhookGrace,
+		Logger:        c.logger,
+		Connections:   w.connections,
 	})
 	if err != nil {
 		return fmt.Errorf("listen for pods to mutate: %w", err)
 	}
-	c.webhook = w
 	return nil
 }
 
-// restrict decides whose certificates are asked for.
-func (w *webhook) restrict(c *controller) (err error) {
+// openClients reads the CAs of client certificates, if they are required.
+func (w *webhook) openClients(c *controller) (err error) {
 	if c.config.WebhookClientCAFile != "" {
 		w.clients, err = certificates.OpenClients(c.config.WebhookClientCAFile, c.config.WebhookClientNames, c.logger)
 	}
@@ -114,40 +101,40 @@ func (w *webhook) tls() *tls.Config {
 	return server
 }
 
-// handler answers at the path and below it, and where the API server calls a
-// webhook whose configuration names no path.
+// handler serves reviews at the path, with or without a token, and at /, which the API
+// server calls if the webhook's configuration has no path.
 func (w *webhook) handler(c *controller) http.Handler {
-	answers := &admission.Webhook{
-		Settings: podSettings(&c.config),
-		Account:  c.injection,
-		Known:    w.known,
-		Open:     w.open,
-		Observe:  c.metrics.ObserveWebhook,
-		Logger:   c.logger,
+	reviews := &admission.Webhook{
+		Settings:     podSettings(&c.config),
+		Injection:    c.injection,
+		IsAPIServer:  w.isAPIServer,
+		AllowUnknown: w.allowUnknown,
+		Observe:      c.metrics.ObserveWebhook,
+		Logger:       c.logger,
 	}
 	mux := http.NewServeMux()
 	for _, path := range []string{"/{$}", admission.Path, admission.Path + "/{token}"} {
-		mux.Handle("POST "+path, answers)
+		mux.Handle("POST "+path, reviews)
 	}
 	return mux
 }
 
-// known says whether a request is the API server's: by its certificate, without
-// which nobody comes so far, or by the path that its configuration says.
-func (w *webhook) known(r *http.Request) bool {
+// isAPIServer says whether a request is the API server's: it has a client certificate,
+// if those are required, or knows the path with the token.
+func (w *webhook) isAPIServer(r *http.Request) bool {
 	if w.clients == nil && (w.keeper == nil || !w.keeper.Known(r.URL.Path)) {
 		return false
 	}
-	w.connections.Known(r.Context())
+	w.connections.Trust(r.Context())
 	return true
 }
 
-// open says whether the API server may be among those who are not known.
-func (w *webhook) open(r *http.Request) bool {
+// allowUnknown says whether the API server may not know the path with the token yet.
+func (w *webhook) allowUnknown(r *http.Request) bool {
 	return w.keeper == nil || w.keeper.Open(r.Context(), r.URL.Path)
 }
 
-// podSettings are what the installation says about pods.
+// podSettings returns the settings of what pods are given.
 func podSettings(c *config.Config) admission.Settings {
 	return admission.Settings{DefaultRegion: c.DefaultRegion, Sidecar: admission.Sidecar{
 		Image:           c.SidecarImage,
@@ -159,54 +146,12 @@ func podSettings(c *config.Config) admission.Settings {
 }
 
 // injection returns what the pods of a ServiceAccount are given: nothing in a
-// namespace that is not this controller's.
-func (c *controller) injection(ctx context.Context, stranger, namespace, account string) (*identity.Injection, error) {
+// namespace that this controller does not serve.
+func (c *controller) injection(ctx context.Context, unknownClient, namespace, account string) (*identity.Injection, error) {
 	if c.config.Namespace != "" && c.config.Namespace != namespace {
 		return nil, nil //nolint:nilnil // as if it asked for nothing
 	}
-	return c.accounts.Injection(ctx, stranger, namespace, account)
-}
-
-// certify decides where the certificate comes from.
-func (w *webhook) certify(c *controller, own string) (err error) {
-	if c.config.WebhookCertFile != "" {
-		w.certificate, err = certificates.OpenFiles(c.config.WebhookCertFile, c.config.WebhookKeyFile, c.logger)
-		return err
-	}
-	if own == "" {
-		return errors.New("outside a cluster the webhook needs --webhook-cert-file and --webhook-key-file, or the variable POD_NAMESPACE")
-	}
-	keeper := certificates.NewKeeper(c.clients.Core, own, webhookName, admission.Path, c.logger)
-	secret, err1 := c.clients.NamedInformer(corev1.SchemeGroupVersion.WithResource("secrets"), own, webhookName)
-	configuration, err2 := c.clients.NamedInformer(
-		admissionregistrationv1.SchemeGroupVersion.WithResource("mutatingwebhookconfigurations"), "", webhookName)
-	outdated, err3 := c.clients.SelectedInformer(corev1.SchemeGroupVersion.WithResource("pods"), own, outdatedReplicas, running)
-	if err = errors.Join(err1, err2, err3); err != nil {
-		return err
-	}
-	keeper.Outdated = func() (int, error) { return len(outdated.GetStore().ListKeys()), outdated.Ready() }
-	w.certificate, w.keeper = keeper, keeper
-	w.keep = func(ctx context.Context) error { return keep(ctx, keeper, outdated, secret, configuration) }
-	return nil
-}
-
-// keep keeps a certificate until ctx is done, with what is watched meanwhile.
-func keep(ctx context.Context, keeper *certificates.Keeper, outdated *kube.Informer, others ...*kube.Informer) error {
-	var group errgroup.Group
-	for _, informer := range append(others, outdated) {
-		if err := keeper.Watch(informer); err != nil {
-			return err
-		}
-		group.Go(func() error { informer.RunWithContext(ctx); return nil })
-	}
-	group.Go(func() error { // an empty cache says nothing when it is filled
-		if cache.WaitFor(ctx, "replicas of versions before", outdated.HasSyncedChecker()) {
-			keeper.LookAgain()
-		}
-		return nil
-	})
-	keeper.Run(ctx)
-	return group.Wait()
+	return c.accounts.Injection(ctx, unknownClient, namespace, account)
 }
 
 // run serves until ctx is done.
@@ -219,8 +164,8 @@ func (w *webhook) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// ready returns nil when pods can be mutated: with a certificate, and a cache
-// that is filled, without which each pod would cost a request.
+// ready returns nil once there is a certificate, and the cache of ServiceAccounts is
+// filled: before that each pod costs a request.
 func (w *webhook) ready() error {
 	return errors.Join(w.accounts.Ready(), w.certificate.Ready())
 }

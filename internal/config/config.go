@@ -1,5 +1,4 @@
-// Package config reads flags and environment variables into one validated
-// struct.
+// Package config parses flags and environment variables into one validated struct.
 package config
 
 import (
@@ -10,112 +9,111 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// A Command is what the process is asked to do.
+// A Command is a command of the command line.
 type Command string
 
 // The commands.
 const (
 	Controller Command = "controller"
 	Version    Command = "version"
-	// TrustPolicy prints what the owner of a role has to put into it.
+	// TrustPolicy prints the trust policy of a role for a namespace.
 	TrustPolicy Command = "trust-policy"
 )
 
-// Config is what the controller is told.
+// Config is the configuration of the controller.
 type Config struct {
 	Debug     bool
 	LogFormat string
 
-	// Kubeconfig and APIServer say where the API server is, see the package
-	// kube. Namespace limits the controller to one, "" is all.
+	// Kubeconfig and APIServer locate the API server, see package kube. Namespace is the
+	// one namespace that is served, "" for all.
 	Kubeconfig, APIServer, Namespace string
 	KubeAPIQPS                       float64
 
 	// ClusterName is the second half of every external ID.
 	ClusterName string
-	// BaseRoleARN is where role names are looked up, "" for the account that
-	// the controller runs in.
+	// BaseRoleARN is the prefix of the ARNs of roles given by name, "" for the account
+	// of the controller.
 	BaseRoleARN string
-	// AssumeRole is assumed first, and with it all others.
+	// AssumeRole is a role that is assumed first, and assumes all others.
 	AssumeRole string
-	// ControllerRoleARN is the controller's own role where AWS does not tell.
+	// ControllerRoleARN is the controller's own role, if AWS does not report it.
 	ControllerRoleARN string
-	// CredentialsFile holds the controller's own credentials.
+	// CredentialsFile is a file with the controller's own credentials.
 	CredentialsFile string
 	SessionTags     bool
-	// NamespaceRestrictions lets a namespace without rules use no role.
+	// NamespaceRestrictions denies all roles to a namespace without rules.
 	NamespaceRestrictions bool
-	// RequireExternalID says which roles are used only if they refuse another external
+	// RequireExternalID says which roles are used only if they refuse a wrong external
 	// ID.
 	RequireExternalID identity.ExternalIDCheck
 	STSQPS            float64
 
-	// PermissionsBoundary is the ARN of that of roles that are made. Without
-	// one none are, unless AllowRolesWithoutBoundary says so.
+	// PermissionsBoundary is the ARN of the permissions boundary of managed roles.
+	// Without one there are none, unless AllowRolesWithoutBoundary is set.
 	PermissionsBoundary       string
 	AllowRolesWithoutBoundary bool
-	// RolePath is where they are, "" for the path of the cluster.
+	// RolePath is the path of managed roles, "" for the default of the cluster.
 	RolePath string
-	// RoleTags are put on them.
+	// RoleTags are additional tags of managed roles.
 	RoleTags map[string]string
-	// MaxRolesPerNamespace is how many are made for one namespace, 0 for any
-	// number.
+	// MaxRolesPerNamespace limits the managed roles of a namespace, 0 for no limit.
 	MaxRolesPerNamespace int
 	// AdoptRolesOfClusterUID is the UID of the cluster that this one replaces, ""
 	// for none.
 	AdoptRolesOfClusterUID string
-	// DriftInterval is how often they are looked at, 0 for never.
+	// DriftInterval is how often managed roles are checked for drift, 0 for never.
 	DriftInterval time.Duration
-	// OrphanSweepInterval is how often roles are looked for that nobody asks
-	// for any more, 0 for never.
+	// OrphanSweepInterval is how often orphaned managed roles are searched for, 0 for
+	// never.
 	OrphanSweepInterval time.Duration
-	// RoleReadyTimeout is how long a new role may take to be assumable.
+	// RoleReadyTimeout is how long a new role may take until it can be assumed.
 	RoleReadyTimeout time.Duration
 	IAMQPS           float64
 
-	// RefreshLimit is how long before they run out credentials are renewed.
+	// RefreshLimit is how long before their expiration credentials are renewed.
 	RefreshLimit time.Duration
 	Workers      int
 
-	// WebhookListenAddress is where pods are mutated, "" for nowhere.
+	// WebhookListenAddress is the address of the webhook, "" to disable it.
 	WebhookListenAddress string
-	// WebhookCertFile and WebhookKeyFile are kept by something else; without
-	// them the controller keeps a certificate of its own.
+	// WebhookCertFile and WebhookKeyFile are the webhook's certificate. Without them the
+	// controller issues one itself.
 	WebhookCertFile, WebhookKeyFile string
-	// WebhookClientCAFile says who signs certificates of API servers, "" if they
-	// need none; WebhookClientNames whose are accepted, all if there are no names.
+	// WebhookClientCAFile are the CAs of the API servers' client certificates, "" if none
+	// are required. WebhookClientNames are the accepted common names, empty for all.
 	WebhookClientCAFile string
 	WebhookClientNames  []string
 	// DefaultRegion is the AWS Region of pods whose ServiceAccount names none.
 	DefaultRegion string
-	// SidecarImage holds credentials-server, for the delivery endpoint.
+	// SidecarImage is the image of the sidecar for the delivery endpoint.
 	SidecarImage string
-	// SidecarPullPolicy is that of the image, "" for the API server's choice;
-	// the rest is the sidecar's as far as it fits the pod.
+	// SidecarPullPolicy is the pull policy of the image, "" for the API server's default.
+	// Requests, limits and security context are adapted to the pod.
 	SidecarPullPolicy              corev1.PullPolicy
 	SidecarRequests, SidecarLimits corev1.ResourceList
 	SidecarSecurityContext         corev1.SecurityContext
 
 	ListenAddress string
-	// MetricsSecureListenAddress is where metrics are served over HTTPS, and only
-	// there, to those who may read them; "" for no such condition.
+	// MetricsSecureListenAddress is where metrics are served over HTTPS to authorized
+	// clients, and nowhere else; "" to serve them without authorization.
 	MetricsSecureListenAddress string
-	// MetricsCertFile and MetricsKeyFile are kept by something else; without them the
-	// certificate is nobody's.
+	// MetricsCertFile and MetricsKeyFile are the certificate of that address. Without
+	// them it is self-signed.
 	MetricsCertFile, MetricsKeyFile string
 
 	LeaderElect          bool
 	LeaderElectNamespace string
 	LeaderElectName      string
 
-	// TrustedNamespace and TrustedServiceAccount, "" for all of the namespace's, are
-	// the arguments of the command trust-policy.
+	// TrustedNamespace and TrustedServiceAccount are the arguments of the command
+	// trust-policy. TrustedServiceAccount is "" for all in the namespace.
 	TrustedNamespace, TrustedServiceAccount string
 
-	// version is another way to ask for the command.
+	// version is the flag --version, the same as the command.
 	version bool
 
-	// Interval and EventQueueSize are the predecessor's, without effect.
+	// Interval and EventQueueSize are flags of the predecessor that have no effect.
 	Interval       time.Duration
 	EventQueueSize int
 }

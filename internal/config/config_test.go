@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"regexp"
@@ -39,7 +40,7 @@ func TestDefaults(t *testing.T) {
 	}, c)
 }
 
-func TestThePredecessorsCommandLineIsAccepted(t *testing.T) {
+func TestFlagsOfThePredecessorAreAccepted(t *testing.T) {
 	command, c, err := parse(t, "--debug", "--interval=1m", "--event-queue-size=20", "--refresh-limit=15m",
 		"--base-role-arn=arn:aws:iam::123456789012:role/", "--assume-role=controller", "--namespace=kube-system",
 		"--apiserver=http://127.0.0.1:8001")
@@ -74,13 +75,13 @@ func TestEveryFlagIsAlsoAnEnvironmentVariable(t *testing.T) {
 	}, c)
 }
 
-func TestAMisspeltVariableIsNamed(t *testing.T) {
+func TestUnknownVariableIsAnError(t *testing.T) {
 	t.Setenv("KUBE_AWS_IAM_CLUSTERNAME", "prod")
 	_, _, err := parse(t)
 	assert.ErrorContains(t, err, "KUBE_AWS_IAM_CLUSTERNAME")
 }
 
-func TestVariablesOfAServiceAreNotOurs(t *testing.T) {
+func TestServiceVariablesAreIgnored(t *testing.T) {
 	t.Setenv("KUBE_AWS_IAM_CONTROLLER_SERVICE_HOST", "10.0.0.1")
 	t.Setenv("KUBE_AWS_IAM_CONTROLLER_PORT", "tcp://10.0.0.1:8080")
 	t.Setenv("KUBE_AWS_IAM_CONTROLLER_PORT_8080_TCP_ADDR", "10.0.0.1")
@@ -88,7 +89,7 @@ func TestVariablesOfAServiceAreNotOurs(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestMalformedFlagsAreNamed(t *testing.T) {
+func TestErrorsNameTheInvalidFlag(t *testing.T) {
 	tests := map[string]struct{ arg, want string }{
 		"a flag that does not exist":          {"--no-such", "no-such"},
 		"an argument":                         {"run", "run"},
@@ -113,6 +114,9 @@ func TestMalformedFlagsAreNamed(t *testing.T) {
 		"an intermediate role that is a user": {"--assume-role=arn:aws:iam::123456789012:user/x", "--assume-role"},
 		"a controller's role without account": {"--controller-role-arn=controller", "is not an ARN"},
 		"an API server without scheme":        {"--apiserver=127.0.0.1:8001", "--apiserver"},
+		"an API server over FTP":              {"--apiserver=ftp://127.0.0.1:8001", "is not a URL"},
+		"client names without a CA":           {"--webhook-client-names=a", "without --webhook-client-ca-file"},
+		"an empty client name":                {"--webhook-client-names=a,", "a name is empty"},
 		"an address without port":             {"--listen-address=127.0.0.1", "--listen-address"},
 		"an address with an empty port":       {"--listen-address=:", "--listen-address"},
 		"a webhook without port":              {"--webhook-listen-address=webhook", "--webhook-listen-address"},
@@ -130,7 +134,7 @@ func TestMalformedFlagsAreNamed(t *testing.T) {
 	}
 }
 
-func TestMalformedVariablesAreNamed(t *testing.T) {
+func TestErrorsNameTheInvalidVariable(t *testing.T) {
 	for name, value := range map[string]string{
 		"WORKERS": "many", "DEBUG": "yes", "LOG_FORMAT": "xml", "REFRESH_LIMIT": "20", "STS_QPS": "fast", "CLUSTER_NAME": "a/b",
 	} {
@@ -143,20 +147,20 @@ func TestMalformedVariablesAreNamed(t *testing.T) {
 	}
 }
 
-func TestAnEmptyVariableIsNone(t *testing.T) {
+func TestEmptyVariableIsIgnored(t *testing.T) {
 	t.Setenv("KUBE_AWS_IAM_WORKERS", "")
 	_, c, err := parse(t)
 	require.NoError(t, err)
 	assert.Equal(t, 30, c.Workers)
 }
 
-func TestOnlyOurFlagsAreVariables(t *testing.T) {
+func TestFlagsOfKingpinAreNoVariables(t *testing.T) {
 	t.Setenv("KUBE_AWS_IAM_COMPLETION_BASH", "1")
 	_, _, err := parse(t)
 	assert.ErrorContains(t, err, "KUBE_AWS_IAM_COMPLETION_BASH: there is no such setting")
 }
 
-func TestTheDefaultCommandTakesFlagsOnEitherSide(t *testing.T) {
+func TestFlagsMayPrecedeOrFollowTheCommand(t *testing.T) {
 	for name, args := range map[string][]string{
 		"no command":           {"--debug", "--workers=3"},
 		"the command in front": {"controller", "--debug", "--workers", "3"},
@@ -172,7 +176,7 @@ func TestTheDefaultCommandTakesFlagsOnEitherSide(t *testing.T) {
 	}
 }
 
-func TestSwitchesAreWrittenAsKubernetesWritesThem(t *testing.T) {
+func TestBooleanFlagsAcceptAValue(t *testing.T) {
 	_, c, err := parse(t, "--debug=true", "--leader-elect=false")
 	require.NoError(t, err)
 	assert.True(t, c.Debug)
@@ -184,19 +188,19 @@ func TestSwitchesAreWrittenAsKubernetesWritesThem(t *testing.T) {
 	assert.False(t, c.LeaderElect, "a flag wins over its variable")
 }
 
-func TestAPasswordInAURLIsNotRepeated(t *testing.T) {
+func TestPasswordInAURLIsNotRepeated(t *testing.T) {
 	_, _, err := parse(t, "--apiserver=http://user:hunter2@host:x")
 	require.ErrorContains(t, err, "--apiserver")
 	assert.NotContains(t, err.Error(), "hunter2")
 }
 
-func TestAllMistakesAreToldAtOnce(t *testing.T) {
+func TestAllErrorsAreReportedAtOnce(t *testing.T) {
 	_, _, err := parse(t, "--workers=0", "--sts-qps=0")
 	require.ErrorContains(t, err, "--workers")
 	assert.ErrorContains(t, err, "--sts-qps")
 }
 
-func TestHelpIsPrintedAndSaid(t *testing.T) {
+func TestHelpIsPrinted(t *testing.T) {
 	var out bytes.Buffer
 	_, _, err := Parse([]string{"--help"}, &out)
 	require.ErrorIs(t, err, ErrHelp)
@@ -205,14 +209,14 @@ func TestHelpIsPrintedAndSaid(t *testing.T) {
 	assert.NotContains(t, out.String(), "--interval", "what has no effect is not advertised")
 }
 
-func TestHelpIsThereWhenAVariableIsMisspelt(t *testing.T) {
+func TestHelpIgnoresInvalidVariables(t *testing.T) {
 	t.Setenv("KUBE_AWS_IAM_CLUSTERNAME", "prod")
 	t.Setenv("KUBE_AWS_IAM_WORKERS", "many")
 	_, _, err := parse(t, "--help")
 	assert.ErrorIs(t, err, ErrHelp, "the error says where to look: there")
 }
 
-func TestHelpOfACommandIsItsOwn(t *testing.T) {
+func TestHelpOfACommand(t *testing.T) {
 	var out bytes.Buffer
 	_, _, err := Parse([]string{"version", "--help"}, &out)
 	require.ErrorIs(t, err, ErrHelp)
@@ -237,7 +241,15 @@ func TestTrustPolicyTakesANamespace(t *testing.T) {
 	require.ErrorContains(t, err, `the argument of trust-policy: "Team/A" is not a namespace`)
 }
 
-func TestSettingsOfRolesThatAreMade(t *testing.T) {
+func manyTags(n int) string {
+	var pairs []string
+	for i := range n {
+		pairs = append(pairs, fmt.Sprintf("tag-%d=x", i))
+	}
+	return strings.Join(pairs, ",")
+}
+
+func TestManagedRoleSettings(t *testing.T) {
 	_, c, err := parse(t, "--permissions-boundary=arn:aws:iam::123456789012:policy/b", "--role-path=/teams/", "--role-tags=cost=1, team = a b,empty=", "--iam-qps=5", "--role-ready-timeout=1m")
 	require.NoError(t, err)
 	assert.Equal(t, "arn:aws:iam::123456789012:policy/b", c.PermissionsBoundary)
@@ -257,8 +269,11 @@ func TestSettingsOfRolesThatAreMade(t *testing.T) {
 		"--max-roles-per-namespace=all":         `"all": give a whole number`,
 		"--adopt-roles-of-cluster-uid=prod":     `"prod" is not the UID of a Namespace: give what kubectl get namespace kube-system`,
 		"--role-tags=a=1,A=2":                   `the tag "a" is given twice`,
-		"--iam-qps=0":                           "out of bounds",
-		"--role-ready-timeout=2h":               "out of bounds",
+		"--role-tags=" + manyTags(41):           "41 tags are too many",
+		// Forms of a UID that uuid.Parse takes and Kubernetes does not write.
+		"--adopt-roles-of-cluster-uid={f47ac10b-58cc-0372-8567-0e02b2c3d479}": "is not the UID of a Namespace",
+		"--iam-qps=0":             "out of bounds",
+		"--role-ready-timeout=2h": "out of bounds",
 	} {
 		_, _, err = parse(t, flag)
 		require.ErrorContains(t, err, says, flag)
@@ -302,7 +317,7 @@ func TestEveryFlagIsDocumented(t *testing.T) {
 	}
 }
 
-func TestSettingsOfTheSidecar(t *testing.T) {
+func TestSidecarSettings(t *testing.T) {
 	_, c, err := parse(t, "--credentials-server-image-pull-policy=Always", "--credentials-server-requests= cpu=50m, memory = 64Mi ",
 		"--credentials-server-limits=none", "--credentials-server-security-context=runAsUser=1000,privileged=false")
 	require.NoError(t, err)

@@ -9,16 +9,16 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// EnvPrefix starts the environment variable of every flag: --cluster-name is
-// also KUBE_AWS_IAM_CLUSTER_NAME.
+// EnvPrefix is the prefix of the flags' environment variables: --cluster-name can be
+// given as KUBE_AWS_IAM_CLUSTER_NAME.
 const EnvPrefix = "KUBE_AWS_IAM"
 
 func envName(flag string) string {
 	return EnvPrefix + "_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// checkEnvironment finds variables that nobody reads: a misspelt one would
-// otherwise leave the default in force in silence.
+// checkEnvironment returns an error for each variable with our prefix that is no flag's:
+// a misspelled variable would otherwise be ignored silently.
 func checkEnvironment(app *kingpin.Application) error {
 	var names []string
 	known := map[string]bool{}
@@ -31,8 +31,8 @@ func checkEnvironment(app *kingpin.Application) error {
 	var errs []error
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		// Kubernetes itself sets <SERVICE>_PORT… and <SERVICE>_SERVICE_… for
-		// a Service called kube-aws-iam or kube-aws-iam-….
+		// Kubernetes sets <SERVICE>_PORT… and <SERVICE>_SERVICE_… for a Service
+		// named kube-aws-iam or kube-aws-iam-….
 		setting, ours := strings.CutPrefix(name, EnvPrefix+"_")
 		if !ours || known[name] || isServiceVariable(name) {
 			continue

@@ -8,10 +8,10 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// checkFlag is a switch that became a choice: on its own it still means all.
+// checkFlag was a boolean flag once: without a value it still means all.
 const checkFlag = "require-external-id"
 
-// checkValue reads a choice, or the truth value that it was before.
+// checkValue implements kingpin.Value for a choice, or for the boolean it was once.
 type checkValue identity.ExternalIDCheck
 
 // Set implements kingpin.Value.
@@ -38,14 +38,14 @@ func isCheck(text string) bool {
 	return slices.Contains([]identity.ExternalIDCheck{identity.CheckNone, identity.CheckOtherAccounts, identity.CheckAll}, identity.ExternalIDCheck(text))
 }
 
-// spellOutCheck gives the flag the value that it means without one. Kingpin takes
-// a flag either with a value or without.
+// spellOutCheck adds the value to the flag if it has none. In kingpin a flag either
+// always has a value or never.
 func spellOutCheck(args []string) []string {
 	out := slices.Clone(args)
 	for i, arg := range out {
 		switch {
 		case arg == "--":
-			return out // what follows are no flags
+			return out // no flags follow
 		case arg == "--no-"+checkFlag:
 			out[i] = "--" + checkFlag + "=" + string(identity.CheckNone)
 		case arg == "--"+checkFlag && (i+1 == len(out) || !isCheck(out[i+1])):

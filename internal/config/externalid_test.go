@@ -9,7 +9,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-func TestTheSwitchThatBecameAChoiceMeansWhatItDid(t *testing.T) {
+func TestRequireExternalIDAcceptsBooleans(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args     []string
 		variable string
@@ -40,6 +40,8 @@ func TestTheSwitchThatBecameAChoiceMeansWhatItDid(t *testing.T) {
 			assert.Equal(t, tc.want, c.RequireExternalID)
 		})
 	}
-	_, _, err := parse(t, "--require-external-id=some")
+	_, _, err := parse(t, "trust-policy", "--cluster-name=prod", "--", "ns", "--require-external-id")
+	require.ErrorContains(t, err, `"--require-external-id" is not the name of a ServiceAccount`, "after -- it is an argument")
+	_, _, err = parse(t, "--require-external-id=some")
 	require.ErrorContains(t, err, `--require-external-id (KUBE_AWS_IAM_REQUIRE_EXTERNAL_ID): "some": give off, other-accounts or all`)
 }

@@ -10,11 +10,11 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// ErrHelp says that help was asked for and has been printed.
+// ErrHelp is returned once the help that was requested has been printed.
 var ErrHelp = errors.New("help was printed")
 
-// Parse reads the command and its configuration from args and the
-// environment. Help goes to stdout. Errors name the flag and the remedy.
+// Parse reads the command and its configuration from args and the environment. Help
+// goes to stdout. Errors name the flag and say what to give.
 func Parse(args []string, stdout io.Writer) (Command, Config, error) {
 	var c Config
 	app := newApp(stdout, &c)
@@ -50,8 +50,8 @@ func parseArgs(app *kingpin.Application, args []string) (Command, error) {
 	return Command(command), withCommand(app, args, err)
 }
 
-// checkCommand finds what a command lacks. The external ID of a controller that
-// has no cluster name is nothing to build trust on by mistake.
+// checkCommand checks the flags that a command requires. A trust policy with the
+// external ID of a controller without a cluster name is most likely a mistake.
 func checkCommand(command Command, c Config) error {
 	if command == TrustPolicy && c.ClusterName == "" {
 		return flagError("cluster-name", errors.New(
@@ -61,14 +61,14 @@ func checkCommand(command Command, c Config) error {
 }
 
 func newApp(stdout io.Writer, c *Config) *kingpin.Application {
-	app := kingpin.New("kube-aws-iam-controller", "Gives Kubernetes ServiceAccounts credentials of AWS IAM roles, in Secrets that are kept fresh.")
+	app := kingpin.New("kube-aws-iam-controller", "Issues credentials of AWS IAM roles to Kubernetes ServiceAccounts, in Secrets that it keeps fresh.")
 	app.UsageWriter(stdout).ErrorWriter(stdout)
 	app.HelpFlag.Short('h')
 	app.Command(string(Controller), "Run the controller. This is the default.")
 	app.Command(string(Version), "Print the version.")
-	trustPolicy := app.Command(string(TrustPolicy), "Print, as JSON, the trust policy of a role that a namespace is to use, or one ServiceAccount alone.")
+	trustPolicy := app.Command(string(TrustPolicy), "Print the trust policy, as JSON, of a role that a namespace or one of its ServiceAccounts may use.")
 	trustPolicy.Arg("namespace", "The namespace.").Required().StringVar(&c.TrustedNamespace)
-	trustPolicy.Arg("serviceaccount", "The ServiceAccount. The default is every one of the namespace.").StringVar(&c.TrustedServiceAccount)
+	trustPolicy.Arg("serviceaccount", "The ServiceAccount. By default all in the namespace may use the role.").StringVar(&c.TrustedServiceAccount)
 	app.Flag("version", "Print the version.").BoolVar(&c.version)
 	kingpins := len(app.Model().Flags)
 	clusterFlags(app, c)
@@ -83,9 +83,8 @@ func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 	return app
 }
 
-// withDefaultCommand puts the controller command in front where args name
-// none. Kingpin's own default command is not used: with it, a flag at the end
-// that lacks its value is taken for none at all, without an error.
+// withDefaultCommand inserts the controller command if args name none. Kingpin's own
+// default command ignores a last flag without its value, instead of failing.
 func withDefaultCommand(app *kingpin.Application, args []string) ([]string, error) {
 	context, err := app.ParseContext(args)
 	if err != nil || context.SelectedCommand != nil {
@@ -93,97 +92,97 @@ func withDefaultCommand(app *kingpin.Application, args []string) ([]string, erro
 	}
 	for _, element := range context.Elements {
 		if element.Clause == app.HelpFlag {
-			return args, nil // on all commands, not on the default one
+			return args, nil // help on all commands, not only on the default one
 		}
 	}
 	return append([]string{string(Controller)}, args...), nil
 }
 
 func clusterFlags(app *kingpin.Application, c *Config) {
-	app.Flag("cluster-name", "Name of this cluster: external IDs are <namespace>/<cluster name>. Has to be unique among the clusters that use the same AWS accounts.").
+	app.Flag("cluster-name", "Name of this cluster; external IDs are <namespace>/<cluster name>. Must be unique among the clusters that use the same AWS accounts.").
 		StringVar(&c.ClusterName)
-	app.Flag("namespace", "Limit the controller to one namespace.").StringVar(&c.Namespace)
-	app.Flag("kubeconfig", "Path of a kubeconfig file. The default is the Pod's own ServiceAccount.").StringVar(&c.Kubeconfig)
-	app.Flag("apiserver", "URL of an API server that asks for no credentials, such as kubectl proxy.").StringVar(&c.APIServer)
-	app.Flag("kube-api-qps", "Most requests a second of the process to the API server; twice as many for a moment.").Default("800").Float64Var(&c.KubeAPIQPS)
-	app.Flag("leader-elect", "Work only while holding the Lease. For more than one replica.").BoolVar(&c.LeaderElect)
-	app.Flag("leader-elect-name", "Name of the Lease. Controllers of different namespaces whose Leases are in one namespace need one each.").
+	app.Flag("namespace", "Serve one namespace only.").StringVar(&c.Namespace)
+	app.Flag("kubeconfig", "Path of a kubeconfig file. By default the Pod's ServiceAccount is used.").StringVar(&c.Kubeconfig)
+	app.Flag("apiserver", "URL of an API server that requires no credentials, such as kubectl proxy.").StringVar(&c.APIServer)
+	app.Flag("kube-api-qps", "API server requests per second; bursts up to twice that.").Default("800").Float64Var(&c.KubeAPIQPS)
+	app.Flag("leader-elect", "Work only while holding a Lease. Required for more than one replica.").BoolVar(&c.LeaderElect)
+	app.Flag("leader-elect-name", "Name of the Lease. Controllers that serve different namespaces need different Leases.").
 		Default("kube-aws-iam-controller").StringVar(&c.LeaderElectName)
-	app.Flag("leader-elect-namespace", "Namespace of the Lease. The default is the Pod's own.").StringVar(&c.LeaderElectNamespace)
+	app.Flag("leader-elect-namespace", "Namespace of the Lease. The default is the Pod's namespace.").StringVar(&c.LeaderElectNamespace)
 }
 
 func awsFlags(app *kingpin.Application, c *Config) {
-	app.Flag("base-role-arn", "Where role names are looked up, such as arn:aws:iam::123456789012:role/. The default is the account the controller runs in.").
+	app.Flag("base-role-arn", "Prefix of the ARNs of roles given by name, such as arn:aws:iam::123456789012:role/. The default is the account of the controller.").
 		StringVar(&c.BaseRoleARN)
-	app.Flag("assume-role", "Role (name, path/name or ARN) to assume first, and to assume all others with.").StringVar(&c.AssumeRole)
-	app.Flag("controller-role-arn", "ARN of the controller's own role, where AWS does not tell. It is never handed out.").StringVar(&c.ControllerRoleARN)
-	app.Flag("credentials-file", "File with the controller's own credentials, as a credential_process prints them. Read again whenever it changes.").
+	app.Flag("assume-role", "Role (name, path/name or ARN) to assume first; all other roles are assumed with its credentials.").StringVar(&c.AssumeRole)
+	app.Flag("controller-role-arn", "ARN of the controller's own role, if AWS does not report it. It is never issued to anybody.").StringVar(&c.ControllerRoleARN)
+	app.Flag("credentials-file", "File with the controller's own credentials, in the output format of a credential_process. Reloaded when it changes.").
 		StringVar(&c.CredentialsFile)
-	app.Flag("session-tags", "Pass kubernetes-cluster, kubernetes-namespace and kubernetes-service-account as session tags. Trust policies have to allow sts:TagSession.").
+	app.Flag("session-tags", "Pass kubernetes-cluster, kubernetes-namespace and kubernetes-service-account as session tags. Trust policies must allow sts:TagSession.").
 		BoolVar(&c.SessionTags)
-	app.Flag("sts-qps", "Most requests a second to STS; twice as many for a moment.").Default("250").Float64Var(&c.STSQPS)
-	app.Flag("refresh-limit", "Renew credentials when less than this is left of them, at the most a third of their session.").
+	app.Flag("sts-qps", "STS requests per second; bursts up to twice that.").Default("250").Float64Var(&c.STSQPS)
+	app.Flag("refresh-limit", "Renew credentials that expire in less than this, or in less than a third of their session if that is shorter.").
 		Default("20m").DurationVar(&c.RefreshLimit)
 }
 
 func tenantFlags(app *kingpin.Application, c *Config) {
-	app.Flag("namespace-restrictions", "Let a namespace use no role unless its annotations iam.amazonaws.com/allowed-roles, iam.amazonaws.com/permitted or iam.amazonaws.com/managed-roles say which.").
+	app.Flag("namespace-restrictions", "Allow a namespace only the roles in its annotations iam.amazonaws.com/allowed-roles, iam.amazonaws.com/permitted or iam.amazonaws.com/managed-roles.").
 		BoolVar(&c.NamespaceRestrictions)
-	app.Flag(checkFlag, "Use an existing role only if STS refuses a wrong external ID for it, which is tried before its first use and daily: off, other-accounts (roles of ServiceAccounts in other accounts) or all.").
+	app.Flag(checkFlag, "Use an existing role only if it refuses a wrong external ID, which is checked before its first use and daily: off, other-accounts (ServiceAccounts' roles in other accounts) or all.").
 		Default(string(identity.CheckOtherAccounts)).SetValue((*checkValue)(&c.RequireExternalID))
 }
 
 func roleFlags(app *kingpin.Application, c *Config) {
-	app.Flag("permissions-boundary", "ARN of the managed policy that bounds every role that is made. Without it none are made.").
+	app.Flag("permissions-boundary", "ARN of the permissions boundary of all managed roles. Required for managed roles.").
 		StringVar(&c.PermissionsBoundary)
-	app.Flag("allow-roles-without-boundary", "Make roles also without a permissions boundary: whoever can annotate a ServiceAccount can then give it any permission in the account.").
+	app.Flag("allow-roles-without-boundary", "Allow managed roles without a permissions boundary. Whoever can annotate a ServiceAccount can then give it any permission in the account.").
 		BoolVar(&c.AllowRolesWithoutBoundary)
-	app.Flag("role-path", "Path of the roles that are made, such as /teams/. The default is /kube-aws-iam-controller/<cluster name>/.").StringVar(&c.RolePath)
-	app.Flag("role-tags", "Tags for the roles that are made, besides those that make them the controller's: key=value,key=value.").
+	app.Flag("role-path", "Path of managed roles, such as /teams/. The default is /kube-aws-iam-controller/<cluster name>/.").StringVar(&c.RolePath)
+	app.Flag("role-tags", "Additional tags of managed roles: key=value,key=value.").
 		SetValue((*tagsValue)(&c.RoleTags))
-	app.Flag("max-roles-per-namespace", "Most roles that are made for one namespace, retained ones among them; 0 for any number.").
+	app.Flag("max-roles-per-namespace", "Maximum number of managed roles per namespace, including retained ones; 0 for no limit.").
 		Default("100").IntVar(&c.MaxRolesPerNamespace)
-	app.Flag("adopt-roles-of-cluster-uid", "UID of the Namespace kube-system of a cluster that this one replaces under the same name: the roles made for its ServiceAccounts become this cluster's.").
+	app.Flag("adopt-roles-of-cluster-uid", "UID of the Namespace kube-system of the cluster that this one replaces under the same name: its managed roles are adopted.").
 		StringVar(&c.AdoptRolesOfClusterUID)
-	app.Flag("drift-interval", "How often a role that was made is looked at for what somebody else changed; 0 for never.").
+	app.Flag("drift-interval", "How often managed roles are checked for changes by others; 0 for never.").
 		Default("1h").DurationVar(&c.DriftInterval)
-	app.Flag("orphan-sweep-interval", "How often roles are looked for that were made and that nobody asks for any more; 0 for never.").
+	app.Flag("orphan-sweep-interval", "How often managed roles that are no longer needed are searched for; 0 for never.").
 		Default("6h").DurationVar(&c.OrphanSweepInterval)
-	app.Flag("role-ready-timeout", "How long a new role may take until it can be assumed, before that is a warning.").
+	app.Flag("role-ready-timeout", "How long a new role may take until it can be assumed, before a warning is issued.").
 		Default("2m").DurationVar(&c.RoleReadyTimeout)
-	app.Flag("iam-qps", "Most requests a second to IAM; twice as many for a moment.").Default("20").Float64Var(&c.IAMQPS)
+	app.Flag("iam-qps", "IAM requests per second; bursts up to twice that.").Default("20").Float64Var(&c.IAMQPS)
 }
 
 func podFlags(app *kingpin.Application, c *Config) {
-	app.Flag("webhook-listen-address", "Address of the webhook that gives pods their credentials, such as :8443. Off by default.").StringVar(&c.WebhookListenAddress)
-	app.Flag("webhook-cert-file", "File with the webhook's certificate, where something else keeps one. By default the controller does.").StringVar(&c.WebhookCertFile)
-	app.Flag("webhook-key-file", "File with the key of that certificate.").StringVar(&c.WebhookKeyFile)
-	app.Flag("webhook-client-ca-file", "File with the authorities of the certificates that API servers show to the webhook. With it, nobody without one is answered.").
+	app.Flag("webhook-listen-address", "Address of the webhook that injects credentials into pods, such as :8443. Disabled by default.").StringVar(&c.WebhookListenAddress)
+	app.Flag("webhook-cert-file", "File with the webhook's certificate. By default the controller issues one itself.").StringVar(&c.WebhookCertFile)
+	app.Flag("webhook-key-file", "File with the key of the webhook's certificate.").StringVar(&c.WebhookKeyFile)
+	app.Flag("webhook-client-ca-file", "File with the CA certificates of the API servers' client certificates. If set, the webhook requires a client certificate.").
 		StringVar(&c.WebhookClientCAFile)
-	app.Flag("webhook-client-names", "Common names of those certificates, separated by commas, where the authorities sign others, too. By default all are accepted.").
+	app.Flag("webhook-client-names", "Common names of the accepted client certificates, separated by commas. By default all that the CAs signed are accepted.").
 		SetValue((*namesValue)(&c.WebhookClientNames))
-	app.Flag("default-region", "AWS Region that the webhook gives to pods whose ServiceAccount names none.").StringVar(&c.DefaultRegion)
-	app.Flag("credentials-server-image", "Image with /credentials-server, which the webhook adds to pods for the delivery endpoint: the controller's own.").
+	app.Flag("default-region", "AWS Region of pods whose ServiceAccount names none.").StringVar(&c.DefaultRegion)
+	app.Flag("credentials-server-image", "Image of the sidecar for the delivery endpoint: the controller's image.").
 		StringVar(&c.SidecarImage)
-	app.Flag("credentials-server-image-pull-policy", "Pull policy of that image: Always, IfNotPresent or Never. The default is the API server's.").
+	app.Flag("credentials-server-image-pull-policy", "Pull policy of the sidecar's image: Always, IfNotPresent or Never. The default is the API server's.").
 		StringVar((*string)(&c.SidecarPullPolicy))
-	app.Flag("credentials-server-requests", "Resource requests of this container, adapted to the pod: name=amount,name=amount, or none.").
+	app.Flag("credentials-server-requests", "Resource requests of the sidecar, adapted to the pod: name=quantity,name=quantity, or none.").
 		Default(defaultSidecarRequests).SetValue((*resourcesValue)(&c.SidecarRequests))
-	app.Flag("credentials-server-limits", "Resource limits of this container, likewise.").
+	app.Flag("credentials-server-limits", "Resource limits of the sidecar, in the same format.").
 		Default(defaultSidecarLimits).SetValue((*resourcesValue)(&c.SidecarLimits))
-	app.Flag("credentials-server-security-context", "Fields of its security context, numbers and booleans, such as runAsUser=65532,runAsGroup=65532, or none for the defaults alone.").
+	app.Flag("credentials-server-security-context", "Numeric and boolean fields of the sidecar's security context, such as runAsUser=65532,runAsGroup=65532, or none for the defaults.").
 		Default(nothing).SetValue((*securityContextValue)(&c.SidecarSecurityContext))
 }
 
 func processFlags(app *kingpin.Application, c *Config) {
-	app.Flag("debug", "Log debug lines.").BoolVar(&c.Debug)
-	app.Flag("log-format", "Format of the log: logfmt or json.").Default("logfmt").EnumVar(&c.LogFormat, "logfmt", "json")
+	app.Flag("debug", "Log at level debug.").BoolVar(&c.Debug)
+	app.Flag("log-format", "Log format: logfmt or json.").Default("logfmt").EnumVar(&c.LogFormat, "logfmt", "json")
 	app.Flag("listen-address", "Address of /healthz, /readyz and /metrics.").Default(":8080").StringVar(&c.ListenAddress)
-	app.Flag("metrics-secure-listen-address", "Address of /metrics over HTTPS, such as :8444, for those who may get /metrics by a ClusterRole, and for nobody else. Off by default.").
+	app.Flag("metrics-secure-listen-address", "Address of /metrics over HTTPS, such as :8444, for clients with RBAC permission to get /metrics. /metrics is then not served at --listen-address. Disabled by default.").
 		StringVar(&c.MetricsSecureListenAddress)
-	app.Flag("metrics-cert-file", "File with the certificate of that address. By default the process signs one by itself.").StringVar(&c.MetricsCertFile)
-	app.Flag("metrics-key-file", "File with the key of that certificate.").StringVar(&c.MetricsKeyFile)
-	app.Flag("workers", "How many identities are served at once, besides those that wait for IAM.").Default("30").IntVar(&c.Workers)
-	app.Flag("interval", "Without effect: nothing is polled.").Hidden().Default("10s").DurationVar(&c.Interval)
-	app.Flag("event-queue-size", "Without effect: events have no queue of their own.").Hidden().IntVar(&c.EventQueueSize)
+	app.Flag("metrics-cert-file", "File with the certificate of /metrics over HTTPS. The default is a self-signed one.").StringVar(&c.MetricsCertFile)
+	app.Flag("metrics-key-file", "File with the key of the certificate of /metrics.").StringVar(&c.MetricsKeyFile)
+	app.Flag("workers", "How many identities are synced at once, not counting those that need IAM.").Default("30").IntVar(&c.Workers)
+	app.Flag("interval", "Ignored: nothing is polled.").Hidden().Default("10s").DurationVar(&c.Interval)
+	app.Flag("event-queue-size", "Ignored: there is no queue of events.").Hidden().IntVar(&c.EventQueueSize)
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// namesValue are names, separated by commas. It implements kingpin.Value.
+// namesValue implements kingpin.Value for names, separated by commas.
 type namesValue []string
 
 // Set implements kingpin.Value.

@@ -14,7 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// tagsValue reads key=value,key=value.
+// tagsValue implements kingpin.Value for key=value,key=value.
 type tagsValue map[string]string
 
 // Set implements kingpin.Value.
@@ -39,7 +39,7 @@ func (t *tagsValue) String() string {
 	return strings.Join(pairs, ",")
 }
 
-// Alphabets of IAM, https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html
+// Characters that IAM allows, see https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html
 // and https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html.
 var (
 	tagKey   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
@@ -47,11 +47,11 @@ var (
 	rolePath = regexp.MustCompile(`^/(?:[\x21-\x7E]{1,510}/)?$`)
 )
 
-// maxTags leaves room for the tags that make a role ours, and for others'.
+// maxTags leaves room for the controller's own tags, and for those of others.
 const maxTags = 40
 
-// taken are the keys that the controller itself sets.
-var taken = []string{api.ManagedByTag, api.ClusterTag, api.NamespaceTag, api.ServiceAccountTag, api.ClusterUIDTag, api.RetainedTag}
+// reservedTags are the keys that the controller itself sets.
+var reservedTags = []string{api.ManagedByTag, api.ClusterTag, api.NamespaceTag, api.ServiceAccountTag, api.ClusterUIDTag, api.RetainedTag}
 
 func checkTags(tags map[string]string) error {
 	if len(tags) > maxTags {
@@ -65,7 +65,7 @@ func checkTags(tags map[string]string) error {
 			return fmt.Errorf("%s is not the key of a tag: give 1 to 128 letters, digits, spaces and _.:/=+-@, the first not those of AWS's own (aws: …)", identity.Quote(key))
 		case !tagValue.MatchString(tags[key]):
 			return fmt.Errorf("the value of the tag %s is malformed: give at most 256 letters, digits, spaces and _.:/=+-@*", identity.Quote(key))
-		case slices.Contains(taken, folded):
+		case slices.Contains(reservedTags, folded):
 			return fmt.Errorf("the tag %s is the controller's own: leave it out", identity.Quote(key))
 		case seen[folded]:
 			return fmt.Errorf("the tag %s is given twice: IAM takes keys for equal whatever their case", identity.Quote(key))

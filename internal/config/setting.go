@@ -13,8 +13,8 @@ import (
 
 const wholeNumber = "a whole number"
 
-// A setting is the value of a flag whose errors say which flag it is, and what
-// to give. Kingpin's own name neither the flag nor the variable.
+// setting wraps the value of a flag so that errors name the flag and its variable, and
+// say what to give. Kingpin's own errors do not.
 type setting struct {
 	kingpin.Value
 	flag string
@@ -23,7 +23,7 @@ type setting struct {
 // Set implements kingpin.Value.
 func (s setting) Set(value string) error {
 	err, give := s.Value.Set(value), s.wants()
-	if err == nil && give == wholeNumber { // kingpin would cut 1.9 down to 1
+	if err == nil && give == wholeNumber { // kingpin would truncate 1.9 to 1
 		_, err = strconv.Atoi(value)
 	}
 	if err != nil && give != "" {
@@ -32,7 +32,7 @@ func (s setting) Set(value string) error {
 	return flagError(s.flag, err)
 }
 
-// wants says what the flag takes, "" where kingpin's error does.
+// wants returns what the flag takes, "" if kingpin's error says so.
 func (s setting) wants() string {
 	getter, ok := s.Value.(kingpin.Getter)
 	if !ok {
@@ -52,19 +52,18 @@ func (s setting) wants() string {
 	}
 }
 
-// IsBoolFlag tells kingpin which flags take no argument.
+// IsBoolFlag tells kingpin that the flag takes no argument.
 func (s setting) IsBoolFlag() bool {
 	b, ok := s.Value.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()
 }
 
-// spellOutBooleans turns --flag=true into --flag, and --flag=false into
-// --no-flag. Kingpin knows the latter only, Kubernetes' components teach the
-// former.
+// spellOutBooleans turns --flag=true into --flag, and --flag=false into --no-flag.
+// Kingpin accepts only the latter; the components of Kubernetes accept the former.
 func spellOutBooleans(app *kingpin.Application, args []string) ([]string, error) {
 	out := make([]string, 0, len(args))
 	for i, arg := range args {
-		if arg == "--" { // what follows are no flags
+		if arg == "--" { // no flags follow
 			return append(out, args[i:]...), nil
 		}
 		spelt, err := spellOutBoolean(app, arg)

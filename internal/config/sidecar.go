@@ -14,18 +14,19 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Defaults of the sidecar, which manifests/components/admission-policy has as
-// well. There are limits of both so that quotas on limits admit it.
+// Defaults of the sidecar, the same as in manifests/components/admission-policy. Both
+// resources have a limit, so that quotas on limits admit the pod.
 const (
 	defaultSidecarRequests = "cpu=5m,memory=16Mi"
 	defaultSidecarLimits   = "cpu=200m,memory=32Mi"
 )
 
-// nothing is what a list of pairs is that is to be empty: an environment
-// variable that is empty is one that is not set.
+// nothing stands for an empty list of pairs: an empty environment variable counts as
+// not set.
 const nothing = "none"
 
-// resourcesValue reads resources as kubectl set resources does.
+// resourcesValue implements kingpin.Value for resources, as kubectl set resources
+// takes them.
 type resourcesValue corev1.ResourceList
 
 // Set implements kingpin.Value.
@@ -56,12 +57,11 @@ func (r *resourcesValue) String() string {
 	return strings.Join(pairs, ",")
 }
 
-// securityContextValue reads numbers and booleans of a container's security
-// context.
+// securityContextValue implements kingpin.Value for numeric and boolean fields of a
+// container's security context.
 type securityContextValue corev1.SecurityContext
 
-// scalars are the fields of a security context that can be set, and their
-// values.
+// scalars are the fields of a security context that can be set, with their values.
 var scalars = map[string]*regexp.Regexp{
 	"allowPrivilegeEscalation": regexp.MustCompile("^(true|false)$"),
 	"privileged":               regexp.MustCompile("^(true|false)$"),
@@ -97,7 +97,7 @@ func (s *securityContextValue) Set(text string) error {
 // String implements kingpin.Value.
 func (s *securityContextValue) String() string { return "" }
 
-// splitPairs reads name=value,name=value.
+// splitPairs parses name=value,name=value.
 func splitPairs(text string) (map[string]string, error) {
 	pairs := map[string]string{}
 	if text = strings.TrimSpace(text); text == nothing {
@@ -114,8 +114,8 @@ func splitPairs(text string) (map[string]string, error) {
 	return pairs, nil
 }
 
-// checkSidecarLimits finds what the API server would refuse of every pod with
-// the sidecar.
+// checkSidecarLimits returns an error if the API server would refuse every pod with the
+// sidecar.
 func checkSidecarLimits(c *Config) error {
 	for _, name := range slices.Sorted(maps.Keys(c.SidecarLimits)) {
 		limit, request := c.SidecarLimits[name], c.SidecarRequests[name]

@@ -10,12 +10,12 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// checkFlags finds flags that do not exist. Kingpin finds them, too, but does not
-// say which one was meant.
+// checkFlags returns an error for an unknown flag, with a suggestion, which kingpin does
+// not make.
 func checkFlags(app *kingpin.Application, args []string) error {
 	var errs []error
 	for _, arg := range args {
-		if arg == "--" { // what follows are no flags
+		if arg == "--" { // no flags follow
 			break
 		}
 		if name := flagOf(arg); name != "" && !isFlag(app, arg, name) {
@@ -25,12 +25,12 @@ func checkFlags(app *kingpin.Application, args []string) error {
 	return errors.Join(errs...)
 }
 
-// flagOf returns the name of the flag that an argument is, "" for none. A single
-// dash in front of a long name is Go's way to write one.
+// flagOf returns the name of the flag in an argument, "" for none. A long name may have
+// a single dash, as in Go.
 func flagOf(arg string) string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(arg, dashes(arg)), "=")
 	if dashes(arg) == "-" && len(name) <= 1 {
-		return "" // a short flag is kingpin's to find
+		return "" // a short flag, which kingpin checks
 	}
 	return name
 }
@@ -66,7 +66,7 @@ func flagNames(app *kingpin.Application) []string {
 	return names
 }
 
-// withCommand adds to an error of kingpin's which command was meant.
+// withCommand adds a suggestion of a command to an error of kingpin.
 func withCommand(app *kingpin.Application, args []string, err error) error {
 	if err == nil {
 		return nil
@@ -86,7 +86,7 @@ func withCommand(app *kingpin.Application, args []string, err error) error {
 	return err
 }
 
-// didYouMean returns the end of a message about a name that is not known.
+// didYouMean returns the suggestion at the end of a message about an unknown name.
 func didYouMean(name string, known []string, prefix string) string {
 	near := nearest(name, known)
 	if near == "" {
@@ -95,7 +95,7 @@ func didYouMean(name string, known []string, prefix string) string {
 	return " (did you mean " + prefix + near + "?)"
 }
 
-// nearest returns the known name that is most like a misspelt one, "" if none is.
+// nearest returns the known name that is most similar to an unknown one, "" if none is.
 func nearest(name string, known []string) string {
 	found, least := "", 0
 	for _, candidate := range known {
@@ -108,7 +108,7 @@ func nearest(name string, known []string) string {
 	return found
 }
 
-// letters returns a name without what is written in many ways.
+// letters returns a name without its separators and in lower case.
 func letters(name string) string {
 	if len(name) > maxName {
 		return ""
@@ -116,11 +116,11 @@ func letters(name string) string {
 	return strings.NewReplacer("-", "", "_", "", ".", "").Replace(strings.ToLower(name))
 }
 
-// maxName is longer than any name is.
+// maxName is longer than any name.
 const maxName = 64
 
-// editDistance returns how many bytes have to be added, left out or replaced, or
-// neighbours exchanged, to make a of b.
+// editDistance returns the number of insertions, deletions, substitutions and
+// transpositions of bytes that turn b into a.
 func editDistance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAMisspeltNameIsSuggested(t *testing.T) {
+func TestSimilarNameIsSuggested(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args []string
 		want string
@@ -31,7 +31,7 @@ func TestAMisspeltNameIsSuggested(t *testing.T) {
 	}
 }
 
-func TestNothingIsSuggestedForWhatIsLikeNothing(t *testing.T) {
+func TestNothingIsSuggestedIfNoNameIsSimilar(t *testing.T) {
 	for _, arg := range []string{"--no-such", "--x", "run", "--" + string(make([]byte, 100_000))} {
 		_, _, err := parse(t, arg)
 		require.Error(t, err)
@@ -40,7 +40,7 @@ func TestNothingIsSuggestedForWhatIsLikeNothing(t *testing.T) {
 	}
 }
 
-func TestAMisspeltVariableIsSuggested(t *testing.T) {
+func TestSimilarVariableIsSuggested(t *testing.T) {
 	t.Setenv("KUBE_AWS_IAM_CLUSTERNAME", "prod")
 	_, _, err := parse(t)
 	assert.ErrorContains(t, err, "environment variable KUBE_AWS_IAM_CLUSTERNAME: there is no such setting (did you mean KUBE_AWS_IAM_CLUSTER_NAME?), see --help")
@@ -59,7 +59,7 @@ func TestVersionIsAlsoAFlag(t *testing.T) {
 	}
 }
 
-func TestTrustPolicyNeedsTheNameOfTheCluster(t *testing.T) {
+func TestTrustPolicyRequiresAClusterName(t *testing.T) {
 	_, _, err := parse(t, "trust-policy", "team-a")
 	assert.ErrorContains(t, err, "--cluster-name (KUBE_AWS_IAM_CLUSTER_NAME): trust-policy needs the name that the controller runs with")
 }

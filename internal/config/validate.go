@@ -14,7 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/trust"
 )
 
-// Bounds that are generous, and catch a value with too many or too few zeros.
+// Generous limits, which catch values with too many or too few zeros.
 const (
 	maxWorkers      = 1000
 	maxQPS          = 100_000
@@ -22,13 +22,17 @@ const (
 
 	maxInterval = 30 * 24 * time.Hour
 
-	// maxRoles is the most that AWS grants to an account.
+	// maxRoles is the highest quota that AWS grants to an account.
 	maxRoles = 10_000
 )
 
-// Validate returns all that is wrong with c, nil if nothing. Each error names
-// the flag, the value and the remedy.
+// Validate returns all errors in c. Each names the flag and the value, and says what to
+// give.
 func (c *Config) Validate() error {
+	return errors.Join(c.validateCluster(), c.validateRoles(), c.validateProcess(), c.validatePods())
+}
+
+func (c *Config) validateCluster() error {
 	return errors.Join(
 		flagError("cluster-name", trust.CheckClusterName(c.ClusterName)),
 		flagError("namespace", optional(c.Namespace, checkNamespace)),
@@ -37,6 +41,11 @@ func (c *Config) Validate() error {
 		wrap("the argument of trust-policy", optional(c.TrustedNamespace, checkNamespace)),
 		wrap("the second argument of trust-policy", optional(c.TrustedServiceAccount, checkAccount)),
 		flagError("apiserver", checkURL(c.APIServer)),
+	)
+}
+
+func (c *Config) validateRoles() error {
+	return errors.Join(
 		flagError("base-role-arn", optional(c.BaseRoleARN, checkBase)),
 		flagError("assume-role", optional(c.AssumeRole, checkRole)),
 		flagError("controller-role-arn", optional(c.ControllerRoleARN, checkRoleARN)),
@@ -48,17 +57,27 @@ func (c *Config) Validate() error {
 		flagError("drift-interval", between(c.DriftInterval, 0, maxInterval)),
 		flagError("orphan-sweep-interval", between(c.OrphanSweepInterval, 0, maxInterval)),
 		flagError("role-ready-timeout", between(c.RoleReadyTimeout, 0, time.Hour)),
+	)
+}
+
+func (c *Config) validateProcess() error {
+	return errors.Join(
 		flagError("iam-qps", checkRate(c.IAMQPS)),
 		flagError("sts-qps", checkRate(c.STSQPS)),
 		flagError("kube-api-qps", checkRate(c.KubeAPIQPS)),
 		flagError("refresh-limit", between(c.RefreshLimit, minRefreshLimit, identity.MaxSession)),
 		flagError("workers", between(c.Workers, 1, maxWorkers)),
 		flagError("listen-address", checkAddress(c.ListenAddress)),
+		flagError("metrics-secure-listen-address", optional(c.MetricsSecureListenAddress, checkAddress)),
+		flagError("metrics-cert-file", together(c.MetricsCertFile, c.MetricsKeyFile, "metrics-key-file")),
+	)
+}
+
+func (c *Config) validatePods() error {
+	return errors.Join(
 		flagError("webhook-listen-address", optional(c.WebhookListenAddress, checkAddress)),
 		flagError("webhook-cert-file", together(c.WebhookCertFile, c.WebhookKeyFile, "webhook-key-file")),
 		flagError("webhook-client-names", checkClientNames(c)),
-		flagError("metrics-secure-listen-address", optional(c.MetricsSecureListenAddress, checkAddress)),
-		flagError("metrics-cert-file", together(c.MetricsCertFile, c.MetricsKeyFile, "metrics-key-file")),
 		flagError("default-region", optional(c.DefaultRegion, checkRegion)),
 		flagError("credentials-server-image-pull-policy", optional(string(c.SidecarPullPolicy), checkPullPolicy)),
 		flagError("credentials-server-limits", checkSidecarLimits(c)),
@@ -126,7 +145,7 @@ func checkURL(value string) error {
 	if value == "" {
 		return nil
 	}
-	if strings.Contains(value, "@") { // and it is not repeated: it may be a password that is in front
+	if strings.Contains(value, "@") { // the value is not repeated: it may contain a password
 		return errors.New("the URL has an @ in it: give http://host:port or https://host:port, without user and password")
 	}
 	u, err := url.Parse(value)
@@ -144,7 +163,7 @@ func checkRegion(value string) error {
 	return err
 }
 
-// together checks that a setting is given with the one it is of no use without.
+// together checks that two settings are given both or neither.
 func together(value, other, name string) error {
 	if (value == "") == (other == "") {
 		return nil
@@ -160,7 +179,7 @@ func checkClientNames(c *Config) error {
 }
 
 func checkAddress(value string) error {
-	// Without a port the kernel would choose one, which no probe could know.
+	// Without a port the kernel would choose one, which is unknown to probes.
 	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
 		return fmt.Errorf("%s is not an address: give host:port or :port", identity.Quote(value))
 	}

@@ -2,220 +2,122 @@ package httpserver
 
 import (
 	"context"
-	"errors"
 	"net"
-	"slices"
 	"sync"
 
 	"kube-aws-iam-controller/internal/limit"
 )
 
-// Connections bound how many there are of one address, and in all. Those of who
-// is known count no more: a flood of others does not reach them. An address that has
-// its part has its next ones wait, unread: a client with many requests at once may
-// dial for each of them, and need few of these connections in the end.
+// Limits limit the connections of a server.
+type Limits struct {
+	// PerAddress and Total are how many connections are served at once, per client
+	// address and in all.
+	PerAddress, Total int
+	// Waiting is how many more connections wait to be served.
+	Waiting int
+}
+
+// Connections limits the connections of a server. A connection beyond the limit of
+// its address waits, unread, until another of the address is closed: a client with
+// many concurrent requests may dial for each of them, and then use few connections.
+// If there are too many connections in all, the address with the most loses its
+// oldest, so that a client with few is always served.
+//
+// Connections of trusted clients do not count, so that others cannot crowd them out.
 type Connections struct {
-	perAddress, total, waiting int
+	limits Limits
 
 	mu sync.Mutex
-	// open are those that count, parked those that wait.
-	open, parked crowd
-	listener     *bounded
+	// served are the connections that count, waiting those that wait.
+	served, waiting connSet
+	listener        *limitedListener
 }
 
-// NewConnections returns bounds: for one address and for all, and how many may wait.
-func NewConnections(perAddress, total, waiting int) *Connections {
-	return &Connections{perAddress: perAddress, total: total, waiting: waiting, open: newCrowd(), parked: newCrowd()}
+// NewConnections returns Connections with the limits.
+func NewConnections(limits Limits) *Connections {
+	return &Connections{limits: limits, served: newConnSet(), waiting: newConnSet()}
 }
 
-// Known says that the request with this context is of somebody who may have as
-// many connections as they like.
-func (c *Connections) Known(ctx context.Context) {
-	if conn, ok := ctx.Value(connectionKey{}).(*connection); ok {
-		c.forget(conn)
+// Trust exempts the connection of the request with this context from the limits.
+func (c *Connections) Trust(ctx context.Context) {
+	if conn, ok := ctx.Value(connKey{}).(*limitedConn); ok {
+		c.remove(conn)
 	}
 }
 
-type connectionKey struct{}
+type connKey struct{}
 
-// remember lets a request's context tell its connection.
-func remember(ctx context.Context, c net.Conn) context.Context {
-	if over, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
-		c = over.NetConn()
+// withConn is the ConnContext of a server, for Trust.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if wrapped, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
+		c = wrapped.NetConn()
 	}
-	return context.WithValue(ctx, connectionKey{}, c)
+	return context.WithValue(ctx, connKey{}, c)
 }
 
-// bound returns a listener of connections within the bounds.
-func (c *Connections) bound(l net.Listener) net.Listener {
-	c.listener = &bounded{Listener: l, connections: c, wake: make(chan struct{}, 1), failed: make(chan error)}
-	go c.listener.run()
-	return c.listener
-}
-
-type bounded struct {
-	net.Listener
-
-	connections *Connections
-	// queue are those to be served next, guarded by the lock of connections.
-	queue []*connection
-	// wake says that there are some. failed is closed with the listener.
-	wake   chan struct{}
-	failed chan error
-}
-
-// run accepts all the time, so that who has its part keeps nobody else waiting.
-func (b *bounded) run() {
-	defer close(b.failed)
-	for {
-		conn, err := b.Listener.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil:
-			b.failed <- err
-		default:
-			b.connections.admit(&connection{Conn: conn, connections: b.connections, address: limit.Address(conn.RemoteAddr().String())})
-		}
-	}
-}
-
-// Accept implements net.Listener.
-func (b *bounded) Accept() (net.Conn, error) {
-	for {
-		if conn := b.next(); conn != nil {
-			return conn, nil
-		}
-		select {
-		case <-b.wake:
-		case err, open := <-b.failed:
-			if !open {
-				err = net.ErrClosed
-			}
-			return nil, err
-		}
-	}
-}
-
-func (b *bounded) next() *connection {
-	b.connections.mu.Lock()
-	defer b.connections.mu.Unlock()
-	if len(b.queue) == 0 {
-		return nil
-	}
-	conn := b.queue[0]
-	b.queue = b.queue[1:]
-	return conn
-}
-
-// Close implements net.Listener.
-func (b *bounded) Close() error {
-	err := b.Listener.Close()
-	b.connections.mu.Lock()
-	defer b.connections.mu.Unlock()
-	for _, conns := range b.connections.parked.of {
-		for _, conn := range conns {
-			_ = conn.Conn.Close() // nobody has used it
-		}
-	}
-	b.connections.parked = newCrowd()
-	return err
-}
-
-type connection struct {
+// limitedConn is a connection that counts.
+type limitedConn struct {
 	net.Conn
 
 	connections *Connections
 	address     string
 }
 
+func (c *Connections) newConn(conn net.Conn) *limitedConn {
+	return &limitedConn{Conn: conn, connections: c, address: limit.Address(conn.RemoteAddr().String())}
+}
+
 // Close implements net.Conn.
-func (c *connection) Close() error {
-	c.connections.forget(c)
+func (c *limitedConn) Close() error {
+	c.connections.remove(c)
 	return c.Conn.Close()
 }
 
-// admit has a connection served, or wait. Where there are too many in all, the
-// address with the most loses its oldest, so that whoever has few is always let in.
-func (c *Connections) admit(conn *connection) {
+// add has a connection served, or lets it wait.
+func (c *Connections) add(conn *limitedConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.open.of[conn.address]) < c.perAddress {
+	if len(c.served.byAddress[conn.address]) < c.limits.PerAddress {
 		c.serve(conn)
 		return
 	}
-	if c.parked.count >= c.waiting {
-		c.parked.evict()
+	if c.waiting.count >= c.limits.Waiting {
+		c.waiting.evict()
 	}
-	c.parked.add(conn)
+	c.waiting.add(conn)
 }
 
-// serve has a connection accepted. The lock is held.
-func (c *Connections) serve(conn *connection) {
-	if c.open.count >= c.total {
-		c.open.evict()
+// serve passes a connection to the server. It is called with the lock held.
+func (c *Connections) serve(conn *limitedConn) {
+	if c.served.count >= c.limits.Total {
+		c.served.evict()
 	}
-	c.open.add(conn)
-	c.listener.queue = append(c.listener.queue, conn)
-	select {
-	case c.listener.wake <- struct{}{}:
-	default: // it has been said
-	}
+	c.served.add(conn)
+	c.listener.push(conn)
 }
 
-// forget counts a connection no more, and lets the next of its address in.
-func (c *Connections) forget(conn *connection) {
+// remove stops counting a connection, and serves the next one of its address.
+func (c *Connections) remove(conn *limitedConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.open.remove(conn) {
+	if !c.served.remove(conn) {
 		return
 	}
-	if waiting := c.parked.of[conn.address]; len(waiting) > 0 {
+	if waiting := c.waiting.byAddress[conn.address]; len(waiting) > 0 {
 		next := waiting[0]
-		c.parked.remove(next)
+		c.waiting.remove(next)
 		c.serve(next)
 	}
 }
 
-// A crowd are connections by address, the oldest of each first.
-type crowd struct {
-	of    map[string][]*connection
-	count int
-}
-
-func newCrowd() crowd { return crowd{of: map[string][]*connection{}} }
-
-func (c *crowd) add(conn *connection) {
-	c.of[conn.address] = append(c.of[conn.address], conn)
-	c.count++
-}
-
-func (c *crowd) remove(conn *connection) bool {
-	conns := c.of[conn.address]
-	i := slices.Index(conns, conn)
-	if i < 0 {
-		return false
-	}
-	c.count--
-	if len(conns) == 1 {
-		delete(c.of, conn.address)
-	} else {
-		c.of[conn.address] = slices.Delete(conns, i, i+1)
-	}
-	return true
-}
-
-// evict closes the oldest of the address with the most. Its handlers see to the rest.
-func (c *crowd) evict() {
-	var most []*connection
-	for _, conns := range c.of {
-		if len(conns) > len(most) {
-			most = conns
+// closeWaiting closes the connections that wait.
+func (c *Connections) closeWaiting() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conns := range c.waiting.byAddress {
+		for _, conn := range conns {
+			_ = conn.Conn.Close() // nothing was sent over it
 		}
 	}
-	if len(most) > 0 {
-		victim := most[0]
-		c.remove(victim)
-		_ = victim.Conn.Close()
-	}
+	c.waiting = newConnSet()
 }

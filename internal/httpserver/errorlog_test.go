@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// buffer is a log that is written and read at once.
+// buffer is a log that is safe for concurrent use.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -37,7 +37,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// serve serves a handler until the test ends, and returns its address and log.
+// serve serves a handler until the test ends. It returns the address and the log.
 func serve(t *testing.T, handler http.HandlerFunc, config *tls.Config) (string, *buffer) {
 	t.Helper()
 	logged := &buffer{}
@@ -50,19 +50,19 @@ func serve(t *testing.T, handler http.HandlerFunc, config *tls.Config) (string, 
 	return server.Addr().String(), logged
 }
 
-func TestStrangersDoNotFloodTheLog(t *testing.T) {
+func TestFailedConnectionsDoNotFloodTheLog(t *testing.T) {
 	address, logged := serve(t, nil, &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return nil, errors.New("no certificate yet")
 	}})
-	const strangers = 20
-	for range strangers {
+	const clients = 20
+	for range clients {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 		require.NoError(t, err)
 		_, err = conn.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
 		require.NoError(t, err)
 		require.NoError(t, conn.Close())
 	}
-	require.Eventually(t, func() bool { return strings.Count(logged.String(), "level=debug") == strangers }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Count(logged.String(), "level=debug") == clients }, 20*time.Second, 10*time.Millisecond)
 	assert.Equal(t, 1, strings.Count(logged.String(), "level=warn"), logged.String())
 	assert.Contains(t, logged.String(), "TLS handshake error")
 	for line := range strings.Lines(logged.String()) {
@@ -70,7 +70,7 @@ func TestStrangersDoNotFloodTheLog(t *testing.T) {
 	}
 }
 
-func TestFailedConnectionsAreToldByTheMinute(t *testing.T) {
+func TestFailedConnectionsAreWarnedAboutOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logged := &buffer{}
 		l := newErrorLog(level.NewFilter(log.NewLogfmtLogger(logged), level.AllowInfo()))
@@ -78,7 +78,7 @@ func TestFailedConnectionsAreToldByTheMinute(t *testing.T) {
 		for range 41 {
 			l.Print("http: TLS handshake error from 10.0.0.1:1: " + strings.Repeat("x", 100_000))
 		}
-		time.Sleep(sayEvery)
+		time.Sleep(warnInterval)
 		l.Print("http: TLS handshake error from 10.0.0.2:1: EOF")
 		lines := strings.Split(strings.TrimSpace(logged.String()), "\n")
 		require.Len(t, lines, 2)
@@ -87,7 +87,7 @@ func TestFailedConnectionsAreToldByTheMinute(t *testing.T) {
 	})
 }
 
-func TestAPanicOfAHandlerIsToldWithoutWhatItSaid(t *testing.T) {
+func TestPanicIsLoggedWithoutItsValue(t *testing.T) {
 	address, logged := serve(t, func(http.ResponseWriter, *http.Request) { panic("hunter2\nhunter2") }, nil)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address, http.NoBody)
 	require.NoError(t, err)
@@ -98,6 +98,6 @@ func TestAPanicOfAHandlerIsToldWithoutWhatItSaid(t *testing.T) {
 	require.Error(t, err)
 	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "a handler panicked") }, 20*time.Second, 10*time.Millisecond)
 	assert.Contains(t, logged.String(), "level=error")
-	assert.Contains(t, logged.String(), "errorlog_test.go", "the stack")
+	assert.Contains(t, logged.String(), "errorlog_test.go", "the stack trace")
 	assert.NotContains(t, logged.String(), "hunter2")
 }

@@ -1,5 +1,6 @@
-// Package httpserver is the one HTTP server of this process: bound before
-// anything starts, bounded in time and size, and ended in good order.
+// Package httpserver has the HTTP server that all endpoints of the controller use. It
+// binds its address before it serves, limits connections, sizes and durations, and
+// shuts down gracefully.
 package httpserver
 
 import (
@@ -19,34 +20,34 @@ import (
 type Server struct {
 	listener net.Listener
 	server   *http.Server
-	linger   time.Duration
+	grace    time.Duration
 }
 
-// Options say how to serve.
+// Options are the options of Listen.
 type Options struct {
 	Handler http.Handler
 	// TLS is nil for plain HTTP.
 	TLS *tls.Config
-	// Linger is how long a request under way may go on at the end.
-	Linger time.Duration
-	// Logger is told of connections that fail; nil for nobody.
+	// ShutdownGrace is how long requests may go on after shutdown has begun.
+	ShutdownGrace time.Duration
+	// Logger logs connections that fail; nil for no logging.
 	Logger log.Logger
-	// Connections bound how many there are, nil for no bound.
+	// Connections limits the connections; nil for no limit.
 	Connections *Connections
-	// Idle is how long a connection may wait for its next request; 0 for two minutes,
-	// longer than API servers keep one that is not used.
-	Idle time.Duration
+	// IdleTimeout is how long a connection may wait for its next request. 0 is two
+	// minutes, longer than API servers keep an idle connection.
+	IdleTimeout time.Duration
 }
 
-// What a connection over HTTP/2 may have under way. A body that nobody reads yet
-// is in memory as far as its stream's buffer goes; all streams together have as
-// much, so that none waits for the body of another.
+// Limits of an HTTP/2 connection. A body that is not read yet is kept in memory up to
+// the size of its stream's buffer. The connection's buffer is as large as those of all
+// streams together, so that no stream waits for the body of another.
 const (
 	maxStreams   = 64
 	streamBuffer = 16 << 10
 )
 
-// Listen binds the address, so that one that is taken is an error at start-up.
+// Listen binds the address, so that it fails at startup if the address is taken.
 func Listen(ctx context.Context, address string, opts Options) (*Server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)
@@ -59,7 +60,7 @@ func Listen(ctx context.Context, address string, opts Options) (*Server, error) 
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       cmp.Or(opts.Idle, 2*time.Minute),
+		IdleTimeout:       cmp.Or(opts.IdleTimeout, 2*time.Minute),
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          newErrorLog(opts.Logger),
 		HTTP2: &http.HTTP2Config{
@@ -69,22 +70,22 @@ func Listen(ctx context.Context, address string, opts Options) (*Server, error) 
 		},
 	}
 	if opts.Connections != nil {
-		listener = opts.Connections.bound(listener)
-		server.ConnContext = remember
+		listener = opts.Connections.limit(listener)
+		server.ConnContext = withConn
 	}
-	return &Server{listener: listener, linger: opts.Linger, server: server}, nil
+	return &Server{listener: listener, grace: opts.ShutdownGrace, server: server}, nil
 }
 
-// Addr returns the address that is listened on.
+// Addr returns the address the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Serve serves until ctx is done.
+// Serve serves until ctx is done and shutdown has ended.
 func (s *Server) Serve(ctx context.Context) error {
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.linger)
+		graceful, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.grace)
 		defer cancel()
-		_ = s.server.Shutdown(brief) // what is left after that ends with the process
+		_ = s.server.Shutdown(graceful) // what is left after that ends with the process
 		close(stopped)
 	})
 	defer stop()

@@ -6,29 +6,26 @@ import (
 	"time"
 )
 
-// ErrLost says that this replica was the leader and is it no longer, or cannot
-// know that it still is. It ends the process: a restart is the simplest way to
-// forget what was begun as the leader.
+// ErrLost says that this replica was the leader and no longer is, or cannot know that it
+// still is. It ends the process: a restart is the simplest way to drop the state of
+// leadership.
 var ErrLost = errors.New("the lease was lost to another replica, or could not be renewed in time")
 
-// trusted is how long a renewal is relied upon. What is left of the Lease after
-// that is for the requests that are under way: they have to be over before
-// anybody else can take the Lease. An API server that takes up to four seconds
-// for each renewal does not cost the Lease.
+// trusted is how long a renewal is relied upon. The rest of the lease duration is for
+// requests in flight, which have to end before another replica can acquire the Lease.
+// Renewals that take up to four seconds do not lose the Lease.
 const trusted = leaseDuration - 3*time.Second
 
-// A Fence keeps a replica that has lost the Lease from doing anything more. It
-// goes by the clock of this process alone: the Lease is held for as long as a
-// renewal is trusted, counted from before that was asked for, because others
-// count from when they see it. So neither an API server that hangs nor an answer
-// that comes late makes it longer.
+// A Fence keeps a replica that has lost the Lease from writing. It relies only on the
+// clock of this process: a renewal is trusted for a fixed time from before its request
+// was sent, because other replicas count from when they observe it. So neither an API
+// server that hangs nor a late answer prolongs the leadership.
 //
-// Until the Lease is held, and after it was released in good order, a Fence is
-// open. Once the Lease is lost it is closed for good. It is for use by many at
-// once.
+// A Fence is open until the Lease is acquired, while it is held, and after it was
+// released. Once the Lease is lost it is closed forever. It is safe for concurrent use.
 type Fence struct {
 	mu sync.Mutex
-	// renewed is when the last renewal was asked for, the zero Time while the
+	// renewed is when the request of the last renewal was sent, the zero Time while the
 	// Lease is not held.
 	renewed time.Time
 	expiry  *time.Timer
@@ -39,9 +36,8 @@ type Fence struct {
 // NewFence returns a Fence that is open.
 func NewFence() *Fence { return &Fence{lost: make(chan struct{})} }
 
-// Check returns ErrLost once the Lease is lost. It is to be asked immediately
-// before every call that changes something, because a process that was paused,
-// or whose timers are late, may be the last to hear of the loss.
+// Check returns ErrLost once the Lease is lost. It has to be called immediately before
+// every write, because the timers of a process that was paused are late.
 func (f *Fence) Check() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -57,16 +53,16 @@ func (f *Fence) Check() error {
 // Lost returns a channel that is closed when the Lease is lost.
 func (f *Fence) Lost() <-chan struct{} { return f.lost }
 
-// renew notes that a renewal that was asked for at a time has succeeded. One
-// that took too long is none.
-func (f *Fence) renew(asked time.Time) {
+// renew notes that a renewal has succeeded whose request was sent at a time. One that
+// took too long does not count.
+func (f *Fence) renew(sent time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return
 	}
-	f.renewed = asked
-	left := trusted - elapsed(asked)
+	f.renewed = sent
+	left := trusted - elapsed(sent)
 	switch {
 	case left <= 0:
 		f.close()
@@ -86,7 +82,7 @@ func (f *Fence) lose() {
 	}
 }
 
-// release notes that the Lease is about to be given back and everything is done.
+// release notes that the Lease is about to be released, and all work has ended.
 func (f *Fence) release() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -108,8 +104,8 @@ func (f *Fence) close() {
 	}
 }
 
-// elapsed returns how long ago a time was, by the clock that went on for longer:
-// the monotonic clock stands still while a virtual machine is suspended.
+// elapsed returns the time since then by the wall clock or the monotonic clock,
+// whichever is longer: the monotonic clock stops while a virtual machine is suspended.
 func elapsed(since time.Time) time.Duration {
 	now := time.Now()
 	return max(now.Sub(since), now.Round(0).Sub(since.Round(0)))

@@ -7,11 +7,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// everyNamespace stands in a holder's identity for no namespace in particular.
+// everyNamespace stands for all namespaces in a holder's identity.
 const everyNamespace = "*"
 
-// holderIdentity returns what a replica on a host calls itself in the Lease. It
-// ends in the namespace that the replica serves.
+// holderIdentity returns the identity of a replica in the Lease. It ends in the
+// namespace that the replica serves.
 func holderIdentity(host, serves string) string {
 	if serves == "" {
 		serves = everyNamespace
@@ -19,8 +19,8 @@ func holderIdentity(host, serves string) string {
 	return strings.Join([]string{host, uuid.NewString(), serves}, "_")
 }
 
-// servedBy returns the namespace in a holder's identity, "" for one that does not
-// tell, such as that of a replica of an older version.
+// servedBy returns the namespace in a holder's identity, "" if there is none, as in the
+// identity of a replica of an older version.
 func servedBy(holder string) string {
 	parts := strings.Split(holder, "_")
 	if len(parts) != 3 {
@@ -29,9 +29,9 @@ func servedBy(holder string) string {
 	return parts[2]
 }
 
-// tellForeign says that the Lease is held on behalf of another namespace: for as
-// long as that is so this replica, which is ready, serves nothing.
-func (c Config) tellForeign(holder string) {
+// logForeignHolder logs that the Lease is held by a controller of another namespace.
+// Until that ends this replica serves nothing, although it is ready.
+func (c Config) logForeignHolder(holder string) {
 	theirs, ours := servedBy(holder), servedBy(holderIdentity("", c.Serves))
 	if theirs == "" || theirs == ours {
 		return

@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 )
 
-func TestAReplicaThatWaitsForAControllerOfAnotherNamespaceSaysSo(t *testing.T) {
+func TestStandbyLogsThatTheLeaseIsHeldForAnotherNamespace(t *testing.T) {
 	for name, tc := range map[string]struct {
 		leader, standby string
 		says            bool
@@ -55,7 +55,10 @@ func TestAReplicaThatWaitsForAControllerOfAnotherNamespaceSaysSo(t *testing.T) {
 	}
 }
 
-func TestTheHolderOfAnOlderVersionTellsNoNamespace(t *testing.T) {
+func TestHolderOfAnOlderVersionHasNoNamespace(t *testing.T) {
+	var logged bytes.Buffer
+	Config{Serves: "a", Logger: log.NewLogfmtLogger(&logged)}.logForeignHolder("kube-aws-iam-controller-7d4b9_2f1c0d1e-0000-4000-8000-000000000000")
+	assert.Empty(t, logged.String())
 	assert.Empty(t, servedBy("kube-aws-iam-controller-7d4b9_2f1c0d1e-0000-4000-8000-000000000000"))
 	assert.Empty(t, servedBy("a_b_c_d"))
 	assert.Empty(t, servedBy(""))

@@ -1,5 +1,5 @@
-// Package leader makes sure that one replica at a time does the work, by means
-// of a Lease, and that a replica that has lost it does nothing more.
+// Package leader elects one replica as the leader by means of a Lease, and makes sure
+// that a replica that has lost the Lease stops writing at once.
 package leader
 
 import (
@@ -17,24 +17,24 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// Timing of the Lease. A standby looks every retry, stretched by up to 2.2 by
-// client-go's jitter, so it takes over 5 s after a leader that releases the
-// Lease, and within 20 s of one that was killed.
+// Timing of the Lease. A standby reads it every retry period, which client-go's jitter
+// extends to up to 2.2 times. So it takes over within 5 s of a release, and within 20 s
+// of a leader that was killed.
 const (
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
 	retryPeriod   = 2 * time.Second
-	// releaseTimeout is short because the Lease runs out by itself.
+	// releaseTimeout is short because the Lease expires by itself.
 	releaseTimeout = 1500 * time.Millisecond
-	// abandonTimeout is how long work that may not go on may take to notice.
+	// abandonTimeout is how long work may take to return once it is canceled.
 	abandonTimeout = 5 * time.Second
 )
 
-// Config says which Lease it is about.
+// Config configures an election.
 type Config struct {
 	Client          coordinationv1client.LeasesGetter
 	Namespace, Name string
-	// Serves is the one namespace that the work is about, "" for all.
+	// Serves is the namespace that the controller serves, "" for all.
 	Serves string
 	// Fence is closed when the Lease is lost.
 	Fence *Fence
@@ -43,9 +43,9 @@ type Config struct {
 	Logger  log.Logger
 }
 
-// A Lead function does the work of the leader until ctx is done. What it has in
-// hand then may be finished, for as long as held is not done: that is when the
-// Lease is lost, and nothing may be begun or go on from then.
+// A Lead function does the work of the leader until ctx is done. Work in flight may then
+// be finished as long as held is not done. Once the Lease is lost both are done, and
+// nothing may be started or finished.
 type Lead func(ctx, held context.Context)
 
 // Run calls lead once this replica is the leader. When ctx is done, the Lease
@@ -91,15 +91,15 @@ func newElector(config Config, t *term) (*leaderelection.LeaderElector, *fencedL
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: t.begin,
 			OnStoppedLeading: t.stopped,
-			OnNewLeader:      config.tellForeign,
+			OnNewLeader:      config.logForeignHolder,
 		},
 	})
 	return elector, lock, err
 }
 
-// term is the time in office of one replica.
+// term is the leadership of one replica.
 type term struct {
-	ctx    context.Context //nolint:containedctx // the callbacks of an election take no other
+	ctx    context.Context //nolint:containedctx // the callbacks of an election get no other
 	resign context.CancelFunc
 	lead   Lead
 	config Config
@@ -109,8 +109,8 @@ type term struct {
 	done         chan struct{} // closed once lead has returned
 }
 
-// begin leads until the process is to end or the Lease is lost, and then ends
-// the election.
+// begin leads until the process shuts down or the Lease is lost, and then ends the
+// election.
 func (t *term) begin(context.Context) {
 	t.mu.Lock()
 	if t.ended {
@@ -133,7 +133,7 @@ func (t *term) begin(context.Context) {
 	t.lead(leading, held) //nolint:contextcheck // made of the process's
 }
 
-// watch ends everything when the Lease is lost, a renewal that hangs included.
+// watch ends the term when the Lease is lost, even if a renewal hangs.
 func (t *term) watch(held context.Context, abandon context.CancelCauseFunc) {
 	select {
 	case <-held.Done():
@@ -144,7 +144,7 @@ func (t *term) watch(held context.Context, abandon context.CancelCauseFunc) {
 	}
 }
 
-// stopped is called when the election is over, whoever ended it.
+// stopped is called when the election has ended for any reason.
 func (t *term) stopped() {
 	t.mu.Lock()
 	begun := t.begun
@@ -158,7 +158,7 @@ func (t *term) stopped() {
 	}
 }
 
-// end ends the election at once if there is nothing to finish.
+// end ends the election if this replica does not lead.
 func (t *term) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -168,8 +168,8 @@ func (t *term) end() {
 	}
 }
 
-// await returns once lead has returned. If the Lease was lost that is an error,
-// and lead is not waited for much longer: nothing it does takes effect.
+// await waits until lead has returned. If the Lease was lost it returns an error, after
+// abandonTimeout at the latest: nothing that lead does takes effect any more.
 func (t *term) await() error {
 	t.mu.Lock()
 	begun := t.begun

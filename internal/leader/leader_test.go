@@ -33,14 +33,15 @@ func config(client *fake.Clientset, leading *atomic.Bool) Config {
 	}
 }
 
-func TestTheLeaseIsReleasedOnceTheWorkIsDone(t *testing.T) {
+func TestLeaseIsReleasedAfterTheWorkHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, leading := fake.NewClientset(), &atomic.Bool{}
+		config := config(client, leading)
 		ctx, stop := context.WithCancel(t.Context())
 		during := ""
 		ended := make(chan error)
 		go func() {
-			ended <- Run(ctx, config(client, leading), func(ctx, _ context.Context) {
+			ended <- Run(ctx, config, func(ctx, _ context.Context) {
 				<-ctx.Done()
 				time.Sleep(3 * time.Second) // work in hand
 				during = holder(client)
@@ -55,10 +56,12 @@ func TestTheLeaseIsReleasedOnceTheWorkIsDone(t *testing.T) {
 		assert.NotEmpty(t, during, "held to the end of the work")
 		assert.Empty(t, holder(client), "and then released")
 		assert.False(t, leading.Load())
+		time.Sleep(time.Hour)
+		assert.NoError(t, config.Fence.Check(), "a released lease is not lost")
 	})
 }
 
-func TestAStandbyTakesOver(t *testing.T) {
+func TestStandbyTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, first, second := fake.NewClientset(), &atomic.Bool{}, &atomic.Bool{}
 		work := func(ctx, _ context.Context) { <-ctx.Done() }
@@ -79,7 +82,7 @@ func TestAStandbyTakesOver(t *testing.T) {
 	})
 }
 
-func TestAStandbyThatNeverLedEndsAtOnce(t *testing.T) {
+func TestStandbyThatNeverLedStopsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset(&coordinationv1.Lease{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lease"},
@@ -160,7 +163,7 @@ var ways = map[string]struct {
 	}, retryPeriod},
 }
 
-func TestALostLeaseEndsTheWorkInHandAtOnce(t *testing.T) {
+func TestLostLeaseCancelsWorkInFlight(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -194,7 +197,7 @@ func TestALostLeaseEndsTheWorkInHandAtOnce(t *testing.T) {
 	}
 }
 
-func TestALostLeaseIsNotTakenFromWhoeverHoldsIt(t *testing.T) {
+func TestLostLeaseIsNotReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newAPI()
 		ended := make(chan error, 1)
@@ -208,7 +211,7 @@ func TestALostLeaseIsNotTakenFromWhoeverHoldsIt(t *testing.T) {
 	})
 }
 
-func TestALeaseThatIsLostDuringTheEndHasNoGrace(t *testing.T) {
+func TestLeaseLostDuringShutdownCancelsWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newAPI()
 		ctx, stop := context.WithCancel(t.Context())
@@ -232,7 +235,7 @@ func TestALeaseThatIsLostDuringTheEndHasNoGrace(t *testing.T) {
 	})
 }
 
-func TestWorkThatDoesNotNoticeTheLossDoesNotHoldUpTheEnd(t *testing.T) {
+func TestRunDoesNotWaitForWorkThatIgnoresTheLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newAPI()
 		ended := make(chan error, 1)
@@ -248,7 +251,7 @@ func TestWorkThatDoesNotNoticeTheLossDoesNotHoldUpTheEnd(t *testing.T) {
 	})
 }
 
-func TestAnAPIServerThatHangsDoesNotHoldUpTheRelease(t *testing.T) {
+func TestReleaseTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newAPI()
 		ctx, stop := context.WithCancel(t.Context())
@@ -268,7 +271,7 @@ func TestAnAPIServerThatHangsDoesNotHoldUpTheRelease(t *testing.T) {
 	})
 }
 
-func TestAFenceClosesByTheClockOfItsProcess(t *testing.T) {
+func TestFenceClosesByTheClockOfTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := NewFence()
 		require.NoError(t, f.Check(), "open until the Lease is held")
@@ -291,14 +294,14 @@ func TestAFenceClosesByTheClockOfItsProcess(t *testing.T) {
 	})
 }
 
-func TestAPausedProcessFindsTheFenceClosed(t *testing.T) {
+func TestFenceIsClosedAfterAPause(t *testing.T) {
 	f := NewFence()
 	// As after a pause: the time is over, and no timer has run yet.
 	f.renewed = time.Now().Add(-trusted)
 	require.ErrorIs(t, f.Check(), ErrLost)
 }
 
-func TestARenewalCountsFromWhenItWasAskedFor(t *testing.T) {
+func TestRenewalCountsFromWhenItsRequestWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newAPI()
 		var asked, stopped atomic.Pointer[time.Time]
@@ -332,13 +335,18 @@ func TestARenewalCountsFromWhenItWasAskedFor(t *testing.T) {
 	})
 }
 
-func TestARenewalThatTookTooLongIsNone(t *testing.T) {
+func TestRenewalThatTookTooLongDoesNotCount(t *testing.T) {
 	f := NewFence()
 	f.renew(time.Now().Add(-trusted))
+	select {
+	case <-f.Lost():
+	default:
+		t.Error("the fence is still open")
+	}
 	assert.ErrorIs(t, f.Check(), ErrLost)
 }
 
-func TestAReleasedLeaseIsNotLost(t *testing.T) {
+func TestReleasedLeaseIsNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := NewFence()
 		f.renew(time.Now())

@@ -9,17 +9,17 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// fencedLock tells a fence what becomes of the Lease. client-go alone would go on
-// for up to the renew deadline after it has seen another holder, and for longer
-// where the API server hangs.
+// fencedLock reports the state of the Lease to a fence. client-go alone would go on for
+// up to the renew deadline after it has observed another holder, and for longer if the
+// API server hangs.
 type fencedLock struct {
 	resourcelock.Interface
 
 	fence *Fence
 }
 
-// Get implements resourcelock.Interface. To see somebody else hold the Lease that
-// we held is to have lost it.
+// Get implements resourcelock.Interface. If another replica holds the Lease that this
+// one held, it is lost.
 func (l *fencedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	if err := l.fence.Check(); err != nil {
 		return nil, nil, err
@@ -45,19 +45,19 @@ func (l *fencedLock) write(
 	ctx context.Context, record resourcelock.LeaderElectionRecord, write func(context.Context, resourcelock.LeaderElectionRecord) error,
 ) error {
 	if err := l.fence.Check(); err != nil {
-		return err // the Lease is another's by now, whoever it says holds it
+		return err // another replica may hold the Lease by now, whatever the record says
 	}
-	asked := time.Now()
+	sent := time.Now()
 	if err := write(ctx, record); err != nil {
 		return err
 	}
-	l.fence.renew(asked)
+	l.fence.renew(sent)
 	return nil
 }
 
-// release gives the Lease back, if it is still ours, so that a standby need not
-// wait until it runs out. client-go's own release goes by what it last saw, and
-// would take the Lease from whoever holds it since.
+// release releases the Lease if this replica still holds it, so that a standby need not
+// wait until it expires. client-go's own release relies on the last record it observed,
+// and would take the Lease from another replica that has acquired it since.
 func (l *fencedLock) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()

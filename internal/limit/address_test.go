@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestAClientHasOneAddressHoweverItIsSpelt(t *testing.T) {
+func TestAddressIsCanonical(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.1:5000":          "192.0.2.1",
 		"[::ffff:192.0.2.1]:5000": "192.0.2.1",

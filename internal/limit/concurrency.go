@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Concurrency limits how much is done at once for each key: who asks for much
-// waits for itself alone. It keeps nothing of keys for which nothing is done, and is
-// safe for use by several goroutines. Create it with NewConcurrency.
+// Concurrency limits the concurrency per key, so that a key with much work delays only
+// itself. It keeps no state of idle keys, and is safe for concurrent use. Create it with
+// NewConcurrency.
 type Concurrency struct {
 	limit int
 
@@ -15,20 +15,20 @@ type Concurrency struct {
 	slots map[string]*slots
 }
 
-// slots are those of one key.
+// slots are the slots of one key.
 type slots struct {
 	taken chan struct{}
-	// users is how many hold a slot or wait for one.
+	// users is the number of callers that hold a slot or wait for one.
 	users int
 }
 
-// NewConcurrency returns a limit of so many at once for each key.
+// NewConcurrency returns a Concurrency with limit slots per key.
 func NewConcurrency(limit int) *Concurrency {
 	return &Concurrency{limit: limit, slots: map[string]*slots{}}
 }
 
-// Acquire waits for a slot of the key, and returns how to release it, or an error
-// once ctx is done.
+// Acquire waits for a slot of the key, and returns the function that releases it. It
+// returns an error if ctx is done before.
 func (c *Concurrency) Acquire(ctx context.Context, key string) (release func(), err error) {
 	s := c.use(key)
 	select {
@@ -40,7 +40,7 @@ func (c *Concurrency) Acquire(ctx context.Context, key string) (release func(), 
 	}
 }
 
-// TryAcquire is Acquire of a slot that is free. If none is, it returns false.
+// TryAcquire is Acquire without waiting. It returns false if no slot is free.
 func (c *Concurrency) TryAcquire(key string) (release func(), ok bool) {
 	s := c.use(key)
 	select {
@@ -52,7 +52,7 @@ func (c *Concurrency) TryAcquire(key string) (release func(), ok bool) {
 	}
 }
 
-// Keys returns for how many keys something is done or waited for.
+// Keys returns the number of keys with a slot that is held or waited for.
 func (c *Concurrency) Keys() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,32 +10,44 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhoHasMuchWaitsForItselfAlone(t *testing.T) {
+func TestBusyKeyDelaysOnlyItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewConcurrency(2)
-		var leave [3]func()
+		c := NewConcurrency(2)
+		var release [3]func()
 		for i, key := range []string{"a", "a", "b"} {
 			var err error
-			leave[i], err = s.Acquire(t.Context(), key)
+			release[i], err = c.Acquire(t.Context(), key)
 			require.NoError(t, err)
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := s.Acquire(short, "a")
+		_, err := c.Acquire(short, "a")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Equal(t, 2, s.Keys())
+		assert.Equal(t, 2, c.Keys())
 
-		entered := make(chan func())
+		acquired := make(chan func())
 		go func() {
-			next, err := s.Acquire(t.Context(), "a")
+			next, err := c.Acquire(t.Context(), "a")
 			assert.NoError(t, err)
-			entered <- next
+			acquired <- next
 		}()
 		synctest.Wait()
-		leave[0]()
-		(<-entered)()
-		leave[1]()
-		leave[2]()
-		assert.Zero(t, s.Keys(), "nothing is kept of who has gone")
+		release[0]()
+		(<-acquired)()
+		release[1]()
+		release[2]()
+		assert.Zero(t, c.Keys(), "no state of idle keys is kept")
 	})
+}
+
+func TestTryAcquireFailsIfNoSlotIsFree(t *testing.T) {
+	c := NewConcurrency(1)
+	release, ok := c.TryAcquire("a")
+	require.True(t, ok)
+	_, ok = c.TryAcquire("a")
+	assert.False(t, ok)
+	_, ok = c.TryAcquire("b")
+	assert.True(t, ok)
+	release()
+	assert.Equal(t, 1, c.Keys(), "the failed attempt leaves no state behind")
 }

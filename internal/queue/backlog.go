@@ -6,56 +6,56 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// backlog is the keys that wait for a slow sync. It is apart from the work queue,
-// so that a key that waits here, for however long, can be synced quickly meanwhile.
+// backlog holds the keys that wait for a slow worker. It is separate from the work
+// queue so that fast workers can sync a key while it waits here.
 type backlog[K comparable] struct {
-	mu      sync.Mutex
-	changed *sync.Cond
-	waiting ranking[K]
-	depth   workqueue.GaugeMetric
-	ended   bool
+	mu       sync.Mutex
+	changed  *sync.Cond
+	pending  pending[K]
+	depth    workqueue.GaugeMetric
+	shutdown bool
 }
 
-func newBacklog[K comparable](waiting ranking[K], depth workqueue.GaugeMetric) *backlog[K] {
-	b := &backlog[K]{waiting: waiting, depth: depth}
+func newBacklog[K comparable](pending pending[K], depth workqueue.GaugeMetric) *backlog[K] {
+	b := &backlog[K]{pending: pending, depth: depth}
 	b.changed = sync.NewCond(&b.mu)
 	return b
 }
 
-// staff sets how many keys may be at work at once. Of these a quarter, and one at
-// least if there are two, is for another flow: one that is to wait for a slow key
-// to end would wait for long.
-func (b *backlog[K]) staff(workers int) {
+// setWorkers sets how many keys may be in flight at once. A quarter of the workers,
+// at least one if there are several, is not available to one tenant alone: another
+// tenant should not have to wait until a slow sync ends.
+func (b *backlog[K]) setWorkers(workers int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.waiting.line.staff(workers, max(1, workers-(workers+3)/4))
+	b.pending.queue.setWorkers(workers, max(1, workers-(workers+3)/4))
 }
 
-// add adds a key, or notes that it was added again.
+// add adds a key. If it is here already its deadline is read again.
 func (b *backlog[K]) add(key K) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.waiting.index[key] != nil {
-		b.waiting.touch(key)
+	if b.pending.contains(key) {
+		b.pending.touch(key)
 		return
 	}
-	b.waiting.push(key)
+	b.pending.push(key)
 	if b.depth != nil {
 		b.depth.Inc()
 	}
 	b.changed.Signal()
 }
 
-// get waits for a key that may be worked on, and takes it out. It is to be given
-// back to done. After end there is none.
-func (b *backlog[K]) get() (key K, of *lane[K], ok bool) {
+// get waits for a key that may be synced now and removes it. The caller passes the
+// tenant to done afterwards. After shutDown get returns false.
+func (b *backlog[K]) get() (key K, tenant *tenantQueue[K], ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
-		if b.ended {
+		if b.shutdown {
 			return key, nil, false
 		}
-		if of = b.waiting.next(); of != nil {
+		if tenant = b.pending.next(); tenant != nil {
 			break
 		}
 		b.changed.Wait()
@@ -63,21 +63,21 @@ func (b *backlog[K]) get() (key K, of *lane[K], ok bool) {
 	if b.depth != nil {
 		b.depth.Dec()
 	}
-	return b.waiting.pop(of), of, true
+	return b.pending.pop(tenant), tenant, true
 }
 
-// done notes that a key of a lane is not worked on any more.
-func (b *backlog[K]) done(of *lane[K]) {
+// done ends the sync of a key of a tenant.
+func (b *backlog[K]) done(tenant *tenantQueue[K]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.waiting.done(of)
-	b.changed.Signal() // one that had to wait for this may go
+	b.pending.done(tenant)
+	b.changed.Signal() // the tenant may have another key that was held back
 }
 
-// end sends everybody home who waits in get.
-func (b *backlog[K]) end() {
+// shutDown makes all calls of get return.
+func (b *backlog[K]) shutDown() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.ended = true
+	b.shutdown = true
 	b.changed.Broadcast()
 }

@@ -1,35 +1,38 @@
 package queue
 
-// ranked is a heap.Interface of things that know which of two goes first and
-// are told where they are in it, -1 for nowhere.
-type ranked[T interface {
-	Before(other T) bool
-	Moved(position int)
+// indexedHeap implements heap.Interface for items that know their order and keep
+// track of their index in the heap, so that they can be moved or removed.
+type indexedHeap[T interface {
+	Less(other T) bool
+	SetIndex(i int) // -1 once the item is removed
 }] []T
 
-func (h ranked[T]) Len() int { return len(h) }
+// Len implements heap.Interface.
+func (h indexedHeap[T]) Len() int { return len(h) }
 
-func (h ranked[T]) Less(i, j int) bool { return h[i].Before(h[j]) }
+// Less implements heap.Interface.
+func (h indexedHeap[T]) Less(i, j int) bool { return h[i].Less(h[j]) }
 
-func (h ranked[T]) Swap(i, j int) {
+// Swap implements heap.Interface.
+func (h indexedHeap[T]) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].Moved(i)
-	h[j].Moved(j)
+	h[i].SetIndex(i)
+	h[j].SetIndex(j)
 }
 
 // Push implements heap.Interface.
-func (h *ranked[T]) Push(x any) {
+func (h *indexedHeap[T]) Push(x any) {
 	item, _ := x.(T)
-	item.Moved(len(*h))
+	item.SetIndex(len(*h))
 	*h = append(*h, item)
 }
 
 // Pop implements heap.Interface.
-func (h *ranked[T]) Pop() any {
+func (h *indexedHeap[T]) Pop() any {
 	last := len(*h) - 1
 	item := (*h)[last]
 	(*h)[last] = *new(T) // the array outlives the item
 	*h = (*h)[:last]
-	item.Moved(-1)
+	item.SetIndex(-1)
 	return item
 }

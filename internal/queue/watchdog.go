@@ -6,33 +6,35 @@ import (
 	"time"
 )
 
-// watchdog knows since when each piece of work has been going on.
+// watchdog keeps the start times of the syncs that are running. The zero value is
+// ready to use.
 type watchdog struct {
-	mu    sync.Mutex
-	began map[*time.Time]struct{}
+	mu      sync.Mutex
+	started map[*time.Time]struct{}
 }
 
-// begin notes that work starts now and returns what to call at its end.
-func (w *watchdog) begin(now time.Time) (end func()) {
+// start notes that a sync starts, and returns the function to call when it ends.
+func (w *watchdog) start() (end func()) {
+	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.began == nil {
-		w.began = make(map[*time.Time]struct{})
+	if w.started == nil {
+		w.started = make(map[*time.Time]struct{})
 	}
-	w.began[&now] = struct{}{}
+	w.started[&now] = struct{}{}
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		delete(w.began, &now)
+		delete(w.started, &now)
 	}
 }
 
-// check returns an error if any work has been going on for longer than limit.
+// check returns an error if a sync has been running for longer than limit.
 func (w *watchdog) check(now time.Time, limit time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for began := range w.began {
-		if age := now.Sub(*began); age > limit {
+	for started := range w.started {
+		if age := now.Sub(*started); age > limit {
 			return fmt.Errorf("a worker has been busy with one object for %s", age.Round(time.Second))
 		}
 	}

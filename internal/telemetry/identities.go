@@ -7,29 +7,30 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Identity is what metrics tell of one identity.
+// Identity is what the metrics export of an identity.
 type Identity struct {
 	Source, Namespace, Name string
 	State                   string
-	// Expiration is the zero Time where there are no credentials.
+	// Expiration is the zero Time if there are no credentials.
 	Expiration time.Time
 }
 
-// identities computes its series when it is scraped. None are kept, so those
-// of what is gone are gone, and tens of thousands of them cost no memory.
+// identities computes its series at each scrape. So series of deleted objects
+// disappear, and tens of thousands of them cost no memory in between.
 type identities struct {
-	// leading says whether this replica knows: what a standby would tell is old,
-	// and counts twice in a sum.
+	// leading says whether this replica is the leader. What a standby knows is
+	// outdated, and would be counted twice in sums.
 	leading func() bool
 	list    func() iter.Seq[Identity]
-	zero    map[[2]string]float64
-	count   *prometheus.Desc
-	expiry  *prometheus.Desc
+	// zero holds the counts of no identities, by source and state.
+	zero   map[[2]string]float64
+	count  *prometheus.Desc
+	expiry *prometheus.Desc
 }
 
-// NewIdentities returns a collector of the identities that list yields, which has
-// no series while leading returns false. Each source and state is counted, if
-// only as 0.
+// NewIdentities returns a collector of the identities that list yields. It has no
+// series while leading returns false. Every source and state has a count, which may
+// be 0.
 func NewIdentities(leading func() bool, list func() iter.Seq[Identity], sources, states []string) prometheus.Collector {
 	c := &identities{
 		leading: leading,
@@ -38,7 +39,7 @@ func NewIdentities(leading func() bool, list func() iter.Seq[Identity], sources,
 		count: prometheus.NewDesc(namespace+"_identities",
 			"Identities by kind of object and state.", []string{"source", "state"}, nil),
 		expiry: prometheus.NewDesc(namespace+"_credentials_expiration_timestamp_seconds",
-			"When the credentials in an identity's Secret run out, in seconds since the epoch.",
+			"When the credentials in an identity's Secret expire, in seconds since the epoch.",
 			[]string{"source", "namespace", "name"}, nil),
 	}
 	for _, source := range sources {

@@ -14,72 +14,74 @@ import (
 	"kube-aws-iam-controller/internal/httpserver"
 )
 
-// linger is how long a scrape under way may go on at the end.
-const linger = time.Second
-
 const (
-	// connections is room for the probes of one kubelet and several that scrape.
-	// Beyond it the address with the most loses its oldest.
-	connections = 256
-	// idle is a moment: kubelets keep no connection, and a scraper that comes by the
-	// half minute opens another.
-	idle = 35 * time.Second
+	// shutdownGrace is how long requests may go on after shutdown has begun.
+	shutdownGrace = time.Second
+	// maxConnections is enough for the probes of one kubelet and several scrapers.
+	// Beyond it the address with the most connections loses its oldest.
+	maxConnections = 256
+	// idleTimeout is short: kubelets do not keep connections alive, and a scraper may
+	// open a new one each time.
+	idleTimeout = 35 * time.Second
 )
 
-// ServerOptions say what to serve, and where.
+// ServerOptions are the options of Listen.
 type ServerOptions struct {
 	Address string
-	// Metrics is nil where they are not to be had here.
+	// Metrics is nil if metrics are not served here.
 	Metrics prometheus.Gatherer
-	// Health and Readiness are what the probes ask.
+	// Health and Readiness are the checks of the liveness and the readiness probe.
 	Health, Readiness []Check
 	Logger            log.Logger
 }
 
-// Listen returns a server of /metrics, /healthz and /readyz. The address is
-// bound at once.
+// Listen binds the address and returns the server of /metrics, /healthz and /readyz.
 func Listen(ctx context.Context, opts ServerOptions) (*httpserver.Server, error) {
 	mux := http.NewServeMux()
 	if opts.Metrics != nil {
-		mux.Handle("GET "+MetricsPath, httpserver.Limit(maxOfOne, scraped(opts.Metrics)))
+		mux.Handle("GET "+MetricsPath, httpserver.LimitPerAddress(maxScrapesPerAddress, metricsHandler(opts.Metrics)))
 	}
-	mux.Handle("GET /healthz", checked(opts.Health))
-	mux.Handle("GET /readyz", checked(opts.Readiness))
-	server, err := httpserver.Listen(ctx, opts.Address, httpserver.Options{
-		Handler: mux, Linger: linger, Connections: httpserver.NewConnections(connections, connections, 0), Idle: idle, Logger: opts.Logger,
-	})
+	mux.Handle("GET /healthz", probe(opts.Health))
+	mux.Handle("GET /readyz", probe(opts.Readiness))
+	server, err := httpserver.Listen(ctx, opts.Address, serverOptions(mux, nil, opts.Logger))
 	if err != nil {
 		return nil, fmt.Errorf("listen for metrics and probes: %w", err)
 	}
 	return server, nil
 }
 
-// MetricsPath is where metrics are.
+// MetricsPath is the path of the metrics.
 const MetricsPath = "/metrics"
 
-// SecureOptions say who may have metrics.
+// SecureOptions are the options of ListenSecure.
 type SecureOptions struct {
 	Address string
 	Metrics prometheus.Gatherer
 	TLS     *tls.Config
-	// Allowed lets those through who may have them.
-	Allowed func(http.Handler) http.Handler
-	Logger  log.Logger
+	// Authorize refuses requests of clients that may not read the metrics.
+	Authorize func(http.Handler) http.Handler
+	Logger    log.Logger
 }
 
-// ListenSecure returns a server of /metrics alone, for those who may have them.
+// ListenSecure binds the address and returns the server of /metrics for authorized
+// clients.
 func ListenSecure(ctx context.Context, opts SecureOptions) (*httpserver.Server, error) {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+MetricsPath, httpserver.Limit(maxOfOne, opts.Allowed(scraped(opts.Metrics))))
-	server, err := httpserver.Listen(ctx, opts.Address, httpserver.Options{
-		Handler: mux, TLS: opts.TLS, Linger: linger, Connections: httpserver.NewConnections(connections, connections, 0), Idle: idle, Logger: opts.Logger,
-	})
+	mux.Handle("GET "+MetricsPath, httpserver.LimitPerAddress(maxScrapesPerAddress, opts.Authorize(metricsHandler(opts.Metrics))))
+	server, err := httpserver.Listen(ctx, opts.Address, serverOptions(mux, opts.TLS, opts.Logger))
 	if err != nil {
 		return nil, fmt.Errorf("listen for metrics: %w", err)
 	}
 	return server, nil
 }
 
-func scraped(metrics prometheus.Gatherer) http.Handler {
-	return newScrapes(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+func serverOptions(handler http.Handler, config *tls.Config, logger log.Logger) httpserver.Options {
+	return httpserver.Options{
+		Handler: handler, TLS: config, ShutdownGrace: shutdownGrace, IdleTimeout: idleTimeout, Logger: logger,
+		Connections: httpserver.NewConnections(httpserver.Limits{PerAddress: maxConnections, Total: maxConnections}),
+	}
+}
+
+func metricsHandler(metrics prometheus.Gatherer) http.Handler {
+	return newScrapeLimiter(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 }

@@ -33,7 +33,7 @@ func listen(t *testing.T, address string, reg *prometheus.Registry, health, read
 
 func always() bool { return true }
 
-// serve runs a server until the test ends and returns how to ask it.
+// serve runs a server until the test ends and returns a function that sends requests.
 func serve(t *testing.T, reg *prometheus.Registry, health, readiness []Check) func(method, path string) (int, string) {
 	t.Helper()
 	server, err := listen(t, "127.0.0.1:0", reg, health, readiness)
@@ -54,7 +54,7 @@ func serve(t *testing.T, reg *prometheus.Registry, health, readiness []Check) fu
 	}
 }
 
-func TestMetricsAreServedUnderTheirNames(t *testing.T) {
+func TestMetricsAreServedAndDocumented(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	m, err := NewMetrics(reg, "v1")
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ func TestMetricsAreServedUnderTheirNames(t *testing.T) {
 	}
 }
 
-func TestOddCodesOfAWSAreOneSeries(t *testing.T) {
+func TestMalformedErrorCodesAreOneSeries(t *testing.T) {
 	m, err := NewMetrics(prometheus.NewPedanticRegistry(), "v1")
 	require.NoError(t, err)
 	for _, code := range []string{"", "\xff", "two words", "<html>", strings.Repeat("a", 65), "ID-\n1"} {
@@ -100,7 +100,7 @@ func TestOddCodesOfAWSAreOneSeries(t *testing.T) {
 	assert.Equal(t, 2, testutil.CollectAndCount(m.awsRequests))
 }
 
-func TestSeriesOfWhatIsGoneGoAway(t *testing.T) {
+func TestSeriesOfDeletedIdentitiesDisappear(t *testing.T) {
 	all := []Identity{
 		{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Expiration: time.Unix(100, 0)},
 		{Source: "serviceaccount", Namespace: "b", Name: "y", State: "ready", Expiration: time.Unix(200, 0)},
@@ -108,7 +108,7 @@ func TestSeriesOfWhatIsGoneGoAway(t *testing.T) {
 	}
 	c := NewIdentities(always, func() iter.Seq[Identity] { return slices.Values(all) }, []string{"serviceaccount", "awsiamrole"}, []string{"ready", "pending"})
 	want := `
-# HELP kube_aws_iam_controller_credentials_expiration_timestamp_seconds When the credentials in an identity's Secret run out, in seconds since the epoch.
+# HELP kube_aws_iam_controller_credentials_expiration_timestamp_seconds When the credentials in an identity's Secret expire, in seconds since the epoch.
 # TYPE kube_aws_iam_controller_credentials_expiration_timestamp_seconds gauge
 kube_aws_iam_controller_credentials_expiration_timestamp_seconds{name="x",namespace="a",source="serviceaccount"} 100
 kube_aws_iam_controller_credentials_expiration_timestamp_seconds{name="y",namespace="b",source="serviceaccount"} 200
@@ -125,7 +125,7 @@ kube_aws_iam_controller_identities{source="serviceaccount",state="ready"} 2
 	assert.Equal(t, 4, testutil.CollectAndCount(c, "kube_aws_iam_controller_identities"))
 }
 
-func TestAStandbyTellsNothingOfIdentities(t *testing.T) {
+func TestStandbyExportsNoIdentities(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	m, err := NewMetrics(reg, "v1")
 	require.NoError(t, err)
@@ -136,11 +136,11 @@ func TestAStandbyTellsNothingOfIdentities(t *testing.T) {
 	assert.Equal(t, 2, testutil.CollectAndCount(c), "the leader")
 	assert.InDelta(t, 1, testutil.ToFloat64(m.leader), 0)
 	m.SetLeader(false)
-	assert.Zero(t, testutil.CollectAndCount(c), "one that was it")
-	assert.Equal(t, 1, testutil.CollectAndCount(m.leader), "each says whether it leads")
+	assert.Zero(t, testutil.CollectAndCount(c), "a former leader")
+	assert.Equal(t, 1, testutil.CollectAndCount(m.leader), "every replica exports whether it is the leader")
 }
 
-func TestChecksAreAskedEachTime(t *testing.T) {
+func TestChecksRunOnEveryProbe(t *testing.T) {
 	var problem error
 	get := serve(t, prometheus.NewRegistry(),
 		[]Check{{Name: "workers", Test: func() error { return nil }}},
@@ -155,7 +155,7 @@ func TestChecksAreAskedEachTime(t *testing.T) {
 	assert.Equal(t, "caches: not filled yet\n", body)
 
 	code, _ = get(http.MethodGet, "/healthz")
-	assert.Equal(t, http.StatusOK, code, "one does not stand for the other")
+	assert.Equal(t, http.StatusOK, code, "readiness does not affect liveness")
 }
 
 func TestNothingElseIsServed(t *testing.T) {
@@ -168,7 +168,7 @@ func TestNothingElseIsServed(t *testing.T) {
 	assert.Equal(t, http.StatusOK, code)
 }
 
-func TestOnlyWhatFailsIsListed(t *testing.T) {
+func TestProbeListsOnlyFailingChecks(t *testing.T) {
 	get := serve(t, prometheus.NewRegistry(), []Check{
 		{Name: "first", Test: func() error { return errors.New("stuck for 6m") }},
 		{Name: "second", Test: func() error { return nil }},
@@ -179,7 +179,7 @@ func TestOnlyWhatFailsIsListed(t *testing.T) {
 	assert.Equal(t, "first: stuck for 6m\nthird: away\n", body)
 }
 
-func TestAnAnswerUnderWayIsFinishedAtTheEnd(t *testing.T) {
+func TestShutdownFinishesRequestsInFlight(t *testing.T) {
 	asked, finish := make(chan struct{}), make(chan struct{})
 	server, err := listen(t, "127.0.0.1:0", prometheus.NewRegistry(), []Check{{Name: "slow", Test: func() error {
 		close(asked)
@@ -207,14 +207,14 @@ func TestAnAnswerUnderWayIsFinishedAtTheEnd(t *testing.T) {
 			conn.Close()
 		}
 		return err != nil
-	}, time.Minute, time.Millisecond, "nothing new is taken on")
+	}, time.Minute, time.Millisecond, "new connections are refused")
 	assert.Never(t, func() bool { return len(served) > 0 }, 50*time.Millisecond, 5*time.Millisecond)
 	close(finish)
 	assert.Equal(t, http.StatusOK, <-answered)
 	assert.NoError(t, <-served)
 }
 
-func TestAnAnswerThatNeverEndsHoldsNobodyUp(t *testing.T) {
+func TestShutdownDoesNotWaitForeverForARequest(t *testing.T) {
 	asked, never := make(chan struct{}), make(chan struct{})
 	defer close(never)
 	server, err := listen(t, "127.0.0.1:0", prometheus.NewRegistry(), []Check{{Name: "stuck", Test: func() error {
@@ -237,12 +237,12 @@ func TestAnAnswerThatNeverEndsHoldsNobodyUp(t *testing.T) {
 	select {
 	case err = <-served:
 		require.NoError(t, err)
-	case <-time.After(linger + time.Minute):
+	case <-time.After(shutdownGrace + time.Minute):
 		t.Error("still serving")
 	}
 }
 
-func TestServingAfterTheEndIsOver(t *testing.T) {
+func TestServeAfterShutdownReturns(t *testing.T) {
 	server, err := listen(t, "127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -252,9 +252,9 @@ func TestServingAfterTheEndIsOver(t *testing.T) {
 	assert.NoError(t, err, "the port is free again")
 }
 
-func TestScrapesOfOneAddressAreLimited(t *testing.T) {
+func TestScrapesPerAddressAreLimited(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	asked, finish := make(chan struct{}, maxOfOne), make(chan struct{})
+	asked, finish := make(chan struct{}, maxScrapesPerAddress), make(chan struct{})
 	reg.MustRegister(NewIdentities(always, func() iter.Seq[Identity] {
 		asked <- struct{}{}
 		<-finish
@@ -262,13 +262,13 @@ func TestScrapesOfOneAddressAreLimited(t *testing.T) {
 	}, nil, nil))
 	get := serve(t, reg, nil, nil)
 	var scrapes sync.WaitGroup
-	for range maxOfOne {
+	for range maxScrapesPerAddress {
 		scrapes.Go(func() {
 			code, _ := get(http.MethodGet, "/metrics")
 			assert.Equal(t, http.StatusOK, code)
 		})
 	}
-	for range maxOfOne {
+	for range maxScrapesPerAddress {
 		<-asked
 	}
 	code, _ := get(http.MethodGet, "/metrics")
@@ -277,7 +277,7 @@ func TestScrapesOfOneAddressAreLimited(t *testing.T) {
 	scrapes.Wait()
 }
 
-func TestATakenPortIsAnErrorAtOnce(t *testing.T) {
+func TestListenFailsIfThePortIsTaken(t *testing.T) {
 	first, err := listen(t, "127.0.0.1:0", prometheus.NewRegistry(), nil, nil)
 	require.NoError(t, err)
 	ended, end := context.WithCancel(t.Context())
@@ -287,7 +287,7 @@ func TestATakenPortIsAnErrorAtOnce(t *testing.T) {
 	assert.ErrorContains(t, err, "address already in use")
 }
 
-func TestQueuesAreMeasured(t *testing.T) {
+func TestQueueMetrics(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	provider, err := NewQueueMetrics(reg)
 	require.NoError(t, err)
@@ -298,10 +298,10 @@ func TestQueuesAreMeasured(t *testing.T) {
 	key, _ := q.Get()
 	q.Done(key)
 	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP workqueue_adds_total Keys added.
+# HELP workqueue_adds_total Keys added to the queue.
 # TYPE workqueue_adds_total counter
 workqueue_adds_total{name="identities"} 2
-# HELP workqueue_depth Keys that wait.
+# HELP workqueue_depth Keys waiting in the queue.
 # TYPE workqueue_depth gauge
 workqueue_depth{name="identities"} 1
 `), "workqueue_adds_total", "workqueue_depth"))
@@ -309,7 +309,7 @@ workqueue_depth{name="identities"} 1
 	assert.Error(t, err, "registered twice")
 }
 
-func TestRESTClientMetricsHoldNoNames(t *testing.T) {
+func TestRESTClientMetricsContainNoNames(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	m, err := newRESTMetrics(reg)
 	require.NoError(t, err)
@@ -323,7 +323,7 @@ func TestRESTClientMetricsHoldNoNames(t *testing.T) {
 	}
 }
 
-func TestRESTClientIsHookedUp(t *testing.T) {
+func TestRESTClientMetricsAreRegistered(t *testing.T) {
 	require.NoError(t, RegisterRESTClient(prometheus.NewPedanticRegistry()))
 	assert.IsType(t, &restMetrics{}, metrics.RequestResult)
 	assert.IsType(t, &restMetrics{}, metrics.RequestLatency)

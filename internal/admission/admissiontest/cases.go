@@ -1,5 +1,5 @@
-// Package admissiontest reads the pods that every implementation of admission
-// is held against.
+// Package admissiontest reads the pods that all implementations of admission are
+// tested with.
 package admissiontest
 
 import (
@@ -15,23 +15,23 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// A Case is one pod, what is around it, and what becomes of it.
+// A Case is a pod, the objects and settings it depends on, and the expected outcome.
 type Case struct {
-	// Name is the file's, without .yaml; Path is where it is.
+	// Name is the name of the file without .yaml, Path its path.
 	Name, Path string
 	Settings   Settings
 	Accounts   []corev1.ServiceAccount
-	// Given is the pod as its author wrote it, Wanted as it is created: equal
-	// if nothing is to be done.
+	// Given is the pod as its author wrote it, Wanted the pod as it is created, nil if
+	// it is refused.
 	Given, Wanted *corev1.Pod
-	// Refusal is the message with which it is not created at all, "" if it is.
+	// Refusal is the message with which it is refused, "" if it is not.
 	Refusal string
 
-	given string // the file up to what is wanted
+	given string // the file up to the expected outcome
 }
 
-// Settings are the installation's, as its flags and the policy's variables have
-// them; "" is the default.
+// Settings are the settings of the installation, as its flags and the policy's
+// variables have them; "" is the default.
 type Settings struct {
 	DefaultRegion   string `json:"defaultRegion"`
 	ImagePullPolicy string `json:"imagePullPolicy"`
@@ -40,8 +40,8 @@ type Settings struct {
 	SecurityContext string `json:"securityContext"`
 }
 
-// Variables are the names of the controller's environment variables, without
-// what they all begin with, and their values, as far as they are set.
+// Variables returns the controller's environment variables that are set, by name
+// without the common prefix.
 func (s Settings) Variables() map[string]string {
 	variables := map[string]string{
 		"DEFAULT_REGION":                       s.DefaultRegion,
@@ -54,7 +54,7 @@ func (s Settings) Variables() map[string]string {
 	return variables
 }
 
-// Load reads every case in a directory.
+// Load reads all cases in a directory.
 func Load(dir string) ([]Case, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
@@ -72,14 +72,14 @@ func Load(dir string) ([]Case, error) {
 const separator = "\n---\n"
 
 func read(path string) (Case, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // a test names it
+	text, err := os.ReadFile(path) //nolint:gosec // the path is a test's
 	if err != nil {
 		return Case{}, err
 	}
 	c := Case{Name: strings.TrimSuffix(filepath.Base(path), ".yaml"), Path: path}
 	documents := strings.Split(string(text), separator)
 	for i, document := range documents {
-		if err := c.take([]byte(document)); err != nil {
+		if err := c.add([]byte(document)); err != nil {
 			return Case{}, fmt.Errorf("document %d: %w", i+1, err)
 		}
 		if c.given == "" && c.Given != nil {
@@ -89,63 +89,62 @@ func read(path string) (Case, error) {
 	return c, nil
 }
 
-// take reads one document: the first pod is the one given, what follows it is
-// what is wanted.
-func (c *Case) take(document []byte) error {
-	var some struct {
+// add adds one document. The first pod is the one given, the second the expected one.
+func (c *Case) add(document []byte) error {
+	var header struct {
 		metav1.TypeMeta `json:",inline"`
 
 		Settings
 		Message string
 	}
-	if err := yaml.Unmarshal(document, &some); err != nil {
+	if err := yaml.Unmarshal(document, &header); err != nil {
 		return err
 	}
 	switch {
-	case some.Kind == "Settings":
-		c.Settings = some.Settings
-	case some.Kind == "ServiceAccount":
+	case header.Kind == "Settings":
+		c.Settings = header.Settings
+	case header.Kind == "ServiceAccount":
 		var account corev1.ServiceAccount
 		err := yaml.UnmarshalStrict(document, &account)
 		c.Accounts = append(c.Accounts, account)
 		return err
-	case some.Kind == "Pod" && c.Given == nil:
+	case header.Kind == "Pod" && c.Given == nil:
 		return yaml.UnmarshalStrict(document, &c.Given)
-	case some.Kind == "Pod":
+	case header.Kind == "Pod":
 		return yaml.UnmarshalStrict(document, &c.Wanted)
-	case some.Kind == "Unchanged":
+	case header.Kind == "Unchanged":
 		c.Wanted = c.Given.DeepCopy()
-	case some.Kind == "Refused":
-		c.Refusal = some.Message
+	case header.Kind == "Refused":
+		c.Refusal = header.Message
 	default:
-		return fmt.Errorf("kind %q is not understood", some.Kind)
+		return fmt.Errorf("kind %q is not understood", header.Kind)
 	}
 	return nil
 }
 
-// Update writes what is wanted into the file: the pod, nil if it is refused.
-func (c *Case) Update(wanted *corev1.Pod, refusal string) error {
-	var result any = wanted
+// Update writes the outcome into the file: the pod, or nil and why it is refused.
+func (c *Case) Update(got *corev1.Pod, refusal string) error {
+	var outcome any = got
 	given, err := yaml.Marshal(c.Given)
 	if err != nil {
 		return err
 	}
-	text, err := yaml.Marshal(wanted)
+	text, err := yaml.Marshal(got)
 	switch {
 	case err != nil:
 		return err
-	case wanted == nil:
-		result = map[string]string{"kind": "Refused", "message": refusal}
+	case got == nil:
+		outcome = map[string]string{"kind": "Refused", "message": refusal}
 	case bytes.Equal(given, text):
-		result = map[string]string{"kind": "Unchanged"}
+		outcome = map[string]string{"kind": "Unchanged"}
 	}
-	if text, err = yaml.Marshal(result); err != nil {
+	if text, err = yaml.Marshal(outcome); err != nil {
 		return err
 	}
 	return os.WriteFile(c.Path, []byte(c.given+separator+string(text)), 0o600)
 }
 
-// Account returns the annotations of the pod's ServiceAccount.
+// Account returns the name and the annotations of the pod's ServiceAccount.
 func (c *Case) Account() (name string, annotations map[string]string) {
 	name = c.Given.Spec.ServiceAccountName
 	if name == "" {

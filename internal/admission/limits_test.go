@@ -24,8 +24,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// crowd is a pod of so many containers.
-func crowd(n int) *corev1.Pod {
+// podOf returns a pod with n containers.
+func podOf(n int) *corev1.Pod {
 	pod := &corev1.Pod{}
 	for i := range n {
 		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: fmt.Sprintf("app-%d", i)})
@@ -33,7 +33,7 @@ func crowd(n int) *corev1.Pod {
 	return pod
 }
 
-func TestNamesToSkipCostNoMoreForManyContainers(t *testing.T) {
+func TestSkippingManyNamesOfManyContainersIsLinear(t *testing.T) {
 	took := func(pod *corev1.Pod) time.Duration {
 		pod.Annotations = map[string]string{api.SkipContainersAnnotation: strings.Repeat("x-12,", 200_000)}
 		text, err := json.Marshal(pod)
@@ -45,25 +45,25 @@ func TestNamesToSkipCostNoMoreForManyContainers(t *testing.T) {
 		require.NoError(t, err)
 		return time.Since(start)
 	}
-	one := took(crowd(1))
-	assert.Less(t, took(crowd(maxContainers)), 10*one)
+	one := took(podOf(1))
+	assert.Less(t, took(podOf(maxContainers)), 10*one)
 }
 
-func TestAPodOfTooManyContainersIsRefused(t *testing.T) {
+func TestPodWithTooManyContainersIsRefused(t *testing.T) {
 	inject := func(pod *corev1.Pod, delivery identity.Delivery) (Patch, error) {
 		return Inject(read(t, pod), identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: delivery}, Settings{Sidecar: Sidecar{Image: image}})
 	}
 	for _, delivery := range []identity.Delivery{identity.DeliverProcess, identity.DeliverFile, identity.DeliverEndpoint} {
-		patch, err := inject(crowd(maxContainers), delivery)
+		patch, err := inject(podOf(maxContainers), delivery)
 		require.NoError(t, err)
 		text, err := json.Marshal(patch)
 		require.NoError(t, err)
 		assert.Less(t, len(text), 1<<20)
-		again, err := inject(apply(t, crowd(maxContainers), patch), delivery)
+		again, err := inject(apply(t, podOf(maxContainers), patch), delivery)
 		require.NoError(t, err)
 		assert.Empty(t, again, "the sidecar does not count")
 
-		pod := crowd(maxContainers)
+		pod := podOf(maxContainers)
 		pod.Spec.InitContainers = []corev1.Container{{Name: "setup"}}
 		_, err = inject(pod, delivery)
 		var refused *RefusedError
@@ -75,46 +75,47 @@ func TestAPodOfTooManyContainersIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, patch)
 	}
-	patch, err := inject(crowd(60_000), identity.DeliverNone)
+	patch, err := inject(podOf(60_000), identity.DeliverNone)
 	require.NoError(t, err)
 	assert.Empty(t, patch)
 }
 
-// hostile are pods whose Go types would be many times as large as they are.
-func hostile() map[string]string {
-	many := func(text string) string { return "[" + strings.Repeat(text+",", 3<<20/(len(text)+1)) + text + "]" }
+// hostilePods returns pods that would take many times their size if they were decoded
+// into corev1's types.
+func hostilePods() map[string]string {
+	repeated := func(text string) string { return "[" + strings.Repeat(text+",", 3<<20/(len(text)+1)) + text + "]" }
 	return map[string]string{
-		"containers":      `{"spec":{"containers":` + many(`{}`) + `}}`,
-		"init containers": `{"spec":{"initContainers":` + many(`null`) + `}}`,
-		"volumes":         `{"spec":{"volumes":` + many(`{}`) + `}}`,
-		"our volumes":     `{"spec":{"volumes":` + many(`{"name":"aws-iam-credentials"}`) + `}}`,
-		"keys":            `{"spec":{"volumes":[{"name":"aws-iam-credentials","secret":{"items":` + many(`{}`) + `}}]}}`,
-		"variables":       `{"spec":{"containers":[{"env":` + many(`{}`) + `}]}}`,
-		"our variables":   `{"spec":{"containers":[{"env":` + many(`{"name":"AWS_REGION"}`) + `}]}}`,
-		"mounts":          `{"spec":{"containers":[{"volumeMounts":` + many(`{}`) + `}]}}`,
-		"our mounts":      `{"spec":{"containers":[{"volumeMounts":` + many(`{"mountPath":"/meta/aws-iam/x"}`) + `}]}}`,
-		"tolerations":     `{"spec":{"tolerations":` + many(`{}`) + `}}`,
-		"owners":          `{"metadata":{"ownerReferences":` + many(`{}`) + `}}`,
-		"labels":          `{"metadata":{"labels":{` + strings.Repeat(`"a":"",`, 400_000) + `"iam.amazonaws.com/inject":"true"}}}`,
-		"names to skip":   `{"metadata":{"annotations":{"iam.amazonaws.com/skip-containers":"` + strings.Repeat("a,", 1<<20) + `"}}}`,
-		"resources":       `{"spec":{"containers":[{"resources":{"limits":{` + strings.Repeat(`"a":"1",`, 400_000) + `"cpu":"1"}}}]}}`,
-		"a long amount":   `{"spec":{"containers":[{"resources":{"limits":{"cpu":"` + strings.Repeat("9", 3<<20) + `"}}}]}}`,
-		"a large amount":  `{"spec":{"containers":[{"resources":{"requests":{"cpu":"1e999999999"},"limits":{"cpu":"2","memory":"1"}}}]}}`,
-		"a node selector": `{"spec":{"nodeSelector":{` + strings.Repeat(`"a":"",`, 400_000) + `"kubernetes.io/os":"linux"}}}`,
-		"a long path":     `{"spec":{"containers":[{"volumeMounts":[{"mountPath":"` + strings.Repeat("/meta/..", 3<<20/8) + `"}]}]}}`,
-		"a long name":     `{"metadata":{"name":"` + strings.Repeat("a", 3<<20) + `"}}`,
-		"a long account":  `{"spec":{"serviceAccountName":"` + strings.Repeat("a", 3<<20) + `"}}`,
+		"containers":       `{"spec":{"containers":` + repeated(`{}`) + `}}`,
+		"init containers":  `{"spec":{"initContainers":` + repeated(`null`) + `}}`,
+		"volumes":          `{"spec":{"volumes":` + repeated(`{}`) + `}}`,
+		"our volumes":      `{"spec":{"volumes":` + repeated(`{"name":"aws-iam-credentials"}`) + `}}`,
+		"volume items":     `{"spec":{"volumes":[{"name":"aws-iam-credentials","secret":{"items":` + repeated(`{}`) + `}}]}}`,
+		"variables":        `{"spec":{"containers":[{"env":` + repeated(`{}`) + `}]}}`,
+		"our variables":    `{"spec":{"containers":[{"env":` + repeated(`{"name":"AWS_REGION"}`) + `}]}}`,
+		"mounts":           `{"spec":{"containers":[{"volumeMounts":` + repeated(`{}`) + `}]}}`,
+		"our mounts":       `{"spec":{"containers":[{"volumeMounts":` + repeated(`{"mountPath":"/meta/aws-iam/x"}`) + `}]}}`,
+		"tolerations":      `{"spec":{"tolerations":` + repeated(`{}`) + `}}`,
+		"owner references": `{"metadata":{"ownerReferences":` + repeated(`{}`) + `}}`,
+		"labels":           `{"metadata":{"labels":{` + strings.Repeat(`"a":"",`, 400_000) + `"iam.amazonaws.com/inject":"true"}}}`,
+		"names to skip":    `{"metadata":{"annotations":{"iam.amazonaws.com/skip-containers":"` + strings.Repeat("a,", 1<<20) + `"}}}`,
+		"resources":        `{"spec":{"containers":[{"resources":{"limits":{` + strings.Repeat(`"a":"1",`, 400_000) + `"cpu":"1"}}}]}}`,
+		"a long quantity":  `{"spec":{"containers":[{"resources":{"limits":{"cpu":"` + strings.Repeat("9", 3<<20) + `"}}}]}}`,
+		"a large quantity": `{"spec":{"containers":[{"resources":{"requests":{"cpu":"1e999999999"},"limits":{"cpu":"2","memory":"1"}}}]}}`,
+		"a node selector":  `{"spec":{"nodeSelector":{` + strings.Repeat(`"a":"",`, 400_000) + `"kubernetes.io/os":"linux"}}}`,
+		"a long path":      `{"spec":{"containers":[{"volumeMounts":[{"mountPath":"` + strings.Repeat("/meta/..", 3<<20/8) + `"}]}]}}`,
+		"a long name":      `{"metadata":{"name":"` + strings.Repeat("a", 3<<20) + `"}}`,
+		"a long account":   `{"spec":{"serviceAccountName":"` + strings.Repeat("a", 3<<20) + `"}}`,
 	}
 }
 
-func TestWhatIsKeptOfAPodIsLittle(t *testing.T) {
+func TestDecodedPodIsSmall(t *testing.T) {
 	heap := func() int64 {
 		var stats runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&stats)
 		return int64(stats.HeapAlloc)
 	}
-	for title, text := range hostile() {
+	for title, text := range hostilePods() {
 		t.Run(title, func(t *testing.T) {
 			body := []byte(text)
 			before := heap()
@@ -127,9 +128,9 @@ func TestWhatIsKeptOfAPodIsLittle(t *testing.T) {
 	}
 }
 
-func TestOnlySoManyLargeBodiesAreReadAtOnce(t *testing.T) {
+func TestLargeBodiesReadAtOnceAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := asked(nil, nil)
+		h := testWebhook(nil, nil)
 		h.Observe = func(string) {}
 		post := func(body io.Reader, length int64) *httptest.ResponseRecorder {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, Path, body)
@@ -141,45 +142,45 @@ func TestOnlySoManyLargeBodiesAreReadAtOnce(t *testing.T) {
 		}
 		const good = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1"}}`
 		var senders []io.Closer
-		for range maxTurns {
+		for range maxAPIServerBodies {
 			body, sender := io.Pipe()
 			senders = append(senders, sender)
 			go post(body, -1)
 		}
 		synctest.Wait()
-		assert.Equal(t, http.StatusOK, post(strings.NewReader(good), int64(len(good))).Code, "a small one waits for nobody")
+		assert.Equal(t, http.StatusOK, post(strings.NewReader(good), int64(len(good))).Code, "a small body does not wait")
 		start := time.Now()
 		unread := strings.NewReader(good)
-		assert.Equal(t, http.StatusServiceUnavailable, post(unread, smallReview+1).Code)
-		assert.Equal(t, turnWithin, time.Since(start))
+		assert.Equal(t, http.StatusServiceUnavailable, post(unread, smallBody+1).Code)
+		assert.Equal(t, waitTimeout, time.Since(start))
 		assert.Equal(t, len(good), unread.Len())
 		for _, sender := range senders {
 			require.NoError(t, sender.Close())
 		}
 		synctest.Wait()
-		assert.Equal(t, http.StatusOK, post(strings.NewReader(good), smallReview+1).Code, "turns come back")
+		assert.Equal(t, http.StatusOK, post(strings.NewReader(good), smallBody+1).Code, "the semaphore is released")
 	})
 }
 
-func TestATurnIsNotWaitedForOnceNobodyWaitsForTheAnswer(t *testing.T) {
-	var few turns
-	r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(strings.Repeat(" ", smallReview+1)))
-	for range maxTurns {
-		_, err := few.take(r, caller{})
+func TestWaitingForABodyEndsWithTheRequest(t *testing.T) {
+	var few limits
+	r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(strings.Repeat(" ", smallBody+1)))
+	for range maxAPIServerBodies {
+		_, err := few.acquireBody(r, client{})
 		require.NoError(t, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := few.take(r.WithContext(ctx), caller{})
+	_, err := few.acquireBody(r.WithContext(ctx), client{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestABodyThatComesSlowlyHoldsNoTurn(t *testing.T) {
+func TestSlowBodyTimesOut(t *testing.T) {
 	for title, protocols := range map[string][]string{"HTTP/1": {"http/1.1"}, "HTTP/2": {"h2"}} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			var observed atomic.Int32
-			h := asked(nil, nil)
+			h := testWebhook(nil, nil)
 			h.Observe = func(string) { observed.Add(1) }
 			server := httptest.NewUnstartedServer(h)
 			server.EnableHTTP2 = true
@@ -187,50 +188,50 @@ func TestABodyThatComesSlowlyHoldsNoTurn(t *testing.T) {
 			defer server.Close()
 			defer server.CloseClientConnections()
 			client := server.Client()
-			client.Timeout = 5 * readWithin
+			client.Timeout = 5 * bodyTimeout
 			transport, is := client.Transport.(*http.Transport)
 			require.True(t, is)
 			transport.TLSClientConfig.NextProtos = protocols
 			transport.ForceAttemptHTTP2 = protocols[0] == "h2"
 			body, sender := io.Pipe()
 			defer sender.Close()
-			go func() { _, _ = sender.Write(bytes.Repeat([]byte(" "), smallReview)) }()
+			go func() { _, _ = sender.Write(bytes.Repeat([]byte(" "), smallBody)) }()
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+Path, body)
 			require.NoError(t, err)
 			r.Header.Set("Content-Type", "application/json")
 			start := time.Now()
 			response, err := client.Do(r)
-			assert.Less(t, time.Since(start), 2*readWithin)
-			if err == nil { // else the connection is closed
+			assert.Less(t, time.Since(start), 2*bodyTimeout)
+			if err == nil { // otherwise the connection was closed
 				assert.Equal(t, http.StatusBadRequest, response.StatusCode)
 				require.NoError(t, response.Body.Close())
 			}
-			require.Eventually(t, func() bool { return observed.Load() == 1 }, readWithin, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return observed.Load() == 1 }, bodyTimeout, 10*time.Millisecond)
 		})
 	}
 }
 
-func TestAnAnswerMayTakeLongerThanTheBody(t *testing.T) {
+func TestAnswerMayTakeLongerThanTheBodyTimeout(t *testing.T) {
 	var results []string
-	h := asked(&results, nil)
-	ended := make(chan error, 1)
-	h.Account = func(ctx context.Context, _, _, _ string) (*identity.Injection, error) {
+	h := testWebhook(&results, nil)
+	lookedUp := make(chan error, 1)
+	h.Injection = func(ctx context.Context, _, _, _ string) (*identity.Injection, error) {
 		select {
 		case <-ctx.Done():
-		case <-time.After(readWithin + 200*time.Millisecond):
+		case <-time.After(bodyTimeout + 200*time.Millisecond):
 		}
-		ended <- ctx.Err()
-		return nil, nil //nolint:nilnil // nothing is asked for
+		lookedUp <- ctx.Err()
+		return nil, nil //nolint:nilnil // nothing to inject
 	}
 	server := httptest.NewServer(h)
 	defer server.Close()
-	review := admissionv1.AdmissionReview{Request: creation()}
+	review := admissionv1.AdmissionReview{Request: createRequest()}
 	review.SetGroupVersionKind(admissionv1.SchemeGroupVersion.WithKind("AdmissionReview"))
 	body, err := json.Marshal(review)
 	require.NoError(t, err)
 	response, err := server.Client().Post(server.URL, "application/json", bytes.NewReader(body))
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
-	assert.NoError(t, <-ended)
+	assert.NoError(t, <-lookedUp)
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 }

@@ -15,7 +15,7 @@ import (
 
 var errBroken = errors.New("broken")
 
-func TestTheFirstErrorIsReturnedWhateverHangs(t *testing.T) {
+func TestRunGroupReturnsTheFirstErrorEvenIfAnotherHangs(t *testing.T) {
 	for name, tc := range map[string]struct {
 		hangs   bool
 		fails   error
@@ -34,13 +34,13 @@ func TestTheFirstErrorIsReturnedWhateverHangs(t *testing.T) {
 				var logged bytes.Buffer
 				outer, sigterm := context.WithCancel(t.Context())
 				release := make(chan struct{})
-				c, ctx := newComponents(outer, log.NewLogfmtLogger(&logged))
-				c.start("well", func() error { <-ctx.Done(); return nil })
-				c.start("may fail", func() error {
+				g, ctx := newRunGroup(outer, log.NewLogfmtLogger(&logged))
+				g.start("well", func() error { <-ctx.Done(); return nil })
+				g.start("may fail", func() error {
 					time.Sleep(2 * time.Second) // after the signal, if there is one
 					return tc.fails
 				})
-				c.start("may hang", func() error {
+				g.start("may hang", func() error {
 					<-ctx.Done()
 					if tc.hangs {
 						<-release
@@ -51,7 +51,7 @@ func TestTheFirstErrorIsReturnedWhateverHangs(t *testing.T) {
 					time.AfterFunc(time.Second, sigterm)
 				}
 				begin := time.Now()
-				err := c.await(ctx, 9*time.Second)
+				err := g.await(ctx, 9*time.Second)
 				require.ErrorIs(t, err, tc.want)
 				assert.Equal(t, tc.hangs, bytes.Contains(logged.Bytes(), []byte(`level=error msg="not everything ended in time" waited=9s running="may hang"`)), logged.String())
 				assert.LessOrEqual(t, time.Since(begin), 11*time.Second)

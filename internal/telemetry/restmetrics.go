@@ -9,15 +9,15 @@ import (
 	"k8s.io/client-go/tools/metrics"
 )
 
-// restMetrics implements the hooks of client-go's REST client. Its labels are
-// verbs, codes and the one host: paths hold names, and there is no end of them.
+// restMetrics implements the metrics hooks of client-go's REST client. Paths are no
+// label: they contain names of objects, and would be any number of series.
 type restMetrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
 }
 
-// RegisterRESTClient registers the metrics of client-go's REST client with
-// reg. client-go has one such hook for a process and keeps the first.
+// RegisterRESTClient registers the metrics of client-go's REST client with reg.
+// client-go has one hook per process, and keeps the first that is registered.
 func RegisterRESTClient(reg prometheus.Registerer) error {
 	m, err := newRESTMetrics(reg)
 	if err != nil {

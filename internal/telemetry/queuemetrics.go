@@ -5,8 +5,8 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// queueMetrics implements workqueue.MetricsProvider with the metric names that
-// dashboards for Kubernetes controllers expect.
+// queueMetrics implements workqueue.MetricsProvider with the names that dashboards of
+// Kubernetes controllers expect.
 type queueMetrics struct {
 	depth, unfinished, longest *prometheus.GaugeVec
 	adds, retries              *prometheus.CounterVec
@@ -28,18 +28,18 @@ func NewQueueMetrics(reg prometheus.Registerer) (workqueue.MetricsProvider, erro
 		}, labels)
 	}
 	q := &queueMetrics{
-		depth:      gauge("depth", "Keys that wait."),
-		unfinished: gauge("unfinished_work_seconds", "How long the work in hand has been going on, added up."),
-		longest:    gauge("longest_running_processor_seconds", "How long the longest work in hand has been going on."),
-		adds:       counter("adds_total", "Keys added."),
+		depth:      gauge("depth", "Keys waiting in the queue."),
+		unfinished: gauge("unfinished_work_seconds", "How long the keys in flight have been in flight, summed up."),
+		longest:    gauge("longest_running_processor_seconds", "How long the key longest in flight has been in flight."),
+		adds:       counter("adds_total", "Keys added to the queue."),
 		retries:    counter("retries_total", "Keys added with a delay."),
-		latency:    histogram("queue_duration_seconds", "How long keys waited."),
-		duration:   histogram("work_duration_seconds", "How long work on a key took."),
+		latency:    histogram("queue_duration_seconds", "How long keys waited in the queue."),
+		duration:   histogram("work_duration_seconds", "How long the sync of a key took."),
 	}
 	return q, registerAll(reg, q.depth, q.unfinished, q.longest, q.adds, q.retries, q.latency, q.duration)
 }
 
-// NewDepthMetric implements workqueue.MetricsProvider, as do all below.
+// NewDepthMetric implements workqueue.MetricsProvider, as do all methods below.
 func (q *queueMetrics) NewDepthMetric(name string) workqueue.GaugeMetric {
 	return q.depth.WithLabelValues(name)
 }

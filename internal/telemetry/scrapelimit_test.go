@@ -12,30 +12,30 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// answer is a response whose writer is told by when it has to be done.
-type answer struct {
+// response is a recorder that supports write deadlines.
+type response struct {
 	*httptest.ResponseRecorder
 
 	mu       sync.Mutex
 	deadline time.Time
 }
 
-func (a *answer) SetWriteDeadline(deadline time.Time) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.deadline = deadline
+func (r *response) SetWriteDeadline(deadline time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deadline = deadline
 	return nil
 }
 
-func (a *answer) writeDeadline() time.Time {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.deadline
+func (r *response) writeDeadline() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.deadline
 }
 
-// scrape asks for metrics from an address, and returns at once.
-func scrape(s *scrapes, from string) *answer {
-	a := &answer{ResponseRecorder: httptest.NewRecorder()}
+// scrape starts a scrape from an address.
+func scrape(s *scrapeLimiter, from string) *response {
+	a := &response{ResponseRecorder: httptest.NewRecorder()}
 	req := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
 	req.RemoteAddr = from + ":1"
 	go s.ServeHTTP(a, req)
@@ -43,51 +43,51 @@ func scrape(s *scrapes, from string) *answer {
 	return a
 }
 
-// TestWhoDoesNotReadTheMetricsKeepsNobodyFromThem has writers that end when the
-// connection does.
-func TestWhoDoesNotReadTheMetricsKeepsNobodyFromThem(t *testing.T) {
+// The slow answers of TestSlowScrapersDoNotBlockOthers end at their write deadline, as
+// those of a client that does not read.
+func TestSlowScrapersDoNotBlockOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		s := newScrapes(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := newScrapeLimiter(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.RemoteAddr == "10.0.0.9:1" {
 				return
 			}
-			a, _ := w.(*answer)
+			a, _ := w.(*response)
 			for ctx.Err() == nil && (a.writeDeadline().IsZero() || time.Now().Before(a.writeDeadline())) {
 				time.Sleep(100 * time.Millisecond)
 			}
 		}))
-		slow := []*answer{scrape(s, "10.0.0.1"), scrape(s, "10.0.0.1"), scrape(s, "10.0.0.2"), scrape(s, "10.0.0.2")}
+		slow := []*response{scrape(s, "10.0.0.1"), scrape(s, "10.0.0.1"), scrape(s, "10.0.0.2"), scrape(s, "10.0.0.2")}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for _, each := range slow {
-			assert.True(t, each.writeDeadline().IsZero(), "as long as nobody waits")
+			assert.True(t, each.writeDeadline().IsZero(), "there is no deadline while no scrape waits")
 		}
 		start := time.Now()
-		done := &answer{ResponseRecorder: httptest.NewRecorder()}
+		done := &response{ResponseRecorder: httptest.NewRecorder()}
 		req := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
 		req.RemoteAddr = "10.0.0.9:1"
 		s.ServeHTTP(done, req)
 		assert.Equal(t, http.StatusOK, done.Code)
-		assert.Less(t, time.Since(start), quick)
+		assert.Less(t, time.Since(start), writeTimeout)
 		cancel()
 		synctest.Wait()
 		time.Sleep(time.Second)
 		synctest.Wait()
-		assert.Empty(t, s.answered)
+		assert.Empty(t, s.started)
 	})
 }
 
-func TestScrapesAreLimited(t *testing.T) {
+func TestConcurrentScrapesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		finish := make(chan struct{})
-		s := newScrapes(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-finish }))
+		s := newScrapeLimiter(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-finish }))
 		for _, from := range []string{"10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3"} {
 			scrape(s, from)
 		}
 		late := scrape(s, "10.0.0.4")
-		time.Sleep(patience + time.Second)
+		time.Sleep(waitTimeout + time.Second)
 		synctest.Wait()
 		assert.Equal(t, http.StatusServiceUnavailable, late.Code)
 		next := scrape(s, "10.0.0.4")

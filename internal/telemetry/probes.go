@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// A Check is one thing that has to be in order.
+// A Check is one of the conditions of a probe.
 type Check struct {
 	Name string
-	// Test returns nil if it is. It must be quick.
+	// Test returns nil if the condition holds. It has to return immediately.
 	Test func() error
 }
 
-// checked answers 200 if all checks pass, else 503 and which do not, and why.
-func checked(checks []Check) http.Handler {
+// probe returns a handler that answers 200 if all checks pass, else 503 with the
+// errors of those that fail.
+func probe(checks []Check) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		var failing strings.Builder
 		for _, check := range checks {
