@@ -115,9 +115,9 @@ type event struct {
 
 // newWorld returns a world for a test in a bubble of its own time. It looks for
 // secrets in whatever came out.
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	w := &world{t: t, asked: desired(), have: map[identity.Key]refresh.State{}, eventLimits: events.NewLimits()}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{t: tb, asked: desired(), have: map[identity.Key]refresh.State{}, eventLimits: events.NewLimits()}
 	logger := log.NewLogfmtLogger(&w.logged)
 	w.managed = managedrole.New(managedrole.Config{
 		IAM: w, Finalizers: w, Secrets: w, Events: w, Metrics: w, Logger: logger, ReadyTimeout: 2 * time.Minute,
@@ -129,9 +129,9 @@ func newWorld(t testing.TB) *world {
 		Logger: logger, RefreshLimit: refreshLimit,
 	})
 	w.Begin()
-	t.Cleanup(func() {
-		assert.NotContains(t, w.logged.String(), sentinel)
-		assert.NotContains(t, fmt.Sprintf("%+v %+v %v", w.heard, w.statuses, w.metrics), sentinel)
+	tb.Cleanup(func() {
+		assert.NotContains(tb, w.logged.String(), sentinel)
+		assert.NotContains(tb, fmt.Sprintf("%+v %+v %v", w.heard, w.statuses, w.metrics), sentinel)
 	})
 	return w
 }
