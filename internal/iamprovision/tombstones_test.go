@@ -2,13 +2,14 @@ package iamprovision
 
 import (
 	"fmt"
-	"kube-aws-iam-controller/internal/awssim"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/awssim"
 )
 
 func TestTombstones(t *testing.T) {
