@@ -103,3 +103,12 @@ func TestCodesAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+func TestWithoutRetry(t *testing.T) {
+	cause := Describe(api("Throttling", "Rate exceeded"))
+	require.ErrorContains(t, cause, retried)
+	err := WithoutRetry(cause)
+	assert.NotContains(t, err.Error(), retried)
+	assert.Contains(t, err.Error(), "Rate exceeded")
+	assert.ErrorIs(t, err, cause)
+}

@@ -504,3 +504,13 @@ func TestForgedExternalIDProofIsAnEdit(t *testing.T) {
 	w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Annotations[api.ExternalIDProvenAnnotation] = "2030-01-02T03:04:05Z" })
 	assert.True(t, observe(want.Source, &w.api.get("ns", want.SecretName).ObjectMeta).Edited)
 }
+
+func TestForgetRoleLeavesASecretWithAController(t *testing.T) {
+	w, want := newWorld(t), desired(identity.ServiceAccount)
+	want.RoleID = "AROA1"
+	w.stored(t, want)
+	delete(w.pending, want.Key) // as after a restart
+	w.show(t, want, w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.OwnerReferences[0].Controller = new(true) }))
+	require.NoError(t, w.ForgetRole(t.Context(), want.Key))
+	assert.Equal(t, "AROA1", w.api.get("ns", want.SecretName).Annotations[api.RoleIDAnnotation])
+}

@@ -5,7 +5,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
@@ -65,4 +68,22 @@ func TestUnskipRemovesTheLabelByUID(t *testing.T) {
 
 	s, _, _ = newSource()
 	assert.NoError(t, s.Unskip(t.Context(), key, "u1"), "it is gone")
+}
+
+func TestShowIgnoresARecreatedServiceAccount(t *testing.T) {
+	s, _, client := newSource()
+	client.PrependReactor("patch", "serviceaccounts", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", nil)
+	})
+	require.NoError(t, s.Show(t.Context(), key, "u1"))
+}
+
+func TestWatchReportsTheFinalizer(t *testing.T) {
+	s, i, _ := newSource()
+	var changed []identity.Key
+	require.NoError(t, s.Watch(func(k identity.Key) { changed = append(changed, k) }))
+	annotations := map[string]string{api.RoleAnnotation: "app"}
+	before := i.add(t, object(annotations))
+	i.handlers[0].OnUpdate(before, i.add(t, withFinalizers(annotations, api.Finalizer)))
+	assert.Equal(t, []identity.Key{key}, changed)
 }

@@ -32,6 +32,7 @@ func TestEquivalent(t *testing.T) {
 		"another action":               {a: statement(""), b: strings.Replace(statement(""), "s3:A", "s3:C", 1)},
 		"an element that is not known": {a: statement(""), b: statement(`,"Conditions":{"Bool":{"a:b":"true"}}`)},
 		"one that is not known, twice": {a: statement(`,"Conditions":{}`), b: statement(`,"Conditions":{}`)},
+		"unknown in the second only":   {a: trusts(`"Principal":"*"`), b: trusts(`"Principal":"*","Id":"x"`), kind: identity.TrustPolicy},
 		"above":                        {a: statement(""), b: strings.Replace(statement(""), "{", `{"Condition":{},`, 1)},
 		"a key twice":                  {a: statement(""), b: statement(`,"Resource":"*"`)},
 		"lower case":                   {a: statement(""), b: strings.Replace(statement(""), "Effect", "effect", 1)},
