@@ -15,52 +15,52 @@ import (
 )
 
 const (
-	// settling is how long after a change API servers may go on calling the path
-	// from before: each watches the configuration for itself.
-	settling = 30 * time.Second
-	// patience is how long a caller is kept waiting before it is turned away: the
-	// API server may know of a configuration earlier than this process.
-	patience = time.Second
-	// tokenBytes is how long a token is before it is spelt out. A segment of a
-	// webhook's path is a DNS name, which is lower case.
+	// transition is how long after a change of the configuration API servers may go on
+	// calling the previous path: each of them watches the configuration itself.
+	transition = 30 * time.Second
+	// refusalDelay is how long a client without the token waits before it is refused: the
+	// API server may see a new configuration earlier than this process.
+	refusalDelay = time.Second
+	// tokenBytes is the length of a token. It is encoded in hex, because a segment of a
+	// webhook's path has to be a lower-case DNS name.
 	tokenBytes = 20
 )
 
-// newToken returns the name of a path that nobody can guess.
+// newToken returns a path segment that cannot be guessed.
 func newToken() string {
 	var random [tokenBytes]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	return hex.EncodeToString(random[:])
 }
 
-// callers tell the API server from whoever else reaches the port, by the path that
-// only the configuration says. The zero value knows nobody, and keeps nobody out.
+// callers tells the API server from other clients by the token in the path, which only
+// the webhook's configuration contains. The zero value refuses nobody.
 type callers struct {
 	mu sync.Mutex
-	// token is the path's last segment, before the one that there was before.
-	token, before string
-	// closed says that every webhook is called at the path with the token, until
-	// when others are answered all the same.
+	// token is the last segment of the path, previous the one before it was changed.
+	token, previous string
+	// closed says that all webhooks are configured with the token; until is when
+	// clients without it are refused.
 	closed bool
 	until  time.Time
-	// changed is closed whenever any of that changes, nil while nobody waits for it.
+	// changed is closed when any of that changes, nil while nobody waits.
 	changed chan struct{}
 }
 
-// knows says whether the last segment of a path is the token.
+// knows says whether a segment of a path is the token.
 func (c *callers) knows(given string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.known(given)
 }
 
-// known is knows while the lock is held. The token before counts until all API
-// servers can have heard of the new one.
+// known is knows with the lock held. The previous token is valid until all API servers
+// have seen the new one.
 func (c *callers) known(given string) bool {
-	return same(given, c.token) || same(given, c.before) && c.settling()
+	return same(given, c.token) || same(given, c.previous) && c.inTransition()
 }
 
-func (c *callers) settling() bool { return !c.closed || time.Now().Before(c.until) }
+func (c *callers) inTransition() bool { return !c.closed || time.Now().Before(c.until) }
 
 func same(given, token string) bool {
 	return token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1
@@ -73,7 +73,7 @@ func (c *callers) current() string {
 	return c.token
 }
 
-// set says which token there is, and whether every webhook is called with it.
+// set sets the token, and whether all webhooks are configured with it.
 func (c *callers) set(token string, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,10 +81,10 @@ func (c *callers) set(token string, closed bool) {
 		return
 	}
 	if token != c.token {
-		c.token, c.before = token, c.token
+		c.token, c.previous = token, c.token
 	}
 	if closed {
-		c.until = time.Now().Add(settling)
+		c.until = time.Now().Add(transition)
 	}
 	c.closed = closed
 	if c.changed != nil {
@@ -93,14 +93,14 @@ func (c *callers) set(token string, closed bool) {
 	}
 }
 
-// open says whether somebody is answered who gave something else than the token, or
-// nothing. Before it says no it waits for a moment.
+// open says whether a client with another token or none is answered. It returns false
+// only after refusalDelay.
 func (c *callers) open(ctx context.Context, given string) bool {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, refusalDelay)
 	defer cancel()
 	for {
 		c.mu.Lock()
-		if c.settling() || c.known(given) {
+		if c.inTransition() || c.known(given) {
 			c.mu.Unlock()
 			return true
 		}
@@ -117,7 +117,7 @@ func (c *callers) open(ctx context.Context, given string) bool {
 	}
 }
 
-// given returns the segment of a path below the webhook's, "" for none.
+// given returns the token in a path, "" for none.
 func (k *Keeper) given(path string) string {
 	if given, below := strings.CutPrefix(path, k.Path+"/"); below {
 		return given
@@ -125,18 +125,17 @@ func (k *Keeper) given(path string) string {
 	return ""
 }
 
-// Known says whether whoever asked for a path is told of it by the configuration.
+// Known says whether a request for a path is the API server's: it has the token.
 func (k *Keeper) Known(path string) bool { return k.callers.knows(k.given(path)) }
 
-// Open says whether the API server may be among those who are not known. It waits
-// for a moment before it says no.
+// Open says whether a request for a path without the token may be the API server's. It
+// returns false only after a delay.
 func (k *Keeper) Open(ctx context.Context, path string) bool {
 	return k.callers.open(ctx, k.given(path))
 }
 
-// where returns where a webhook is called, and what is to be patched there so that
-// it is called at the path, nil for nothing. A URL that leads elsewhere, such as to a
-// gateway, is left alone.
+// where returns whether a webhook's configuration has the path, and otherwise the patch
+// that sets it. A URL that leads elsewhere, such as to a gateway, is not changed.
 func (k *Keeper) where(c *admissionregistrationv1.WebhookClientConfig, path string) (patch map[string]any, asked bool) {
 	switch {
 	case c.Service != nil:
@@ -159,7 +158,7 @@ func (k *Keeper) where(c *admissionregistrationv1.WebhookClientConfig, path stri
 	}
 }
 
-// path returns where webhooks are to be called, given where they are.
+// path returns the path to configure, and false while that is not known.
 func (k *Keeper) path(token string) (path string, known bool) {
 	if k.Outdated == nil {
 		return "", false

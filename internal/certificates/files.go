@@ -11,7 +11,7 @@ import (
 	"github.com/go-kit/log/level"
 )
 
-// Files are a certificate and a key that something else renews, such as
+// Files are a certificate and a key in files, renewed by something else such as
 // cert-manager.
 type Files struct {
 	certificate, key string
@@ -22,22 +22,22 @@ type Files struct {
 	read    [2]version
 }
 
-// A version tells a file that was replaced from the one before.
+// version identifies the content of a file, to detect that it was replaced.
 type version struct {
 	modified time.Time
 	size     int64
 }
 
-// OpenFiles reads the files, which have to be there.
+// OpenFiles reads the files. It fails if they cannot be read.
 func OpenFiles(certificate, key string, logger log.Logger) (*Files, error) {
 	f := &Files{certificate: certificate, key: key, logger: logger}
 	f.read = f.versions()
 	return f, f.load()
 }
 
-// Certificate implements the GetCertificate of a tls.Config. It reads the files
-// again once they have changed, and keeps what it has while they cannot be
-// read: they are not replaced at the same moment.
+// Certificate implements GetCertificate of a tls.Config. It reloads the files when they
+// change, and keeps the certificate it has if that fails, because the two files are not
+// replaced at the same time.
 func (f *Files) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	current := f.current()
 	return current, valid(current)
@@ -49,7 +49,7 @@ func (f *Files) Ready() error {
 	return err
 }
 
-// Expiration returns when the certificate runs out.
+// Expiration returns when the certificate expires.
 func (f *Files) Expiration() time.Time {
 	return expiration(f.current())
 }
@@ -74,7 +74,7 @@ func (f *Files) versions() (found [2]version) {
 	return found
 }
 
-// versionOf returns the zero version of a file that is not there.
+// versionOf returns the version of a file, the zero version if there is none.
 func versionOf(path string) version {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -1,11 +1,9 @@
 package certificates
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -18,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 )
@@ -26,25 +23,25 @@ import (
 const (
 	fieldManager = "kube-aws-iam-controller-webhook"
 
-	firstPause   = time.Second
-	longestPause = time.Minute
+	firstBackoff = time.Second
+	maxBackoff   = time.Minute
 )
 
-// A Keeper keeps a Bundle in a Secret that all replicas share, and the API
-// server told of its authorities.
+// A Keeper keeps a Bundle in a Secret that all replicas share, and its CAs in the
+// MutatingWebhookConfiguration.
 type Keeper struct {
 	Client kubernetes.Interface
-	// Namespace is the Secret's. Name is the Secret's and the
-	// MutatingWebhookConfiguration's.
+	// Namespace is the namespace of the Secret. Name is the name of the Secret and of the
+	// MutatingWebhookConfiguration.
 	Namespace, Name string
-	// Names are what the API server calls the webhook by.
+	// Names are the DNS names in the certificate.
 	Names []string
-	// Path is where the webhook answers. Below it is a name that only the
-	// configuration says.
+	// Path is the path of the webhook. A token follows that only the configuration
+	// contains.
 	Path string
-	// Outdated counts the replicas that answer at Path alone, because they are of
-	// a version before. While there are any, or that is not known, nobody is told
-	// of another path. nil is for when that is never known.
+	// Outdated counts the replicas of older versions, which answer at Path only. While
+	// there are any, or it returns an error, the path in the configuration has no token.
+	// nil is as if it always returned an error.
 	Outdated func() (int, error)
 	Logger   log.Logger
 
@@ -58,18 +55,18 @@ func NewKeeper(client kubernetes.Interface, namespace, name, path string, logger
 	return &Keeper{
 		Path:   path,
 		Client: client, Namespace: namespace, Name: name, Logger: logger,
-		// localhost is for an API server beside it.
+		// localhost is for an API server on the same host.
 		Names:   []string{name + "." + namespace + ".svc", "localhost"},
 		changed: make(chan struct{}, 1),
 	}
 }
 
-// Watch looks again whenever what the informer watches changes: the Secret, the
-// MutatingWebhookConfiguration, or the replicas of a version before.
+// Watch triggers a sync whenever an object of the informer changes: the Secret, the
+// MutatingWebhookConfiguration, or an outdated replica.
 func (k *Keeper) Watch(informer cache.SharedInformer) error {
-	poke := func(any) { k.LookAgain() }
+	trigger := func(any) { k.LookAgain() }
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: poke, UpdateFunc: func(_, cur any) { poke(cur) }, DeleteFunc: poke,
+		AddFunc: trigger, UpdateFunc: func(_, cur any) { trigger(cur) }, DeleteFunc: trigger,
 	})
 	if err != nil {
 		return fmt.Errorf("watch what the webhook's certificate is kept in: %w", err)
@@ -77,15 +74,15 @@ func (k *Keeper) Watch(informer cache.SharedInformer) error {
 	return nil
 }
 
-// LookAgain has everything looked at again.
+// LookAgain triggers a sync.
 func (k *Keeper) LookAgain() {
 	select {
 	case k.changed <- struct{}{}:
-	default: // it has been said
+	default: // already triggered
 	}
 }
 
-// Certificate implements the GetCertificate of a tls.Config.
+// Certificate implements GetCertificate of a tls.Config.
 func (k *Keeper) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if err := k.Ready(); err != nil {
 		return nil, err
@@ -93,26 +90,25 @@ func (k *Keeper) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return k.serving.Load(), nil
 }
 
-// Ready returns nil while there is a certificate that is valid.
+// Ready returns nil while there is a valid certificate.
 func (k *Keeper) Ready() error { return valid(k.serving.Load()) }
 
-// Expiration returns when the certificate runs out, the zero Time if there is
-// none.
+// Expiration returns when the certificate expires, the zero Time if there is none.
 func (k *Keeper) Expiration() time.Time { return expiration(k.serving.Load()) }
 
 // Run keeps the certificate until ctx is done.
 func (k *Keeper) Run(ctx context.Context) {
-	pause := firstPause
+	backoff := firstBackoff
 	for {
 		again, err := k.sync(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			level.Warn(k.Logger).Log("msg", "the webhook's certificate cannot be kept", "again", pause, "err", err)
-			again, pause = pause, min(2*pause, longestPause)
+			level.Warn(k.Logger).Log("msg", "the webhook's certificate cannot be kept", "again", backoff, "err", err)
+			again, backoff = backoff, min(2*backoff, maxBackoff)
 		default:
-			pause = firstPause
+			backoff = firstBackoff
 		}
 		timer := time.NewTimer(again)
 		select {
@@ -124,9 +120,8 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// sync brings the Secret, the configuration and what is served in step, and
-// returns when to look again. A new certificate is served only once the API
-// server has been told whom to trust.
+// sync renews the Secret if that is due, updates the configuration, and returns when to
+// sync again. A new certificate is served only once the configuration has its CA.
 func (k *Keeper) sync(ctx context.Context) (again time.Duration, err error) {
 	secret, have, err := k.read(ctx)
 	if err != nil {
@@ -144,7 +139,7 @@ func (k *Keeper) sync(ctx context.Context) (again time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if bundle.Token == "" { // a replica of a version before wrote it
+	if bundle.Token == "" { // a replica of an older version wrote it
 		next := *bundle
 		next.Token = cmp.Or(k.callers.current(), newToken())
 		bundle = &next
@@ -159,11 +154,11 @@ func (k *Keeper) sync(ctx context.Context) (again time.Duration, err error) {
 		return 0, err
 	}
 	k.serving.Store(bundle.Serving)
-	// Replicas come one after the other.
+	// With jitter, so that replicas do not renew at the same time.
 	return max(0, time.Until(bundle.NextRenewal())) + rand.N(time.Minute), nil //nolint:gosec // jitter needs no secret randomness
 }
 
-// read returns the Secret and what is in it, nil if nothing that can be used.
+// read returns the Secret and its bundle, which is nil if there is no valid one.
 func (k *Keeper) read(ctx context.Context) (*corev1.Secret, *Bundle, error) {
 	secret, err := k.Client.CoreV1().Secrets(k.Namespace).Get(ctx, k.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -180,7 +175,7 @@ func (k *Keeper) read(ctx context.Context) (*corev1.Secret, *Bundle, error) {
 	return secret, bundle, nil
 }
 
-// write stores a bundle, unless another replica was faster, which is an error.
+// write stores a bundle. It fails if another replica was faster.
 func (k *Keeper) write(ctx context.Context, secret *corev1.Secret, bundle *Bundle) error {
 	data, err := bundle.encode()
 	if err != nil {
@@ -203,69 +198,6 @@ func (k *Keeper) write(ctx context.Context, secret *corev1.Secret, bundle *Bundl
 		return fmt.Errorf("write the webhook's Secret: %w", err)
 	}
 	return nil
-}
-
-// announce has the API server trust a bundle's authorities, and call the path that
-// nobody else knows.
-func (k *Keeper) announce(ctx context.Context, webhooks *admissionregistrationv1.MutatingWebhookConfiguration, bundle *Bundle) error {
-	changes, closed := k.changes(webhooks, bundle)
-	// Who calls the path from before is answered until all are told of the new one.
-	k.callers.set(bundle.Token, closed && len(changes) == 0)
-	if len(changes) == 0 {
-		return nil
-	}
-	patch, err := json.Marshal(map[string]any{"webhooks": changes})
-	if err != nil {
-		return err
-	}
-	_, err = k.Client.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(ctx, k.Name,
-		types.StrategicMergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil
-	case err != nil:
-		return fmt.Errorf("patch the MutatingWebhookConfiguration: %w", err)
-	}
-	k.callers.set(bundle.Token, closed)
-	return nil
-}
-
-// changes returns what is to be patched of the webhooks, and whether all of them are
-// called at the path with the token then.
-func (k *Keeper) changes(webhooks *admissionregistrationv1.MutatingWebhookConfiguration, bundle *Bundle) (changes []any, closed bool) {
-	path, known := k.path(bundle.Token)
-	secret := k.Path + "/" + bundle.Token
-	closed = len(webhooks.Webhooks) > 0
-	for i := range webhooks.Webhooks {
-		webhook := &webhooks.Webhooks[i]
-		patch := map[string]any{}
-		_, told := k.where(&webhook.ClientConfig, secret)
-		if known {
-			var there bool
-			if patch, there = k.where(&webhook.ClientConfig, path); patch == nil {
-				patch = map[string]any{}
-			}
-			told = path == secret && (there || len(patch) > 0)
-		}
-		closed = closed && told
-		if !bytes.Equal(webhook.ClientConfig.CABundle, bundle.AuthoritiesPEM()) {
-			patch["caBundle"] = bundle.AuthoritiesPEM()
-		}
-		if len(patch) > 0 {
-			changes = append(changes, map[string]any{"name": webhook.Name, "clientConfig": patch})
-		}
-	}
-	return changes, closed
-}
-
-// trusted says whether all webhooks are called with a bundle's authorities.
-func trusted(webhooks *admissionregistrationv1.MutatingWebhookConfiguration, bundle *Bundle) bool {
-	for i := range webhooks.Webhooks {
-		if !bytes.Equal(webhooks.Webhooks[i].ClientConfig.CABundle, bundle.AuthoritiesPEM()) {
-			return false
-		}
-	}
-	return true
 }
 
 func valid(c *tls.Certificate) error {
