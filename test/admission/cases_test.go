@@ -20,7 +20,7 @@ import (
 	"kube-aws-iam-controller/internal/admission/admissiontest"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 var shared cluster.Shared
@@ -99,7 +99,7 @@ func (w *world) create(ctx context.Context, c *admissiontest.Case, pod *corev1.P
 // one.
 func (w *world) await(t *testing.T, mutated bool) {
 	t.Helper()
-	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error {
 		made, err := w.create(ctx, &probe, probe.Given)
 		if err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"kube-aws-iam-controller/internal/admission/admissiontest"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // constrained is a namespace that asks much of its pods: quotas on all that containers can request, and the restricted Pod
@@ -41,7 +41,7 @@ func (w *world) constrain(t *testing.T) {
 		}},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error {
 		quota, err := core.ResourceQuotas(namespace).Get(ctx, "all", metav1.GetOptions{})
 		if err == nil && len(quota.Status.Hard) == 0 {
 			err = errors.New("the quota is not in force yet")

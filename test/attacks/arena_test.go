@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // An actor is who attacks, and from where.
@@ -191,7 +191,7 @@ func (a *arena) patch(resource, name, patch, manager string) error {
 // own is the name of a role of the attacker's, which the attacker may well use.
 func (a *arena) own(name string) string {
 	a.t.Helper()
-	arn, err := a.aws.Role(system.AccountID, "", a.namespace+"-"+name, a.namespace+"/test")
+	arn, err := a.aws.Role(kit.AccountID, "", a.namespace+"-"+name, a.namespace+"/test")
 	require.NoError(a.t, err)
 	return roleName(arn)
 }
@@ -230,7 +230,7 @@ func ignoreNotFound(err error) error {
 
 func (a *arena) eventually(done func(context.Context) error) {
 	a.t.Helper()
-	require.NoError(a.t, system.Eventually(a.t.Context(), within, done))
+	require.NoError(a.t, kit.Eventually(a.t.Context(), within, done))
 }
 
 // warned waits for a warning on an object of the attacker's that says something.

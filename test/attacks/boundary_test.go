@@ -5,7 +5,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -40,7 +40,7 @@ func (a *arena) administrator(account, name string) string {
 	a.t.Helper()
 	arn, err := a.aws.AddRole(awssim.RoleSpec{
 		Account: account, Name: name, Admin: true,
-		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + system.AccountID + `:root"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`,
+		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + kit.AccountID + `:root"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`,
 	})
 	require.NoError(a.t, err)
 	return arn
@@ -53,8 +53,8 @@ var shippedAttacks = []attack{
 		try: func(a *arena) {
 			const unnamed = "777777777777"
 			for name, arn := range map[string]string{
-				"unnamed": a.administrator(unnamed, "OrganizationAccountAccessRole"), "named": a.administrator(system.OtherAccountID, "OrganizationAccountAccessRole"),
-				"tower": a.administrator(system.OtherAccountID, "AWSControlTowerExecution"),
+				"unnamed": a.administrator(unnamed, "OrganizationAccountAccessRole"), "named": a.administrator(kit.OtherAccountID, "OrganizationAccountAccessRole"),
+				"tower": a.administrator(kit.OtherAccountID, "AWSControlTowerExecution"),
 			} {
 				a.ask(name, "role", arn)
 				a.warned("ServiceAccount", name, "GetCredentialsFailed", notAuthorized)
@@ -65,7 +65,7 @@ var shippedAttacks = []attack{
 	{
 		intent: "read and write another tenant's data, with a policy that allows everything", by: byOwnPart,
 		try: func(a *arena) {
-			key, region := a.mine(), "eu-central-1:"+system.AccountID+":"
+			key, region := a.mine(), "eu-central-1:"+kit.AccountID+":"
 			for owner, mine := range map[string]bool{a.namespace: true, a.victim: false, a.namespace + "-2": false, a.namespace[:len(a.namespace)-1]: false} {
 				for action, resource := range map[string]string{
 					"s3:GetObject": "arn:aws:s3:::example-bucket/test/" + owner + "/a", "s3:PutObject": "arn:aws:s3:::example-bucket/test/" + owner + "/a",
@@ -86,7 +86,7 @@ var shippedAttacks = []attack{
 	{
 		intent: "open a resource of one's own to other accounts, by its policy", by: byNoOpening,
 		try: func(a *arena) {
-			key, region := a.mine(), "eu-central-1:"+system.AccountID+":"
+			key, region := a.mine(), "eu-central-1:"+kit.AccountID+":"
 			for action, resource := range map[string]string{
 				"s3:PutBucketPolicy": "arn:aws:s3:::example-bucket", "s3:PutObjectAcl": "arn:aws:s3:::example-bucket/test/" + a.namespace + "/a",
 				"sqs:AddPermission": "arn:aws:sqs:" + region + "q", "sqs:SetQueueAttributes": "arn:aws:sqs:" + region + "q", "sns:AddPermission": "arn:aws:sns:" + region + "t",

@@ -20,7 +20,7 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 var shared cluster.Shared
@@ -28,7 +28,7 @@ var shared cluster.Shared
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
 // built is the controller's binary, built once.
-var built = sync.OnceValues(func() (string, error) { return system.BuildController(context.Background()) })
+var built = sync.OnceValues(func() (string, error) { return kit.BuildController(context.Background()) })
 
 // within is how long what happens at once may take on a busy machine.
 const within = time.Minute
@@ -63,9 +63,9 @@ type ground struct {
 	settings
 
 	t          *testing.T
-	aws        *system.AWS
+	aws        *kit.AWS
 	iam        *iam.Client // an administrator's
-	controller *system.Controller
+	controller *kit.Controller
 	log        string
 	// webhookAddress is where the webhook listens, "" without one.
 	webhookAddress string
@@ -84,14 +84,14 @@ func newGround(t *testing.T, how settings) *ground {
 		Cluster: shared.Get(t), settings: how, t: t, log: filepath.Join(t.TempDir(), "controller.log"),
 		roles: map[string]string{}, secrets: map[string]*corev1.Secret{}, trusts: map[string]string{},
 	}
-	kubeconfig, err := system.Install(t.Context(), g.Access)
+	kubeconfig, err := kit.Install(t.Context(), g.Access)
 	require.NoError(t, err)
 	g.mutate()
 	if how.guarded {
-		g.component(system.GuardComponent())
+		g.component(kit.GuardComponent())
 	}
 	for _, name := range how.components {
-		g.component(system.Component{Name: name})
+		g.component(kit.Component{Name: name})
 	}
 	g.prepareAWS()
 	t.Cleanup(g.end)
@@ -105,14 +105,14 @@ func newGround(t *testing.T, how settings) *ground {
 func (g *ground) mutate() {
 	g.t.Helper()
 	if !g.webhook {
-		g.component(system.PolicyComponent("registry.example/kube-aws-iam-controller:v1", nil))
+		g.component(kit.PolicyComponent("registry.example/kube-aws-iam-controller:v1", nil))
 		return
 	}
 	port, err := cluster.FreePort(g.t.Context())
 	require.NoError(g.t, err)
 	g.webhookAddress = fmt.Sprintf("127.0.0.1:%d", port)
 	g.args = append(slices.Clone(g.args), "--webhook-listen-address="+g.webhookAddress)
-	g.component(system.WebhookComponent(port))
+	g.component(kit.WebhookComponent(port))
 	if g.outdated {
 		g.addOutdated()
 	}
@@ -121,9 +121,9 @@ func (g *ground) mutate() {
 // addOutdated makes a pod of a version that answers at the path that everybody knows. It runs nowhere.
 func (g *ground) addOutdated() {
 	g.t.Helper()
-	pods := g.Client().CoreV1().Pods(system.Namespace)
+	pods := g.Client().CoreV1().Pods(kit.Namespace)
 	made, err := pods.Create(g.t.Context(), &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "outdated-", Labels: map[string]string{"app.kubernetes.io/name": system.Account}},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "outdated-", Labels: map[string]string{"app.kubernetes.io/name": kit.Account}},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "controller", Image: "registry.example/c"}}},
 	}, metav1.CreateOptions{})
 	require.NoError(g.t, err)
@@ -142,7 +142,7 @@ func (g *ground) awaitAdmission() {
 		}}
 	}
 	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
-	require.NoError(g.t, system.Eventually(g.t.Context(), within, func(ctx context.Context) error {
+	require.NoError(g.t, kit.Eventually(g.t.Context(), within, func(ctx context.Context) error {
 		made, err := g.Client().CoreV1().Pods(g.victim).Create(ctx, probe("app", "mine"), dry)
 		if err != nil || len(made.Spec.Containers[0].Env) == 0 {
 			return fmt.Errorf("pods are not mutated yet: %w", err)
@@ -156,7 +156,7 @@ func (g *ground) awaitAdmission() {
 	}))
 }
 
-func (g *ground) component(c system.Component) {
+func (g *ground) component(c kit.Component) {
 	g.t.Helper()
 	require.NoError(g.t, c.Apply(g.t.Context(), g.Access))
 	g.t.Cleanup(func() { assert.NoError(g.t, c.Delete(context.Background(), g.Access)) })
@@ -166,7 +166,7 @@ func (g *ground) component(c system.Component) {
 func (g *ground) prepareAWS() {
 	g.t.Helper()
 	var err error
-	g.aws, err = system.StartAWS(g.t.Context(), "/infra/")
+	g.aws, err = kit.StartAWS(g.t.Context(), "/infra/")
 	require.NoError(g.t, err)
 	g.iam, err = g.aws.Admin()
 	require.NoError(g.t, err)
@@ -177,7 +177,7 @@ func (g *ground) prepareAWS() {
 	}
 	controller := g.principal
 	g.principal, err = g.aws.AddRole(awssim.RoleSpec{
-		Account: system.AccountID, Path: "/infra/", Name: g.through, Trust: system.TrustPolicy(controller, "x"),
+		Account: kit.AccountID, Path: "/infra/", Name: g.through, Trust: kit.TrustPolicy(controller, "x"),
 	})
 	require.NoError(g.t, err)
 	g.trustItself(g.through, controller, g.principal)
@@ -208,9 +208,9 @@ func (g *ground) run(kubeconfig string) {
 	default:
 		args = append(args, "--permissions-boundary="+g.aws.Boundary, "--iam-qps=1000", "--orphan-sweep-interval=5s")
 	}
-	g.controller, err = system.StartController(g.t.Context(), system.Options{
+	g.controller, err = kit.StartController(g.t.Context(), kit.Options{
 		Binary: binary, Kubeconfig: kubeconfig, Log: g.log, Args: append(args, "--cluster-name=test", "--role-ready-timeout=5s"),
-		Env: append(g.environment(), "POD_NAMESPACE="+system.Namespace),
+		Env: append(g.environment(), "POD_NAMESPACE="+kit.Namespace),
 	})
 	require.NoError(g.t, err)
 	require.NoError(g.t, g.controller.WaitReady(g.t.Context(), within))
@@ -243,7 +243,7 @@ func (g *ground) newNamespace(t *testing.T, roles string) string {
 func (g *ground) role(path, name, namespace string) string {
 	g.t.Helper()
 	arn, err := g.aws.AddRole(awssim.RoleSpec{
-		Account: system.AccountID, Path: "/" + path, Name: name, Trust: system.TrustPolicy(g.principal, namespace+"/test"),
+		Account: kit.AccountID, Path: "/" + path, Name: name, Trust: kit.TrustPolicy(g.principal, namespace+"/test"),
 	})
 	require.NoError(g.t, err)
 	return arn
@@ -283,7 +283,7 @@ func (g *ground) serveVictim() {
 
 func (g *ground) secretOf(ctx context.Context, name string) (found *corev1.Secret) {
 	g.t.Helper()
-	require.NoError(g.t, system.Eventually(ctx, within, func(ctx context.Context) (err error) {
+	require.NoError(g.t, kit.Eventually(ctx, within, func(ctx context.Context) (err error) {
 		found, err = g.Client().CoreV1().Secrets(g.victim).Get(ctx, name, metav1.GetOptions{})
 		return err
 	}))
@@ -310,7 +310,7 @@ func (g *ground) end() {
 	log, err := os.ReadFile(g.log)
 	require.NoError(g.t, err)
 	assert.NotContains(g.t, string(log), "panicked")
-	leaks, err := system.Leaks(ctx, g.Access, g.aws, g.log, g.controller)
+	leaks, err := kit.Leaks(ctx, g.Access, g.aws, g.log, g.controller)
 	require.NoError(g.t, err)
 	assert.Empty(g.t, leaks)
 	if g.t.Failed() {

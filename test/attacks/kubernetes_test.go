@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const byRBAC = "RBAC: edit of a namespace does not reach that far"
@@ -31,8 +31,8 @@ var kubernetesAttacks = []attack{
 	{
 		intent: "act as the controller", by: byRBAC,
 		try: func(a *arena) {
-			name := "system:serviceaccount:" + system.Namespace + ":" + system.Account
-			_, err := a.Kubectl(a.t.Context(), "--as", cluster.Tenant(a.namespace), "auth", "can-i", "impersonate", "serviceaccounts/"+system.Account, "-n", system.Namespace)
+			name := "system:serviceaccount:" + kit.Namespace + ":" + kit.Account
+			_, err := a.Kubectl(a.t.Context(), "--as", cluster.Tenant(a.namespace), "auth", "can-i", "impersonate", "serviceaccounts/"+kit.Account, "-n", kit.Namespace)
 			require.Error(a.t, err, "no")
 			_, err = a.Kubectl(a.t.Context(), "--as", cluster.Tenant(a.namespace), "auth", "can-i", "impersonate", "users/"+name)
 			require.Error(a.t, err, "no")

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -174,7 +174,7 @@ func (s *strangers) probe(stop <-chan struct{}) (slowest time.Duration) {
 // resident is the memory of the process as a scraper is told.
 func (s *strangers) resident() (bytes float64) {
 	s.t.Helper()
-	require.NoError(s.t, system.Eventually(s.t.Context(), within, func(context.Context) error {
+	require.NoError(s.t, kit.Eventually(s.t.Context(), within, func(context.Context) error {
 		text, err := s.ask("/metrics", 10*time.Second)
 		if !assert.NoError(s.t, err, "a scraper") {
 			return err

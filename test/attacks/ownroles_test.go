@@ -19,7 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -58,10 +58,10 @@ func (a *arena) future() (name string) {
 // made adds a role as somebody would who may make roles in the account, and returns what it is.
 func (a *arena) made(name string, tags map[string]string) string {
 	a.t.Helper()
-	_, err := a.aws.AddUser(system.AccountID, a.namespace, true)
+	_, err := a.aws.AddUser(kit.AccountID, a.namespace, true)
 	require.NoError(a.t, err)
 	arn, err := a.aws.AddRole(awssim.RoleSpec{
-		Account: system.AccountID, Path: "/kube-aws-iam-controller/test/", Name: name, Tags: tags, Policies: map[string]string{"more": everything},
+		Account: kit.AccountID, Path: "/kube-aws-iam-controller/test/", Name: name, Tags: tags, Policies: map[string]string{"more": everything},
 		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/` + a.namespace + `"},"Action":"sts:AssumeRole"}]}`,
 	})
 	require.NoError(a.t, err)
@@ -109,7 +109,7 @@ var ownRoleAttacks = []attack{
 		try: func(a *arena) {
 			a.ask("app", "role-policy", everything)
 			_, err := iam.NewFromConfig(a.as()).UpdateAssumeRolePolicy(a.t.Context(), &iam.UpdateAssumeRolePolicyInput{
-				RoleName: new(roleName(string(a.got("app.aws-iam").Data["role-arn"]))), PolicyDocument: new(system.TrustPolicy("*", "x")),
+				RoleName: new(roleName(string(a.got("app.aws-iam").Data["role-arn"]))), PolicyDocument: new(kit.TrustPolicy("*", "x")),
 			})
 			require.ErrorContains(a.t, err, "AccessDenied")
 		},
@@ -121,7 +121,7 @@ var ownRoleAttacks = []attack{
 			client := iam.NewFromConfig(a.as())
 			name := roleName(string(a.got("app.aws-iam").Data["role-arn"]))
 			_, err1 := client.DeleteRolePermissionsBoundary(a.t.Context(), &iam.DeleteRolePermissionsBoundaryInput{RoleName: &name})
-			_, err2 := client.CreateRole(a.t.Context(), &iam.CreateRoleInput{RoleName: new("x"), AssumeRolePolicyDocument: new(system.TrustPolicy("*", "x"))})
+			_, err2 := client.CreateRole(a.t.Context(), &iam.CreateRoleInput{RoleName: new("x"), AssumeRolePolicyDocument: new(kit.TrustPolicy("*", "x"))})
 			_, err3 := client.GetRole(a.t.Context(), &iam.GetRoleInput{RoleName: new(roleName(a.roles["own"]))})
 			for _, err := range []error{err1, err2, err3} {
 				require.ErrorContains(a.t, err, "AccessDenied")
@@ -225,7 +225,7 @@ var ownRoleAttacks = []attack{
 			require.NoError(a.t, err)
 			trust, err := url.PathUnescape(*role.Role.AssumeRolePolicyDocument)
 			require.NoError(a.t, err)
-			assert.JSONEq(a.t, system.ManagedTrustPolicy(a.principal, a.namespace+"/test", a.namespace+".app"), trust)
+			assert.JSONEq(a.t, kit.ManagedTrustPolicy(a.principal, a.namespace+"/test", a.namespace+".app"), trust)
 			require.NotNil(a.t, role.Role.PermissionsBoundary)
 			inline, err := a.iam.ListRolePolicies(a.t.Context(), &iam.ListRolePoliciesInput{RoleName: &name})
 			require.NoError(a.t, err)

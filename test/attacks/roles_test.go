@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // What stops attacks on roles.
@@ -73,7 +73,7 @@ var roleAttacks = []attack{
 		intent: "use another tenant's role of another account", by: byTrust,
 		try: onAccount(func(a *arena) string {
 			arn, err := a.aws.AddRole(awssim.RoleSpec{
-				Account: system.OtherAccountID, Name: a.namespace, Trust: system.TrustPolicy(a.principal, a.victim+"/test"),
+				Account: kit.OtherAccountID, Name: a.namespace, Trust: kit.TrustPolicy(a.principal, a.victim+"/test"),
 			})
 			require.NoError(a.t, err)
 			return arn
@@ -128,8 +128,8 @@ var roleAttacks = []attack{
 	{
 		intent: "have the session name of another tenant's ServiceAccount, which a role asks for", by: byComputing,
 		try: func(a *arena) {
-			arn, err := a.aws.AddRole(awssim.RoleSpec{Account: system.AccountID, Name: a.namespace + "-by-session", Trust: strings.Replace(
-				system.TrustPolicy(a.principal, a.namespace+"/test"), `"StringEquals":{`, `"StringEquals":{"sts:RoleSessionName":"`+a.victim+`.app",`, 1)})
+			arn, err := a.aws.AddRole(awssim.RoleSpec{Account: kit.AccountID, Name: a.namespace + "-by-session", Trust: strings.Replace(
+				kit.TrustPolicy(a.principal, a.namespace+"/test"), `"StringEquals":{`, `"StringEquals":{"sts:RoleSessionName":"`+a.victim+`.app",`, 1)})
 			require.NoError(a.t, err)
 			for _, name := range []string{"app", a.victim + ".app", strings.Repeat("x", 64) + a.victim + ".app"} {
 				a.ask(name, "role", arn)
@@ -179,9 +179,9 @@ var roleAttacks = []attack{
 	{
 		intent: "have the controller's own role, by a ServiceAccount of the controller's name", by: byOwnership,
 		try: func(a *arena) {
-			a.ask(system.Account, "role", a.aws.ControllerRole)
-			a.warned("ServiceAccount", system.Account, "RoleNotPermitted", "is the controller's own role")
-			a.nothing(system.Account + ".aws-iam")
+			a.ask(kit.Account, "role", a.aws.ControllerRole)
+			a.warned("ServiceAccount", kit.Account, "RoleNotPermitted", "is the controller's own role")
+			a.nothing(kit.Account + ".aws-iam")
 		},
 	},
 	{

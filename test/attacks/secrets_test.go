@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -225,10 +225,10 @@ var secretAttacks = []attack{
 			a.nothing("app.aws-iam")
 			role := a.own("app")
 			a.ask("app", "role", role)
-			assert.Equal(a.t, system.ARN(system.AccountID, "", role), string(a.got("app.aws-iam").Data["role-arn"]))
+			assert.Equal(a.t, kit.ARN(kit.AccountID, "", role), string(a.got("app.aws-iam").Data["role-arn"]))
 			require.NoError(a.t, a.kubectl("", "delete", "awsiamrole", "app.aws-iam"))
 			settled()
-			assert.Equal(a.t, system.ARN(system.AccountID, "", role), string(a.got("app.aws-iam").Data["role-arn"]), "nor does it go with the resource")
+			assert.Equal(a.t, kit.ARN(kit.AccountID, "", role), string(a.got("app.aws-iam").Data["role-arn"]), "nor does it go with the resource")
 		},
 	},
 	{
@@ -252,7 +252,7 @@ var secretAttacks = []attack{
 				}
 				time.Sleep(20 * time.Millisecond)
 			}
-			assert.Less(a.t, len(a.calls("AssumeRole", "RoleArn", system.ARN(system.AccountID, "", role))), 40, "requests to STS")
+			assert.Less(a.t, len(a.calls("AssumeRole", "RoleArn", kit.ARN(kit.AccountID, "", role))), 40, "requests to STS")
 		},
 	},
 	{
@@ -265,7 +265,7 @@ var secretAttacks = []attack{
 				a.askAgain(fmt.Sprintf(`{"iam.amazonaws.com/session-duration":"%d"}`, 900+i))
 				time.Sleep(20 * time.Millisecond)
 			}
-			assert.Less(a.t, len(a.calls("AssumeRole", "RoleArn", system.ARN(system.AccountID, "", role))), 40, "requests to STS")
+			assert.Less(a.t, len(a.calls("AssumeRole", "RoleArn", kit.ARN(kit.AccountID, "", role))), 40, "requests to STS")
 		},
 	},
 	{

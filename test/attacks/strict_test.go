@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -25,7 +25,7 @@ func (a *arena) open(assume, tag string) string {
 	a.t.Helper()
 	principal := `{"Effect":"Allow","Principal":{"AWS":"` + a.principal + `"},"Action":`
 	arn, err := a.aws.AddRole(awssim.RoleSpec{
-		Account: system.AccountID, Name: a.namespace + "-open",
+		Account: kit.AccountID, Name: a.namespace + "-open",
 		Trust: `{"Version":"2012-10-17","Statement":[` + principal + `"sts:AssumeRole"` + assume + `},` + principal + `"sts:TagSession"` + tag + `}]}`,
 	})
 	require.NoError(a.t, err)
@@ -45,12 +45,12 @@ var strictAttacks = []attack{
 	},
 	{
 		intent: "use a role of a permitted name in another account", by: byRules,
-		try: onAccount(func(a *arena) string { return system.ARN(system.OtherAccountID, "", a.namespace+"-app") }, "RoleNotPermitted", "may not use role"),
+		try: onAccount(func(a *arena) string { return kit.ARN(kit.OtherAccountID, "", a.namespace+"-app") }, "RoleNotPermitted", "may not use role"),
 	},
 	{
 		intent: "use a role of a permitted name in another partition", by: byRules + "; roles are of one partition",
 		try: onAccount(func(a *arena) string {
-			return strings.Replace(system.ARN(system.AccountID, "", a.namespace+"-app"), "arn:aws:", "arn:aws-cn:", 1)
+			return strings.Replace(kit.ARN(kit.AccountID, "", a.namespace+"-app"), "arn:aws:", "arn:aws-cn:", 1)
 		}, "GetCredentialsFailed", "cannot be assumed across partitions"),
 	},
 	{

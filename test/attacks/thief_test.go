@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const byControllerGuard = "the guard, which binds the controller's own ServiceAccount to what the controller does"
@@ -24,7 +24,7 @@ const byControllerGuard = "the guard, which binds the controller's own ServiceAc
 // thief is a client with the token of the controller's ServiceAccount.
 func (a *arena) thief() kubernetes.Interface {
 	a.t.Helper()
-	config, err := a.ServiceAccountConfig(a.t.Context(), system.Namespace, system.Account)
+	config, err := a.ServiceAccountConfig(a.t.Context(), kit.Namespace, kit.Account)
 	require.NoError(a.t, err)
 	client, err := kubernetes.NewForConfig(config)
 	require.NoError(a.t, err)
@@ -280,7 +280,7 @@ var thiefAttacks = []attack{
 	{
 		actor: thief, intent: "ask for tokens, run pods, or change rights, admission and namespaces", by: "RBAC: the controller has no such right",
 		try: func(a *arena) {
-			token, err := a.ServiceAccountKubeconfig(a.t.Context(), system.Namespace, system.Account)
+			token, err := a.ServiceAccountKubeconfig(a.t.Context(), kit.Namespace, kit.Account)
 			require.NoError(a.t, err)
 			for _, what := range [][]string{
 				{"create", "serviceaccounts/token"}, {"create", "pods"}, {"create", "pods/ephemeralcontainers"}, {"create", "pods/exec"},

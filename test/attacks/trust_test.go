@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 func (a *arena) elsewhere(principal, condition string) string {
 	a.t.Helper()
 	arn, err := a.aws.AddRole(awssim.RoleSpec{
-		Account: system.OtherAccountID, Name: a.namespace + "-open",
+		Account: kit.OtherAccountID, Name: a.namespace + "-open",
 		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":["sts:AssumeRole","sts:TagSession"]` + condition + `}]}`,
 	})
 	require.NoError(a.t, err)
@@ -40,7 +40,7 @@ func (a *arena) neighbours() string {
 var trustAttacks = []attack{
 	{
 		intent: "use a role of another account that trusts the controller's whole account", by: byOtherAccounts,
-		try: onAccount(func(a *arena) string { return a.elsewhere("arn:aws:iam::"+system.AccountID+":root", "") },
+		try: onAccount(func(a *arena) string { return a.elsewhere("arn:aws:iam::"+kit.AccountID+":root", "") },
 			"ExternalIDNotEnforced", "can be assumed under any external ID"),
 	},
 	{

@@ -20,7 +20,7 @@ import (
 	k8stypes "k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -110,7 +110,7 @@ func operations(managed string) map[string]operation {
 		"change it after its role was deleted by somebody": {
 			before: own,
 			do: func(w *anyCall, name string) {
-				w.aws.RemoveRole(system.AccountID, w.roleOf(name))
+				w.aws.RemoveRole(kit.AccountID, w.roleOf(name))
 				w.set(name, map[string]any{durationKey: "2h"})
 			},
 			wanted: outcome{Account: true, Held: true, Uses: "own", Role: ownState{Policy: readBucket, Session: 7200}},
@@ -123,7 +123,7 @@ func operations(managed string) map[string]operation {
 type anyCall struct {
 	*world
 
-	tap   *system.Tap
+	tap   *kit.Tap
 	iam   *iam.Client
 	roles map[string]string // of ServiceAccounts, by name, once they were seen
 }
@@ -133,7 +133,7 @@ func TestACrashAfterAnyCallIsHealed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newAnyCall(t)
-			managed, err := w.aws.AddManagedPolicy(system.AccountID, "/", "managed", readBucket)
+			managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 			require.NoError(t, err)
 			w.killAfterEachCall(operations(managed)[name])
 		})
@@ -148,7 +148,7 @@ func newAnyCall(t *testing.T) *anyCall {
 	w.iamRole("", "existing")
 	config, err := clientcmd.BuildConfigFromFlags("", w.kubeconfig)
 	require.NoError(t, err)
-	w.tap, err = system.StartTap(t.Context(), config, w.aws.URL())
+	w.tap, err = kit.StartTap(t.Context(), config, w.aws.URL())
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, w.tap.Close()) })
 	return w
@@ -162,7 +162,7 @@ var flags = []string{"--role-ready-timeout=2s", "--drift-interval=0", "--orphan-
 func (w *anyCall) killAfterEachCall(op operation) {
 	w.t.Helper()
 	foreign := w.foreign()
-	calls := []system.Call{{}}
+	calls := []kit.Call{{}}
 	killed := map[string]bool{}
 	healing := w.provisioning(flags...)
 	for n := 0; n < len(calls); n++ {
@@ -200,7 +200,7 @@ func (op operation) served() outcome {
 }
 
 // interrupted runs a controller that is killed after a call, or to the end where that does not come, and says which.
-func (w *anyCall) interrupted(name string, op operation, call system.Call) bool {
+func (w *anyCall) interrupted(name string, op operation, call kit.Call) bool {
 	w.t.Helper()
 	env := w.env
 	w.env = append(slices.Clone(env), "AWS_ENDPOINT_URL_STS="+w.tap.AWS(), "AWS_ENDPOINT_URL_IAM="+w.tap.AWS())

@@ -18,7 +18,7 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 var update = flag.Bool("update", false, "write docs/aws-calls.md as it was counted")
@@ -82,7 +82,7 @@ func (y *tally) row(what string, actions []string) {
 func TestCallsOfAWSAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	w := newAnyCall(t)
-	managed, err := w.aws.AddManagedPolicy(system.AccountID, "/", "managed", readBucket)
+	managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 	require.NoError(t, err)
 	y := &tally{anyCall: w}
 	c := w.provisioning(flags...)
@@ -150,7 +150,7 @@ func (y *tally) countLooks(managed string) {
 	during := func(what string, args []string, before func(), done func(context.Context) error) {
 		y.t.Helper()
 		before()
-		var c *system.Controller
+		var c *kit.Controller
 		y.count(what, func() { c = w.provisioning(args...) }, done)
 		c.Kill()
 	}
@@ -163,7 +163,7 @@ func (y *tally) countLooks(managed string) {
 	}, y.asked("DetachRolePolicy"))
 	sweep := []string{"--drift-interval=0", "--orphan-sweep-interval=9s"}
 	during("a sweep for orphans, for each 1,000 roles, none of them an orphan or retained", sweep, func() {
-		w.aws.RemoveRole(system.AccountID, w.roleOf("app")) // the retained one
+		w.aws.RemoveRole(kit.AccountID, w.roleOf("app")) // the retained one
 	}, y.asked("ListRoles"))
 	orphan := w.provisioning(flags...)
 	w.accountWith("orphan", own)
@@ -199,13 +199,13 @@ func (y *tally) countRestart() {
 }
 
 // thousand makes as many roles, and waits until AWS and the API server are left alone.
-func (w *anyCall) thousand(c *system.Controller) {
+func (w *anyCall) thousand(c *kit.Controller) {
 	w.t.Helper()
 	const n = 1000
 	for i := range n {
 		w.accountWith(fmt.Sprintf("many-%d", i), own)
 	}
-	require.NoError(w.t, system.Eventually(w.t.Context(), 3*time.Minute, func(ctx context.Context) error {
+	require.NoError(w.t, kit.Eventually(w.t.Context(), 3*time.Minute, func(ctx context.Context) error {
 		ready, err := c.Metric(ctx, `kube_aws_iam_controller_identities{source="serviceaccount",state="ready"}`)
 		if err == nil && ready < n {
 			err = fmt.Errorf("%v of %d are ready", ready, n)

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // badDay is AWS as it can be: what is written is seen after eight seconds, every fifth call is throttled, and every
@@ -31,7 +31,7 @@ func TestOnABadDayAtAWSAllComesRight(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newAnyCall(t)
-			managed, err := w.aws.AddManagedPolicy(system.AccountID, "/", "managed", readBucket)
+			managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 			require.NoError(t, err)
 			op := operations(managed)[name]
 			foreign := w.foreign()
@@ -145,9 +145,9 @@ func TestDriftIsCorrectedOnABadDay(t *testing.T) {
 }
 
 // drifting runs a controller, and returns it with the ARN of a role that was tampered with.
-func (w *anyCall) drifting() (*system.Controller, string) {
+func (w *anyCall) drifting() (*kit.Controller, string) {
 	w.t.Helper()
-	managed, err := w.aws.AddManagedPolicy(system.AccountID, "/", "managed", readBucket)
+	managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 	require.NoError(w.t, err)
 	c := w.provisioning("--drift-interval=4s", "--orphan-sweep-interval=0")
 	w.accountWith("app", own)

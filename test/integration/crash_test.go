@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 func TestARestartAsksNothingOfAWSForWhatIsFresh(t *testing.T) {
@@ -222,7 +222,7 @@ func TestAStandbyThatTakesOverTakesNoNewRoleForGone(t *testing.T) {
 }
 
 // leads says whether a replica's metric says that it leads (1) or not (0).
-func leads(ctx context.Context, c *system.Controller, want float64) error {
+func leads(ctx context.Context, c *kit.Controller, want float64) error {
 	got, err := c.Metric(ctx, "kube_aws_iam_controller_is_leader ")
 	if err == nil && got != want {
 		err = fmt.Errorf("is_leader is %v, not %v", got, want)

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/rest"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // A witness lies between one replica and all that it calls, and remembers when what was asked for that changes
@@ -44,7 +44,7 @@ type effect struct {
 // witnessed lies in front of the test's API server, which it asks as the controller's ServiceAccount, and of its AWS.
 func (w *world) witnessed() *witness {
 	w.t.Helper()
-	access, err := w.ServiceAccountConfig(w.t.Context(), system.Namespace, system.Account)
+	access, err := w.ServiceAccountConfig(w.t.Context(), kit.Namespace, kit.Account)
 	require.NoError(w.t, err)
 	transport, err := rest.TransportFor(access)
 	require.NoError(w.t, err)
@@ -139,11 +139,11 @@ func (s *witness) after(at time.Time) string {
 }
 
 // replica starts a controller behind a witness.
-func (w *world) replica(s *witness) *system.Controller {
+func (w *world) replica(s *witness) *kit.Controller {
 	w.t.Helper()
 	binary, err := built()
 	require.NoError(w.t, err)
-	c, err := system.StartController(w.t.Context(), system.Options{
+	c, err := kit.StartController(w.t.Context(), kit.Options{
 		Binary: binary, Log: w.log, Args: []string{"--namespace=" + w.namespace, "--leader-elect", "--leader-elect-namespace=kube-system", "--apiserver=" + s.kubernetes},
 		Env: append(slices.Clone(w.env), "KUBE_AWS_IAM_CLUSTER_NAME=test", "KUBE_AWS_IAM_DEBUG=true",
 			"AWS_ENDPOINT_URL_STS="+s.aws, "AWS_ENDPOINT_URL_IAM="+s.aws),

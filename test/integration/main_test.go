@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 var shared cluster.Shared
@@ -24,7 +24,7 @@ var shared cluster.Shared
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
 // built is the controller's binary, built once.
-var built = sync.OnceValues(func() (string, error) { return system.BuildController(context.Background()) })
+var built = sync.OnceValues(func() (string, error) { return kit.BuildController(context.Background()) })
 
 // installing is held while what is shipped is applied: two at once would create it twice.
 var installing sync.Mutex
@@ -38,13 +38,13 @@ type world struct {
 	*cluster.Cluster
 
 	t          *testing.T
-	aws        *system.AWS
+	aws        *kit.AWS
 	namespace  string
 	kubeconfig string
 	log        string
 	env        []string // of controllers, but for their settings
 	within     time.Duration
-	running    []*system.Controller
+	running    []*kit.Controller
 }
 
 func newWorld(t *testing.T) *world {
@@ -53,7 +53,7 @@ func newWorld(t *testing.T) *world {
 	w := newWorldOn(t, control)
 	var err error
 	installing.Lock()
-	w.kubeconfig, err = system.Install(t.Context(), control.Access)
+	w.kubeconfig, err = kit.Install(t.Context(), control.Access)
 	installing.Unlock()
 	require.NoError(t, err)
 	w.namespace = w.NewNamespace(t)
@@ -65,7 +65,7 @@ func newWorldOn(t *testing.T, control *cluster.Cluster) *world {
 	t.Helper()
 	w := &world{Cluster: control, t: t, log: filepath.Join(t.TempDir(), "controller.log"), within: within}
 	var err error
-	w.aws, err = system.StartAWS(t.Context(), "/infra/")
+	w.aws, err = kit.StartAWS(t.Context(), "/infra/")
 	require.NoError(t, err)
 	w.env = w.aws.ControllerEnv()
 	t.Cleanup(w.end)
@@ -88,7 +88,7 @@ func (w *world) end() {
 }
 
 // start runs a controller and waits until it is ready.
-func (w *world) start(args ...string) *system.Controller {
+func (w *world) start(args ...string) *kit.Controller {
 	w.t.Helper()
 	c := w.launch(append([]string{"--namespace=" + w.namespace}, args...)...)
 	require.NoError(w.t, c.WaitReady(w.t.Context(), within))
@@ -96,11 +96,11 @@ func (w *world) start(args ...string) *system.Controller {
 }
 
 // launch runs a controller for all namespaces and does not wait.
-func (w *world) launch(args ...string) *system.Controller {
+func (w *world) launch(args ...string) *kit.Controller {
 	w.t.Helper()
 	binary, err := built()
 	require.NoError(w.t, err)
-	c, err := system.StartController(w.t.Context(), system.Options{
+	c, err := kit.StartController(w.t.Context(), kit.Options{
 		Binary: binary, Kubeconfig: w.kubeconfig, Log: w.log, Args: args,
 		Env: append(slices.Clone(w.env), "KUBE_AWS_IAM_CLUSTER_NAME=test", "KUBE_AWS_IAM_DEBUG=true"),
 	})
@@ -112,7 +112,7 @@ func (w *world) launch(args ...string) *system.Controller {
 // assertNothingLeaked looks for every key, secret and token that AWS issued where none may be.
 func (w *world) assertNothingLeaked() {
 	w.t.Helper()
-	leaks, err := system.Leaks(context.Background(), w.Access, w.aws, w.log, w.running...) // the test's own context is done
+	leaks, err := kit.Leaks(context.Background(), w.Access, w.aws, w.log, w.running...) // the test's own context is done
 	require.NoError(w.t, err)
 	if len(leaks) > 0 {
 		w.t.Errorf("a credential that AWS issued is in the %s", strings.Join(leaks, " and the "))
@@ -121,7 +121,7 @@ func (w *world) assertNothingLeaked() {
 
 func (w *world) eventually(done func(context.Context) error) {
 	w.t.Helper()
-	require.NoError(w.t, system.Eventually(w.t.Context(), w.within, done))
+	require.NoError(w.t, kit.Eventually(w.t.Context(), w.within, done))
 }
 
 // secret waits for a Secret with other credentials than before's, nil for any.
@@ -217,7 +217,7 @@ func (w *world) event(kind, name, reason string) string {
 // iamRole adds an IAM role that trusts the controller on behalf of the test's namespace.
 func (w *world) iamRole(path, name string) string {
 	w.t.Helper()
-	arn, err := w.aws.Role(system.AccountID, path, name, w.namespace+"/test")
+	arn, err := w.aws.Role(kit.AccountID, path, name, w.namespace+"/test")
 	require.NoError(w.t, err)
 	return arn
 }

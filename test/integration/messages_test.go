@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // patient is a controller that waits for new roles for longer than a test lasts: what it tells, it did not wait with.
@@ -19,13 +19,13 @@ func TestAManagedPolicyThatDoesNotExistIsToldWhileNewRolesAreWaitedFor(t *testin
 	t.Parallel()
 	w := newWorld(t)
 	w.provisioning(patient)
-	const nobody = "arn:aws:iam::" + system.AccountID + ":policy/nobody"
+	const nobody = "arn:aws:iam::" + kit.AccountID + ":policy/nobody"
 	w.accountWith("app", map[string]string{policyKey: readBucket, managedKey: nobody})
 	message := w.event("ServiceAccount", "app", "ProvisionFailed")
 	assert.Contains(t, message, "Failed to provision role '"+w.namespace+".app-")
 	assert.Contains(t, message, "NoSuchEntity: Policy "+nobody+" does not exist or is not attachable; correct iam.amazonaws.com/managed-policies")
 
-	_, err := w.aws.AddManagedPolicy(system.AccountID, "/", "nobody", readBucket)
+	_, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "nobody", readBucket)
 	require.NoError(t, err)
 	w.secret("app.aws-iam", nil)
 }
@@ -34,7 +34,7 @@ func TestABoundaryThatDoesNotExistIsTheAdministrators(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	// The boundary may be created with, by the controller's policy, and is not there.
-	w.aws.RemoveManagedPolicy(system.AccountID, w.aws.Boundary)
+	w.aws.RemoveManagedPolicy(kit.AccountID, w.aws.Boundary)
 	w.provisioning(patient)
 	w.accountWith("app", map[string]string{policyKey: readBucket})
 	assert.Contains(t, w.event("ServiceAccount", "app", "ProvisionFailed"),
@@ -49,7 +49,7 @@ func TestADeniedRoleIsExplainedInItsEvent(t *testing.T) {
 	message := w.event("ServiceAccount", "app", "GetCredentialsFailed")
 	assert.True(t, strings.HasPrefix(message, "Failed to get credentials for role 'no-such-role': AccessDenied: "), message)
 	for _, part := range []string{
-		"the role arn:aws:iam::" + system.AccountID + ":role/no-such-role does not exist in account " + system.AccountID,
+		"the role arn:aws:iam::" + kit.AccountID + ":role/no-such-role does not exist in account " + kit.AccountID,
 		"or does not trust " + w.aws.ControllerARN() + " (this controller)",
 		`under the external ID "` + w.namespace + `/test"`,
 		"'kube-aws-iam-controller trust-policy " + w.namespace + " --cluster-name=test --controller-role-arn=" + w.aws.ControllerARN() + "'",

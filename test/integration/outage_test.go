@@ -14,7 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // newWorldOfItsOwn has a control plane that nobody else uses, so that it can be killed and its requests counted, with
@@ -25,7 +25,7 @@ func newWorldOfItsOwn(t *testing.T, flags ...string) *world {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, control.Stop()) })
 	w := newWorldOn(t, control)
-	w.kubeconfig, err = system.Install(t.Context(), control.Access)
+	w.kubeconfig, err = kit.Install(t.Context(), control.Access)
 	require.NoError(t, err)
 	w.namespace = "default"
 	return w

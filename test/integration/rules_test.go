@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // rule annotates the test's namespace, with key=value or key- to take one off.
@@ -117,7 +117,7 @@ func TestARoleThatTakesAnyExternalIDIsNotUsedWhereItIsRequired(t *testing.T) {
 	ctx := t.Context()
 	admin, err := w.aws.Admin()
 	require.NoError(t, err)
-	arn, err := w.aws.AddRole(awssim.RoleSpec{Account: system.AccountID, Name: "open", Trust: `{"Version":"2012-10-17","Statement":[
+	arn, err := w.aws.AddRole(awssim.RoleSpec{Account: kit.AccountID, Name: "open", Trust: `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"AWS":"` + w.aws.ControllerARN() + `"},"Action":"sts:AssumeRole"}]}`})
 	require.NoError(t, err)
 	w.iamRole("", "bound")

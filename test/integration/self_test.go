@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // asksForItself makes an AWSIAMRole with the controller's own role, as a controller outside AWS has whose credentials it renews itself.
@@ -133,9 +133,9 @@ func TestControllersOfTwoNamespacesNeedALeaseEach(t *testing.T) {
 		"--resource-name="+leases[0], "--resource-name="+leases[1])
 	require.NoError(t, err)
 	_, err = w.Kubectl(t.Context(), "create", "rolebinding", w.namespace, "-n", "kube-system", "--role="+w.namespace,
-		"--serviceaccount="+system.Namespace+":"+system.Account)
+		"--serviceaccount="+kit.Namespace+":"+kit.Account)
 	require.NoError(t, err)
-	elect := func(namespace, lease string) *system.Controller {
+	elect := func(namespace, lease string) *kit.Controller {
 		return w.launch("--namespace="+namespace, "--leader-elect", "--leader-elect-namespace=kube-system", "--leader-elect-name="+lease)
 	}
 	first := elect(w.namespace, leases[0])

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // A step of a controller's life.
@@ -136,7 +136,7 @@ func (w *world) fails(r right, steps []step) error {
 // awaitRefusal returns some time after the controller has said that it was refused a right: at once for a watch, which
 // it says more of.
 func (w *world) awaitRefusal(ctx context.Context, r right) error {
-	err := system.Eventually(ctx, within, func(context.Context) error {
+	err := kit.Eventually(ctx, within, func(context.Context) error {
 		switch log := w.output(); {
 		case !strings.Contains(log, r.refusal().message()):
 			return fmt.Errorf("it was never refused to %s", r)

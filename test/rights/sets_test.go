@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // A set is manifests that are installed together.
@@ -67,7 +67,7 @@ func (s set) rights(t *testing.T) (all []right) {
 		}
 		var binding rbacv1.RoleBinding // the other kind has the same fields
 		decode(t, &objects[i], &binding)
-		if !slices.Contains(binding.Subjects, rbacv1.Subject{Kind: "ServiceAccount", Name: system.Account, Namespace: system.Namespace}) {
+		if !slices.Contains(binding.Subjects, rbacv1.Subject{Kind: "ServiceAccount", Name: kit.Account, Namespace: kit.Namespace}) {
 			continue
 		}
 		g := &grant{kind: binding.RoleRef.Kind, name: binding.RoleRef.Name, namespace: binding.Namespace}
@@ -98,7 +98,7 @@ func decode(t *testing.T, object *unstructured.Unstructured, into any) {
 func (s set) render(t *testing.T) (objects []unstructured.Unstructured) {
 	t.Helper()
 	dir := t.TempDir()
-	text := "namespace: " + system.Namespace + "\nresources:\n" + s.list(t, dir, s.resources) + "components:\n" + s.list(t, dir, s.components)
+	text := "namespace: " + kit.Namespace + "\nresources:\n" + s.list(t, dir, s.resources) + "components:\n" + s.list(t, dir, s.components)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600))
 	rendered, err := shared.Get(t).Kubectl(context.WithoutCancel(t.Context()), "kustomize", dir)
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	system "kube-aws-iam-controller/test/kit"
 )
 
 // ownRole has a role made for a ServiceAccount.

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	system "kube-aws-iam-controller/test/kit"
 )
 
 // The namespaces are those of the examples, and one for whom the role is not meant.

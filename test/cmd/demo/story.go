@@ -15,7 +15,7 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	system "kube-aws-iam-controller/test/kit"
 )
 
 // patience is what each step may take at most. Most are done in a moment.
