@@ -18,8 +18,8 @@ import (
 
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/image"
-	"kube-aws-iam-controller/test/node"
 	"kube-aws-iam-controller/test/kit"
+	"kube-aws-iam-controller/test/node"
 )
 
 // Images of the tests. The scratch one has neither shell nor cat.

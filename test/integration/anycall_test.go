@@ -131,7 +131,6 @@ type anyCall struct {
 func TestACrashAfterAnyCallIsHealed(t *testing.T) {
 	for name := range operations("") {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			w := newAnyCall(t)
 			managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 			require.NoError(t, err)

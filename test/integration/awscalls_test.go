@@ -80,7 +80,6 @@ func (y *tally) row(what string, actions []string) {
 }
 
 func TestCallsOfAWSAreAsDocumented(t *testing.T) {
-	t.Parallel()
 	w := newAnyCall(t)
 	managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 	require.NoError(t, err)

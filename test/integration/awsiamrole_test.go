@@ -137,6 +137,7 @@ func TestBothFormsOfThePredecessorsSecretsAreAdoptedInPlace(t *testing.T) {
 
 // TestDropIn replaces nothing but the program: resource definition, rights and command line are the predecessor's.
 func TestDropIn(t *testing.T) {
+	t.Parallel()
 	control, err := cluster.Start(t.Context(), cluster.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, control.Stop()) })
@@ -154,7 +155,7 @@ func TestDropIn(t *testing.T) {
 	w.role("app", "", "roleReference: app")
 	old := w.predecessorsSecret("app", nil)
 
-	binary, err := built()
+	binary, err := kit.Binary()
 	require.NoError(t, err)
 	c, err := kit.StartController(t.Context(), kit.Options{
 		Binary: binary, Kubeconfig: w.kubeconfig, Env: w.aws.ControllerEnv(), Log: w.log,

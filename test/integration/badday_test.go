@@ -29,7 +29,6 @@ var badDay = awssim.Settings{
 func TestOnABadDayAtAWSAllComesRight(t *testing.T) {
 	for name := range operations("") {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			w := newAnyCall(t)
 			managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 			require.NoError(t, err)
@@ -99,7 +98,6 @@ func (w *anyCall) tampered(role, managed string) {
 var kindsOfDrift = []string{"inline-policy", "managed-policies", "trust", "boundary", "session", "tags"}
 
 func TestEveryKindOfDriftIsCorrectedAndSaidOnce(t *testing.T) {
-	t.Parallel()
 	w := newAnyCall(t)
 	c, role := w.drifting()
 	w.settled("app", operation{before: own}.served())
@@ -136,7 +134,6 @@ func (w *world) said(ctx context.Context, reason, message string) int {
 }
 
 func TestDriftIsCorrectedOnABadDay(t *testing.T) {
-	t.Parallel()
 	w := newAnyCall(t)
 	w.drifting()
 	w.aws.Set(badDay)

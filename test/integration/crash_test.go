@@ -196,7 +196,7 @@ func TestAStandbyThatTakesOverTakesNoNewRoleForGone(t *testing.T) {
 	const ready, seen = 22 * time.Second, 30 * time.Second
 	w := newWorld(t)
 	client := w.admin()
-	args := []string{"--leader-elect", "--leader-elect-namespace=kube-system", "--role-ready-timeout=" + ready.String()}
+	args := append(w.lease(w.namespace), "--role-ready-timeout="+ready.String())
 	first := w.provisioning(args...)
 	w.eventually(func(ctx context.Context) error { return leads(ctx, first, 1) })
 	second := w.provisioning(args...)

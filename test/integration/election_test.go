@@ -141,7 +141,7 @@ func (s *witness) after(at time.Time) string {
 // replica starts a controller behind a witness.
 func (w *world) replica(s *witness) *kit.Controller {
 	w.t.Helper()
-	binary, err := built()
+	binary, err := kit.Binary()
 	require.NoError(w.t, err)
 	c, err := kit.StartController(w.t.Context(), kit.Options{
 		Binary: binary, Log: w.log, Args: []string{"--namespace=" + w.namespace, "--leader-elect", "--leader-elect-namespace=kube-system", "--apiserver=" + s.kubernetes},

@@ -16,7 +16,6 @@ import (
 const patient = "--role-ready-timeout=1h"
 
 func TestAManagedPolicyThatDoesNotExistIsToldWhileNewRolesAreWaitedFor(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.provisioning(patient)
 	const nobody = "arn:aws:iam::" + kit.AccountID + ":policy/nobody"
@@ -31,7 +30,6 @@ func TestAManagedPolicyThatDoesNotExistIsToldWhileNewRolesAreWaitedFor(t *testin
 }
 
 func TestABoundaryThatDoesNotExistIsTheAdministrators(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	// The boundary may be created with, by the controller's policy, and is not there.
 	w.aws.RemoveManagedPolicy(kit.AccountID, w.aws.Boundary)
@@ -42,7 +40,6 @@ func TestABoundaryThatDoesNotExistIsTheAdministrators(t *testing.T) {
 }
 
 func TestADeniedRoleIsExplainedInItsEvent(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.start("--controller-role-arn=" + w.aws.ControllerARN())
 	w.account("app", "no-such-role")
@@ -60,7 +57,6 @@ func TestADeniedRoleIsExplainedInItsEvent(t *testing.T) {
 }
 
 func TestAControllerWithoutCredentialsSaysSoOnWhatItCannotServe(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.env = w.aws.EndpointEnv()
 	w.start()
@@ -71,7 +67,6 @@ func TestAControllerWithoutCredentialsSaysSoOnWhatItCannotServe(t *testing.T) {
 }
 
 func TestAProxyThatAnswersForAWSIsToldFromAWS(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		http.Error(rw, "<html><body>nobody may read this</body></html>", http.StatusServiceUnavailable)

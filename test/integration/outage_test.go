@@ -21,6 +21,13 @@ import (
 // more flags of its API server.
 func newWorldOfItsOwn(t *testing.T, flags ...string) *world {
 	t.Helper()
+	t.Parallel()
+	return newControlPlane(t, flags...)
+}
+
+// newControlPlane is newWorldOfItsOwn for a test that has a world already.
+func newControlPlane(t *testing.T, flags ...string) *world {
+	t.Helper()
 	control, err := cluster.Start(t.Context(), cluster.Options{APIServerFlags: flags})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, control.Stop()) })

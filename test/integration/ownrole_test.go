@@ -62,8 +62,7 @@ func (w *world) noRoles(client *iam.Client) {
 
 func (w *world) annotate(name string, annotations ...string) {
 	w.t.Helper()
-	_, err := w.Kubectl(w.t.Context(), append([]string{"annotate", "serviceaccount", name, "-n", w.namespace, "--overwrite"}, annotations...)...)
-	require.NoError(w.t, err)
+	require.NoError(w.t, w.objects().Annotate(w.t.Context(), "serviceaccount/"+name, kit.Changes(annotations...)))
 }
 
 func TestAPolicyBringsARoleOfOnesOwn(t *testing.T) {

@@ -21,7 +21,8 @@ import (
 	"kube-aws-iam-controller/test/kit"
 )
 
-var shared cluster.Shared
+// The manifests of two versions stay installed.
+var shared = cluster.Shared{Apart: true}
 
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
