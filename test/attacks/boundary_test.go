@@ -15,15 +15,15 @@ const (
 )
 
 // mine has the attacker's ServiceAccount app have a role that may do everything, and returns the access key of its session.
-func (a *arena) mine() string {
+func (a *attacker) mine() string {
 	a.t.Helper()
 	a.ask("app", "role-policy", everything)
-	creds, err := credentials(a.got("app.aws-iam"))
+	creds, err := kit.Read(a.got("app.aws-iam"))
 	require.NoError(a.t, err)
 	return creds.AccessKeyID
 }
 
-func (a *arena) may(key, action, resource string, values map[string]string) bool {
+func (a *attacker) may(key, action, resource string, values map[string]string) bool {
 	a.t.Helper()
 	may, err := a.aws.Allows(key, action, resource, values)
 	require.NoError(a.t, err)
@@ -36,7 +36,7 @@ func taggedFor(namespace string) map[string]string {
 }
 
 // administrator is the role by which an organization administers an account: it trusts the whole account that manages it.
-func (a *arena) administrator(account, name string) string {
+func (a *attacker) administrator(account, name string) string {
 	a.t.Helper()
 	arn, err := a.aws.AddRole(awssim.RoleSpec{
 		Account: account, Name: name, Admin: true,
@@ -50,7 +50,7 @@ func (a *arena) administrator(account, name string) string {
 var shippedAttacks = []attack{
 	{
 		intent: "be an administrator of another account, by the role that trusts the whole of this one", by: byShippedPolicy,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			const unnamed = "777777777777"
 			for name, arn := range map[string]string{
 				"unnamed": a.administrator(unnamed, "OrganizationAccountAccessRole"), "named": a.administrator(kit.OtherAccountID, "OrganizationAccountAccessRole"),
@@ -64,7 +64,7 @@ var shippedAttacks = []attack{
 	},
 	{
 		intent: "read and write another tenant's data, with a policy that allows everything", by: byOwnPart,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			key, region := a.mine(), "eu-central-1:"+kit.AccountID+":"
 			for owner, mine := range map[string]bool{a.namespace: true, a.victim: false, a.namespace + "-2": false, a.namespace[:len(a.namespace)-1]: false} {
 				for action, resource := range map[string]string{
@@ -85,7 +85,7 @@ var shippedAttacks = []attack{
 	},
 	{
 		intent: "open a resource of one's own to other accounts, by its policy", by: byNoOpening,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			key, region := a.mine(), "eu-central-1:"+kit.AccountID+":"
 			for action, resource := range map[string]string{
 				"s3:PutBucketPolicy": "arn:aws:s3:::example-bucket", "s3:PutObjectAcl": "arn:aws:s3:::example-bucket/test/" + a.namespace + "/a",

@@ -18,8 +18,8 @@ import (
 const byRBAC = "RBAC: edit of a namespace does not reach that far"
 
 // tries runs kubectl commands that the API server has to refuse.
-func tries(commands ...string) func(*arena) {
-	return func(a *arena) {
+func tries(commands ...string) func(*attacker) {
+	return func(a *attacker) {
 		for _, command := range commands {
 			command = strings.ReplaceAll(command, "VICTIM", a.victim)
 			a.forbidden(a.kubectl("", strings.Fields(strings.ReplaceAll(command, "MINE", a.namespace))...))
@@ -30,7 +30,7 @@ func tries(commands ...string) func(*arena) {
 var kubernetesAttacks = []attack{
 	{
 		intent: "act as the controller", by: byRBAC,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			name := "system:serviceaccount:" + kit.Namespace + ":" + kit.Account
 			_, err := a.Kubectl(a.t.Context(), "--as", cluster.Tenant(a.namespace), "auth", "can-i", "impersonate", "serviceaccounts/"+kit.Account, "-n", kit.Namespace)
 			require.Error(a.t, err, "no")
@@ -72,7 +72,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "say of an AWSIAMRole what is not so, in its status", by: byRBAC,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			require.NoError(a.t, a.kubectl(resource("db", nil, a.roles["app"]), "create", "-f", "-"))
 			a.forbidden(a.kubectl("", "patch", "awsiamrole", "db", "--subresource=status", "--type=merge", "-p", `{"status":{"roleARN":"x"}}`))
 			a.warned("AWSIAMRole", "db", "GetCredentialsFailed", notAuthorized)
@@ -80,7 +80,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "write the controller's Secrets as a ServiceAccount of its name in another namespace", by: "the guard knows the controller by its namespace", guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("kube-aws-iam-controller")
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
@@ -99,7 +99,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "have the finalizer of a role that there is not, so that the controller deletes one", by: "the role's name follows from the ServiceAccount, and its tags are looked at",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			forged := account("app", nil)
 			forged.Finalizers = []string{"iam.amazonaws.com/role"}
 			_, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Create(a.t.Context(), forged, metav1.CreateOptions{})
@@ -112,7 +112,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "leave a role behind by taking the finalizer off", by: "the process that made it, or a sweep, deletes it; the guard lets nobody",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role-policy", readBucket)
 			arn := string(a.got("app.aws-iam").Data["role-arn"])
 			if !a.unlessGuarded(a.patch("serviceaccounts", "app", `{"metadata":{"finalizers":null}}`, "kubectl")) {
@@ -129,7 +129,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "inherit what a namespace of the same name had", by: "Secrets and roles go with their namespace",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			ctx := a.t.Context()
 			a.ask("app", "role-policy", readBucket)
 			arn := string(a.got("app.aws-iam").Data["role-arn"])
@@ -149,7 +149,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "be taken for the ServiceAccount that was deleted, under its name", by: "Secrets are issued for a UID",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			accounts := a.tenant.CoreV1().ServiceAccounts(a.namespace)
 			a.ask("app", "role", a.own("app"))
 			before := a.got("app.aws-iam")
@@ -162,7 +162,7 @@ var kubernetesAttacks = []attack{
 }
 
 // calls returns those of an action with a parameter that begins with a prefix.
-func (a *arena) calls(action, parameter, prefix string) (found []map[string]string) {
+func (a *attacker) calls(action, parameter, prefix string) (found []map[string]string) {
 	for _, call := range a.aws.Calls() {
 		if call.Action == action && strings.HasPrefix(call.Params[parameter], prefix) {
 			found = append(found, call.Params)

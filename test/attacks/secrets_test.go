@@ -27,7 +27,7 @@ const (
 var ourLabels = map[string]string{"app.kubernetes.io/managed-by": manager, "iam.amazonaws.com/source": "serviceaccount"}
 
 // plant has the attacker create a Secret, under a field manager.
-func (a *arena) plant(secret *corev1.Secret, fieldManager string) error {
+func (a *attacker) plant(secret *corev1.Secret, fieldManager string) error {
 	a.t.Helper()
 	_, err := a.tenant.CoreV1().Secrets(a.namespace).Create(a.t.Context(), secret, metav1.CreateOptions{FieldManager: fieldManager})
 	return err
@@ -57,7 +57,7 @@ func soon() string { return time.Now().Add(time.Minute).UTC().Format(time.RFC333
 
 // forge has the ServiceAccount app ask for what cannot be meant, and plants a Secret that nothing tells from one that the
 // controller wrote: labels, annotations, owner, keys and field manager are its own.
-func (a *arena) forge(role, expiration string) error {
+func (a *attacker) forge(role, expiration string) error {
 	a.t.Helper()
 	a.ask("app", "role", "broken//role")
 	owner, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Get(a.t.Context(), "app", metav1.GetOptions{})
@@ -70,7 +70,7 @@ func (a *arena) forge(role, expiration string) error {
 var secretAttacks = []attack{
 	{
 		intent: "plant a Secret under the name that another's credentials will have", by: "SecretConflict: it is left as it is, and nobody gets it",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			if !a.unlessGuarded(a.plant(planted("app.aws-iam", nil, nil), "kubectl")) {
 				return
 			}
@@ -83,7 +83,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "plant it with the controller's labels, so that pods run with the attacker's keys", by: byRestored,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			if !a.unlessGuarded(a.plant(planted("app.aws-iam", ourLabels, nil), "kubectl")) {
 				return
 			}
@@ -102,7 +102,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "plant it with the controller's annotations, labels and field manager, so that another's role is believed to be in it", by: byOwner,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			if a.unlessGuarded(a.forge(a.roles["app"], "2001-01-01T00:00:00Z")) {
 				a.warned("ServiceAccount", "app", "GetCredentialsFailed", notAuthorized)
 			}
@@ -110,7 +110,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "have the last good role of a malformed annotation be the controller's own, by a forged Secret", by: byOwnership,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			if a.unlessGuarded(a.forge(a.aws.ControllerARN(), "2001-01-01T00:00:00Z")) {
 				a.warned("ServiceAccount", "app", "RoleNotPermitted", "is the controller's own role")
 			}
@@ -118,7 +118,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "have another's role renewed as one's own, by forging it on the Secret of a role of one's own", by: byOwner,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role-policy", readBucket)
 			before := a.got("app.aws-iam")
 			forged := `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"` + a.roles["own"] + `","iam.amazonaws.com/expiration":"` + soon() + `"}}}`
@@ -137,7 +137,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "have another's role deleted with a ServiceAccount, by forging its id and ARN on the Secret", by: "the role that is deleted is the one that was made, by name and tags",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role-policy", readBucket)
 			a.got("app.aws-iam")
 			forged := `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"` + a.roles["own"] + `","iam.amazonaws.com/role-id":"` +
@@ -149,7 +149,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "read another's Secret by an owner reference to the other's ServiceAccount", by: "owner references are to the attacker's own object, whatever is written",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			victim, err := a.Client().CoreV1().ServiceAccounts(a.victim).Get(a.t.Context(), "app", metav1.GetOptions{})
 			require.NoError(a.t, err)
 			forged := planted("app.aws-iam", ourLabels, claims(a.roles["app"], "2099-01-01T00:00:00Z"))
@@ -162,7 +162,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "have the controller delete Secrets by giving them its labels", by: "only in one's own namespace, and the guard lets nobody",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			if a.unlessGuarded(a.plant(planted("innocent.aws-iam", ourLabels, nil), "kubectl")) {
 				a.gone("innocent.aws-iam")
 			}
@@ -170,7 +170,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "keep a Secret that nobody may write, by making it immutable", by: byRestored,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
 			before := a.got("app.aws-iam")
 			if a.unlessGuarded(a.patch("secrets", "app.aws-iam", `{"immutable":true}`, "kubectl")) {
@@ -186,7 +186,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "keep credentials after they are taken away, by a finalizer on the Secret", by: "one's own copy lives on, nobody waits for it, and the guard refuses it",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
 			if !a.unlessGuarded(a.patch("secrets", "app.aws-iam", `{"metadata":{"finalizers":["example.com/stay"]}}`, manager)) {
@@ -209,7 +209,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "take a ServiceAccount's Secret for an AWSIAMRole of that name", by: "no AWSIAMRole may have the name of a ServiceAccount's Secret",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
 			secret := a.got("app.aws-iam")
 			require.NoError(a.t, a.kubectl(resource("app.aws-iam", ourLabels, a.own("other")), "create", "-f", "-"))
@@ -219,7 +219,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "have a ServiceAccount's pods use another role, by an AWSIAMRole of the Secret's name that is there first", by: "no AWSIAMRole may have the name of a ServiceAccount's Secret",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			require.NoError(a.t, a.kubectl(resource("app.aws-iam", ourLabels, a.own("other")), "create", "-f", "-"))
 			a.warned("AWSIAMRole", "app.aws-iam", "SecretConflict", "is reserved for the Secret of a ServiceAccount app")
 			a.nothing("app.aws-iam")
@@ -233,14 +233,14 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "make an AWSIAMRole's Secret look like a ServiceAccount's, by the resource's labels", by: "labels that tell whose a Secret is are the controller's",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			require.NoError(a.t, a.kubectl(resource("db", ourLabels, a.own("db")), "create", "-f", "-"))
 			assert.NotContains(a.t, a.got("db").Labels, "iam.amazonaws.com/source")
 		},
 	},
 	{
 		intent: "spend what STS grants to all, by editing a Secret in a loop", by: byBudget,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			role := a.own("app")
 			a.ask("app", "role", role)
 			a.got("app.aws-iam")
@@ -257,7 +257,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "spend what STS grants to all, by changing an annotation in a loop", by: byBudget,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			role := a.own("app")
 			a.ask("app", "role", role)
 			a.got("app.aws-iam")
@@ -270,7 +270,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "spend what STS grants to all, by a role that refuses, changed in a loop", by: byBudget,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.roles["app"])
 			for i := range 200 {
 				a.askAgain(fmt.Sprintf(`{"iam.amazonaws.com/session-duration":"%d"}`, 900+i))

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/test/cluster"
 )
@@ -18,6 +19,8 @@ import (
 type Objects struct {
 	Access    *cluster.Access
 	Namespace string
+	// As is who looks at them, nil for an administrator.
+	As kubernetes.Interface
 	// Within is how long what happens at once may take.
 	Within time.Duration
 }
@@ -27,9 +30,16 @@ func In(access *cluster.Access, namespace string) Objects {
 	return Objects{Access: access, Namespace: namespace, Within: Within}
 }
 
+func (o Objects) client() kubernetes.Interface {
+	if o.As != nil {
+		return o.As
+	}
+	return o.Access.Client()
+}
+
 // Account creates a ServiceAccount with annotations, whose keys are without the prefix.
 func (o Objects) Account(ctx context.Context, name string, annotations map[string]string) (*corev1.ServiceAccount, error) {
-	return o.Access.Client().CoreV1().ServiceAccounts(o.Namespace).Create(ctx, NewAccount(name, annotations), metav1.CreateOptions{})
+	return o.client().CoreV1().ServiceAccounts(o.Namespace).Create(ctx, NewAccount(name, annotations), metav1.CreateOptions{})
 }
 
 // prefix is that of annotations.
@@ -49,7 +59,7 @@ func NewAccount(name string, annotations map[string]string) *corev1.ServiceAccou
 
 // Secret waits until there is a Secret of which is returns nil.
 func (o Objects) Secret(ctx context.Context, name string, is func(*corev1.Secret) error) (found *corev1.Secret, err error) {
-	secrets := o.Access.Client().CoreV1().Secrets(o.Namespace)
+	secrets := o.client().CoreV1().Secrets(o.Namespace)
 	err = until(ctx, o.Within, secrets, named(name), func(ctx context.Context) (err error) {
 		if found, err = secrets.Get(ctx, name, metav1.GetOptions{}); err == nil && is != nil {
 			err = is(found)
@@ -61,7 +71,7 @@ func (o Objects) Secret(ctx context.Context, name string, is func(*corev1.Secret
 
 // NoSecret waits until there is no such Secret.
 func (o Objects) NoSecret(ctx context.Context, name string) error {
-	secrets := o.Access.Client().CoreV1().Secrets(o.Namespace)
+	secrets := o.client().CoreV1().Secrets(o.Namespace)
 	return until(ctx, o.Within, secrets, named(name), func(ctx context.Context) error {
 		_, err := secrets.Get(ctx, name, metav1.GetOptions{})
 		return IsGone("the Secret "+name, err)
@@ -70,7 +80,7 @@ func (o Objects) NoSecret(ctx context.Context, name string) error {
 
 // NoAccount waits until there is no such ServiceAccount.
 func (o Objects) NoAccount(ctx context.Context, name string) error {
-	accounts := o.Access.Client().CoreV1().ServiceAccounts(o.Namespace)
+	accounts := o.client().CoreV1().ServiceAccounts(o.Namespace)
 	return until(ctx, o.Within, accounts, named(name), func(ctx context.Context) error {
 		_, err := accounts.Get(ctx, name, metav1.GetOptions{})
 		return IsGone("the ServiceAccount "+name, err)
@@ -79,7 +89,7 @@ func (o Objects) NoAccount(ctx context.Context, name string) error {
 
 // UntilAccount waits until there is a ServiceAccount of which is returns nil.
 func (o Objects) UntilAccount(ctx context.Context, name string, is func(*corev1.ServiceAccount) error) error {
-	accounts := o.Access.Client().CoreV1().ServiceAccounts(o.Namespace)
+	accounts := o.client().CoreV1().ServiceAccounts(o.Namespace)
 	return until(ctx, o.Within, accounts, named(name), func(ctx context.Context) error {
 		found, err := accounts.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
@@ -118,7 +128,7 @@ type Said struct {
 
 // Event waits for an event and returns its message.
 func (o Objects) Event(ctx context.Context, said Said) (message string, err error) {
-	events := o.Access.Client().CoreV1().Events(o.Namespace)
+	events := o.client().CoreV1().Events(o.Namespace)
 	options := metav1.ListOptions{FieldSelector: said.selector()}
 	err = until(ctx, o.Within, events, options, func(ctx context.Context) error {
 		list, err := events.List(ctx, options)

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,14 +26,11 @@ var shared cluster.Shared
 
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
-// built is the controller's binary, built once.
-var built = sync.OnceValues(func() (string, error) { return kit.BuildController(context.Background()) })
-
 // within is how long what happens at once may take on a busy machine.
-const within = time.Minute
+const within = kit.Within
 
 // readBucket is a policy that tenants may well ask for.
-const readBucket = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}`
+const readBucket = kit.ReadBucket
 
 // settings are how an installation is set up.
 type settings struct {
@@ -57,8 +53,8 @@ type settings struct {
 	rules bool
 }
 
-// A ground is an installation, and a tenant who has what others would like to have. Attackers come with arenas.
-type ground struct {
+// An installation is a controller as it is set up, and a tenant who has what others would like to have.
+type installation struct {
 	*cluster.Cluster
 	settings
 
@@ -77,10 +73,10 @@ type ground struct {
 	trusts  map[string]string // of those roles
 }
 
-// newGround installs what is shipped and waits until the victim is served.
-func newGround(t *testing.T, how settings) *ground {
+// newInstallation installs what is shipped and waits until the victim is served.
+func newInstallation(t *testing.T, how settings) *installation {
 	t.Helper()
-	g := &ground{
+	g := &installation{
 		Cluster: shared.Get(t), settings: how, t: t, log: filepath.Join(t.TempDir(), "controller.log"),
 		roles: map[string]string{}, secrets: map[string]*corev1.Secret{}, trusts: map[string]string{},
 	}
@@ -102,7 +98,7 @@ func newGround(t *testing.T, how settings) *ground {
 }
 
 // mutate installs what gives pods their credentials.
-func (g *ground) mutate() {
+func (g *installation) mutate() {
 	g.t.Helper()
 	if !g.webhook {
 		g.component(kit.PolicyComponent("registry.example/kube-aws-iam-controller:v1", nil))
@@ -119,7 +115,7 @@ func (g *ground) mutate() {
 }
 
 // addOutdated makes a pod of a version that answers at the path that everybody knows. It runs nowhere.
-func (g *ground) addOutdated() {
+func (g *installation) addOutdated() {
 	g.t.Helper()
 	pods := g.Client().CoreV1().Pods(kit.Namespace)
 	made, err := pods.Create(g.t.Context(), &corev1.Pod{
@@ -133,7 +129,7 @@ func (g *ground) addOutdated() {
 }
 
 // awaitAdmission returns once what was installed is in force: the API server takes a moment for each policy.
-func (g *ground) awaitAdmission() {
+func (g *installation) awaitAdmission() {
 	g.t.Helper()
 	probe := func(account, secret string) *corev1.Pod {
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{
@@ -156,14 +152,14 @@ func (g *ground) awaitAdmission() {
 	}))
 }
 
-func (g *ground) component(c kit.Component) {
+func (g *installation) component(c kit.Component) {
 	g.t.Helper()
 	require.NoError(g.t, c.Apply(g.t.Context(), g.Access))
 	g.t.Cleanup(func() { assert.NoError(g.t, c.Delete(context.Background(), g.Access)) })
 }
 
 // prepareAWS has the controller's roles trust the controller, so that nothing in AWS keeps it from handing them out.
-func (g *ground) prepareAWS() {
+func (g *installation) prepareAWS() {
 	g.t.Helper()
 	var err error
 	g.aws, err = kit.StartAWS(g.t.Context(), "/infra/")
@@ -185,7 +181,7 @@ func (g *ground) prepareAWS() {
 }
 
 // trustItself lets principals assume a role whatever they say.
-func (g *ground) trustItself(role string, principals ...string) {
+func (g *installation) trustItself(role string, principals ...string) {
 	g.t.Helper()
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["` + strings.Join(principals, `","`) +
 		`"]},"Action":["sts:AssumeRole","sts:TagSession"]}]}`
@@ -194,9 +190,9 @@ func (g *ground) trustItself(role string, principals ...string) {
 }
 
 // run starts the controller, for all namespaces.
-func (g *ground) run(kubeconfig string) {
+func (g *installation) run(kubeconfig string) {
 	g.t.Helper()
-	binary, err := built()
+	binary, err := kit.Binary()
 	require.NoError(g.t, err)
 	args := slices.Clone(g.args)
 	switch {
@@ -217,7 +213,7 @@ func (g *ground) run(kubeconfig string) {
 }
 
 // environment is the controller's, with its credentials.
-func (g *ground) environment() []string {
+func (g *installation) environment() []string {
 	g.t.Helper()
 	if !g.podIdentity {
 		return g.aws.ControllerEnv()
@@ -229,7 +225,7 @@ func (g *ground) environment() []string {
 }
 
 // newNamespace makes one that may use roles of a name that it is the first part of.
-func (g *ground) newNamespace(t *testing.T, roles string) string {
+func (g *installation) newNamespace(t *testing.T, roles string) string {
 	t.Helper()
 	name := g.NewNamespace(t)
 	if g.rules {
@@ -240,7 +236,7 @@ func (g *ground) newNamespace(t *testing.T, roles string) string {
 }
 
 // role adds an IAM role that trusts the controller on behalf of a namespace.
-func (g *ground) role(path, name, namespace string) string {
+func (g *installation) role(path, name, namespace string) string {
 	g.t.Helper()
 	arn, err := g.aws.AddRole(awssim.RoleSpec{
 		Account: kit.AccountID, Path: "/" + path, Name: name, Trust: kit.TrustPolicy(g.principal, namespace+"/test"),
@@ -250,10 +246,10 @@ func (g *ground) role(path, name, namespace string) string {
 }
 
 // makesRoles says whether roles that are made can be used.
-func (g *ground) makesRoles() bool { return g.through == "" && !g.podIdentity }
+func (g *installation) makesRoles() bool { return g.through == "" && !g.podIdentity }
 
 // serveVictim gives a tenant all that there is.
-func (g *ground) serveVictim() {
+func (g *installation) serveVictim() {
 	g.t.Helper()
 	ctx := g.t.Context()
 	g.victim = g.newNamespace(g.t, `["*"]`)
@@ -281,7 +277,7 @@ func (g *ground) serveVictim() {
 	}
 }
 
-func (g *ground) secretOf(ctx context.Context, name string) (found *corev1.Secret) {
+func (g *installation) secretOf(ctx context.Context, name string) (found *corev1.Secret) {
 	g.t.Helper()
 	require.NoError(g.t, kit.Eventually(ctx, within, func(ctx context.Context) (err error) {
 		found, err = g.Client().CoreV1().Secrets(g.victim).Get(ctx, name, metav1.GetOptions{})
@@ -291,7 +287,7 @@ func (g *ground) secretOf(ctx context.Context, name string) (found *corev1.Secre
 }
 
 // describe is all that makes up a role.
-func (g *ground) describe(ctx context.Context, arn string) string {
+func (g *installation) describe(ctx context.Context, arn string) string {
 	name := new(arn[strings.LastIndexByte(arn, '/')+1:])
 	role, err1 := g.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: name})
 	inline, err2 := g.iam.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: name})
@@ -303,7 +299,7 @@ func (g *ground) describe(ctx context.Context, arn string) string {
 }
 
 // end shows that the controller lives, panicked nowhere, and told nothing that is secret.
-func (g *ground) end() {
+func (g *installation) end() {
 	defer func() { g.controller.Kill(); g.aws.Close() }()
 	ctx := context.Background()
 	assert.True(g.t, g.controller.Running(), "the controller runs")
