@@ -23,13 +23,13 @@ var constrained = admissiontest.Case{Name: "constrained"}
 // constrain makes it, once.
 func (w *world) constrain(t *testing.T) {
 	t.Helper()
-	if w.namespaces[constrained.Name] != "" {
+	if w.namespaceOf(constrained.Name) != "" {
 		return
 	}
-	w.furnish(t, constrained.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "app", Annotations: map[string]string{
+	require.NoError(t, w.furnish(t.Context(), constrained.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "app", Annotations: map[string]string{
 		"iam.amazonaws.com/role": "app", "iam.amazonaws.com/delivery": "endpoint",
-	}}})
-	namespace, core := w.namespaces[constrained.Name], w.Client().CoreV1()
+	}}}))
+	namespace, core := w.namespaceOf(constrained.Name), w.Client().CoreV1()
 	patch := []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`)
 	_, err := core.Namespaces().Patch(t.Context(), namespace, types.MergePatchType, patch, metav1.PatchOptions{})
 	require.NoError(t, err)

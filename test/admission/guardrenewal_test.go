@@ -20,7 +20,7 @@ func (g *guarded) serve() *kit.AWS {
 	ctx := g.t.Context()
 	kubeconfig, err := kit.Install(ctx, g.Access)
 	require.NoError(g.t, err)
-	binary, err := kit.BuildController(ctx)
+	binary, err := kit.Binary()
 	require.NoError(g.t, err)
 	aws, err := kit.StartAWS(ctx, "/")
 	require.NoError(g.t, err)

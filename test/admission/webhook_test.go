@@ -42,7 +42,7 @@ func newWebhookOf(t *testing.T, w *world, at func(port int) kit.Component) *webh
 	t.Helper()
 	kubeconfig, err := kit.Install(t.Context(), w.Access)
 	require.NoError(t, err)
-	binary, err := kit.BuildController(t.Context())
+	binary, err := kit.Binary()
 	require.NoError(t, err)
 	aws, err := kit.StartAWS(t.Context(), "/")
 	require.NoError(t, err)

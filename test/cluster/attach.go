@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,16 +37,21 @@ func attach(ctx context.Context, dir string, options Options) (*Cluster, error) 
 // lockOf is the file whose lock a package holds while it uses a shared control plane.
 func lockOf(dir string) string { return filepath.Join(dir, "tests.lock") }
 
-// releaseAccounts takes the finalizers off ServiceAccounts that are being deleted: no controller is left to do it, and the
-// controllers of the next package would serve what this one left behind.
-func (c *Cluster) releaseAccounts(ctx context.Context) error {
+// leave deletes the namespaces that this package made, and takes the finalizers off their ServiceAccounts: no controller is
+// left to do it, and the controllers of the next package would serve what this one left behind.
+func (c *Cluster) leave(ctx context.Context) error {
+	for _, name := range c.namespaces {
+		if err := c.deleteNamespace(ctx, name); err != nil {
+			return fmt.Errorf("delete the namespace %s: %w", name, err)
+		}
+	}
 	list, err := c.client.CoreV1().ServiceAccounts(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("what the tests left behind: %w", err)
 	}
 	for i := range list.Items {
 		account := &list.Items[i]
-		if len(account.Finalizers) == 0 || account.DeletionTimestamp == nil {
+		if len(account.Finalizers) == 0 || !slices.Contains(c.namespaces, account.Namespace) {
 			continue
 		}
 		_, failed := c.client.CoreV1().ServiceAccounts(account.Namespace).Patch(ctx, account.Name, types.MergePatchType,

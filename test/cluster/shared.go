@@ -54,7 +54,7 @@ func (s *Shared) prepare(ctx context.Context) error {
 func (s *Shared) end(ctx context.Context) (err error) {
 	if s.cluster != nil {
 		if s.dir() != "" {
-			err = s.cluster.releaseAccounts(ctx)
+			err = s.cluster.leave(ctx)
 		}
 		err = errors.Join(err, s.cluster.Stop())
 	}
