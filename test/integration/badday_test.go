@@ -29,6 +29,9 @@ var badDay = awssim.Settings{
 func TestOnABadDayAtAWSAllComesRight(t *testing.T) {
 	for name := range operations("") {
 		t.Run(name, func(t *testing.T) {
+			if !typical[name] {
+				kit.FullOnly(t, "a further operation")
+			}
 			w := newAnyCall(t)
 			managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 			require.NoError(t, err)

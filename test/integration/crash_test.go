@@ -194,6 +194,7 @@ func TestAStandbyThatTakesOverTakesNoNewRoleForGone(t *testing.T) {
 	// The Lease of a leader that is killed runs out after 13 to 15 s, and is taken within 20 s. A role that was made
 	// just before is seen later than that, but sooner than the standby may take it for gone.
 	const ready, seen = 22 * time.Second, 30 * time.Second
+	kit.FullOnly(t, "a Lease that runs out, and a role that is seen later")
 	w := newWorld(t)
 	client := w.admin()
 	args := append(w.lease(w.namespace), "--role-ready-timeout="+ready.String())

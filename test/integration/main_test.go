@@ -42,6 +42,12 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
+	return newWorldAlone(t)
+}
+
+// newWorldAlone is newWorld for a test that needs the machine for itself.
+func newWorldAlone(t *testing.T) *world {
+	t.Helper()
 	control := shared.Get(t)
 	w := newWorldOn(t, control)
 	var err error

@@ -81,6 +81,7 @@ func TestEverythingConvergesAfterTheAPIServerWasKilled(t *testing.T) {
 }
 
 func TestNothingIsListedInAQuietMinute(t *testing.T) {
+	kit.FullOnly(t, "a quiet minute")
 	w := newWorldOfItsOwn(t)
 	w.iamRole("", "app")
 	c := w.start()

@@ -24,6 +24,7 @@ const readBucket = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Acti
 // the image first, the manifests first. After each step everything is as it was, is renewed as the same session of the same
 // role, and gives pods the same.
 func TestAnUpgradeChangesNoWorkingIdentity(t *testing.T) {
+	kit.FullOnly(t, "builds the version before, and goes to this one and back")
 	before := thePrevious(t)
 	now := thisVersion(t)
 	w := newWorld(t, before)
