@@ -32,8 +32,8 @@ func (a *Access) NewNamespace(tb testing.TB) string {
 	name, err := a.CreateNamespace(ctx, namespacePrefix(tb.Name()))
 	if name != "" {
 		tb.Cleanup(func() {
-			if err := a.deleteNamespace(context.Background(), name); err != nil {
-				tb.Errorf("delete the test's namespace: %v", err)
+			if failed := a.deleteNamespace(context.Background(), name); failed != nil {
+				tb.Errorf("delete the test's namespace: %v", failed)
 			}
 		})
 	}

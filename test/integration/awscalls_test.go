@@ -35,7 +35,7 @@ yet, come on top. Kubernetes is not counted here.
 
 // tally is the page while it is written.
 type tally struct {
-	*anyCall
+	*crashPoints
 
 	page strings.Builder
 }
@@ -81,10 +81,10 @@ func (y *tally) row(what string, actions []string) {
 
 func TestCallsOfAWSAreAsDocumented(t *testing.T) {
 	kit.FullOnly(t, "a thousand roles, counted while nothing else runs")
-	w := newAnyCallAlone(t)
+	w := newCrashPointsAlone(t)
 	managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 	require.NoError(t, err)
-	y := &tally{anyCall: w}
+	y := &tally{crashPoints: w}
 	c := w.provisioning(flags...)
 	uses := outcome{Account: true, Uses: "existing"}
 	made := operation{before: own}.served()
@@ -146,7 +146,7 @@ func (y *tally) asked(action string) func(context.Context) error {
 // countLooks counts what a controller does by itself: renewals, looks at roles, and sweeps.
 func (y *tally) countLooks(managed string) {
 	y.t.Helper()
-	w := y.anyCall
+	w := y.crashPoints
 	during := func(what string, args []string, before func(), done func(context.Context) error) {
 		y.t.Helper()
 		before()
@@ -187,7 +187,7 @@ func (y *tally) countLooks(managed string) {
 // countRestart counts what a new process asks.
 func (y *tally) countRestart() {
 	y.t.Helper()
-	w := y.anyCall
+	w := y.crashPoints
 	require.NoError(y.t, w.Client().CoreV1().Secrets(w.namespace).Delete(y.t.Context(), "first.aws-iam", metav1.DeleteOptions{}))
 	w.aws.Set(awssim.Settings{RolesPerAccount: new(2000)})
 	c := w.provisioning(append([]string{"--max-roles-per-namespace=0"}, flags...)...)
@@ -199,7 +199,7 @@ func (y *tally) countRestart() {
 }
 
 // thousand makes as many roles, and waits until AWS and the API server are left alone.
-func (w *anyCall) thousand(c *kit.Controller) {
+func (w *crashPoints) thousand(c *kit.Controller) {
 	w.t.Helper()
 	const n = 1000
 	for i := range n {

@@ -36,9 +36,9 @@ func Leaks(ctx context.Context, access *cluster.Access, aws *AWS, log string, co
 	places := map[string][]byte{"log": text}
 	for _, c := range controllers {
 		if c.Running() {
-			metrics, err := c.Get(ctx, "/metrics")
-			if err != nil {
-				return nil, err
+			metrics, failed := c.Get(ctx, "/metrics")
+			if failed != nil {
+				return nil, failed
 			}
 			places["metrics of "+c.address] = []byte(metrics)
 		}

@@ -131,9 +131,9 @@ func (o Objects) Event(ctx context.Context, said Said) (message string, err erro
 	events := o.client().CoreV1().Events(o.Namespace)
 	options := metav1.ListOptions{FieldSelector: said.selector()}
 	err = until(ctx, o.Within, events, options, func(ctx context.Context) error {
-		list, err := events.List(ctx, options)
-		if err != nil {
-			return err
+		list, failed := events.List(ctx, options)
+		if failed != nil {
+			return failed
 		}
 		others := []error{fmt.Errorf("no event %+v", said)}
 		for i := range list.Items {

@@ -27,8 +27,8 @@ type set struct {
 	resources, components []string
 	// alone says that the controller serves the namespace that it runs in.
 	alone bool
-	// life is what a controller does that is installed so, and losses what it lacks without a right.
-	life   []step
+	// steps are what a controller does that is installed so, and losses what it lacks without a right.
+	steps  []step
 	losses map[string]loss
 }
 
@@ -36,21 +36,21 @@ type set struct {
 var sets = []set{{
 	name:      "manifests/prerequisites and the components webhook and metrics-authentication",
 	resources: []string{"prerequisites"}, components: []string{"components/webhook", "components/metrics-authentication"},
-	life: slices.Concat(serving, meeting, electing, mutating, measuring), losses: losses,
+	steps: slices.Concat(serving, meeting, electing, mutating, measuring), losses: losses,
 }, {
 	name:      "manifests/namespaced",
 	resources: []string{"namespaced"}, alone: true,
-	life: slices.Concat(serving, electing), losses: oneNamespace(),
+	steps: slices.Concat(serving, electing), losses: oneNamespace(),
 }}
 
 // until are a step and all that it builds on, in order.
 func (s set) until(t *testing.T, name string) (steps []step) {
 	t.Helper()
 	for name != "" {
-		i := slices.IndexFunc(s.life, func(s step) bool { return s.name == name })
+		i := slices.IndexFunc(s.steps, func(s step) bool { return s.name == name })
 		require.NotEqual(t, -1, i, "there is no step %q", name)
-		steps = append(steps, s.life[i])
-		name = s.life[i].after
+		steps = append(steps, s.steps[i])
+		name = s.steps[i].after
 	}
 	slices.Reverse(steps)
 	return steps

@@ -14,7 +14,7 @@ import (
 	"kube-aws-iam-controller/test/kit"
 )
 
-// A step of a controller's life.
+// A step is something that a controller does.
 type step struct {
 	name string
 	// after is the step that it builds on, "" for none. The world may have lived through others of the same kind.
@@ -74,7 +74,7 @@ func TestTheRightsAreEnough(t *testing.T) {
 			w := newWorld(t, s, s.rights(t))
 			w.everywhere = !s.alone
 			w.isAlone()
-			for _, step := range s.life {
+			for _, step := range s.steps {
 				require.NoError(t, step.do(w, t.Context()), step.name)
 			}
 			w.stop(t.Context())
