@@ -123,7 +123,7 @@ func TestWhatIsKeptOfAPodIsLittle(t *testing.T) {
 			before := heap()
 			pod, err := Read(body)
 			require.NoError(t, err)
-			assert.Less(t, heap()-before, int64(large/12))
+			assert.Less(t, heap()-before, int64(large/8))
 			runtime.KeepAlive(pod)
 			runtime.KeepAlive(body)
 		})
