@@ -17,7 +17,7 @@ export CGO_ENABLED ?= 1
 
 .PHONY: help
 help: ## Show what can be made.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the controller and the credentials server into bin/.
@@ -28,22 +28,34 @@ demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 
 	@echo "demo: what the controller promises, shown on a real API server with AWS simulated: about a minute and a half, some minutes more the first time"
 	@cd test && go build -o $(BIN)/demo ./cmd/demo && exec $(BIN)/demo
 
+# With a C compiler the unit tests run under the race detector.
+RACE := $(if $(shell command -v $${CC:-cc} || command -v gcc),-race)
+# The packages beside integration share no control plane with it, and run while it waits.
+INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./attacks/ ./admission/
+CONTROL_PLANE := go run ./cmd/controlplane
+
 .PHONY: test
-test: lint unit race integration ## Run everything that tests: lint, unit tests and fuzz seeds, race detector, integration.
+test: lint race integration ## Run what one waits for, in some five minutes: lint, unit tests under the race detector, integration.
+
+.PHONY: test-full
+test-full: lint race integration-full ## Run everything: also floods, further installations, upgrades and quiet minutes; 20 minutes.
 
 .PHONY: unit
-unit: ## Run the unit tests, fuzz seeds included.
+unit: ## Run the unit tests, fuzz seeds included, without the race detector.
 	go test ./...
 
 .PHONY: race
-race: ## Run the unit tests under the race detector (needs a C compiler).
-	@if command -v $${CC:-cc} >/dev/null || command -v gcc >/dev/null; then \
-	  set -x; go test -race ./...; \
-	else echo "race: skipped, the race detector needs a C compiler and there is none"; fi
+race: ## Run the unit tests, fuzz seeds included, under the race detector (where there is a C compiler).
+	@$(if $(RACE),,echo "race: without the race detector, which needs a C compiler")
+	go test $(RACE) ./...
 
 .PHONY: integration
-integration: ## Run the controller against a real API server and simulated AWS.
-	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 45m -p 1 -parallel 6 ./iam/ ./image/ ./cluster/ ./upgrade/ ./rights/ ./attacks/ ./admission/ ./integration/
+integration: ## Run the controller against a real API server and simulated AWS, but for what is slow by its nature.
+	cd test && $(CONTROL_PLANE) go test -short -count=1 -timeout 20m -p 2 -parallel 12 $(INTEGRATION)
+
+.PHONY: integration-full
+integration-full: ## Run all of it.
+	cd test && $(CONTROL_PLANE) go test -count=1 -timeout 45m -p 2 -parallel 8 $(INTEGRATION)
 
 .PHONY: e2e
 e2e: ## Run what is shipped on a real node: image, manifests, pods. Needs root on Linux; installs Debian packages.

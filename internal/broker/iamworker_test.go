@@ -74,19 +74,17 @@ func TestRemovalsAreLimitedByNamespace(t *testing.T) {
 			}
 			return again
 		}
-		back := map[int]time.Time{}
+		const each = 4 * time.Millisecond
+		back := map[int][]int{}   // who comes back, by the number of the moment
 		for i := range 250 * 60 { // a forged Secret each 4 ms
-			back[i] = time.Now()
-			for waits, at := range back {
-				if time.Now().Before(at) {
-					continue
-				}
-				delete(back, waits)
+			for _, waits := range append(back[i], i) {
 				if again := remove("a", waits); again > 0 {
-					back[waits] = time.Now().Add(again)
+					moment := i + int((again+each-1)/each)
+					back[moment] = append(back[moment], waits)
 				}
 			}
-			time.Sleep(4 * time.Millisecond)
+			delete(back, i)
+			time.Sleep(each)
 		}
 		assert.InDelta(t, repeatBurst+600, removed, 20)
 		assert.LessOrEqual(t, tries, 250*60+600, "nobody comes back before its time")

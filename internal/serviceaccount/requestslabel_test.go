@@ -75,7 +75,7 @@ func TestShowIgnoresARecreatedServiceAccount(t *testing.T) {
 	client.PrependReactor("patch", "serviceaccounts", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewConflict(Resource.GroupResource(), "app", nil)
 	})
-	require.NoError(t, s.Show(t.Context(), key, "u1"))
+	require.NoError(t, s.Unskip(t.Context(), key, "u1"))
 }
 
 func TestWatchReportsTheFinalizer(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -62,7 +62,7 @@ func newLabelled(t *testing.T) *accounts {
 // install installs the policy, until the test ends.
 func (a *accounts) install(t *testing.T) {
 	t.Helper()
-	policy := system.PolicyComponent(image, nil)
+	policy := kit.PolicyComponent(image, nil)
 	require.NoError(t, policy.Apply(t.Context(), a.Access))
 	t.Cleanup(func() { assert.NoError(t, policy.Delete(context.Background(), a.Access)) })
 	a.await(t, "none")
@@ -72,7 +72,7 @@ func (a *accounts) install(t *testing.T) {
 func (a *accounts) await(t *testing.T, label string) {
 	t.Helper()
 	a.apply(t, "probe", `"annotations":{`+asking+`}`)
-	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error {
 		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "dry"}}
 		made, err := a.Client().CoreV1().ServiceAccounts(a.namespace).Create(ctx, account, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil && made.Labels[requests] != label {
@@ -96,7 +96,7 @@ func (a *accounts) mutates(ctx context.Context, account string, want bool) error
 // assertMutates waits until the API server has seen the ServiceAccount as it is.
 func (a *accounts) assertMutates(t *testing.T, account string, want bool) {
 	t.Helper()
-	assert.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error { return a.mutates(ctx, account, want) }))
+	assert.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error { return a.mutates(ctx, account, want) }))
 }
 
 // text is a ServiceAccount, by fields of its metadata.
@@ -270,7 +270,7 @@ func TestAWebhookThatAnnotatesServiceAccountsIsFollowed(t *testing.T) {
 	a := newLabelled(t)
 	a.apply(t, "old", "")
 	a.annotator(t)
-	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error {
 		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "dry"}}
 		made, err := a.Client().CoreV1().ServiceAccounts(a.namespace).Create(ctx, account, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil && made.Annotations["iam.amazonaws.com/role"] == "" {

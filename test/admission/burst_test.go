@@ -46,11 +46,11 @@ func (w *world) webhookTook(t *testing.T) (all, quick float64) {
 
 func TestABurstOfPodsIsAdmitted(t *testing.T) {
 	w := &world{Cluster: shared.Get(t), namespaces: map[string]string{}}
-	w.furnish(t, probe.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+	require.NoError(t, w.furnish(t.Context(), probe.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 		Name: "probe", Annotations: map[string]string{"iam.amazonaws.com/role": "probe"},
 	}}, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 		Name: "malformed", Annotations: map[string]string{"iam.amazonaws.com/role": "probe", "iam.amazonaws.com/delivery": "none of them"},
-	}}, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "plain"}})
+	}}, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "plain"}}))
 	h := newWebhook(t, w)
 	h.start(t)
 	w.await(t, true)

@@ -9,18 +9,19 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/admission/admissiontest"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 var shared cluster.Shared
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 const image = "registry.example/kube-aws-iam-controller:v1"
 
 // within is how long what happens at once may take on a busy machine.
-const within = time.Minute
+const within = kit.Within
 
 // probe is a ServiceAccount whose pods show whether admission works already.
 var probe = admissiontest.Case{Name: "probe", Given: &corev1.Pod{
@@ -43,63 +44,117 @@ var probe = admissiontest.Case{Name: "probe", Given: &corev1.Pod{
 type world struct {
 	*cluster.Cluster
 
-	cases      []admissiontest.Case
+	cases []admissiontest.Case
+
+	mu         sync.Mutex
 	namespaces map[string]string // by case
 	// unmutated is what the API server makes of the pods that are wanted, when
 	// nothing else touches them.
 	unmutated map[string]string
 }
 
+// prepared is the world, once. It is made by the first test that asks, when nothing is installed yet.
+var prepared struct {
+	sync.Once
+
+	world *world
+	err   error
+}
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	root, err := cluster.Root()
-	require.NoError(t, err)
-	cases, err := admissiontest.Load(filepath.Join(root, "internal", "admission", "testdata"))
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(cases), 40)
-	w := &world{Cluster: shared.Get(t), cases: cases, namespaces: map[string]string{}, unmutated: map[string]string{}}
-	for i := range cases {
-		c := &cases[i]
-		w.furnish(t, c.Name, c.Accounts...)
-		if c.Refusal == "" {
-			made, err := w.create(t.Context(), c, c.Wanted)
-			require.NoError(t, err, c.Name)
-			w.unmutated[c.Name] = spec(t, made)
+	control := shared.Get(t)
+	prepared.Do(func() {
+		// Not the test's context: the namespaces serve the tests that follow, too.
+		ctx := context.Background()
+		if prepared.world, prepared.err = loadWorld(control); prepared.err == nil {
+			prepared.err = prepared.world.prepare(ctx)
 		}
+	})
+	require.NoError(t, prepared.err)
+	return prepared.world
+}
+
+func loadWorld(control *cluster.Cluster) (*world, error) {
+	root, err := cluster.Root()
+	if err != nil {
+		return nil, err
 	}
-	w.furnish(t, probe.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
-		Name: "probe", Annotations: map[string]string{"iam.amazonaws.com/role": "probe"},
-	}}, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
-		Name: "malformed", Annotations: map[string]string{"iam.amazonaws.com/role": "probe", "iam.amazonaws.com/delivery": "none of them"},
-	}})
-	return w
+	cases, err := admissiontest.Load(filepath.Join(root, "internal", "admission", "testdata"))
+	if err == nil && len(cases) < 40 {
+		err = fmt.Errorf("there are %d cases only", len(cases))
+	}
+	return &world{Cluster: control, cases: cases, namespaces: map[string]string{}, unmutated: map[string]string{}}, err
+}
+
+// prepare makes the namespaces, many at a time, and has the API server say what it makes of the pods that are wanted.
+func (w *world) prepare(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	group.Go(func() error {
+		return w.furnish(ctx, probe.Name, *kit.NewAccount("probe", map[string]string{"role": "probe"}),
+			*kit.NewAccount("malformed", map[string]string{"role": "probe", "delivery": "none of them"}))
+	})
+	for i := range w.cases {
+		group.Go(func() error { return w.prepareCase(ctx, &w.cases[i]) })
+	}
+	return group.Wait()
+}
+
+func (w *world) prepareCase(ctx context.Context, c *admissiontest.Case) error {
+	if err := w.furnish(ctx, c.Name, c.Accounts...); err != nil || c.Refusal != "" {
+		return err
+	}
+	made, err := w.create(ctx, c, c.Wanted)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Name, err)
+	}
+	text, err := specOf(made)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unmutated[c.Name] = text
+	return err
 }
 
 // furnish makes a namespace with ServiceAccounts.
-func (w *world) furnish(t *testing.T, name string, accounts ...corev1.ServiceAccount) {
-	t.Helper()
-	namespace := w.NewNamespace(t)
+func (w *world) furnish(ctx context.Context, name string, accounts ...corev1.ServiceAccount) error {
+	namespace, err := w.CreateNamespace(ctx, "admission-")
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
 	w.namespaces[name] = namespace
+	w.mu.Unlock()
 	for i := range accounts {
 		account := accounts[i].DeepCopy()
-		_, err := w.Client().CoreV1().ServiceAccounts(namespace).Create(t.Context(), account, metav1.CreateOptions{})
+		_, err := w.Client().CoreV1().ServiceAccounts(namespace).Create(ctx, account, metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) { // default
-			_, err = w.Client().CoreV1().ServiceAccounts(namespace).Update(t.Context(), account, metav1.UpdateOptions{})
+			_, err = w.Client().CoreV1().ServiceAccounts(namespace).Update(ctx, account, metav1.UpdateOptions{})
 		}
-		require.NoError(t, err, name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
+	return nil
+}
+
+// namespaceOf returns the namespace of a case.
+func (w *world) namespaceOf(name string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.namespaces[name]
 }
 
 // create has the API server admit a pod, and store nothing.
 func (w *world) create(ctx context.Context, c *admissiontest.Case, pod *corev1.Pod) (*corev1.Pod, error) {
-	return w.Client().CoreV1().Pods(w.namespaces[c.Name]).Create(ctx, pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return w.Client().CoreV1().Pods(w.namespaceOf(c.Name)).Create(ctx, pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
 // await returns once pods are mutated and refused, or are no longer: the parts of what is installed come into force one by
 // one.
 func (w *world) await(t *testing.T, mutated bool) {
 	t.Helper()
-	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error {
 		made, err := w.create(ctx, &probe, probe.Given)
 		if err != nil {
 			return err
@@ -159,7 +214,7 @@ func (w *world) compare(t *testing.T, settings admissiontest.Settings) {
 // debug attaches an ephemeral container to a pod with credentials: it is given none, and nobody is in its way.
 func (w *world) debug(t *testing.T) {
 	t.Helper()
-	pods := w.Client().CoreV1().Pods(w.namespaces[probe.Name])
+	pods := w.Client().CoreV1().Pods(w.namespaceOf(probe.Name))
 	pod, err := pods.Create(t.Context(), probe.Given.DeepCopy(), metav1.CreateOptions{})
 	require.NoError(t, err)
 	defer func() {
@@ -230,7 +285,12 @@ func (w *world) crowd(t *testing.T) {
 // spec returns the bytes of a pod's spec.
 func spec(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
-	text, err := json.MarshalIndent(pod.Spec, "", " ")
+	text, err := specOf(pod)
 	require.NoError(t, err)
-	return string(text)
+	return text
+}
+
+func specOf(pod *corev1.Pod) (string, error) {
+	text, err := json.MarshalIndent(pod.Spec, "", " ")
+	return string(text), err
 }

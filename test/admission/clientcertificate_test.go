@@ -116,7 +116,7 @@ func TestTheAPIServerShowsACertificate(t *testing.T) {
 		annotations := map[string]string{"iam.amazonaws.com/role": "probe", "iam.amazonaws.com/delivery": delivery}
 		return corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations}}
 	}
-	w.furnish(t, probe.Name, ask("probe", "process"), ask("malformed", "none of them"))
+	require.NoError(t, w.furnish(t.Context(), probe.Name, ask("probe", "process"), ask("malformed", "none of them")))
 	h := newWebhook(t, w)
 	h.env = []string{"KUBE_AWS_IAM_WEBHOOK_CLIENT_CA_FILE=" + p.path("ca.crt"), "KUBE_AWS_IAM_WEBHOOK_CLIENT_NAMES=kube-apiserver"}
 	running := h.start(t)

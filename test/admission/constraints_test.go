@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"kube-aws-iam-controller/internal/admission/admissiontest"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // constrained is a namespace that asks much of its pods: quotas on all that containers can request, and the restricted Pod
@@ -23,13 +23,13 @@ var constrained = admissiontest.Case{Name: "constrained"}
 // constrain makes it, once.
 func (w *world) constrain(t *testing.T) {
 	t.Helper()
-	if w.namespaces[constrained.Name] != "" {
+	if w.namespaceOf(constrained.Name) != "" {
 		return
 	}
-	w.furnish(t, constrained.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "app", Annotations: map[string]string{
+	require.NoError(t, w.furnish(t.Context(), constrained.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "app", Annotations: map[string]string{
 		"iam.amazonaws.com/role": "app", "iam.amazonaws.com/delivery": "endpoint",
-	}}})
-	namespace, core := w.namespaces[constrained.Name], w.Client().CoreV1()
+	}}}))
+	namespace, core := w.namespaceOf(constrained.Name), w.Client().CoreV1()
 	patch := []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`)
 	_, err := core.Namespaces().Patch(t.Context(), namespace, types.MergePatchType, patch, metav1.PatchOptions{})
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func (w *world) constrain(t *testing.T) {
 		}},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error {
 		quota, err := core.ResourceQuotas(namespace).Get(ctx, "all", metav1.GetOptions{})
 		if err == nil && len(quota.Status.Hard) == 0 {
 			err = errors.New("the quota is not in force yet")

@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 func TestTheQuotaBoundsServiceAccounts(t *testing.T) {
@@ -33,7 +33,7 @@ func TestTheQuotaBoundsServiceAccounts(t *testing.T) {
 		_, failed := core.ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 		return failed
 	}
-	require.NoError(t, system.Eventually(t.Context(), within, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error {
 		quota, failed := core.ResourceQuotas(namespace).Get(ctx, "serviceaccounts", metav1.GetOptions{})
 		if failed != nil {
 			return failed

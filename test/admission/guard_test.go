@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // guarded is a namespace under the guard, and the tenant who may edit it.
@@ -41,7 +41,7 @@ func newGuarded(t *testing.T) *guarded {
 		_, err = g.tenant.CoreV1().ServiceAccounts(g.namespace).Create(t.Context(), account(name), metav1.CreateOptions{})
 		require.NoError(t, err)
 	}
-	guard := system.GuardComponent()
+	guard := kit.GuardComponent()
 	require.NoError(t, guard.Apply(t.Context(), g.Access))
 	t.Cleanup(func() {
 		require.NoError(t, guard.Delete(context.Background(), g.Access))
@@ -54,7 +54,7 @@ func newGuarded(t *testing.T) *guarded {
 // awaitGone returns once nothing is refused any more: other tests make what is.
 func (g *guarded) awaitGone() {
 	g.t.Helper()
-	require.NoError(g.t, system.Eventually(context.Background(), within, func(ctx context.Context) error {
+	require.NoError(g.t, kit.Eventually(context.Background(), within, func(ctx context.Context) error {
 		pod := probe.Given.DeepCopy()
 		pod.Spec.ServiceAccountName = "default"
 		ways["volumes.secret.secretName"](&pod.Spec, "app.aws-iam")
@@ -78,7 +78,7 @@ func (g *guarded) letDebug() {
 // await returns once the guard is in force.
 func (g *guarded) await() {
 	g.t.Helper()
-	require.NoError(g.t, system.Eventually(g.t.Context(), within, func(ctx context.Context) error {
+	require.NoError(g.t, kit.Eventually(g.t.Context(), within, func(ctx context.Context) error {
 		podErr := g.pod(ctx, "other", ways["volumes.secret.secretName"], "app.aws-iam")
 		_, secretErr := g.tenant.CoreV1().Secrets(g.namespace).Create(ctx, secret("app.aws-iam"), dry)
 		if !apierrors.IsForbidden(podErr) || !apierrors.IsForbidden(secretErr) {

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // resource is an AWSIAMRole of the namespace that asks for the role app, and returns its UID.
@@ -45,7 +45,7 @@ func (g *guarded) left(secret *corev1.Secret, fieldManager string) {
 // becomes waits until a Secret is the controller's and looks as it is to.
 func (g *guarded) becomes(name string, looks func(*corev1.Secret) error) {
 	g.t.Helper()
-	require.NoError(g.t, system.Eventually(g.t.Context(), within, func(ctx context.Context) error {
+	require.NoError(g.t, kit.Eventually(g.t.Context(), within, func(ctx context.Context) error {
 		found, err := g.Client().CoreV1().Secrets(g.namespace).Get(ctx, name, metav1.GetOptions{})
 		switch {
 		case err != nil:
@@ -142,9 +142,9 @@ func lacks(s *corev1.Secret, key, value string) error {
 // What the controller's own token may do else, and what it may not.
 func TestTheGuardBindsWhatElseTheControllerWrites(t *testing.T) {
 	g := newGuarded(t)
-	_, err := system.Install(t.Context(), g.Access)
+	_, err := kit.Install(t.Context(), g.Access)
 	require.NoError(t, err)
-	config, err := g.ServiceAccountConfig(t.Context(), system.Namespace, system.Account)
+	config, err := g.ServiceAccountConfig(t.Context(), kit.Namespace, kit.Account)
 	require.NoError(t, err)
 	own, err := kubernetes.NewForConfig(config)
 	require.NoError(t, err)
@@ -172,10 +172,10 @@ func TestTheGuardBindsWhatElseTheControllerWrites(t *testing.T) {
 		require.True(t, apierrors.IsForbidden(err), patch)
 	}
 
-	err = g.Client().CoreV1().Secrets(system.Namespace).Delete(t.Context(), name, metav1.DeleteOptions{}) // of another test's webhook
+	err = g.Client().CoreV1().Secrets(kit.Namespace).Delete(t.Context(), name, metav1.DeleteOptions{}) // of another test's webhook
 	require.True(t, err == nil || apierrors.IsNotFound(err), "%v", err)
 	tls := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, Type: corev1.SecretTypeTLS, StringData: map[string]string{"tls.crt": "x", "tls.key": "x"}}
-	_, err = own.CoreV1().Secrets(system.Namespace).Create(t.Context(), tls, dry)
+	_, err = own.CoreV1().Secrets(kit.Namespace).Create(t.Context(), tls, dry)
 	require.NoError(t, err)
 	_, err = own.CoreV1().Secrets(g.namespace).Create(t.Context(), tls, dry)
 	require.ErrorContains(t, err, "kube-aws-iam-controller may not create the Secret "+g.namespace+"/"+name+" of the type kubernetes.io/tls: ")
@@ -191,7 +191,7 @@ func TestTheGuardBindsWhatElseTheControllerWrites(t *testing.T) {
 func (g *guarded) leases() {
 	g.t.Helper()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}}
-	config := g.UserConfig("system:serviceaccount:"+system.Namespace+":"+system.Account, "system:masters") // whatever RBAC says
+	config := g.UserConfig("system:serviceaccount:"+kit.Namespace+":"+kit.Account, "system:masters") // whatever RBAC says
 	own, err := kubernetes.NewForConfig(config)
 	require.NoError(g.t, err)
 	_, err = own.CoordinationV1().Leases(g.namespace).Create(g.t.Context(), lease, dry)

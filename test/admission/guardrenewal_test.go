@@ -11,23 +11,23 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // serve runs a controller for the namespace under the guard, and returns the AWS that it asks.
-func (g *guarded) serve() *system.AWS {
+func (g *guarded) serve() *kit.AWS {
 	g.t.Helper()
 	ctx := g.t.Context()
-	kubeconfig, err := system.Install(ctx, g.Access)
+	kubeconfig, err := kit.Install(ctx, g.Access)
 	require.NoError(g.t, err)
-	binary, err := system.BuildController(ctx)
+	binary, err := kit.Binary()
 	require.NoError(g.t, err)
-	aws, err := system.StartAWS(ctx, "/")
+	aws, err := kit.StartAWS(ctx, "/")
 	require.NoError(g.t, err)
 	g.t.Cleanup(aws.Close)
-	_, err = aws.Role(system.AccountID, "", "app", g.namespace+"/test")
+	_, err = aws.Role(kit.AccountID, "", "app", g.namespace+"/test")
 	require.NoError(g.t, err)
-	c, err := system.StartController(ctx, system.Options{
+	c, err := kit.StartController(ctx, kit.Options{
 		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(g.t.TempDir(), "controller.log"),
 		Env: append(aws.ControllerEnv(), "KUBE_AWS_IAM_CLUSTER_NAME=test"), Args: []string{"--namespace=" + g.namespace, "--permissions-boundary=" + aws.Boundary},
 	})
@@ -41,7 +41,7 @@ func (g *guarded) serve() *system.AWS {
 func (g *guarded) issued(before *corev1.Secret) *corev1.Secret {
 	g.t.Helper()
 	var found *corev1.Secret
-	require.NoError(g.t, system.Eventually(g.t.Context(), within, func(ctx context.Context) (err error) {
+	require.NoError(g.t, kit.Eventually(g.t.Context(), within, func(ctx context.Context) (err error) {
 		found, err = g.Client().CoreV1().Secrets(g.namespace).Get(ctx, "app.aws-iam", metav1.GetOptions{})
 		if err == nil && before != nil && found.UID == before.UID {
 			err = errors.New("it is the Secret from before")

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -29,7 +29,7 @@ var labels = map[string]map[string]string{
 // exempt is a client that acts as one of those whom the guard lets write everything.
 func (g *guarded) exempt() kubernetes.Interface {
 	g.t.Helper()
-	config := g.UserConfig("system:serviceaccount:"+system.Namespace+":generic-garbage-collector", "system:masters") // whatever RBAC says
+	config := g.UserConfig("system:serviceaccount:"+kit.Namespace+":generic-garbage-collector", "system:masters") // whatever RBAC says
 	client, err := kubernetes.NewForConfig(config)
 	require.NoError(g.t, err)
 	return client
@@ -121,7 +121,7 @@ func TestWhatIsGuardedGoesWithItsOwnerAndNamespace(t *testing.T) {
 // gone waits until something is not found.
 func (g *guarded) gone(get func(context.Context) error) {
 	g.t.Helper()
-	require.NoError(g.t, system.Eventually(g.t.Context(), within, func(ctx context.Context) error {
+	require.NoError(g.t, kit.Eventually(g.t.Context(), within, func(ctx context.Context) error {
 		err := get(ctx)
 		if apierrors.IsNotFound(err) {
 			return nil

@@ -6,13 +6,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 func TestThePolicyGivesPodsWhatTheCasesSay(t *testing.T) {
 	w := newWorld(t)
 	for i, settings := range w.settings() {
-		policy := system.PolicyComponent(image, settings.Variables())
+		policy := kit.PolicyComponent(image, settings.Variables())
 		require.NoError(t, policy.Apply(t.Context(), w.Access))
 		w.await(t, true)
 		t.Run(fmt.Sprint(settings.Variables()), func(t *testing.T) { w.compare(t, settings) })

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // name is that of the webhook's Secret and configuration.
@@ -26,7 +26,7 @@ const name = "kube-aws-iam-controller-webhook"
 type webhook struct {
 	*world
 
-	options system.Options
+	options kit.Options
 	env     []string // besides that of options
 	address string
 }
@@ -35,24 +35,24 @@ type webhook struct {
 // server of a test reaches no Service.
 func newWebhook(t *testing.T, w *world) *webhook {
 	t.Helper()
-	return newWebhookOf(t, w, system.WebhookComponent)
+	return newWebhookOf(t, w, kit.WebhookComponent)
 }
 
-func newWebhookOf(t *testing.T, w *world, at func(port int) system.Component) *webhook {
+func newWebhookOf(t *testing.T, w *world, at func(port int) kit.Component) *webhook {
 	t.Helper()
-	kubeconfig, err := system.Install(t.Context(), w.Access)
+	kubeconfig, err := kit.Install(t.Context(), w.Access)
 	require.NoError(t, err)
-	binary, err := system.BuildController(t.Context())
+	binary, err := kit.Binary()
 	require.NoError(t, err)
-	aws, err := system.StartAWS(t.Context(), "/")
+	aws, err := kit.StartAWS(t.Context(), "/")
 	require.NoError(t, err)
 	t.Cleanup(aws.Close)
 	port, err := cluster.FreePort(t.Context())
 	require.NoError(t, err)
 	h := &webhook{world: w, address: "127.0.0.1:" + strconv.Itoa(port)}
-	h.options = system.Options{
+	h.options = kit.Options{
 		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(t.TempDir(), "controller.log"),
-		Env: append(aws.ControllerEnv(), "POD_NAMESPACE="+system.Namespace, "KUBE_AWS_IAM_CLUSTER_NAME=test"),
+		Env: append(aws.ControllerEnv(), "POD_NAMESPACE="+kit.Namespace, "KUBE_AWS_IAM_CLUSTER_NAME=test"),
 	}
 	component := at(port)
 	require.NoError(t, component.Apply(t.Context(), w.Access))
@@ -61,12 +61,12 @@ func newWebhookOf(t *testing.T, w *world, at func(port int) system.Component) *w
 }
 
 // start runs a controller that mutates pods, until the test ends.
-func (h *webhook) start(t *testing.T) *system.Controller {
+func (h *webhook) start(t *testing.T) *kit.Controller {
 	t.Helper()
 	options := h.options
 	options.Args = []string{"--webhook-listen-address=" + h.address, "--credentials-server-image=" + image}
 	options.Env = slices.Concat(options.Env, h.env)
-	c, err := system.StartController(t.Context(), options)
+	c, err := kit.StartController(t.Context(), options)
 	require.NoError(t, err)
 	t.Cleanup(c.Kill)
 	require.NoError(t, c.WaitReady(t.Context(), within))
@@ -123,7 +123,7 @@ func TestTheWebhooksCertificateIsKept(t *testing.T) {
 	_, err = configurations.Patch(t.Context(), name, types.JSONPatchType, patch, metav1.PatchOptions{})
 	require.NoError(t, err)
 	w.await(t, true)
-	require.NoError(t, system.Eventually(t.Context(), within, func(context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), within, func(context.Context) error {
 		if !bytes.Equal(first, h.authorities(t)) {
 			return errors.New("the API server still trusts another authority")
 		}
@@ -131,8 +131,8 @@ func TestTheWebhooksCertificateIsKept(t *testing.T) {
 	}))
 
 	// The Secret goes, and a certificate of a new authority takes its place.
-	require.NoError(t, w.Client().CoreV1().Secrets(system.Namespace).Delete(t.Context(), name, metav1.DeleteOptions{}))
-	require.NoError(t, system.Eventually(t.Context(), within, func(context.Context) error {
+	require.NoError(t, w.Client().CoreV1().Secrets(kit.Namespace).Delete(t.Context(), name, metav1.DeleteOptions{}))
+	require.NoError(t, kit.Eventually(t.Context(), within, func(context.Context) error {
 		if bytes.Equal(first, h.authorities(t)) {
 			return errors.New("nothing was made anew")
 		}

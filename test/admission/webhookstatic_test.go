@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // certificateSecret is the Secret of the installer's that the component webhook-static mounts.
@@ -47,7 +47,7 @@ func certify(t *testing.T, access *cluster.Access) string {
 	out, err := run.CombinedOutput()
 	require.NoError(t, err, string(out))
 	t.Cleanup(func() {
-		err := access.Client().CoreV1().Secrets(system.Namespace).Delete(context.Background(), certificateSecret, metav1.DeleteOptions{})
+		err := access.Client().CoreV1().Secrets(kit.Namespace).Delete(context.Background(), certificateSecret, metav1.DeleteOptions{})
 		assert.NoError(t, err)
 	})
 	return dir
@@ -56,7 +56,7 @@ func certify(t *testing.T, access *cluster.Access) string {
 // mount writes the certificate's Secret where a container has it, and returns the directory.
 func mount(t *testing.T, access *cluster.Access) string {
 	t.Helper()
-	secret, err := access.Client().CoreV1().Secrets(system.Namespace).Get(t.Context(), certificateSecret, metav1.GetOptions{})
+	secret, err := access.Client().CoreV1().Secrets(kit.Namespace).Get(t.Context(), certificateSecret, metav1.GetOptions{})
 	require.NoError(t, err)
 	dir := t.TempDir()
 	for key, value := range secret.Data {
@@ -68,10 +68,10 @@ func mount(t *testing.T, access *cluster.Access) string {
 func TestTheWebhookServesACertificateOfTheInstallersWithoutARightToItsConfiguration(t *testing.T) {
 	w := newWorld(t)
 	newGuarded(t)
-	h := newWebhookOf(t, w, func(port int) system.Component {
+	h := newWebhookOf(t, w, func(port int) kit.Component {
 		bundle, err := os.ReadFile(filepath.Join(certify(t, w.Access), "caBundle"))
 		require.NoError(t, err)
-		return system.Component{Name: "webhook-static", Patches: []string{fmt.Sprintf(`  - target: {kind: MutatingWebhookConfiguration}
+		return kit.Component{Name: "webhook-static", Patches: []string{fmt.Sprintf(`  - target: {kind: MutatingWebhookConfiguration}
     patch: |
       - {op: replace, path: /webhooks/0/clientConfig, value: {url: "https://localhost:%d/mutate-pods", caBundle: %s}}
 `, port, bundle)}}
@@ -79,7 +79,7 @@ func TestTheWebhookServesACertificateOfTheInstallersWithoutARightToItsConfigurat
 	dir := mount(t, w.Access)
 	options := h.options
 	options.Args = []string{"--webhook-listen-address=" + h.address, "--webhook-cert-file=" + filepath.Join(dir, "tls.crt"), "--webhook-key-file=" + filepath.Join(dir, "tls.key")}
-	c, err := system.StartController(t.Context(), options)
+	c, err := kit.StartController(t.Context(), options)
 	require.NoError(t, err)
 	t.Cleanup(c.Kill)
 	require.NoError(t, c.WaitReady(t.Context(), within))
@@ -88,17 +88,17 @@ func TestTheWebhookServesACertificateOfTheInstallersWithoutARightToItsConfigurat
 	require.NoError(t, err)
 	assert.NotContains(t, string(log), "mutatingwebhookconfigurations", "what it has no right to it does not ask for")
 
-	config, err := w.ServiceAccountConfig(t.Context(), system.Namespace, system.Account)
+	config, err := w.ServiceAccountConfig(t.Context(), kit.Namespace, kit.Account)
 	require.NoError(t, err)
 	own, err := kubernetes.NewForConfig(config)
 	require.NoError(t, err)
 	_, err = own.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(t.Context(), name, types.StrategicMergePatchType,
 		[]byte(`{"webhooks":[{"name":"pods.iam.amazonaws.com","clientConfig":{"url":"https://attacker.example.com/"}}]}`), metav1.PatchOptions{})
 	require.True(t, apierrors.IsForbidden(err), "%v", err)
-	_, err = own.CoreV1().Secrets(system.Namespace).Patch(t.Context(), certificateSecret, types.MergePatchType,
+	_, err = own.CoreV1().Secrets(kit.Namespace).Patch(t.Context(), certificateSecret, types.MergePatchType,
 		[]byte(`{"stringData":{"tls.crt":"x"}}`), metav1.PatchOptions{})
 	require.ErrorContains(t, err, "kube-aws-iam-controller may not change the Secret kube-system/"+certificateSecret+" so: it is not one of its own")
-	_, err = own.CoreV1().Secrets(system.Namespace).Update(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.UpdateOptions{})
+	_, err = own.CoreV1().Secrets(kit.Namespace).Update(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.UpdateOptions{})
 	require.True(t, apierrors.IsForbidden(err), "%v", err)
 }
 

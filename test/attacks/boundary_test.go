@@ -5,7 +5,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -15,15 +15,15 @@ const (
 )
 
 // mine has the attacker's ServiceAccount app have a role that may do everything, and returns the access key of its session.
-func (a *arena) mine() string {
+func (a *attacker) mine() string {
 	a.t.Helper()
 	a.ask("app", "role-policy", everything)
-	creds, err := credentials(a.got("app.aws-iam"))
+	creds, err := kit.Read(a.got("app.aws-iam"))
 	require.NoError(a.t, err)
 	return creds.AccessKeyID
 }
 
-func (a *arena) may(key, action, resource string, values map[string]string) bool {
+func (a *attacker) may(key, action, resource string, values map[string]string) bool {
 	a.t.Helper()
 	may, err := a.aws.Allows(key, action, resource, values)
 	require.NoError(a.t, err)
@@ -36,11 +36,11 @@ func taggedFor(namespace string) map[string]string {
 }
 
 // administrator is the role by which an organization administers an account: it trusts the whole account that manages it.
-func (a *arena) administrator(account, name string) string {
+func (a *attacker) administrator(account, name string) string {
 	a.t.Helper()
 	arn, err := a.aws.AddRole(awssim.RoleSpec{
 		Account: account, Name: name, Admin: true,
-		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + system.AccountID + `:root"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`,
+		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + kit.AccountID + `:root"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`,
 	})
 	require.NoError(a.t, err)
 	return arn
@@ -50,11 +50,11 @@ func (a *arena) administrator(account, name string) string {
 var shippedAttacks = []attack{
 	{
 		intent: "become administrator of another account, by the role that trusts the whole of this one", by: byShippedPolicy,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			const unnamed = "777777777777"
 			for name, arn := range map[string]string{
-				"unnamed": a.administrator(unnamed, "OrganizationAccountAccessRole"), "named": a.administrator(system.OtherAccountID, "OrganizationAccountAccessRole"),
-				"tower": a.administrator(system.OtherAccountID, "AWSControlTowerExecution"),
+				"unnamed": a.administrator(unnamed, "OrganizationAccountAccessRole"), "named": a.administrator(kit.OtherAccountID, "OrganizationAccountAccessRole"),
+				"tower": a.administrator(kit.OtherAccountID, "AWSControlTowerExecution"),
 			} {
 				a.ask(name, "role", arn)
 				a.warned("ServiceAccount", name, "GetCredentialsFailed", notAuthorized)
@@ -64,8 +64,8 @@ var shippedAttacks = []attack{
 	},
 	{
 		intent: "read and write another tenant's data, with a policy that allows everything", by: byOwnPart,
-		try: func(a *arena) {
-			key, region := a.mine(), "eu-central-1:"+system.AccountID+":"
+		try: func(a *attacker) {
+			key, region := a.mine(), "eu-central-1:"+kit.AccountID+":"
 			for owner, mine := range map[string]bool{a.namespace: true, a.victim: false, a.namespace + "-2": false, a.namespace[:len(a.namespace)-1]: false} {
 				for action, resource := range map[string]string{
 					"s3:GetObject": "arn:aws:s3:::example-bucket/test/" + owner + "/a", "s3:PutObject": "arn:aws:s3:::example-bucket/test/" + owner + "/a",
@@ -85,8 +85,8 @@ var shippedAttacks = []attack{
 	},
 	{
 		intent: "share a resource of the namespace with other accounts, by its resource policy", by: byNoOpening,
-		try: func(a *arena) {
-			key, region := a.mine(), "eu-central-1:"+system.AccountID+":"
+		try: func(a *attacker) {
+			key, region := a.mine(), "eu-central-1:"+kit.AccountID+":"
 			for action, resource := range map[string]string{
 				"s3:PutBucketPolicy": "arn:aws:s3:::example-bucket", "s3:PutObjectAcl": "arn:aws:s3:::example-bucket/test/" + a.namespace + "/a",
 				"sqs:AddPermission": "arn:aws:sqs:" + region + "q", "sqs:SetQueueAttributes": "arn:aws:sqs:" + region + "q", "sns:AddPermission": "arn:aws:sns:" + region + "t",

@@ -21,8 +21,8 @@ var ruleAnnotations = map[string]string{
 	"iam.amazonaws.com/allowed-roles": `["*"]`, "iam.amazonaws.com/permitted": ".*", "iam.amazonaws.com/managed-roles": "true",
 }
 
-// creator is a client that may do everything to namespaces, and everything within the arena's.
-func (a *arena) creator() kubernetes.Interface {
+// creator is a client that may do everything to namespaces, and everything within the attacker's.
+func (a *attacker) creator() kubernetes.Interface {
 	a.t.Helper()
 	name := "creator-of-" + a.namespace
 	for _, command := range []string{
@@ -50,17 +50,17 @@ func (a *arena) creator() kubernetes.Interface {
 }
 
 // bound shows that somebody was refused, and told why.
-func (a *arena) bound(err error, what any) {
+func (a *attacker) bound(err error, what any) {
 	a.t.Helper()
 	require.True(a.t, apierrors.IsForbidden(err), "%v: %v", what, err)
 	require.ErrorContains(a.t, err, "say which roles it may use, and creator-of-"+a.namespace+" may neither set, change nor remove them", what)
 }
 
-// creatorAttacks face the component namespace-rules, and a controller that lets a namespace without rules use no role.
+// creatorAttacks are tried against the component namespace-rules, and a controller that lets a namespace without rules use no role.
 var creatorAttacks = []attack{
 	{
 		actor: creator, intent: "change or remove the rules of a namespace that the attacker created", by: byNamespaceRules,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			client := a.creator()
 			for _, subresource := range [][]string{nil, {"status"}} {
 				for key, value := range ruleAnnotations {
@@ -82,7 +82,7 @@ var creatorAttacks = []attack{
 	},
 	{
 		actor: creator, intent: "create a namespace with rules of the attacker's choice", by: byNamespaceRules,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			client := a.creator()
 			for key, value := range ruleAnnotations {
 				for _, name := range []metav1.ObjectMeta{{Name: a.namespace + "-x"}, {GenerateName: a.namespace + "-"}} {
@@ -98,7 +98,7 @@ var creatorAttacks = []attack{
 	},
 	{
 		actor: creator, intent: "remove a namespace's rules by deleting and creating it again", by: "`--namespace-restrictions`: a namespace without rules may use no role",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			client := a.creator()
 			role := a.own("app")
 			require.NoError(a.t, client.CoreV1().Namespaces().Delete(a.t.Context(), a.namespace, metav1.DeleteOptions{}))
@@ -122,7 +122,7 @@ var creatorAttacks = []attack{
 	},
 	{
 		actor: creator, intent: "gain the permission to write rules, by binding it within the namespace", by: byNamespaceRules + ", cluster-wide",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			client := a.creator()
 			name := "creator-of-" + a.namespace
 			for _, command := range []string{"create rolebinding rules -n " + a.namespace + " --clusterrole=kube-aws-iam-controller-namespace-rules --user=" + name} {

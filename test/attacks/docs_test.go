@@ -40,7 +40,7 @@ func TestTheAttacksAreDocumented(t *testing.T) {
 func list(t *testing.T) string {
 	t.Helper()
 	all := slices.Clone(floods)
-	for _, each := range slices.Backward(grounds) {
+	for _, each := range slices.Backward(installations) {
 		all = slices.Concat(slices.Concat(each.attacks...), all)
 	}
 	seen := map[string]bool{}

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -22,15 +24,15 @@ const (
 	bystanders = 400
 )
 
-// floods are one after another on one ground. Each leaves its namespace full.
+// floods are one after another on one installation. Each leaves its namespace full.
 var floods = []attack{
 	{
 		intent: "delay others with 2,000 ServiceAccounts whose role refuses", by: byTurns,
-		try: func(a *arena) { a.flood(2000, map[string]string{"role": a.roles["app"]}).overtaken("role") },
+		try: func(a *attacker) { a.flood(2000, map[string]string{"role": a.roles["app"]}).overtaken("role") },
 	},
 	{
 		intent: "delay others with 500 ServiceAccounts that ask for managed roles", by: byTurns + ", at IAM as well",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			f := a.flood(500, map[string]string{"role-policy": readBucket})
 			f.overtaken("role")
 			f.overtaken("role-policy")
@@ -38,7 +40,7 @@ var floods = []attack{
 	},
 	{
 		intent: "delay others with 1,000 Secrets that claim to have expired in the year 0", by: byTurns + ", whatever Secrets say",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.inParallel(1000, func(i int) error {
 				return a.plant(planted(fmt.Sprintf("x-%d.aws-iam", i), ourLabels, claims(a.roles["app"], "0000-01-01T00:00:00Z")), manager)
 			}).overtaken("role")
@@ -46,7 +48,7 @@ var floods = []attack{
 	},
 	{
 		intent: "fill the controller's memory with annotations of a quarter of a megabyte", by: "caches keep valid values, and only a little of invalid ones",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			before, err := a.controller.Metric(a.t.Context(), "process_resident_memory_bytes")
 			require.NoError(a.t, err)
 			huge := strings.Repeat("x", 250_000)
@@ -57,7 +59,7 @@ var floods = []attack{
 					return failed
 				}).wait()
 			}
-			(&flood{arena: a}).overtaken("role")
+			(&flood{attacker: a}).overtaken("role")
 			after, err := a.controller.Metric(a.t.Context(), "process_resident_memory_bytes")
 			require.NoError(a.t, err)
 			assert.Less(a.t, after-before, 60e6, "bytes, of 75 MB")
@@ -65,7 +67,7 @@ var floods = []attack{
 	},
 	{
 		intent: "delay a new tenant with 10,000 ServiceAccounts at once", by: byTurns,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			f := a.flood(10_000, map[string]string{"role": a.own("app")})
 			f.overtaken("role")
 			f.wait()
@@ -76,7 +78,7 @@ var floods = []attack{
 
 // A flood is what one tenant asks for all at once.
 type flood struct {
-	*arena
+	*attacker
 
 	all sync.WaitGroup
 }
@@ -84,7 +86,7 @@ type flood struct {
 func (f *flood) wait() { f.all.Wait() }
 
 // flood creates that many ServiceAccounts, as fast as the API server takes them.
-func (a *arena) flood(number int, annotations map[string]string) *flood {
+func (a *attacker) flood(number int, annotations map[string]string) *flood {
 	a.t.Helper()
 	return a.inParallel(number, func(i int) error {
 		_, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Create(a.t.Context(), account(fmt.Sprintf("flood-%d", i), annotations), metav1.CreateOptions{})
@@ -93,9 +95,9 @@ func (a *arena) flood(number int, annotations map[string]string) *flood {
 }
 
 // inParallel does something many times, and comes back once a third is done: it goes on meanwhile.
-func (a *arena) inParallel(number int, do func(i int) error) *flood {
+func (a *attacker) inParallel(number int, do func(i int) error) *flood {
 	a.t.Helper()
-	f := &flood{arena: a}
+	f := &flood{attacker: a}
 	next, third := make(chan int), make(chan struct{})
 	for range 40 {
 		f.all.Go(func() {
@@ -146,7 +148,8 @@ func (f *flood) overtaken(annotation string) {
 }
 
 func TestFloods(t *testing.T) {
-	g := newGround(t, settings{slow: true})
+	kit.FullOnly(t, "floods")
+	g := newInstallation(t, settings{slow: true})
 	for _, each := range floods {
 		t.Run(each.intent, func(t *testing.T) {
 			a := g.enter(t)

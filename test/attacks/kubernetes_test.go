@@ -12,14 +12,14 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const byRBAC = "RBAC: edit of a namespace does not reach that far"
 
 // tries runs kubectl commands that the API server has to refuse.
-func tries(commands ...string) func(*arena) {
-	return func(a *arena) {
+func tries(commands ...string) func(*attacker) {
+	return func(a *attacker) {
 		for _, command := range commands {
 			command = strings.ReplaceAll(command, "VICTIM", a.victim)
 			a.forbidden(a.kubectl("", strings.Fields(strings.ReplaceAll(command, "MINE", a.namespace))...))
@@ -30,9 +30,9 @@ func tries(commands ...string) func(*arena) {
 var kubernetesAttacks = []attack{
 	{
 		intent: "act as the controller", by: byRBAC,
-		try: func(a *arena) {
-			name := "system:serviceaccount:" + system.Namespace + ":" + system.Account
-			_, err := a.Kubectl(a.t.Context(), "--as", cluster.Tenant(a.namespace), "auth", "can-i", "impersonate", "serviceaccounts/"+system.Account, "-n", system.Namespace)
+		try: func(a *attacker) {
+			name := "system:serviceaccount:" + kit.Namespace + ":" + kit.Account
+			_, err := a.Kubectl(a.t.Context(), "--as", cluster.Tenant(a.namespace), "auth", "can-i", "impersonate", "serviceaccounts/"+kit.Account, "-n", kit.Namespace)
 			require.Error(a.t, err, "no")
 			_, err = a.Kubectl(a.t.Context(), "--as", cluster.Tenant(a.namespace), "auth", "can-i", "impersonate", "users/"+name)
 			require.Error(a.t, err, "no")
@@ -72,7 +72,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "forge the status of an AWSIAMRole", by: byRBAC,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			require.NoError(a.t, a.kubectl(resource("db", nil, a.roles["app"]), "create", "-f", "-"))
 			a.forbidden(a.kubectl("", "patch", "awsiamrole", "db", "--subresource=status", "--type=merge", "-p", `{"status":{"roleARN":"x"}}`))
 			a.warned("AWSIAMRole", "db", "GetCredentialsFailed", notAuthorized)
@@ -80,7 +80,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "write the controller's Secrets as a ServiceAccount of the same name in another namespace", by: "the guard identifies the controller by namespace and name", guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("kube-aws-iam-controller")
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
@@ -99,7 +99,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "set the finalizer without a role, so that the controller deletes one", by: "the role's name follows from the ServiceAccount, and its tags are checked",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			forged := account("app", nil)
 			forged.Finalizers = []string{"iam.amazonaws.com/role"}
 			_, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Create(a.t.Context(), forged, metav1.CreateOptions{})
@@ -112,7 +112,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "leave a role behind by removing the finalizer", by: "the process that created it, or the sweep, deletes it; the guard refuses the change",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role-policy", readBucket)
 			arn := string(a.got("app.aws-iam").Data["role-arn"])
 			if !a.unlessGuarded(a.patch("serviceaccounts", "app", `{"metadata":{"finalizers":null}}`, "kubectl")) {
@@ -129,7 +129,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "inherit what an earlier namespace of the same name had", by: "Secrets and roles are deleted with their namespace",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			ctx := a.t.Context()
 			a.ask("app", "role-policy", readBucket)
 			arn := string(a.got("app.aws-iam").Data["role-arn"])
@@ -149,7 +149,7 @@ var kubernetesAttacks = []attack{
 	},
 	{
 		intent: "be taken for a deleted ServiceAccount of the same name", by: "credentials are issued for the UID of the ServiceAccount",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			accounts := a.tenant.CoreV1().ServiceAccounts(a.namespace)
 			a.ask("app", "role", a.own("app"))
 			before := a.got("app.aws-iam")
@@ -162,7 +162,7 @@ var kubernetesAttacks = []attack{
 }
 
 // calls returns those of an action with a parameter that begins with a prefix.
-func (a *arena) calls(action, parameter, prefix string) (found []map[string]string) {
+func (a *attacker) calls(action, parameter, prefix string) (found []map[string]string) {
 	for _, call := range a.aws.Calls() {
 		if call.Action == action && strings.HasPrefix(call.Params[parameter], prefix) {
 			found = append(found, call.Params)

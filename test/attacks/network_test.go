@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -30,13 +30,13 @@ const (
 var networkAttacks = []attack{
 	{
 		actor: stranger, intent: "fill the controller's memory with connections that ask for nothing", by: makesRoom,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.alone(func(s *strangers) { s.connect(idlers, "127.0.0.2") })
 		},
 	},
 	{
 		actor: stranger, intent: "fill the controller's memory with connections from many addresses", by: makesRoom,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.alone(func(s *strangers) {
 				s.connect(idlers, "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.8", "127.0.0.9")
 			})
@@ -44,7 +44,7 @@ var networkAttacks = []attack{
 	},
 	{
 		actor: stranger, intent: "hold connections by sending headers slowly, so that no probe gets through", by: makesRoom,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.alone(func(s *strangers) {
 				for _, conn := range s.connect(4000, "127.0.0.2", "127.0.0.3") {
 					_, _ = io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ") // to who may have closed it
@@ -54,7 +54,7 @@ var networkAttacks = []attack{
 	},
 	{
 		actor: stranger, intent: "fill the controller's memory with headers that never end", by: makesRoom + "; headers are limited to 16 KiB",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.alone(func(s *strangers) {
 				endless := "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", 64<<10)
 				for _, conn := range s.connect(4000, "127.0.0.2", "127.0.0.3") {
@@ -65,7 +65,7 @@ var networkAttacks = []attack{
 	},
 	{
 		actor: stranger, intent: "keep others from reading metrics, by requesting them and not reading the answers", by: "limits on scrapes per address; a slow one is ended when another is waiting",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.alone(func(s *strangers) {
 				ask := strings.Repeat("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 2000)
 				for _, conn := range s.connect(40, "127.0.0.2", "127.0.0.3", "127.0.0.4") {
@@ -79,7 +79,7 @@ var networkAttacks = []attack{
 
 // strangers are connections from other addresses than that of the kubelet, which is 127.0.0.1.
 type strangers struct {
-	*arena
+	*attacker
 
 	address string
 	mu      sync.Mutex
@@ -94,11 +94,11 @@ var (
 )
 
 // alone has strangers do something, and shows that the process grows little and answers kubelets and scrapers meanwhile.
-func (a *arena) alone(do func(*strangers)) {
+func (a *attacker) alone(do func(*strangers)) {
 	a.t.Helper()
 	oneAfterAnother.Lock()
 	defer oneAfterAnother.Unlock()
-	s := &strangers{arena: a, address: strings.TrimPrefix(a.controller.URL(), "http://")}
+	s := &strangers{attacker: a, address: strings.TrimPrefix(a.controller.URL(), "http://")}
 	defer s.leave()
 	if calm == 0 {
 		calm = s.resident()
@@ -174,7 +174,7 @@ func (s *strangers) probe(stop <-chan struct{}) (slowest time.Duration) {
 // resident is the memory of the process as a scraper is told.
 func (s *strangers) resident() (bytes float64) {
 	s.t.Helper()
-	require.NoError(s.t, system.Eventually(s.t.Context(), within, func(context.Context) error {
+	require.NoError(s.t, kit.Eventually(s.t.Context(), within, func(context.Context) error {
 		text, err := s.ask("/metrics", 10*time.Second)
 		if !assert.NoError(s.t, err, "a scraper") {
 			return err

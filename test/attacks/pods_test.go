@@ -47,7 +47,7 @@ func podsThatRefer(specs map[string]string) (attacks []attack) {
 	for _, how := range sortedKeys(specs) {
 		attacks = append(attacks, attack{
 			intent: "use another ServiceAccount's credentials in a pod, " + how, by: byGuard, guard: true,
-			try: func(a *arena) {
+			try: func(a *attacker) {
 				a.ask("app", "role", a.own("app"))
 				a.ask("other")
 				a.got("app.aws-iam")
@@ -64,7 +64,7 @@ func podsThatRefer(specs map[string]string) (attacks []attack) {
 var otherPods = []attack{
 	{
 		intent: "use another ServiceAccount's credentials in the pods of a Deployment", by: byGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("other")
 			require.NoError(a.t, a.kubectl(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {selector: {matchLabels: {a: b}},
 				template: {metadata: {labels: {a: b}}, spec: {serviceAccountName: other, `+container+`, envFrom: [{secretRef: {name: app.aws-iam}}]}]}}}}`,
@@ -83,7 +83,7 @@ var otherPods = []attack{
 	},
 	{
 		intent: "use another ServiceAccount's credentials in a debugger that is attached to a pod", by: byGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			_, err := a.Kubectl(a.t.Context(), "create", "rolebinding", "debug", "-n", a.namespace, "--clusterrole=cluster-admin", "--user=debugger")
 			require.NoError(a.t, err)
 			a.ask("other")
@@ -98,7 +98,7 @@ var otherPods = []attack{
 	},
 	{
 		intent: "use another ServiceAccount's credentials to pull images, by `imagePullSecrets` of a ServiceAccount", by: byGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			_, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Create(a.t.Context(), &corev1.ServiceAccount{
 				ObjectMeta: metav1.ObjectMeta{Name: "other"}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "app.aws-iam"}},
 			}, metav1.CreateOptions{})
@@ -108,14 +108,14 @@ var otherPods = []attack{
 	},
 	{
 		intent: "run a pod as another tenant's ServiceAccount", by: "pods run as ServiceAccounts of their own namespace",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.forbidden(a.kubectl(pod("app", container+"}]"), "create", "-n", a.victim, "-f", "-"))
 			a.forbidden(a.kubectl(pod("'"+a.victim+"/app'", container+"}]"), "create", "-f", "-"))
 		},
 	},
 	{
 		intent: "make the API server inspect a pod of a megabyte endlessly", by: "limits on what is inspected", guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
 			spec := container + ", envFrom: [" + strings.Repeat("{secretRef: {name: app.aws-iam}}, ", 20_000) + "]}]"
 			a.forbidden(a.kubectl(pod("app", spec), "create", "--validate=false", "-f", "-"))
@@ -123,7 +123,7 @@ var otherPods = []attack{
 	},
 	{
 		intent: "run a pod before its credentials exist, so that it falls back to the node's role", by: "the Secret is not an optional volume, and instance metadata is disabled for SDKs",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.roles["app"])
 			require.NoError(a.t, a.kubectl(pod("app", container+"}]"), "create", "-f", "-"))
 			made, err := a.tenant.CoreV1().Pods(a.namespace).Get(a.t.Context(), "p", metav1.GetOptions{})

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // What stops attacks on roles.
@@ -20,8 +20,8 @@ const (
 )
 
 // onAccount asks for a role on a ServiceAccount.
-func onAccount(role func(*arena) string, reason, says string) func(*arena) {
-	return func(a *arena) {
+func onAccount(role func(*attacker) string, reason, says string) func(*attacker) {
+	return func(a *attacker) {
 		a.ask("app", "role", role(a))
 		a.warned("ServiceAccount", "app", reason, says)
 		a.nothing("app.aws-iam")
@@ -29,18 +29,18 @@ func onAccount(role func(*arena) string, reason, says string) func(*arena) {
 }
 
 // onResource asks for it on an AWSIAMRole.
-func onResource(role func(*arena) string, reason, says string) func(*arena) {
-	return func(a *arena) {
+func onResource(role func(*attacker) string, reason, says string) func(*attacker) {
+	return func(a *attacker) {
 		require.NoError(a.t, a.kubectl(resource("db", nil, role(a)), "create", "-f", "-"))
 		a.warned("AWSIAMRole", "db", reason, says)
 		a.nothing("db")
 	}
 }
 
-func theVictims(a *arena) string { return a.roles["app"] }
+func theVictims(a *attacker) string { return a.roles["app"] }
 
 // text is a role that needs no looking up.
-func text(role string) func(*arena) string { return func(*arena) string { return role } }
+func text(role string) func(*attacker) string { return func(*attacker) string { return role } }
 
 const notAuthorized = "is not authorized to perform: sts:AssumeRole"
 
@@ -51,7 +51,7 @@ var roleAttacks = []attack{
 	},
 	{
 		intent: "use another tenant's role, by its name", by: byTrust,
-		try: onAccount(func(a *arena) string { return roleName(a.roles["app"]) }, "GetCredentialsFailed", notAuthorized),
+		try: onAccount(func(a *attacker) string { return roleName(a.roles["app"]) }, "GetCredentialsFailed", notAuthorized),
 	},
 	{
 		intent: "use another tenant's role, by an AWSIAMRole", by: byTrust,
@@ -59,21 +59,21 @@ var roleAttacks = []attack{
 	},
 	{
 		intent: "use another tenant's role, in capitals", by: byTrust,
-		try: onAccount(func(a *arena) string { return strings.ToUpper(roleName(a.roles["app"])) }, "GetCredentialsFailed", notAuthorized),
+		try: onAccount(func(a *attacker) string { return strings.ToUpper(roleName(a.roles["app"])) }, "GetCredentialsFailed", notAuthorized),
 	},
 	{
 		intent: "use the managed role of another tenant's ServiceAccount", by: byTrust,
-		try: onAccount(func(a *arena) string { return a.roles["own"] }, "GetCredentialsFailed", notAuthorized),
+		try: onAccount(func(a *attacker) string { return a.roles["own"] }, "GetCredentialsFailed", notAuthorized),
 	},
 	{
 		intent: "use the managed role of another tenant's ServiceAccount, by an AWSIAMRole", by: byTrust,
-		try: onResource(func(a *arena) string { return a.roles["own"] }, "GetCredentialsFailed", notAuthorized),
+		try: onResource(func(a *attacker) string { return a.roles["own"] }, "GetCredentialsFailed", notAuthorized),
 	},
 	{
 		intent: "use another tenant's role of another account", by: byTrust,
-		try: onAccount(func(a *arena) string {
+		try: onAccount(func(a *attacker) string {
 			arn, err := a.aws.AddRole(awssim.RoleSpec{
-				Account: system.OtherAccountID, Name: a.namespace, Trust: system.TrustPolicy(a.principal, a.victim+"/test"),
+				Account: kit.OtherAccountID, Name: a.namespace, Trust: kit.TrustPolicy(a.principal, a.victim+"/test"),
 			})
 			require.NoError(a.t, err)
 			return arn
@@ -81,7 +81,7 @@ var roleAttacks = []attack{
 	},
 	{
 		intent: "set another tenant's external ID in an annotation", by: byComputing,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.roles["app"], "external-id", a.victim+"/test", "namespace", a.victim, "cluster-name", "test")
 			a.warned("ServiceAccount", "app", "GetCredentialsFailed", notAuthorized)
 			a.nothing("app.aws-iam")
@@ -89,7 +89,7 @@ var roleAttacks = []attack{
 	},
 	{
 		intent: "set another tenant's external ID in an AWSIAMRole", by: byComputing,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			manifest := strings.Replace(resource("db", map[string]string{"namespace": a.victim}, a.roles["app"]), `"spec":{`,
 				`"spec":{"externalID":"`+a.victim+`/test","namespace":"`+a.victim+`",`, 1)
 			require.NoError(a.t, a.kubectl(manifest, "create", "--validate=false", "-f", "-"))
@@ -99,7 +99,7 @@ var roleAttacks = []attack{
 	},
 	{
 		intent: "inject another tenant's external ID through the role's value", by: byParsing + "; requests to STS are encoded",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			for name, role := range map[string]string{
 				"line": a.roles["app"] + "\nExternalId=" + a.victim + "/test", "space": a.roles["app"] + " " + a.victim + "/test",
 				"session": strings.Replace(strings.Replace(a.roles["app"], ":iam:", ":sts:", 1), ":role/", ":assumed-role/", 1) + "/s",
@@ -117,7 +117,7 @@ var roleAttacks = []attack{
 	},
 	{
 		intent: "get an external ID that begins or ends like another tenant's, by names of ServiceAccounts", by: byComputing,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			for _, name := range []string{a.victim, a.victim + ".test", a.victim + ".app", "test"} {
 				a.ask(name, "role", a.roles["app"])
 				a.warned("ServiceAccount", name, "GetCredentialsFailed", notAuthorized)
@@ -127,9 +127,9 @@ var roleAttacks = []attack{
 	},
 	{
 		intent: "get the session name of another tenant's ServiceAccount, which a role requires", by: byComputing,
-		try: func(a *arena) {
-			arn, err := a.aws.AddRole(awssim.RoleSpec{Account: system.AccountID, Name: a.namespace + "-by-session", Trust: strings.Replace(
-				system.TrustPolicy(a.principal, a.namespace+"/test"), `"StringEquals":{`, `"StringEquals":{"sts:RoleSessionName":"`+a.victim+`.app",`, 1)})
+		try: func(a *attacker) {
+			arn, err := a.aws.AddRole(awssim.RoleSpec{Account: kit.AccountID, Name: a.namespace + "-by-session", Trust: strings.Replace(
+				kit.TrustPolicy(a.principal, a.namespace+"/test"), `"StringEquals":{`, `"StringEquals":{"sts:RoleSessionName":"`+a.victim+`.app",`, 1)})
 			require.NoError(a.t, err)
 			for _, name := range []string{"app", a.victim + ".app", strings.Repeat("x", 64) + a.victim + ".app"} {
 				a.ask(name, "role", arn)
@@ -139,7 +139,7 @@ var roleAttacks = []attack{
 	},
 	{
 		intent: "get the same session name for two long names", by: "a session name that is cut contains a hash of the whole name",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			role, long := a.own("app"), strings.Repeat("x", 80)
 			seen := map[string]bool{}
 			for _, name := range []string{long + "-a", long + "-b"} {
@@ -154,7 +154,7 @@ var roleAttacks = []attack{
 	{
 		intent: "make the controller believe that a role is already known, by its own annotation on the ServiceAccount",
 		by:     "that annotation is only written, never read; the guard refuses it to everybody else",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			forged := account("app", map[string]string{"role-arn": a.roles["app"], "role": "iam/broken/", "session-duration": "1h"})
 			_, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Create(a.t.Context(), forged, metav1.CreateOptions{})
 			if a.unlessGuarded(err) {
@@ -165,7 +165,7 @@ var roleAttacks = []attack{
 	},
 	{
 		intent: "use a user, an instance profile, the account or another service's role as a role", by: byParsing,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			for name, role := range map[string]string{
 				"user": "arn:aws:iam::123456789012:user/admin", "root": "arn:aws:iam::123456789012:root",
 				"profile": "arn:aws:iam::123456789012:instance-profile/x", "bucket": "arn:aws:s3:::role/x", "any": "*",
@@ -178,15 +178,15 @@ var roleAttacks = []attack{
 	},
 	{
 		intent: "get the controller's own role, by a ServiceAccount with the controller's name", by: byOwnership,
-		try: func(a *arena) {
-			a.ask(system.Account, "role", a.aws.ControllerRole)
-			a.warned("ServiceAccount", system.Account, "RoleNotPermitted", "is the controller's own role")
-			a.nothing(system.Account + ".aws-iam")
+		try: func(a *attacker) {
+			a.ask(kit.Account, "role", a.aws.ControllerRole)
+			a.warned("ServiceAccount", kit.Account, "RoleNotPermitted", "is the controller's own role")
+			a.nothing(kit.Account + ".aws-iam")
 		},
 	},
 	{
 		intent: "have an existing role changed, by asking for a policy as well", by: "role and role-policy cannot be combined",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.roles["app"], "role-policy", readBucket)
 			a.warned("ServiceAccount", "app", "InvalidAnnotation", "cannot be combined")
 			a.nothing("app.aws-iam")

@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 var ourLabels = map[string]string{"app.kubernetes.io/managed-by": manager, "iam.amazonaws.com/source": "serviceaccount"}
 
 // plant has the attacker create a Secret, under a field manager.
-func (a *arena) plant(secret *corev1.Secret, fieldManager string) error {
+func (a *attacker) plant(secret *corev1.Secret, fieldManager string) error {
 	a.t.Helper()
 	_, err := a.tenant.CoreV1().Secrets(a.namespace).Create(a.t.Context(), secret, metav1.CreateOptions{FieldManager: fieldManager})
 	return err
@@ -57,7 +57,7 @@ func soon() string { return time.Now().Add(time.Minute).UTC().Format(time.RFC333
 
 // forge has the ServiceAccount app ask for what cannot be meant, and plants a Secret that nothing tells from one that the
 // controller wrote: labels, annotations, owner, keys and field manager are its own.
-func (a *arena) forge(role, expiration string) error {
+func (a *attacker) forge(role, expiration string) error {
 	a.t.Helper()
 	a.ask("app", "role", "broken//role")
 	owner, err := a.tenant.CoreV1().ServiceAccounts(a.namespace).Get(a.t.Context(), "app", metav1.GetOptions{})
@@ -70,7 +70,7 @@ func (a *arena) forge(role, expiration string) error {
 var secretAttacks = []attack{
 	{
 		intent: "plant a Secret with the name that another ServiceAccount's credentials will have", by: "`SecretConflict`: the Secret is left alone, and no credentials are written to it",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			if !a.unlessGuarded(a.plant(planted("app.aws-iam", nil, nil), "kubectl")) {
 				return
 			}
@@ -83,7 +83,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "plant it with the controller's labels, so that pods run with the attacker's keys", by: byRestored,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			if !a.unlessGuarded(a.plant(planted("app.aws-iam", ourLabels, nil), "kubectl")) {
 				return
 			}
@@ -102,7 +102,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "plant it with the controller's annotations, labels and field manager, so that it seems to hold another role", by: byOwner,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			if a.unlessGuarded(a.forge(a.roles["app"], "2001-01-01T00:00:00Z")) {
 				a.warned("ServiceAccount", "app", "GetCredentialsFailed", notAuthorized)
 			}
@@ -110,7 +110,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "make the controller's own role the last good one of a malformed annotation, by a forged Secret", by: byOwnership,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			if a.unlessGuarded(a.forge(a.aws.ControllerARN(), "2001-01-01T00:00:00Z")) {
 				a.warned("ServiceAccount", "app", "RoleNotPermitted", "is the controller's own role")
 			}
@@ -118,7 +118,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "have another tenant's role renewed as a managed role, by forging it on the Secret", by: byOwner,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role-policy", readBucket)
 			before := a.got("app.aws-iam")
 			forged := `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"` + a.roles["own"] + `","iam.amazonaws.com/expiration":"` + soon() + `"}}}`
@@ -137,7 +137,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "have another tenant's role deleted with a ServiceAccount, by forging its ID and ARN on the Secret", by: "only the role with the right name and tags is deleted",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role-policy", readBucket)
 			a.got("app.aws-iam")
 			forged := `{"metadata":{"annotations":{"iam.amazonaws.com/role-arn":"` + a.roles["own"] + `","iam.amazonaws.com/role-id":"` +
@@ -149,7 +149,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "read another tenant's Secret, by an owner reference to that tenant's ServiceAccount", by: "owner references always name the attacker's own object",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			victim, err := a.Client().CoreV1().ServiceAccounts(a.victim).Get(a.t.Context(), "app", metav1.GetOptions{})
 			require.NoError(a.t, err)
 			forged := planted("app.aws-iam", ourLabels, claims(a.roles["app"], "2099-01-01T00:00:00Z"))
@@ -162,7 +162,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "make the controller delete Secrets, by giving them its labels", by: "only possible in the tenant's own namespace, and the guard refuses it",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			if a.unlessGuarded(a.plant(planted("innocent.aws-iam", ourLabels, nil), "kubectl")) {
 				a.gone("innocent.aws-iam")
 			}
@@ -170,7 +170,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "keep a Secret that nobody can write, by making it immutable", by: byRestored,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
 			before := a.got("app.aws-iam")
 			if a.unlessGuarded(a.patch("secrets", "app.aws-iam", `{"immutable":true}`, "kubectl")) {
@@ -186,7 +186,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "keep credentials after they are taken away, by a finalizer on the Secret", by: "only the tenant's own copy stays, nothing waits for it, and the guard refuses it",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
 			if !a.unlessGuarded(a.patch("secrets", "app.aws-iam", `{"metadata":{"finalizers":["example.com/stay"]}}`, manager)) {
@@ -209,7 +209,7 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "take over a ServiceAccount's Secret, by an AWSIAMRole of that name", by: "an AWSIAMRole with the name of a ServiceAccount's Secret is refused",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
 			secret := a.got("app.aws-iam")
 			require.NoError(a.t, a.kubectl(resource("app.aws-iam", ourLabels, a.own("other")), "create", "-f", "-"))
@@ -219,28 +219,28 @@ var secretAttacks = []attack{
 	},
 	{
 		intent: "have a ServiceAccount's pods use another role, by an AWSIAMRole with the Secret's name that exists first", by: "an AWSIAMRole with the name of a ServiceAccount's Secret is refused",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			require.NoError(a.t, a.kubectl(resource("app.aws-iam", ourLabels, a.own("other")), "create", "-f", "-"))
 			a.warned("AWSIAMRole", "app.aws-iam", "SecretConflict", "is reserved for the Secret of a ServiceAccount app")
 			a.nothing("app.aws-iam")
 			role := a.own("app")
 			a.ask("app", "role", role)
-			assert.Equal(a.t, system.ARN(system.AccountID, "", role), string(a.got("app.aws-iam").Data["role-arn"]))
+			assert.Equal(a.t, kit.ARN(kit.AccountID, "", role), string(a.got("app.aws-iam").Data["role-arn"]))
 			require.NoError(a.t, a.kubectl("", "delete", "awsiamrole", "app.aws-iam"))
 			settled()
-			assert.Equal(a.t, system.ARN(system.AccountID, "", role), string(a.got("app.aws-iam").Data["role-arn"]), "nor does it go with the resource")
+			assert.Equal(a.t, kit.ARN(kit.AccountID, "", role), string(a.got("app.aws-iam").Data["role-arn"]), "nor does it go with the resource")
 		},
 	},
 	{
 		intent: "make an AWSIAMRole's Secret look like a ServiceAccount's, by the resource's labels", by: "labels that mark the owner of a Secret are always set by the controller",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			require.NoError(a.t, a.kubectl(resource("db", ourLabels, a.own("db")), "create", "-f", "-"))
 			assert.NotContains(a.t, a.got("db").Labels, "iam.amazonaws.com/source")
 		},
 	},
 	{
 		intent: "use up the STS rate limit, by editing a Secret in a loop", by: byBudget,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			role := a.own("app")
 			a.ask("app", "role", role)
 			a.got("app.aws-iam")
@@ -252,12 +252,12 @@ var secretAttacks = []attack{
 				}
 				time.Sleep(20 * time.Millisecond)
 			}
-			assert.Less(a.t, len(a.calls("AssumeRole", "RoleArn", system.ARN(system.AccountID, "", role))), 40, "requests to STS")
+			assert.Less(a.t, len(a.calls("AssumeRole", "RoleArn", kit.ARN(kit.AccountID, "", role))), 40, "requests to STS")
 		},
 	},
 	{
 		intent: "use up the STS rate limit, by changing an annotation in a loop", by: byBudget,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			role := a.own("app")
 			a.ask("app", "role", role)
 			a.got("app.aws-iam")
@@ -265,12 +265,12 @@ var secretAttacks = []attack{
 				a.askAgain(fmt.Sprintf(`{"iam.amazonaws.com/session-duration":"%d"}`, 900+i))
 				time.Sleep(20 * time.Millisecond)
 			}
-			assert.Less(a.t, len(a.calls("AssumeRole", "RoleArn", system.ARN(system.AccountID, "", role))), 40, "requests to STS")
+			assert.Less(a.t, len(a.calls("AssumeRole", "RoleArn", kit.ARN(kit.AccountID, "", role))), 40, "requests to STS")
 		},
 	},
 	{
 		intent: "use up the STS rate limit, by a role that refuses, changed in a loop", by: byBudget,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.roles["app"])
 			for i := range 200 {
 				a.askAgain(fmt.Sprintf(`{"iam.amazonaws.com/session-duration":"%d"}`, 900+i))

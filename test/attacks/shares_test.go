@@ -25,7 +25,7 @@ const (
 	byShare = "what one namespace changes repeatedly uses at most half of `--iam-qps`"
 	byRule  = "the namespace's annotation `managed-roles`"
 
-	// fewRoles is what a namespace may have on a ground of these attacks, and iamQPS the default of --iam-qps.
+	// fewRoles is what a namespace may have in an installation of these attacks, and iamQPS the default of --iam-qps.
 	fewRoles = 5
 	iamQPS   = 20
 	// otherBucket is another policy that tenants may well ask for.
@@ -33,7 +33,7 @@ const (
 )
 
 // rolesOf are the names of the roles that were made for a namespace.
-func (a *arena) rolesOf(namespace string) (names []string) {
+func (a *attacker) rolesOf(namespace string) (names []string) {
 	a.t.Helper()
 	pages := iam.NewListRolesPaginator(a.iam, &iam.ListRolesInput{PathPrefix: new("/kube-aws-iam-controller/test/")})
 	for pages.HasMorePages() {
@@ -49,7 +49,7 @@ func (a *arena) rolesOf(namespace string) (names []string) {
 }
 
 // retain has a ServiceAccount come and go whose role is to be retained, and says whether it got one.
-func (a *arena) retain(client kubernetes.Interface, namespace, name string) (made bool) {
+func (a *attacker) retain(client kubernetes.Interface, namespace, name string) (made bool) {
 	a.t.Helper()
 	accounts := client.CoreV1().ServiceAccounts(namespace)
 	a.eventually(func(ctx context.Context) error { // once the quota has seen that the one before is gone
@@ -73,7 +73,7 @@ func (a *arena) retain(client kubernetes.Interface, namespace, name string) (mad
 	return made
 }
 
-func (a *arena) refusedForTooMany(ctx context.Context, namespace, name string) bool {
+func (a *attacker) refusedForTooMany(ctx context.Context, namespace, name string) bool {
 	list, err := a.Client().CoreV1().Events(namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: "involvedObject.name=" + name + ",reason=ProvisionFailed",
 	})
@@ -89,7 +89,7 @@ func (a *arena) refusedForTooMany(ctx context.Context, namespace, name string) b
 }
 
 // limitToThree bounds how many ServiceAccounts there are in a namespace at any time, the default one among them.
-func (a *arena) limitToThree() {
+func (a *attacker) limitToThree() {
 	a.t.Helper()
 	_, err := a.Client().CoreV1().ResourceQuotas(a.namespace).Create(a.t.Context(), &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Name: "accounts"},
@@ -99,7 +99,7 @@ func (a *arena) limitToThree() {
 }
 
 // creating is a client of somebody who may create and delete namespaces.
-func (a *arena) creating() kubernetes.Interface {
+func (a *attacker) creating() kubernetes.Interface {
 	a.t.Helper()
 	name, ctx := "creator-of-"+a.namespace, a.t.Context()
 	_, err := a.Client().RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{
@@ -123,7 +123,7 @@ func (a *arena) creating() kubernetes.Interface {
 }
 
 // create makes a namespace as a creator, who may edit it once that is bound, and waits until it can be used.
-func (a *arena) create(creator kubernetes.Interface, namespace string) {
+func (a *attacker) create(creator kubernetes.Interface, namespace string) {
 	a.t.Helper()
 	a.eventually(func(ctx context.Context) error { // once the one before is gone, and the right is known
 		_, err := creator.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
@@ -138,7 +138,7 @@ func (a *arena) create(creator kubernetes.Interface, namespace string) {
 }
 
 // says has the administrator annotate the attacker's namespace.
-func (a *arena) says(annotation string) {
+func (a *attacker) says(annotation string) {
 	a.t.Helper()
 	_, err := a.Kubectl(a.t.Context(), "annotate", "--overwrite", "namespace", a.namespace, annotation)
 	require.NoError(a.t, err)
@@ -148,7 +148,7 @@ func (a *arena) says(annotation string) {
 var countAttacks = []attack{
 	{
 		intent: "have any number of roles created despite a quota of three ServiceAccounts, by retaining each", by: byCount,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.limitToThree()
 			made := 0
 			for i := range fewRoles + 3 {
@@ -164,7 +164,7 @@ var countAttacks = []attack{
 	},
 	{
 		actor: creator, intent: "reset the number of roles of a namespace, by creating the namespace again", by: byCount + ", and counts roles by the name of the namespace",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			client, namespace := a.creating(), a.namespace+"-x"
 			a.create(client, namespace)
 			a.t.Cleanup(func() {
@@ -181,7 +181,7 @@ var countAttacks = []attack{
 	},
 	{
 		intent: "use up the role quota of the account, so that no other tenant gets any", by: byCount,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.aws.Set(awssim.Settings{RolesPerAccount: new(80)})
 			a.flood(150, map[string]string{"role-policy": readBucket}).wait()
 			other := a.newNamespace(a.t, "")
@@ -196,7 +196,7 @@ var countAttacks = []attack{
 	},
 	{
 		intent: "have roles created in a namespace that may have none", by: byRule,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("before", "role-policy", readBucket)
 			a.got("before.aws-iam")
 			a.says("iam.amazonaws.com/managed-roles=false")
@@ -221,7 +221,7 @@ var countAttacks = []attack{
 }
 
 // asks counts the requests to IAM for a namespace's roles within a time.
-func (a *arena) asks(from, to time.Time) (number int) {
+func (a *attacker) asks(from, to time.Time) (number int) {
 	for _, call := range a.aws.Calls() {
 		if call.Service == "iam" && strings.HasPrefix(call.Params["RoleName"], a.namespace+".") && call.Time.After(from) && call.Time.Before(to) {
 			number++
@@ -235,7 +235,7 @@ var holding sync.Mutex
 
 // holds has the attacker do something over and over, and shows that this takes half of the requests to IAM, and that
 // somebody else's first role comes meanwhile.
-func (a *arena) holds(again func(ctx context.Context, worker, round int)) {
+func (a *attacker) holds(again func(ctx context.Context, worker, round int)) {
 	a.t.Helper()
 	const workers, measured = 20, 15 * time.Second
 	holding.Lock()
@@ -279,7 +279,7 @@ func (a *arena) holds(again func(ctx context.Context, worker, round int)) {
 var shareAttacks = []attack{
 	{
 		intent: "use up the IAM rate limit, by policies that change in a loop", by: byShare,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			for i := range 60 {
 				a.ask(fmt.Sprintf("app-%d", i), "role-policy", readBucket)
 			}
@@ -297,7 +297,7 @@ var shareAttacks = []attack{
 	},
 	{
 		intent: "use up the IAM rate limit, by roles that are created and deleted in a loop", by: byShare,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			accounts := a.tenant.CoreV1().ServiceAccounts(a.namespace)
 			a.holds(func(ctx context.Context, worker, round int) {
 				name := fmt.Sprintf("app-%d-%d", worker, round)

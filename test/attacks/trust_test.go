@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -19,10 +19,10 @@ const (
 )
 
 // elsewhere adds a role of another account, with conditions of somebody's choice on who may assume it.
-func (a *arena) elsewhere(principal, condition string) string {
+func (a *attacker) elsewhere(principal, condition string) string {
 	a.t.Helper()
 	arn, err := a.aws.AddRole(awssim.RoleSpec{
-		Account: system.OtherAccountID, Name: a.namespace + "-open",
+		Account: kit.OtherAccountID, Name: a.namespace + "-open",
 		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":["sts:AssumeRole","sts:TagSession"]` + condition + `}]}`,
 	})
 	require.NoError(a.t, err)
@@ -30,7 +30,7 @@ func (a *arena) elsewhere(principal, condition string) string {
 }
 
 // neighbours has a role made for one ServiceAccount of the attacker's namespace, and returns its ARN.
-func (a *arena) neighbours() string {
+func (a *attacker) neighbours() string {
 	a.t.Helper()
 	a.ask("neighbour", "role-policy", readBucket)
 	return string(a.got("neighbour.aws-iam").Data["role-arn"])
@@ -40,26 +40,26 @@ func (a *arena) neighbours() string {
 var trustAttacks = []attack{
 	{
 		intent: "use a role of another account that trusts the controller's whole account", by: byOtherAccounts,
-		try: onAccount(func(a *arena) string { return a.elsewhere("arn:aws:iam::"+system.AccountID+":root", "") },
+		try: onAccount(func(a *attacker) string { return a.elsewhere("arn:aws:iam::"+kit.AccountID+":root", "") },
 			"ExternalIDNotEnforced", "can be assumed under any external ID"),
 	},
 	{
 		intent: "use a role of another account that accepts any external ID", by: byOtherAccounts,
-		try: onAccount(func(a *arena) string {
+		try: onAccount(func(a *attacker) string {
 			return a.elsewhere(a.principal, `,"Condition":{"StringLike":{"sts:ExternalId":"*"}}`)
 		}, "ExternalIDNotEnforced", "can be assumed under any external ID"),
 	},
 	{
 		intent: "use the managed role of another ServiceAccount of the namespace", by: bySession,
-		try: onAccount((*arena).neighbours, "GetCredentialsFailed", notAuthorized),
+		try: onAccount((*attacker).neighbours, "GetCredentialsFailed", notAuthorized),
 	},
 	{
 		intent: "use the managed role of a ServiceAccount, by an AWSIAMRole of the namespace", by: bySession,
-		try: onResource((*arena).neighbours, "GetCredentialsFailed", notAuthorized),
+		try: onResource((*attacker).neighbours, "GetCredentialsFailed", notAuthorized),
 	},
 	{
 		intent: "use the managed role of another ServiceAccount, by a name that its session name begins with", by: bySession + "; a name that is cut contains a hash",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			arn := a.neighbours()
 			for _, name := range []string{"neighbour.app", "neighbour-" + strings.Repeat("x", 80)} {
 				a.ask(name, "role", arn)
@@ -70,11 +70,11 @@ var trustAttacks = []attack{
 	},
 }
 
-// podIdentityAttacks face a controller under EKS Pod Identity whose association does not disable session tags.
+// podIdentityAttacks are tried against a controller under EKS Pod Identity whose association does not disable session tags.
 var podIdentityAttacks = []attack{
 	{
 		intent: "get a session with the controller's own tags, and what is granted by tag to its namespace", by: byNoTags,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role-policy", readBucket)
 			a.warned("ServiceAccount", "app", "GetCredentialsFailed", "--disable-session-tags")
 			a.nothing("app.aws-iam")
@@ -83,7 +83,7 @@ var podIdentityAttacks = []attack{
 	},
 	{
 		intent: "the same, while the controller changes its role", by: byNoTags,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role-policy", readBucket)
 			a.warned("ServiceAccount", "app", "GetCredentialsFailed", "--disable-session-tags")
 			a.askAgain(`{"iam.amazonaws.com/managed-policies":"arn:aws:iam::aws:policy/None"}`)

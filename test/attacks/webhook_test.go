@@ -44,7 +44,7 @@ func review(namespace, name string) string {
 }
 
 // post sends a review to a path of the webhook, and returns all of the answer.
-func (a *arena) post(ctx context.Context, client *http.Client, path, body string) (string, error) {
+func (a *attacker) post(ctx context.Context, client *http.Client, path, body string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+a.webhookAddress+path, strings.NewReader(body))
 	if err != nil {
 		return "", err
@@ -60,7 +60,7 @@ func (a *arena) post(ctx context.Context, client *http.Client, path, body string
 }
 
 // siege does something from many goroutines for as long as what follows takes, which starts once that many are under way.
-func (a *arena) siege(number int, do func(ctx context.Context, i int), meanwhile func()) {
+func (a *attacker) siege(number int, do func(ctx context.Context, i int), meanwhile func()) {
 	a.t.Helper()
 	ctx, end := context.WithCancel(a.t.Context())
 	var all sync.WaitGroup
@@ -81,7 +81,7 @@ func (a *arena) siege(number int, do func(ctx context.Context, i int), meanwhile
 }
 
 // admits shows that pods of others are admitted: of a ServiceAccount that is given credentials, and of one that is not.
-func (a *arena) admits(number int) {
+func (a *attacker) admits(number int) {
 	a.t.Helper()
 	plain := a.newNamespace(a.t, "")
 	a.plainAccount(plain)
@@ -114,14 +114,14 @@ func (a *arena) admits(number int) {
 }
 
 // plainAccount makes one that asks for nothing.
-func (a *arena) plainAccount(namespace string) {
+func (a *attacker) plainAccount(namespace string) {
 	a.t.Helper()
 	_, err := a.Client().CoreV1().ServiceAccounts(namespace).Create(a.t.Context(), account("plain", nil), metav1.CreateOptions{})
 	require.NoError(a.t, err)
 }
 
 // createsPod creates every other pod of the victim's, and the rest of one that is given nothing.
-func (a *arena) createsPod(plain string, i int) error {
+func (a *attacker) createsPod(plain string, i int) error {
 	namespace, name, variables := plain, "plain", false
 	if i%2 == 0 {
 		namespace, name, variables = a.victim, "app", true
@@ -137,14 +137,14 @@ func (a *arena) createsPod(plain string, i int) error {
 }
 
 // memory is what the controller has, in bytes.
-func (a *arena) memory() float64 {
+func (a *attacker) memory() float64 {
 	a.t.Helper()
 	resident, err := a.controller.Metric(a.t.Context(), "process_resident_memory_bytes")
 	require.NoError(a.t, err)
 	return resident
 }
 
-func (a *arena) logged() int64 {
+func (a *attacker) logged() int64 {
 	a.t.Helper()
 	info, err := os.Stat(a.log)
 	require.NoError(a.t, err)
@@ -155,7 +155,7 @@ func (a *arena) logged() int64 {
 var webhookSecrets = []attack{
 	{
 		actor: stranger, intent: "learn from the webhook which namespaces and ServiceAccounts exist, and which have roles", by: bySilent,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.plainAccount(a.namespace)
 			client := strange()
 			for _, path := range []string{"/mutate-pods", "/", "/mutate-pods/0123456789abcdef0123456789abcdef01234567"} {
@@ -186,7 +186,7 @@ var webhookSecrets = []attack{
 var webhookAttacks = []attack{
 	{
 		actor: stranger, intent: "stop pods from being created, by 2,000 reviews at once for namespaces that do not exist", by: byPath,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			client := strange()
 			before := a.logged()
 			a.siege(2000, func(ctx context.Context, i int) {
@@ -197,7 +197,7 @@ var webhookAttacks = []attack{
 	},
 	{
 		actor: stranger, intent: "stop pods from being created, by large reviews that are sent slowly", by: byPath,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			client := strange()
 			a.siege(100, func(ctx context.Context, _ int) {
 				body, sender := io.Pipe()
@@ -227,7 +227,7 @@ var webhookAttacks = []attack{
 	},
 	{
 		actor: stranger, intent: "fill the webhook's memory with endless connections, each with reviews whose answers are not read", by: "limits on connections per address and in total, on requests per connection, and on buffers",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			before := a.memory()
 			clients := make([]*http.Client, 300)
 			for i := range clients {
@@ -253,7 +253,7 @@ var webhookAttacks = []attack{
 }
 
 // admitsALargeOne shows that somebody else's pod is admitted that is too large to be read without a turn.
-func (a *arena) admitsALargeOne() {
+func (a *attacker) admitsALargeOne() {
 	a.t.Helper()
 	start := time.Now()
 	_, err := a.Client().CoreV1().Pods(a.victim).Create(a.t.Context(), &corev1.Pod{

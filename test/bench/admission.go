@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	system "kube-aws-iam-controller/test/kit"
 )
 
 // A crowd is the ServiceAccounts of a namespace: one that pods run as, which is annotated, and others.

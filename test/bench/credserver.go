@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	system "kube-aws-iam-controller/test/kit"
 )
 
 const (

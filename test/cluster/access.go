@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -24,6 +25,9 @@ type Access struct {
 	kubectl    string
 	dir        string
 	remove     func() error
+
+	mu         sync.Mutex
+	namespaces []string // that were created
 }
 
 // FromKubeconfig gives access to a cluster that already runs, with kubectl from PATH if there is one, else built;

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -28,24 +29,45 @@ func (a *Access) NewNamespace(tb testing.TB) string {
 	ctx, cancel := context.WithTimeout(tb.Context(), namespaceTimeout)
 	defer cancel()
 
-	namespaces := a.client.CoreV1().Namespaces()
-	created, err := namespaces.Create(ctx, &corev1.Namespace{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: namespacePrefix(tb.Name())},
+	name, err := a.CreateNamespace(ctx, namespacePrefix(tb.Name()))
+	if name != "" {
+		tb.Cleanup(func() {
+			if failed := a.deleteNamespace(context.Background(), name); failed != nil {
+				tb.Errorf("delete the test's namespace: %v", failed)
+			}
+		})
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return name
+}
+
+// CreateNamespace creates a namespace whose name begins with a prefix, and waits until pods could use it. On a control
+// plane that packages share it is deleted with the others of this package.
+func (a *Access) CreateNamespace(ctx context.Context, prefix string) (string, error) {
+	created, err := a.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: prefix},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		tb.Fatalf("create a namespace: %v", err)
+		return "", fmt.Errorf("create a namespace: %w", err)
 	}
-	tb.Cleanup(func() {
-		err := namespaces.Delete(context.Background(), created.Name, metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			tb.Errorf("delete the test's namespace: %v", err)
-		}
-	})
+	a.mu.Lock()
+	a.namespaces = append(a.namespaces, created.Name)
+	a.mu.Unlock()
 	furnished := func(ctx context.Context) error { return a.namespaceReady(ctx, created.Name) }
 	if err := poll(ctx, nil, furnished); err != nil {
-		tb.Fatalf("namespace %s: %v", created.Name, err)
+		return created.Name, fmt.Errorf("namespace %s: %w", created.Name, err)
 	}
-	return created.Name
+	return created.Name, nil
+}
+
+func (a *Access) deleteNamespace(ctx context.Context, name string) error {
+	err := a.client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // namespacePrefix makes a test's name fit for a namespace.

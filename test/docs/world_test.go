@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
-var shared cluster.Shared
+var shared = cluster.Shared{Apart: true}
 
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
@@ -45,24 +45,24 @@ func newWorld(t *testing.T) *world {
 // start runs a controller of the cluster that the documents are about, with the roles that they name.
 func (w *world) start() {
 	w.t.Helper()
-	aws, err := system.StartAWS(w.t.Context(), "/")
+	aws, err := kit.StartAWS(w.t.Context(), "/")
 	require.NoError(w.t, err)
 	w.t.Cleanup(aws.Close)
 	const clusterName = "demo-cluster"
 	require.NoError(w.t, aws.ServeCluster(w.t.Context(), clusterName))
-	_, err = aws.Role(system.AccountID, "", "demo-app", "demo/"+clusterName)
+	_, err = aws.Role(kit.AccountID, "", "demo-app", "demo/"+clusterName)
 	require.NoError(w.t, err)
-	binary, err := system.BuildController(w.t.Context())
+	binary, err := kit.BuildController(w.t.Context())
 	require.NoError(w.t, err)
-	kubeconfig, err := system.Install(w.t.Context(), w.Access)
+	kubeconfig, err := kit.Install(w.t.Context(), w.Access)
 	require.NoError(w.t, err)
 	log := filepath.Join(w.t.TempDir(), "controller.log")
-	controller, err := system.StartController(w.t.Context(), system.Options{
+	controller, err := kit.StartController(w.t.Context(), kit.Options{
 		Binary: binary, Kubeconfig: kubeconfig, Log: log,
-		Env: append(aws.ControllerEnv(), "POD_NAMESPACE="+system.Namespace),
+		Env: append(aws.ControllerEnv(), "POD_NAMESPACE="+kit.Namespace),
 		Args: []string{
 			"--cluster-name=" + clusterName, "--permissions-boundary=" + aws.Boundary,
-			"--leader-elect", "--leader-elect-namespace=" + system.Namespace,
+			"--leader-elect", "--leader-elect-namespace=" + kit.Namespace,
 		},
 	})
 	require.NoError(w.t, err)

@@ -20,7 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 func TestPodsOnlySetTheirServiceAccount(t *testing.T) {
@@ -117,7 +117,7 @@ func (w *world) leave(how metav1.DeleteOptions) {
 	w.t.Helper()
 	var leader string
 	w.eventually(func(ctx context.Context) error {
-		lease, err := w.Client().CoordinationV1().Leases(system.Namespace).Get(ctx, system.Account, metav1.GetOptions{})
+		lease, err := w.Client().CoordinationV1().Leases(kit.Namespace).Get(ctx, kit.Account, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (w *world) leave(how metav1.DeleteOptions) {
 		}
 		return fmt.Errorf("no controller of %d leads", len(pods))
 	})
-	require.NoError(w.t, w.Client().CoreV1().Pods(system.Namespace).Delete(w.t.Context(), leader, how))
+	require.NoError(w.t, w.Client().CoreV1().Pods(kit.Namespace).Delete(w.t.Context(), leader, how))
 	w.awaitControllers()
 }
 

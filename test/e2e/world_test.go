@@ -18,8 +18,8 @@ import (
 
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/image"
+	"kube-aws-iam-controller/test/kit"
 	"kube-aws-iam-controller/test/node"
-	"kube-aws-iam-controller/test/system"
 )
 
 // Images of the tests. The scratch one has neither shell nor cat.
@@ -45,7 +45,7 @@ const (
 // shared is the node of all tests; nil where none runs.
 var (
 	shared      *node.Node
-	sharedAWS   *system.AWS
+	sharedAWS   *kit.AWS
 	unsupported error
 )
 
@@ -98,7 +98,7 @@ func prepare(ctx context.Context) (err error) {
 		}
 	}
 	say("images are there")
-	if sharedAWS, err = system.StartAWSOn(ctx, node.Address, "/infra/"); err != nil {
+	if sharedAWS, err = kit.StartAWSOn(ctx, node.Address, "/infra/"); err != nil {
 		return err
 	}
 	sharedAWS.SetSession(session)
@@ -119,7 +119,7 @@ type world struct {
 	*node.Node
 
 	t         *testing.T
-	aws       *system.AWS
+	aws       *kit.AWS
 	namespace string
 	dir       string // with the installation's kustomization
 }
@@ -189,12 +189,12 @@ func (w *world) explain() {
 
 func (w *world) eventually(done func(context.Context) error) {
 	w.t.Helper()
-	require.NoError(w.t, system.Eventually(w.t.Context(), within, done))
+	require.NoError(w.t, kit.Eventually(w.t.Context(), within, done))
 }
 
 // controllers returns the controller's pods.
 func (w *world) controllers(ctx context.Context) ([]corev1.Pod, error) {
-	list, err := w.Client().CoreV1().Pods(system.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + system.Account})
+	list, err := w.Client().CoreV1().Pods(kit.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + kit.Account})
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (w *world) awaitControllers() {
 }
 
 func (w *world) awaitNoPods() {
-	require.NoError(w.t, system.Eventually(context.Background(), within, func(ctx context.Context) error {
+	require.NoError(w.t, kit.Eventually(context.Background(), within, func(ctx context.Context) error {
 		pods, err := w.controllers(ctx)
 		if err == nil && len(pods) > 0 {
 			err = fmt.Errorf("%s is still there", pods[0].Name)
@@ -254,7 +254,7 @@ func (w *world) account(name string, more ...string) {
 // role adds the IAM role of a ServiceAccount.
 func (w *world) role(account string) {
 	w.t.Helper()
-	_, err := w.aws.Role(system.AccountID, "", w.namespace+"-"+account, w.namespace+"/e2e")
+	_, err := w.aws.Role(kit.AccountID, "", w.namespace+"-"+account, w.namespace+"/e2e")
 	require.NoError(w.t, err)
 }
 
@@ -305,9 +305,9 @@ func (w *world) seen(pod string) (n int) {
 // sessions waits until a pod has seen that many, of which the one before has to run out, and has had no failed call.
 func (w *world) sessions(pod string, count int) {
 	w.t.Helper()
-	require.NoError(w.t, system.Eventually(w.t.Context(), session+within, func(ctx context.Context) error {
+	require.NoError(w.t, kit.Eventually(w.t.Context(), session+within, func(ctx context.Context) error {
 		log, err := w.log(ctx, pod)
-		if err == nil && !strings.Contains(log, fmt.Sprintf("session %d is arn:aws:sts::%s:assumed-role/%s-", count, system.AccountID, w.namespace)) {
+		if err == nil && !strings.Contains(log, fmt.Sprintf("session %d is arn:aws:sts::%s:assumed-role/%s-", count, kit.AccountID, w.namespace)) {
 			err = fmt.Errorf("pod %s has not seen session %d yet: %s", pod, count, log)
 		}
 		return err

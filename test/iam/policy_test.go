@@ -118,13 +118,13 @@ func (s statement) set(key string, value any) statement {
 
 func TestThePolicyIsEnoughAndRefusesEveryCrime(t *testing.T) {
 	plain, wide := shipped(t).text(t), widened(t).text(t)
-	require.NoError(t, newWorld(t, plain).life())
-	require.NoError(t, newWorld(t, wide).wideLife())
-	require.ErrorContains(t, newWorld(t, plain).wideLife(), "not authorized to perform: sts:AssumeRole")
-	for name, crime := range crimes {
+	require.NoError(t, newWorld(t, plain).lifecycle())
+	require.NoError(t, newWorld(t, wide).fullLifecycle())
+	require.ErrorContains(t, newWorld(t, plain).fullLifecycle(), "not authorized to perform: sts:AssumeRole")
+	for name, action := range denied {
 		t.Run(name, func(t *testing.T) {
 			for _, text := range []string{plain, wide} {
-				err := crime(newWorld(t, text), context.WithoutCancel(t.Context()))
+				err := action(newWorld(t, text), context.WithoutCancel(t.Context()))
 				require.ErrorContains(t, err, "AccessDenied")
 			}
 		})
@@ -162,7 +162,7 @@ func TestNothingInThePolicyIsThereForNothing(t *testing.T) {
 // assertMatters shows that a policy with less in it is not enough, or allows what must not be.
 func assertMatters(t *testing.T, name, text string) {
 	t.Helper()
-	err := newWorld(t, text).wideLife()
+	err := newWorld(t, text).fullLifecycle()
 	if err != nil {
 		require.Regexp(t, "AccessDenied|not authorized to perform", err.Error())
 		if _, action, is := strings.Cut(name, ", "); is && strings.Contains(action, ":") && !strings.HasPrefix(action, "its") {
@@ -170,8 +170,8 @@ func assertMatters(t *testing.T, name, text string) {
 		}
 		return
 	}
-	for _, crime := range crimes {
-		if crime(newWorld(t, text), t.Context()) == nil {
+	for _, action := range denied {
+		if action(newWorld(t, text), t.Context()) == nil {
 			return
 		}
 	}
@@ -182,11 +182,11 @@ func assertMatters(t *testing.T, name, text string) {
 func TestARoleThatIsAdoptedIsBounded(t *testing.T) {
 	w := newWorld(t, shipped(t).text(t))
 	require.NoError(t, w.adopt(t.Context(), "untagged"))
-	for name, crime := range crimesOn("untagged") {
-		require.ErrorContains(t, crime(w, t.Context()), "AccessDenied", name)
+	for name, action := range deniedOn("untagged") {
+		require.ErrorContains(t, action(w, t.Context()), "AccessDenied", name)
 	}
 	require.NoError(t, w.bound(t.Context(), "untagged", w.boundary))
-	for name, crime := range crimesOn("untagged") {
-		require.NoError(t, crime(w, t.Context()), name)
+	for name, action := range deniedOn("untagged") {
+		require.NoError(t, action(w, t.Context()), name)
 	}
 }

@@ -52,7 +52,7 @@ func TestTheTemplatesSayWhatTheDocumentsSay(t *testing.T) {
 			assert.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},
 				"Action":["sts:AssumeRole","sts:TagSession"],"Condition":{"StringEquals":{"aws:SourceAccount":"`+home+`"}}}]}`, have.trusting)
 			assert.Nil(t, have.association)
-			require.NoError(t, newWorld(t, have.controller).life())
+			require.NoError(t, newWorld(t, have.controller).lifecycle())
 		})
 		t.Run(name+" with all", func(t *testing.T) { assertParameters(t, template) })
 		t.Run(name+" without a bucket", func(t *testing.T) {

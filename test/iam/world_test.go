@@ -107,9 +107,9 @@ func tags(owner, cluster string) map[string]string {
 	return all
 }
 
-// life is all that the controller does in AWS, by its own code, but for what needs a statement of one's own. It returns
+// lifecycle is all that the controller does in AWS, by its own code, but for what needs a statement of one's own. It returns
 // the first error.
-func (w *world) life() error {
+func (w *world) lifecycle() error {
 	ctx := w.t.Context()
 	p, assumer, err := w.running(clusterName, w.boundary)
 	if err != nil {
@@ -123,8 +123,8 @@ func (w *world) life() error {
 	return err
 }
 
-// wideLife is life with existing roles of another account and instance profiles.
-func (w *world) wideLife() error {
+// fullLifecycle is lifecycle with existing roles of another account and instance profiles.
+func (w *world) fullLifecycle() error {
 	ctx := w.t.Context()
 	p, assumer, err := w.running(clusterName, w.boundary)
 	if err != nil {

@@ -18,10 +18,10 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
-var update = flag.Bool("update", false, "write docs/aws-calls.md with what was counted")
+var update = flag.Bool("update", false, "write docs/aws-calls.md as it was counted")
 
 const callsHead = `# AWS calls
 
@@ -35,7 +35,7 @@ additional. Calls to Kubernetes are not counted.
 
 // tally is the page while it is written.
 type tally struct {
-	*anyCall
+	*crashPoints
 
 	page strings.Builder
 }
@@ -80,11 +80,11 @@ func (y *tally) row(what string, actions []string) {
 }
 
 func TestCallsOfAWSAreAsDocumented(t *testing.T) {
-	t.Parallel()
-	w := newAnyCall(t)
-	managed, err := w.aws.AddManagedPolicy(system.AccountID, "/", "managed", readBucket)
+	kit.FullOnly(t, "a thousand roles, counted while nothing else runs")
+	w := newCrashPointsAlone(t)
+	managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 	require.NoError(t, err)
-	y := &tally{anyCall: w}
+	y := &tally{crashPoints: w}
 	c := w.provisioning(flags...)
 	uses := outcome{Account: true, Uses: "existing"}
 	made := operation{before: own}.served()
@@ -146,11 +146,11 @@ func (y *tally) asked(action string) func(context.Context) error {
 // countLooks counts what a controller does by itself: renewals, looks at roles, and sweeps.
 func (y *tally) countLooks(managed string) {
 	y.t.Helper()
-	w := y.anyCall
+	w := y.crashPoints
 	during := func(what string, args []string, before func(), done func(context.Context) error) {
 		y.t.Helper()
 		before()
-		var c *system.Controller
+		var c *kit.Controller
 		y.count(what, func() { c = w.provisioning(args...) }, done)
 		c.Kill()
 	}
@@ -163,7 +163,7 @@ func (y *tally) countLooks(managed string) {
 	}, y.asked("DetachRolePolicy"))
 	sweep := []string{"--drift-interval=0", "--orphan-sweep-interval=9s"}
 	during("an orphan sweep, per 1,000 roles, none of them orphaned or retained", sweep, func() {
-		w.aws.RemoveRole(system.AccountID, w.roleOf("app")) // the retained one
+		w.aws.RemoveRole(kit.AccountID, w.roleOf("app")) // the retained one
 	}, y.asked("ListRoles"))
 	orphan := w.provisioning(flags...)
 	w.accountWith("orphan", own)
@@ -187,7 +187,7 @@ func (y *tally) countLooks(managed string) {
 // countRestart counts what a new process asks.
 func (y *tally) countRestart() {
 	y.t.Helper()
-	w := y.anyCall
+	w := y.crashPoints
 	require.NoError(y.t, w.Client().CoreV1().Secrets(w.namespace).Delete(y.t.Context(), "first.aws-iam", metav1.DeleteOptions{}))
 	w.aws.Set(awssim.Settings{RolesPerAccount: new(2000)})
 	c := w.provisioning(append([]string{"--max-roles-per-namespace=0"}, flags...)...)
@@ -199,13 +199,13 @@ func (y *tally) countRestart() {
 }
 
 // thousand makes as many roles, and waits until AWS and the API server are left alone.
-func (w *anyCall) thousand(c *system.Controller) {
+func (w *crashPoints) thousand(c *kit.Controller) {
 	w.t.Helper()
 	const n = 1000
 	for i := range n {
 		w.accountWith(fmt.Sprintf("many-%d", i), own)
 	}
-	require.NoError(w.t, system.Eventually(w.t.Context(), 3*time.Minute, func(ctx context.Context) error {
+	require.NoError(w.t, kit.Eventually(w.t.Context(), 3*time.Minute, func(ctx context.Context) error {
 		ready, err := c.Metric(ctx, `kube_aws_iam_controller_identities{source="serviceaccount",state="ready"}`)
 		if err == nil && ready < n {
 			err = fmt.Errorf("%v of %d are ready", ready, n)

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 func TestAnAWSIAMRoleHasASecretAsThePredecessorMadeIt(t *testing.T) {
@@ -50,7 +50,7 @@ func TestAnAWSIAMRoleHasASecretAsThePredecessorMadeIt(t *testing.T) {
 
 	who, err := w.aws.WhoAmI(t.Context(), d.AccessKeyID, d.SecretAccessKey, d.SessionToken)
 	require.NoError(t, err)
-	assert.Equal(t, "arn:aws:sts::"+system.AccountID+":assumed-role/legacy/"+system.AccountID+".team.legacy", who)
+	assert.Equal(t, "arn:aws:sts::"+kit.AccountID+":assumed-role/legacy/"+kit.AccountID+".team.legacy", who)
 }
 
 func TestAChangedAWSIAMRoleGetsOtherCredentials(t *testing.T) {
@@ -137,6 +137,7 @@ func TestBothFormsOfThePredecessorsSecretsAreAdoptedInPlace(t *testing.T) {
 
 // TestDropIn replaces nothing but the program: resource definition, rights and command line are the predecessor's.
 func TestDropIn(t *testing.T) {
+	t.Parallel()
 	control, err := cluster.Start(t.Context(), cluster.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, control.Stop()) })
@@ -149,16 +150,16 @@ func TestDropIn(t *testing.T) {
 	w.kubeconfig, err = control.ServiceAccountKubeconfig(t.Context(), "kube-system", "kube-aws-iam-controller")
 	require.NoError(t, err)
 	w.namespace = w.NewNamespace(t)
-	arn, err := w.aws.Role(system.AccountID, "", "app", w.namespace+"/")
+	arn, err := w.aws.Role(kit.AccountID, "", "app", w.namespace+"/")
 	require.NoError(t, err)
 	w.role("app", "", "roleReference: app")
 	old := w.predecessorsSecret("app", nil)
 
-	binary, err := built()
+	binary, err := kit.Binary()
 	require.NoError(t, err)
-	c, err := system.StartController(t.Context(), system.Options{
+	c, err := kit.StartController(t.Context(), kit.Options{
 		Binary: binary, Kubeconfig: w.kubeconfig, Env: w.aws.ControllerEnv(), Log: w.log,
-		Args: []string{"--debug", "--interval=10s", "--event-queue-size=10", "--refresh-limit=15m", "--base-role-arn=arn:aws:iam::" + system.AccountID + ":role/"},
+		Args: []string{"--debug", "--interval=10s", "--event-queue-size=10", "--refresh-limit=15m", "--base-role-arn=arn:aws:iam::" + kit.AccountID + ":role/"},
 	})
 	require.NoError(t, err)
 	w.running = append(w.running, c)
@@ -176,7 +177,7 @@ func TestDropIn(t *testing.T) {
 	_, err = control.Kubectl(t.Context(), "apply", "-k", filepath.Join(root, "manifests", "prerequisites"))
 	require.NoError(t, err)
 	w.account("new", "app")
-	require.NoError(t, system.Eventually(t.Context(), 90*time.Second, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), 90*time.Second, func(ctx context.Context) error {
 		_, err := w.Client().CoreV1().Secrets(w.namespace).Get(ctx, "new.aws-iam", metav1.GetOptions{})
 		return err
 	}))

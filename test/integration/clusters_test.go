@@ -26,7 +26,7 @@ func (w *world) uid() string {
 // twin is another cluster, with the AWS account and the namespace of this one.
 func (w *world) twin() *world {
 	w.t.Helper()
-	t := newWorldOfItsOwn(w.t)
+	t := newControlPlane(w.t)
 	mine := t.aws
 	t.aws, t.env, t.namespace = w.aws, w.env, w.namespace
 	w.t.Cleanup(func() { // the account is the other's to end

@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 func TestARestartAsksNothingOfAWSForWhatIsFresh(t *testing.T) {
@@ -194,9 +194,10 @@ func TestAStandbyThatTakesOverTakesNoNewRoleForGone(t *testing.T) {
 	// The Lease of a leader that is killed runs out after 13 to 15 s, and is taken within 20 s. A role that was made
 	// just before is seen later than that, but sooner than the standby may take it for gone.
 	const ready, seen = 22 * time.Second, 30 * time.Second
+	kit.FullOnly(t, "a Lease that runs out, and a role that is seen later")
 	w := newWorld(t)
 	client := w.admin()
-	args := []string{"--leader-elect", "--leader-elect-namespace=kube-system", "--role-ready-timeout=" + ready.String()}
+	args := append(w.lease(w.namespace), "--role-ready-timeout="+ready.String())
 	first := w.provisioning(args...)
 	w.eventually(func(ctx context.Context) error { return leads(ctx, first, 1) })
 	second := w.provisioning(args...)
@@ -222,7 +223,7 @@ func TestAStandbyThatTakesOverTakesNoNewRoleForGone(t *testing.T) {
 }
 
 // leads says whether a replica's metric says that it leads (1) or not (0).
-func leads(ctx context.Context, c *system.Controller, want float64) error {
+func leads(ctx context.Context, c *kit.Controller, want float64) error {
 	got, err := c.Metric(ctx, "kube_aws_iam_controller_is_leader ")
 	if err == nil && got != want {
 		err = fmt.Errorf("is_leader is %v, not %v", got, want)

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/rest"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // A witness lies between one replica and all that it calls, and remembers when what was asked for that changes
@@ -44,7 +44,7 @@ type effect struct {
 // witnessed lies in front of the test's API server, which it asks as the controller's ServiceAccount, and of its AWS.
 func (w *world) witnessed() *witness {
 	w.t.Helper()
-	access, err := w.ServiceAccountConfig(w.t.Context(), system.Namespace, system.Account)
+	access, err := w.ServiceAccountConfig(w.t.Context(), kit.Namespace, kit.Account)
 	require.NoError(w.t, err)
 	transport, err := rest.TransportFor(access)
 	require.NoError(w.t, err)
@@ -138,13 +138,13 @@ func (s *witness) after(at time.Time) string {
 	return fmt.Sprintf("%d, the last of them %s after %s: %s", len(late), last.at.Sub(at), at, last.what)
 }
 
-// replica starts a controller behind a witness.
-func (w *world) replica(s *witness) *system.Controller {
+// replica starts a controller behind a witness, with the flags for its Lease.
+func (w *world) replica(s *witness, elect []string) *kit.Controller {
 	w.t.Helper()
-	binary, err := built()
+	binary, err := kit.Binary()
 	require.NoError(w.t, err)
-	c, err := system.StartController(w.t.Context(), system.Options{
-		Binary: binary, Log: w.log, Args: []string{"--namespace=" + w.namespace, "--leader-elect", "--leader-elect-namespace=kube-system", "--apiserver=" + s.kubernetes},
+	c, err := kit.StartController(w.t.Context(), kit.Options{
+		Binary: binary, Log: w.log, Args: append([]string{"--namespace=" + w.namespace, "--apiserver=" + s.kubernetes}, elect...),
 		Env: append(slices.Clone(w.env), "KUBE_AWS_IAM_CLUSTER_NAME=test", "KUBE_AWS_IAM_DEBUG=true",
 			"AWS_ENDPOINT_URL_STS="+s.aws, "AWS_ENDPOINT_URL_IAM="+s.aws),
 	})
@@ -171,9 +171,9 @@ func (w *world) busy() {
 const leaseDuration = 15 * time.Second
 
 func TestNothingIsDoneAfterTheLeaseIsLost(t *testing.T) {
-	w := newWorldOfItsOwn(t)
+	w := newWorld(t)
 	s := w.witnessed()
-	c := w.replica(s)
+	c := w.replica(s, w.lease(w.namespace))
 	w.eventually(func(ctx context.Context) error { return leads(ctx, c, 1) })
 	w.busy()
 	renewed := s.loseLease(t)
@@ -189,12 +189,13 @@ func TestNothingIsDoneAfterTheLeaseIsLost(t *testing.T) {
 }
 
 func TestALeaderThatWasPausedDoesNothingWhenItGoesOn(t *testing.T) {
-	w := newWorldOfItsOwn(t)
+	w := newWorld(t)
 	s := w.witnessed()
-	first := w.replica(s)
+	elect := w.lease(w.namespace)
+	first := w.replica(s, elect)
 	w.eventually(func(ctx context.Context) error { return leads(ctx, first, 1) })
 	w.busy()
-	second := w.replica(w.witnessed())
+	second := w.replica(w.witnessed(), elect)
 	require.NoError(t, second.WaitReady(t.Context(), within))
 	require.NoError(t, first.Signal(syscall.SIGSTOP))
 	w.eventually(func(ctx context.Context) error { return leads(ctx, second, 1) })
@@ -206,9 +207,9 @@ func TestALeaderThatWasPausedDoesNothingWhenItGoesOn(t *testing.T) {
 }
 
 func TestAStandbyTellsNothingOfIdentities(t *testing.T) {
-	w := newWorldOfItsOwn(t)
+	w := newWorld(t)
 	w.iamRole("", "app")
-	elect := []string{"--leader-elect", "--leader-elect-namespace=kube-system"}
+	elect := w.lease(w.namespace)
 	first := w.start(elect...)
 	w.eventually(func(ctx context.Context) error { return leads(ctx, first, 1) })
 	second := w.start(elect...)

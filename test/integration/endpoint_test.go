@@ -16,7 +16,7 @@ import (
 	"kube-aws-iam-controller/internal/credserver"
 	"kube-aws-iam-controller/internal/identity"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // podUID is that of the pod.
@@ -26,7 +26,7 @@ const podUID = "5b1c7f0e-94a5-4c6d-8f27-2a6f4b9d1e30"
 type endpoint struct {
 	*world
 
-	volume  *system.Volume
+	volume  *kit.Volume
 	sidecar http.Handler
 	token   string
 }
@@ -34,7 +34,7 @@ type endpoint struct {
 // newEndpoint starts the sidecar of a pod of the ServiceAccount app.
 func (w *world) newEndpoint() *endpoint {
 	w.t.Helper()
-	e := &endpoint{world: w, volume: &system.Volume{Client: w.Client(), Namespace: w.namespace, Name: "app.aws-iam", Dir: w.t.TempDir()}}
+	e := &endpoint{world: w, volume: &kit.Volume{Client: w.Client(), Namespace: w.namespace, Name: "app.aws-iam", Dir: w.t.TempDir()}}
 	w.eventually(e.volume.Sync)
 	e.restart()
 	pod, err := admission.Read([]byte(`{"spec":{"containers":[{"name":"app"}]}}`))

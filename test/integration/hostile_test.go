@@ -114,9 +114,9 @@ func (w *world) accountWith(name string, annotations map[string]string) {
 // tryRole creates an AWSIAMRole, and says whether the API server took it.
 func (w *world) tryRole(name, reference string) bool {
 	w.t.Helper()
-	_, err := w.KubectlInput(w.t.Context(), strings.NewReader(fmt.Sprintf(
+	err := w.objects().ApplyYAML(w.t.Context(), "awsiamrole/"+name, fmt.Sprintf(
 		`{"apiVersion":"zalando.org/v1","kind":"AWSIAMRole","metadata":{"name":%q,"namespace":%q},"spec":{"roleReference":%s}}`,
-		name, w.namespace, jsonText(w.t, reference))), "create", "-f", "-")
+		name, w.namespace, jsonText(w.t, reference)))
 	return err == nil
 }
 

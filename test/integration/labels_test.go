@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kube-aws-iam-controller/test/kit"
 )
 
 // label patches the labels of an object of the test's namespace, as kubectl label does.
 func (w *world) label(object string, change ...string) {
 	w.t.Helper()
-	_, err := w.Kubectl(w.t.Context(), append([]string{"label", object, "-n", w.namespace, "--overwrite"}, change...)...)
-	require.NoError(w.t, err)
+	require.NoError(w.t, w.objects().Label(w.t.Context(), object, kit.Changes(change...)))
 }
 
 // labelled waits until the Secret app has just these labels besides those of an AWSIAMRole's.

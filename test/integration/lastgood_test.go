@@ -61,7 +61,6 @@ func TestAChangeThatAWSRefusesEndsNothingThatWasGood(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			w := newWorld(t)
 			w.iamRole("", "app")
 			w.iamRole("", "other")
@@ -99,7 +98,6 @@ func TestAChangeThatAWSRefusesEndsNothingThatWasGood(t *testing.T) {
 }
 
 func TestALookAtIAMDelaysNoRenewal(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.aws.SetSession(30 * time.Second)
 	w.provisioning("--refresh-limit=15s", "--drift-interval=5s")
@@ -111,7 +109,6 @@ func TestALookAtIAMDelaysNoRenewal(t *testing.T) {
 }
 
 func TestAPodThatComesAfterTheFailureIsTold(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.start()
 	w.account("bad", "not a role")

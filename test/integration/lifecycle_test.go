@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 func TestCredentialsRenewThemselves(t *testing.T) {
@@ -162,7 +162,7 @@ func TestWhatIsNoLongerAskedForGoes(t *testing.T) {
 	for _, name := range []string{"one.aws-iam", "two.aws-iam", "three"} {
 		w.secret(name, nil)
 	}
-	w.eventuallyField("sa/one", `.metadata.annotations.iam\.amazonaws\.com/role-arn`, system.ARN(system.AccountID, "", "one"))
+	w.eventuallyField("sa/one", `.metadata.annotations.iam\.amazonaws\.com/role-arn`, kit.ARN(kit.AccountID, "", "one"))
 
 	_, err := w.Kubectl(t.Context(), "annotate", "sa", "one", "-n", w.namespace, "iam.amazonaws.com/role-")
 	require.NoError(t, err)

@@ -7,54 +7,51 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 var shared cluster.Shared
 
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
-// built is the controller's binary, built once.
-var built = sync.OnceValues(func() (string, error) { return system.BuildController(context.Background()) })
-
-// installing is held while what is shipped is applied: two at once would create it twice.
-var installing sync.Mutex
-
 // within is how long what happens at once may take on a busy machine.
-const within = time.Minute
+const within = kit.Within
 
 // world is one control plane, one AWS and the controllers of one test. Each test has a namespace of its own, and its
-// controllers are limited to it unless the test says otherwise.
+// controllers are limited to it unless the test says otherwise, so that tests run in parallel.
 type world struct {
 	*cluster.Cluster
 
 	t          *testing.T
-	aws        *system.AWS
+	aws        *kit.AWS
 	namespace  string
 	kubeconfig string
 	log        string
 	env        []string // of controllers, but for their settings
 	within     time.Duration
-	running    []*system.Controller
+	running    []*kit.Controller
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	t.Parallel()
+	return newWorldAlone(t)
+}
+
+// newWorldAlone is newWorld for a test that needs the machine for itself.
+func newWorldAlone(t *testing.T) *world {
+	t.Helper()
 	control := shared.Get(t)
 	w := newWorldOn(t, control)
 	var err error
-	installing.Lock()
-	w.kubeconfig, err = system.Install(t.Context(), control.Access)
-	installing.Unlock()
+	w.kubeconfig, err = kit.Install(t.Context(), control.Access)
 	require.NoError(t, err)
 	w.namespace = w.NewNamespace(t)
 	return w
@@ -65,7 +62,7 @@ func newWorldOn(t *testing.T, control *cluster.Cluster) *world {
 	t.Helper()
 	w := &world{Cluster: control, t: t, log: filepath.Join(t.TempDir(), "controller.log"), within: within}
 	var err error
-	w.aws, err = system.StartAWS(t.Context(), "/infra/")
+	w.aws, err = kit.StartAWS(t.Context(), "/infra/")
 	require.NoError(t, err)
 	w.env = w.aws.ControllerEnv()
 	t.Cleanup(w.end)
@@ -88,7 +85,7 @@ func (w *world) end() {
 }
 
 // start runs a controller and waits until it is ready.
-func (w *world) start(args ...string) *system.Controller {
+func (w *world) start(args ...string) *kit.Controller {
 	w.t.Helper()
 	c := w.launch(append([]string{"--namespace=" + w.namespace}, args...)...)
 	require.NoError(w.t, c.WaitReady(w.t.Context(), within))
@@ -96,11 +93,11 @@ func (w *world) start(args ...string) *system.Controller {
 }
 
 // launch runs a controller for all namespaces and does not wait.
-func (w *world) launch(args ...string) *system.Controller {
+func (w *world) launch(args ...string) *kit.Controller {
 	w.t.Helper()
-	binary, err := built()
+	binary, err := kit.Binary()
 	require.NoError(w.t, err)
-	c, err := system.StartController(w.t.Context(), system.Options{
+	c, err := kit.StartController(w.t.Context(), kit.Options{
 		Binary: binary, Kubeconfig: w.kubeconfig, Log: w.log, Args: args,
 		Env: append(slices.Clone(w.env), "KUBE_AWS_IAM_CLUSTER_NAME=test", "KUBE_AWS_IAM_DEBUG=true"),
 	})
@@ -112,7 +109,7 @@ func (w *world) launch(args ...string) *system.Controller {
 // assertNothingLeaked looks for every key, secret and token that AWS issued where none may be.
 func (w *world) assertNothingLeaked() {
 	w.t.Helper()
-	leaks, err := system.Leaks(context.Background(), w.Access, w.aws, w.log, w.running...) // the test's own context is done
+	leaks, err := kit.Leaks(context.Background(), w.Access, w.aws, w.log, w.running...) // the test's own context is done
 	require.NoError(w.t, err)
 	if len(leaks) > 0 {
 		w.t.Errorf("a credential that AWS issued is in the %s", strings.Join(leaks, " and the "))
@@ -121,62 +118,57 @@ func (w *world) assertNothingLeaked() {
 
 func (w *world) eventually(done func(context.Context) error) {
 	w.t.Helper()
-	require.NoError(w.t, system.Eventually(w.t.Context(), w.within, done))
+	require.NoError(w.t, kit.Eventually(w.t.Context(), w.within, done))
+}
+
+// objects are those of the test's namespace.
+func (w *world) objects() kit.Objects {
+	return kit.Objects{Access: w.Access, Namespace: w.namespace, Within: w.within}
 }
 
 // secret waits for a Secret with other credentials than before's, nil for any.
 func (w *world) secret(name string, before *corev1.Secret) *corev1.Secret {
 	w.t.Helper()
-	var found *corev1.Secret
-	w.eventually(func(ctx context.Context) (err error) {
-		found, err = w.Client().CoreV1().Secrets(w.namespace).Get(ctx, name, metav1.GetOptions{})
-		if err == nil && before != nil && string(found.Data["credentials.json"]) == string(before.Data["credentials.json"]) {
+	found, err := w.objects().Secret(w.t.Context(), name, func(found *corev1.Secret) error {
+		if before != nil && string(found.Data["credentials.json"]) == string(before.Data["credentials.json"]) {
 			return fmt.Errorf("secret %s still holds the credentials from before", name)
 		}
-		return err
+		return nil
 	})
+	require.NoError(w.t, err)
 	return found
 }
 
 // gone waits until there is no such Secret.
 func (w *world) gone(name string) {
 	w.t.Helper()
-	w.eventually(func(ctx context.Context) error {
-		_, err := w.Client().CoreV1().Secrets(w.namespace).Get(ctx, name, metav1.GetOptions{})
-		if err == nil {
-			return fmt.Errorf("secret %s is still there", name)
-		}
-		return ignoreNotFound(err)
-	})
+	require.NoError(w.t, w.objects().NoSecret(w.t.Context(), name))
 }
 
 // account creates a ServiceAccount that asks for a role, with more annotations as pairs.
 func (w *world) account(name, role string, more ...string) *corev1.ServiceAccount {
 	w.t.Helper()
-	annotations := map[string]string{"iam.amazonaws.com/role": role}
+	annotations := map[string]string{"role": role}
 	for i := 0; i < len(more); i += 2 {
-		annotations["iam.amazonaws.com/"+more[i]] = more[i+1]
+		annotations[more[i]] = more[i+1]
 	}
-	account, err := w.Client().CoreV1().ServiceAccounts(w.namespace).Create(w.t.Context(), &corev1.ServiceAccount{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations},
-	}, metav1.CreateOptions{})
+	account, err := w.objects().Account(w.t.Context(), name, annotations)
 	require.NoError(w.t, err)
 	return account
 }
 
-// role creates an AWSIAMRole from YAML lines of its spec, and returns what the API server made of it.
+// role creates or changes an AWSIAMRole by YAML lines of its spec.
 func (w *world) role(name, labels string, spec ...string) {
 	w.t.Helper()
 	manifest := "apiVersion: zalando.org/v1\nkind: AWSIAMRole\nmetadata:\n  name: " + name + "\n  namespace: " + w.namespace +
 		"\n  labels: {" + labels + "}\nspec:\n  " + strings.Join(spec, "\n  ") + "\n"
-	_, err := w.KubectlInput(w.t.Context(), strings.NewReader(manifest), "apply", "-f", "-")
-	require.NoError(w.t, err)
+	require.NoError(w.t, w.objects().ApplyYAML(w.t.Context(), "awsiamrole/"+name, manifest))
 }
 
 // field returns a field of an object by JSON path.
 func (w *world) field(object, path string) string {
 	w.t.Helper()
-	out, err := w.Kubectl(w.t.Context(), "get", object, "-n", w.namespace, "-o", "jsonpath={"+path+"}")
+	out, err := w.objects().Field(w.t.Context(), object, path)
 	require.NoError(w.t, err)
 	return out
 }
@@ -184,40 +176,21 @@ func (w *world) field(object, path string) string {
 // eventuallyField waits until a field of an object is want.
 func (w *world) eventuallyField(object, path, want string) {
 	w.t.Helper()
-	w.eventually(func(ctx context.Context) error {
-		got, err := w.Kubectl(ctx, "get", object, "-n", w.namespace, "-o", "jsonpath={"+path+"}")
-		if err == nil && got != want {
-			err = fmt.Errorf("%s of %s is %q, not %q", path, object, got, want)
-		}
-		return err
-	})
+	require.NoError(w.t, w.objects().UntilField(w.t.Context(), object, path, want))
 }
 
 // event waits for an event on an object and returns its message.
 func (w *world) event(kind, name, reason string) string {
 	w.t.Helper()
-	var message string
-	w.eventually(func(ctx context.Context) error {
-		list, err := w.Client().CoreV1().Events(w.namespace).List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return err
-		}
-		for i := range list.Items {
-			e := &list.Items[i]
-			if e.InvolvedObject.Kind == kind && e.InvolvedObject.Name == name && e.Reason == reason {
-				message = e.Message
-				return nil
-			}
-		}
-		return fmt.Errorf("no event %s on %s %s", reason, kind, name)
-	})
+	message, err := w.objects().Event(w.t.Context(), kit.Said{Kind: kind, Name: name, Reason: reason})
+	require.NoError(w.t, err)
 	return message
 }
 
 // iamRole adds an IAM role that trusts the controller on behalf of the test's namespace.
 func (w *world) iamRole(path, name string) string {
 	w.t.Helper()
-	arn, err := w.aws.Role(system.AccountID, path, name, w.namespace+"/test")
+	arn, err := w.aws.Role(kit.AccountID, path, name, w.namespace+"/test")
 	require.NoError(w.t, err)
 	return arn
 }

@@ -9,32 +9,30 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // patient is a controller that waits for new roles for longer than a test lasts: what it tells, it did not wait with.
 const patient = "--role-ready-timeout=1h"
 
 func TestAManagedPolicyThatDoesNotExistIsToldWhileNewRolesAreWaitedFor(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.provisioning(patient)
-	const nobody = "arn:aws:iam::" + system.AccountID + ":policy/nobody"
+	const nobody = "arn:aws:iam::" + kit.AccountID + ":policy/nobody"
 	w.accountWith("app", map[string]string{policyKey: readBucket, managedKey: nobody})
 	message := w.event("ServiceAccount", "app", "ProvisionFailed")
 	assert.Contains(t, message, "Failed to provision role '"+w.namespace+".app-")
 	assert.Contains(t, message, "NoSuchEntity: Policy "+nobody+" does not exist or is not attachable; correct iam.amazonaws.com/managed-policies")
 
-	_, err := w.aws.AddManagedPolicy(system.AccountID, "/", "nobody", readBucket)
+	_, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "nobody", readBucket)
 	require.NoError(t, err)
 	w.secret("app.aws-iam", nil)
 }
 
 func TestABoundaryThatDoesNotExistIsTheAdministrators(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	// The boundary may be created with, by the controller's policy, and is not there.
-	w.aws.RemoveManagedPolicy(system.AccountID, w.aws.Boundary)
+	w.aws.RemoveManagedPolicy(kit.AccountID, w.aws.Boundary)
 	w.provisioning(patient)
 	w.accountWith("app", map[string]string{policyKey: readBucket})
 	assert.Contains(t, w.event("ServiceAccount", "app", "ProvisionFailed"),
@@ -42,14 +40,13 @@ func TestABoundaryThatDoesNotExistIsTheAdministrators(t *testing.T) {
 }
 
 func TestADeniedRoleIsExplainedInItsEvent(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.start("--controller-role-arn=" + w.aws.ControllerARN())
 	w.account("app", "no-such-role")
 	message := w.event("ServiceAccount", "app", "GetCredentialsFailed")
 	assert.True(t, strings.HasPrefix(message, "Failed to get credentials for role 'no-such-role': AccessDenied: "), message)
 	for _, part := range []string{
-		"the role arn:aws:iam::" + system.AccountID + ":role/no-such-role does not exist in account " + system.AccountID,
+		"the role arn:aws:iam::" + kit.AccountID + ":role/no-such-role does not exist in account " + kit.AccountID,
 		"or does not trust " + w.aws.ControllerARN() + " (this controller)",
 		`under the external ID "` + w.namespace + `/test"`,
 		"'kube-aws-iam-controller trust-policy " + w.namespace + " --cluster-name=test --controller-role-arn=" + w.aws.ControllerARN() + "'",
@@ -60,7 +57,6 @@ func TestADeniedRoleIsExplainedInItsEvent(t *testing.T) {
 }
 
 func TestAControllerWithoutCredentialsSaysSoOnWhatItCannotServe(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.env = w.aws.EndpointEnv()
 	w.start()
@@ -71,7 +67,6 @@ func TestAControllerWithoutCredentialsSaysSoOnWhatItCannotServe(t *testing.T) {
 }
 
 func TestAProxyThatAnswersForAWSIsToldFromAWS(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		http.Error(rw, "<html><body>nobody may read this</body></html>", http.StatusServiceUnavailable)

@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // kustomize applies a kustomization of one of the directories of manifests/namespaced, "" for all of it, as somebody who
@@ -34,10 +34,10 @@ func (w *world) kustomize(namespace, directory, patches string, flags ...string)
 }
 
 // startIn runs a controller as its pods do in a namespace, with the rights that it was given there.
-func (w *world) startIn(namespace string, args ...string) *system.Controller {
+func (w *world) startIn(namespace string, args ...string) *kit.Controller {
 	w.t.Helper()
 	var err error
-	w.kubeconfig, err = w.ServiceAccountKubeconfig(w.t.Context(), namespace, system.Account)
+	w.kubeconfig, err = w.ServiceAccountKubeconfig(w.t.Context(), namespace, kit.Account)
 	require.NoError(w.t, err)
 	w.env = append(w.env, "POD_NAMESPACE="+namespace, "KUBE_AWS_IAM_NAMESPACE="+w.namespace)
 	c := w.launch(append([]string{"--leader-elect"}, args...)...)
@@ -47,7 +47,7 @@ func (w *world) startIn(namespace string, args ...string) *system.Controller {
 }
 
 // neverRefused says that a controller asked the API server for nothing that it may not do.
-func neverRefused(t *testing.T, c *system.Controller) {
+func neverRefused(t *testing.T, c *kit.Controller) {
 	t.Helper()
 	refused, err := c.Metric(t.Context(), `rest_client_requests_total{code="403"`)
 	require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestRolesOfOneNamespaceAreEnoughToServeIt(t *testing.T) {
 	assert.Equal(t, "metadata.namespace", w.field("deployment/kube-aws-iam-controller",
 		`.spec.template.spec.containers[0].env[?(@.name=="KUBE_AWS_IAM_NAMESPACE")].valueFrom.fieldRef.fieldPath`))
 	w.iamRole("", "app")
-	_, err := w.aws.Role(system.AccountID, "", "elsewhere", elsewhere+"/test")
+	_, err := w.aws.Role(kit.AccountID, "", "elsewhere", elsewhere+"/test")
 	require.NoError(t, err)
 	c := w.startIn(w.namespace, "--permissions-boundary="+w.aws.Boundary)
 

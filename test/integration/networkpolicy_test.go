@@ -32,6 +32,7 @@ func documented(t *testing.T, page, heading string) string {
 }
 
 func TestTheMetricsArePatchedOntoThoseWhoReadThem(t *testing.T) {
+	t.Parallel()
 	control := shared.Get(t)
 	root, err := cluster.Root()
 	require.NoError(t, err)
@@ -64,6 +65,7 @@ func TestTheMetricsArePatchedOntoThoseWhoReadThem(t *testing.T) {
 }
 
 func TestTheExampleAgainstTheNodesMetadataIsWhatTheAPIServerKeeps(t *testing.T) {
+	t.Parallel()
 	control := shared.Get(t)
 	root, err := cluster.Root()
 	require.NoError(t, err)

@@ -17,7 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 )
 
 // provisioning runs a controller that makes roles.
-func (w *world) provisioning(args ...string) *system.Controller {
+func (w *world) provisioning(args ...string) *kit.Controller {
 	w.t.Helper()
 	return w.start(append([]string{"--permissions-boundary=" + w.aws.Boundary, "--iam-qps=1000"}, args...)...)
 }
@@ -62,8 +62,7 @@ func (w *world) noRoles(client *iam.Client) {
 
 func (w *world) annotate(name string, annotations ...string) {
 	w.t.Helper()
-	_, err := w.Kubectl(w.t.Context(), append([]string{"annotate", "serviceaccount", name, "-n", w.namespace, "--overwrite"}, annotations...)...)
-	require.NoError(w.t, err)
+	require.NoError(w.t, w.objects().Annotate(w.t.Context(), "serviceaccount/"+name, kit.Changes(annotations...)))
 }
 
 func TestAPolicyBringsARoleOfOnesOwn(t *testing.T) {
@@ -229,7 +228,7 @@ func TestANamespaceWithRolesEnds(t *testing.T) {
 	_, err := w.Kubectl(t.Context(), "delete", "namespace", w.namespace, "--wait=false")
 	require.NoError(t, err)
 	w.noRoles(client)
-	require.NoError(t, system.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
 		_, err := w.Client().CoreV1().Namespaces().Get(ctx, w.namespace, metav1.GetOptions{})
 		if err == nil {
 			return errors.New("the namespace is still there")
@@ -246,8 +245,8 @@ func TestAForeignRoleUnderTheNameIsLeftAlone(t *testing.T) {
 	arn := string(w.secret("app.aws-iam", nil).Data["role-arn"])
 	name := arn[strings.LastIndexByte(arn, '/')+1:]
 	c.Kill()
-	w.aws.RemoveRole(system.AccountID, name)
-	_, err := w.aws.AddRole(awssim.RoleSpec{Account: system.AccountID, Path: "/kube-aws-iam-controller/test/", Name: name, Trust: w.aws.TrustPolicy("x/y")})
+	w.aws.RemoveRole(kit.AccountID, name)
+	_, err := w.aws.AddRole(awssim.RoleSpec{Account: kit.AccountID, Path: "/kube-aws-iam-controller/test/", Name: name, Trust: w.aws.TrustPolicy("x/y")})
 	require.NoError(t, err)
 	before := w.iamWrites()
 	w.provisioning()
@@ -279,7 +278,7 @@ func TestDriftIsCorrected(t *testing.T) {
 	name := w.ownRole(client, string(secret.Data["role-arn"])).RoleName
 	_, err := client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: name, PolicyName: new("more"), PolicyDocument: new(sendQueue)})
 	require.NoError(t, err)
-	require.NoError(t, system.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
 		out, failure := client.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: name})
 		if failure == nil && len(out.PolicyNames) != 1 {
 			failure = fmt.Errorf("the role has the policies %v", out.PolicyNames)
@@ -291,8 +290,8 @@ func TestDriftIsCorrected(t *testing.T) {
 	require.NoError(t, err)
 	assert.InDelta(t, 1, corrected, 0)
 
-	w.aws.RemoveRole(system.AccountID, *name)
-	require.NoError(t, system.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
+	w.aws.RemoveRole(kit.AccountID, *name)
+	require.NoError(t, kit.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
 		next, err := w.Client().CoreV1().Secrets(w.namespace).Get(ctx, "app.aws-iam", metav1.GetOptions{})
 		if err == nil && next.Annotations["iam.amazonaws.com/role-id"] == secret.Annotations["iam.amazonaws.com/role-id"] {
 			err = errors.New("the credentials are still those of the role that is gone")

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 func TestHealthReadinessAndMetricsAnswer(t *testing.T) {
@@ -123,7 +123,7 @@ func TestThePredecessorsFlagsAreAccepted(t *testing.T) {
 	w := newWorld(t)
 	arn := w.iamRole("team/", "app")
 	w.start("--interval=10s", "--event-queue-size=100", "--refresh-limit=15m", "--no-debug",
-		"--base-role-arn=arn:aws:iam::"+system.AccountID+":role/team/")
+		"--base-role-arn=arn:aws:iam::"+kit.AccountID+":role/team/")
 	w.role("app", "", "roleReference: app")
 	assert.Equal(t, arn, string(w.secret("app", nil).Data["role-arn"]))
 }
@@ -153,7 +153,7 @@ func TestASignalBeforeItIsReadyEndsTheProcess(t *testing.T) {
 }
 
 // ended waits for the end of a process and returns its exit code.
-func (w *world) ended(c *system.Controller) int {
+func (w *world) ended(c *kit.Controller) int {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), within)
 	defer cancel()
@@ -168,7 +168,7 @@ func TestTrustPolicyIsWhatARoleNeeds(t *testing.T) {
 	require.Zero(t, w.ended(command))
 	policy, err := command.Output()
 	require.NoError(t, err)
-	arn, err := w.aws.AddRole(awssim.RoleSpec{Account: system.AccountID, Name: "app", Trust: policy})
+	arn, err := w.aws.AddRole(awssim.RoleSpec{Account: kit.AccountID, Name: "app", Trust: policy})
 	require.NoError(t, err)
 	w.start("--session-tags")
 	w.account("app", "app")

@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // under has the controller run under EKS Pod Identity from its next start on.
@@ -22,7 +22,7 @@ func (w *world) under(disableSessionTags bool) {
 	agent, err := w.aws.StartPodIdentity(w.t.TempDir(), disableSessionTags)
 	require.NoError(w.t, err)
 	w.t.Cleanup(agent.Close)
-	w.env = append(agent.Env(w.aws), "POD_NAMESPACE="+system.Namespace)
+	w.env = append(agent.Env(w.aws), "POD_NAMESPACE="+kit.Namespace)
 }
 
 // trustOf is the trust policy of the role of a Secret's credentials.

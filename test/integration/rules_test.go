@@ -1,48 +1,27 @@
 package integration
 
 import (
-	"context"
-	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // rule annotates the test's namespace, with key=value or key- to take one off.
 func (w *world) rule(annotation string) {
 	w.t.Helper()
-	_, err := w.Kubectl(w.t.Context(), "annotate", "--overwrite", "namespace", w.namespace, "iam.amazonaws.com/"+annotation)
-	require.NoError(w.t, err)
+	require.NoError(w.t, w.objects().Annotate(w.t.Context(), "namespace/"+w.namespace, kit.Changes("iam.amazonaws.com/"+annotation)))
 }
 
 // eventSays waits for an event on an object whose message contains a text: the events of before stay.
 func (w *world) eventSays(kind, name, reason, text string) {
 	w.t.Helper()
-	w.eventually(func(ctx context.Context) error {
-		list, err := w.Client().CoreV1().Events(w.namespace).List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return err
-		}
-		var said []string
-		for i := range list.Items {
-			e := &list.Items[i]
-			if e.InvolvedObject.Kind != kind || e.InvolvedObject.Name != name || e.Reason != reason {
-				continue
-			}
-			if strings.Contains(e.Message, text) {
-				return nil
-			}
-			said = append(said, e.Message)
-		}
-		return fmt.Errorf("no event %s on %s %s says %q, but %q", reason, kind, name, text, said)
-	})
+	_, err := w.objects().Event(w.t.Context(), kit.Said{Kind: kind, Name: name, Reason: reason, Text: text})
+	require.NoError(w.t, err)
 }
 
 func TestANamespaceUsesOnlyTheRolesItMay(t *testing.T) {
@@ -117,7 +96,7 @@ func TestARoleThatTakesAnyExternalIDIsNotUsedWhereItIsRequired(t *testing.T) {
 	ctx := t.Context()
 	admin, err := w.aws.Admin()
 	require.NoError(t, err)
-	arn, err := w.aws.AddRole(awssim.RoleSpec{Account: system.AccountID, Name: "open", Trust: `{"Version":"2012-10-17","Statement":[
+	arn, err := w.aws.AddRole(awssim.RoleSpec{Account: kit.AccountID, Name: "open", Trust: `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"AWS":"` + w.aws.ControllerARN() + `"},"Action":"sts:AssumeRole"}]}`})
 	require.NoError(t, err)
 	w.iamRole("", "bound")

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 func TestAnAnnotatedServiceAccountHasASecret(t *testing.T) {
@@ -48,7 +48,7 @@ func TestAnAnnotatedServiceAccountHasASecret(t *testing.T) {
 
 	who, err := w.aws.WhoAmI(t.Context(), d.AccessKeyID, d.SecretAccessKey, d.SessionToken)
 	require.NoError(t, err)
-	assert.Equal(t, "arn:aws:sts::"+system.AccountID+":assumed-role/app/"+w.namespace+".app", who)
+	assert.Equal(t, "arn:aws:sts::"+kit.AccountID+":assumed-role/app/"+w.namespace+".app", who)
 }
 
 func texts(secret *corev1.Secret) map[string]string {
@@ -61,7 +61,7 @@ func texts(secret *corev1.Secret) map[string]string {
 
 func TestRolesAreNamedInEveryWay(t *testing.T) {
 	w := newWorld(t)
-	elsewhere, err := w.aws.Role(system.OtherAccountID, "", "elsewhere", w.namespace+"/test")
+	elsewhere, err := w.aws.Role(kit.OtherAccountID, "", "elsewhere", w.namespace+"/test")
 	require.NoError(t, err)
 	byARN := w.iamRole("b/", "arn")
 	roles := map[string]string{ // by what the annotation says
@@ -100,7 +100,7 @@ func TestSessionDurationIsFollowed(t *testing.T) {
 
 func TestAnotherNamespaceIsRefusedByTheRolesTrust(t *testing.T) {
 	w := newWorld(t)
-	_, err := w.aws.Role(system.AccountID, "", "app", "somebody-else/test")
+	_, err := w.aws.Role(kit.AccountID, "", "app", "somebody-else/test")
 	require.NoError(t, err)
 	w.start()
 	w.account("thief", "app")

@@ -16,7 +16,7 @@ import (
 
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/image"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // readyLimit bounds the wait for the node on a busy machine.
@@ -137,7 +137,7 @@ func (n *Node) run(name, path string, args ...string) error {
 }
 
 func (n *Node) await(ctx context.Context, done func(context.Context) error) error {
-	err := system.Eventually(ctx, readyLimit, done)
+	err := kit.Eventually(ctx, readyLimit, done)
 	if err == nil {
 		return nil
 	}

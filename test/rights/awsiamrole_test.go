@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 var awsiamroles = schema.GroupVersionResource{Group: "zalando.org", Version: "v1", Resource: "awsiamroles"}
@@ -73,12 +73,12 @@ func (w *world) showsItsStatus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		role, err := roles.Get(ctx, "resource", metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		if arn, _, _ := unstructured.NestedString(role.Object, "status", "roleARN"); arn != system.ARN(system.AccountID, "", "app") {
+		if arn, _, _ := unstructured.NestedString(role.Object, "status", "roleARN"); arn != kit.ARN(kit.AccountID, "", "app") {
 			return fmt.Errorf("the status names the role %q", arn)
 		}
 		return nil

@@ -10,7 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 func (w *world) elects(ctx context.Context) error {
@@ -19,7 +19,7 @@ func (w *world) elects(ctx context.Context) error {
 
 // leads waits until it does the work.
 func (w *world) leads(ctx context.Context) error {
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		leads, err := w.running.Metric(ctx, "kube_aws_iam_controller_is_leader")
 		if err == nil && leads != 1 {
 			err = errors.New("it does not lead")
@@ -32,12 +32,12 @@ func (w *world) leads(ctx context.Context) error {
 func (w *world) takesOver(ctx context.Context) error {
 	w.stop(ctx)
 	leases := w.Client().CoordinationV1().Leases(w.own)
-	if err := leases.Delete(ctx, system.Account, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+	if err := leases.Delete(ctx, kit.Account, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
 	long := metav1.NewMicroTime(time.Now().Add(-time.Hour))
 	_, err := leases.Create(ctx, &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Name: system.Account},
+		ObjectMeta: metav1.ObjectMeta{Name: kit.Account},
 		Spec: coordinationv1.LeaseSpec{
 			HolderIdentity: new("gone"), LeaseDurationSeconds: new(int32(1)), AcquireTime: &long, RenewTime: &long,
 		},
@@ -57,7 +57,7 @@ func (w *world) stepsDown(ctx context.Context) error {
 	if _, err := w.running.Stop(ctx); err != nil {
 		return err
 	}
-	lease, err := w.Client().CoordinationV1().Leases(w.own).Get(ctx, system.Account, metav1.GetOptions{})
+	lease, err := w.Client().CoordinationV1().Leases(w.own).Get(ctx, kit.Account, metav1.GetOptions{})
 	if err == nil && *lease.Spec.HolderIdentity != "" {
 		err = fmt.Errorf("%s still holds the Lease", *lease.Spec.HolderIdentity)
 	}

@@ -7,7 +7,7 @@ import (
 
 // A loss is what comes of a right that is taken away.
 type loss struct {
-	// steps of a life fail, and none that they build on. For want of a watch none does, from these on.
+	// steps fail, and none that they build on. For want of a watch none does, from these on.
 	steps []string
 	// without says it to people.
 	without string

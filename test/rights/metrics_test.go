@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // measuring is what a controller does that has metrics for those alone who may read them.
@@ -60,7 +60,7 @@ func (w *world) toScrape() []rbacv1.PolicyRule {
 }
 
 func (w *world) isMeasured(ctx context.Context) error {
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		// A new one each time, of which nothing is known.
 		token, err := w.Client().CoreV1().ServiceAccounts(w.served).CreateToken(ctx, "scraper", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 		if err != nil {

@@ -8,14 +8,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const prefix = "iam.amazonaws.com/"
 
 func (w *world) serves(ctx context.Context) error {
 	for _, role := range []string{"app", "other"} {
-		if _, err := w.aws.Role(system.AccountID, "", role, w.served+"/test"); err != nil {
+		if _, err := w.aws.Role(kit.AccountID, "", role, w.served+"/test"); err != nil {
 			return err
 		}
 	}
@@ -129,7 +129,7 @@ func (w *world) disposesOfIt(ctx context.Context) error {
 	if err := w.Client().CoreV1().ServiceAccounts(w.served).Delete(ctx, "maker", metav1.DeleteOptions{}); err != nil {
 		return err
 	}
-	err := system.Eventually(ctx, within, func(ctx context.Context) error {
+	err := kit.Eventually(ctx, within, func(ctx context.Context) error {
 		_, err := w.Client().CoreV1().ServiceAccounts(w.served).Get(ctx, "maker", metav1.GetOptions{})
 		return isGone("the ServiceAccount maker", err)
 	})

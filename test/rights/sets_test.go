@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // A set is manifests that are installed together.
@@ -27,8 +27,8 @@ type set struct {
 	resources, components []string
 	// alone says that the controller serves the namespace that it runs in.
 	alone bool
-	// life is what a controller does that is installed so, and losses what it lacks without a right.
-	life   []step
+	// steps are what a controller does that is installed so, and losses what it lacks without a right.
+	steps  []step
 	losses map[string]loss
 }
 
@@ -36,21 +36,21 @@ type set struct {
 var sets = []set{{
 	name:      "manifests/prerequisites and the components webhook and metrics-authentication",
 	resources: []string{"prerequisites"}, components: []string{"components/webhook", "components/metrics-authentication"},
-	life: slices.Concat(serving, meeting, electing, mutating, measuring), losses: losses,
+	steps: slices.Concat(serving, meeting, electing, mutating, measuring), losses: losses,
 }, {
 	name:      "manifests/namespaced",
 	resources: []string{"namespaced"}, alone: true,
-	life: slices.Concat(serving, electing), losses: oneNamespace(),
+	steps: slices.Concat(serving, electing), losses: oneNamespace(),
 }}
 
 // until are a step and all that it builds on, in order.
 func (s set) until(t *testing.T, name string) (steps []step) {
 	t.Helper()
 	for name != "" {
-		i := slices.IndexFunc(s.life, func(s step) bool { return s.name == name })
+		i := slices.IndexFunc(s.steps, func(s step) bool { return s.name == name })
 		require.NotEqual(t, -1, i, "there is no step %q", name)
-		steps = append(steps, s.life[i])
-		name = s.life[i].after
+		steps = append(steps, s.steps[i])
+		name = s.steps[i].after
 	}
 	slices.Reverse(steps)
 	return steps
@@ -67,7 +67,7 @@ func (s set) rights(t *testing.T) (all []right) {
 		}
 		var binding rbacv1.RoleBinding // the other kind has the same fields
 		decode(t, &objects[i], &binding)
-		if !slices.Contains(binding.Subjects, rbacv1.Subject{Kind: "ServiceAccount", Name: system.Account, Namespace: system.Namespace}) {
+		if !slices.Contains(binding.Subjects, rbacv1.Subject{Kind: "ServiceAccount", Name: kit.Account, Namespace: kit.Namespace}) {
 			continue
 		}
 		g := &grant{kind: binding.RoleRef.Kind, name: binding.RoleRef.Name, namespace: binding.Namespace}
@@ -98,7 +98,7 @@ func decode(t *testing.T, object *unstructured.Unstructured, into any) {
 func (s set) render(t *testing.T) (objects []unstructured.Unstructured) {
 	t.Helper()
 	dir := t.TempDir()
-	text := "namespace: " + system.Namespace + "\nresources:\n" + s.list(t, dir, s.resources) + "components:\n" + s.list(t, dir, s.components)
+	text := "namespace: " + kit.Namespace + "\nresources:\n" + s.list(t, dir, s.resources) + "components:\n" + s.list(t, dir, s.components)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600))
 	rendered, err := shared.Get(t).Kubectl(context.WithoutCancel(t.Context()), "kustomize", dir)
 	require.NoError(t, err)

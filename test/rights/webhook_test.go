@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // webhookName is that of the webhook's Secret and configuration.
@@ -34,7 +34,7 @@ func (w *world) mutates(ctx context.Context) (err error) {
 	if err = w.configure(ctx); err != nil {
 		return err
 	}
-	if _, err = w.aws.Role(system.AccountID, "", "web", w.served+"/test"); err != nil {
+	if _, err = w.aws.Role(kit.AccountID, "", "web", w.served+"/test"); err != nil {
 		return err
 	}
 	return w.start(ctx, "--webhook-listen-address=127.0.0.1:"+strconv.Itoa(w.webhook))
@@ -67,7 +67,7 @@ func (w *world) configure(ctx context.Context) error {
 // certificate waits for one that is not before's.
 func (w *world) certificate(ctx context.Context, before []byte) ([]byte, error) {
 	var found []byte
-	err := system.Eventually(ctx, within, func(ctx context.Context) error {
+	err := kit.Eventually(ctx, within, func(ctx context.Context) error {
 		secret, err := w.Client().CoreV1().Secrets(w.own).Get(ctx, webhookName, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -89,7 +89,7 @@ func (w *world) hasACertificate(ctx context.Context) error {
 func (w *world) isTrusted(ctx context.Context) error { return w.trusted(ctx, nil) }
 
 func (w *world) trusted(ctx context.Context, before []byte) error {
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		found, err := w.Client().AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, webhookName, metav1.GetOptions{})
 		if err == nil && bytes.Equal(found.Webhooks[0].ClientConfig.CABundle, before) {
 			err = errors.New("the API server does not know whom to trust")
@@ -102,7 +102,7 @@ func (w *world) injects(ctx context.Context) error {
 	if err := w.account(ctx, w.served, "web", "role", "web"); err != nil {
 		return err
 	}
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		admitted, err := w.Client().CoreV1().Pods(w.served).Create(ctx, pod("web", "web"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil && len(admitted.Spec.Containers[0].Env) == 0 {
 			err = errors.New("the pod is given nothing")
@@ -117,7 +117,7 @@ func (w *world) makesWayForAVersionBefore(ctx context.Context) error {
 		return err
 	}
 	before := pod("before", "default")
-	before.Labels = map[string]string{"app.kubernetes.io/name": system.Account}
+	before.Labels = map[string]string{"app.kubernetes.io/name": kit.Account}
 	if _, err := w.Client().CoreV1().Pods(w.own).Create(ctx, before, metav1.CreateOptions{}); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (w *world) makesWayForAVersionBefore(ctx context.Context) error {
 
 // calledPlainly waits until the webhook is called at the path that everybody knows, or is not.
 func (w *world) calledPlainly(ctx context.Context, plainly bool) error {
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		found, err := w.Client().AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, webhookName, metav1.GetOptions{})
 		if err == nil && strings.HasSuffix(*found.Webhooks[0].ClientConfig.URL, "/mutate-pods") != plainly {
 			err = errors.New("the webhook is called at the other path")

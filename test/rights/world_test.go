@@ -17,7 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // Nothing but the controller deletes what is no longer asked for: a garbage collector would do the same.
@@ -45,7 +45,7 @@ type world struct {
 
 	t           *testing.T
 	set         set
-	aws         *system.AWS
+	aws         *kit.AWS
 	own, served string
 	kubeconfig  string
 	log         string
@@ -53,7 +53,7 @@ type world struct {
 	env []string
 	// everywhere makes them serve all namespaces. Only one world at a time can have that.
 	everywhere bool
-	running    *system.Controller
+	running    *kit.Controller
 	// denied is how often controllers that have ended were refused something, by their own count.
 	denied float64
 	// webhook is the port of the webhook.
@@ -66,8 +66,8 @@ func newWorld(t *testing.T, s set, rights []right) *world {
 	t.Helper()
 	w := &world{Cluster: shared.Get(t), t: t, set: s, log: filepath.Join(t.TempDir(), "controller.log")}
 	prepared.Do(func() {
-		if _, prepared.err = system.Install(context.Background(), w.Access); prepared.err == nil {
-			prepared.binary, prepared.err = system.BuildController(context.Background())
+		if _, prepared.err = kit.Install(context.Background(), w.Access); prepared.err == nil {
+			prepared.binary, prepared.err = kit.BuildController(context.Background())
 		}
 	})
 	require.NoError(t, prepared.err)
@@ -76,12 +76,12 @@ func newWorld(t *testing.T, s set, rights []right) *world {
 		w.served = w.NewNamespace(t)
 	}
 	_, err := w.Client().CoreV1().ServiceAccounts(w.own).Create(t.Context(), &corev1.ServiceAccount{
-		ObjectMeta: metav1.ObjectMeta{Name: system.Account},
+		ObjectMeta: metav1.ObjectMeta{Name: kit.Account},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	w.kubeconfig, err = w.ServiceAccountKubeconfig(t.Context(), w.own, system.Account)
+	w.kubeconfig, err = w.ServiceAccountKubeconfig(t.Context(), w.own, kit.Account)
 	require.NoError(t, err)
-	w.aws, err = system.StartAWS(t.Context(), "/infra/")
+	w.aws, err = kit.StartAWS(t.Context(), "/infra/")
 	require.NoError(t, err)
 	t.Cleanup(w.end)
 	w.grant(rights)
@@ -101,7 +101,7 @@ func (w *world) end() {
 // is refused as well.
 func (w *world) isAlone() {
 	w.t.Helper()
-	require.NoError(w.t, system.Eventually(w.t.Context(), within, func(ctx context.Context) error {
+	require.NoError(w.t, kit.Eventually(w.t.Context(), within, func(ctx context.Context) error {
 		list, err := w.Client().CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err
@@ -121,7 +121,7 @@ func (w *world) place(g *grant) string {
 	switch g.namespace {
 	case "":
 		return ""
-	case system.Namespace:
+	case kit.Namespace:
 		return w.own
 	default:
 		return w.served
@@ -149,7 +149,7 @@ func (w *world) grant(rights []right) {
 		require.NoError(w.t, err)
 	}
 	for _, r := range rights {
-		require.NoError(w.t, system.Eventually(w.t.Context(), within, func(ctx context.Context) error {
+		require.NoError(w.t, kit.Eventually(w.t.Context(), within, func(ctx context.Context) error {
 			allowed, err := w.allowed(ctx, r)
 			if err == nil && !allowed {
 				err = fmt.Errorf("not allowed yet: %s", r)
@@ -173,7 +173,7 @@ func (w *world) grantEverywhere(g *grant, rules []rbacv1.PolicyRule) {
 }
 
 func (w *world) subjects() []rbacv1.Subject {
-	return []rbacv1.Subject{{Kind: "ServiceAccount", Name: system.Account, Namespace: w.own}}
+	return []rbacv1.Subject{{Kind: "ServiceAccount", Name: kit.Account, Namespace: w.own}}
 }
 
 // allowed says whether the controller has a right.
@@ -181,7 +181,7 @@ func (w *world) allowed(ctx context.Context, r right) (bool, error) {
 	resource, subresource, _ := strings.Cut(r.resource, "/")
 	review, err := w.Client().AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
 		Spec: authorizationv1.SubjectAccessReviewSpec{
-			User: "system:serviceaccount:" + w.own + ":" + system.Account,
+			User: "system:serviceaccount:" + w.own + ":" + kit.Account,
 			ResourceAttributes: &authorizationv1.ResourceAttributes{
 				Namespace: w.place(r.grant), Verb: r.verb, Group: r.group, Resource: resource, Subresource: subresource, Name: r.name,
 			},
@@ -200,7 +200,7 @@ func (w *world) start(ctx context.Context, args ...string) (err error) {
 	if !w.everywhere {
 		args = append(args, "--namespace="+w.served)
 	}
-	w.running, err = system.StartController(ctx, system.Options{
+	w.running, err = kit.StartController(ctx, kit.Options{
 		Binary: prepared.binary, Kubeconfig: w.kubeconfig, Log: w.log, Args: args, Env: append(env, w.env...),
 	})
 	return err

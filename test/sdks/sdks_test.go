@@ -23,7 +23,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 var (
@@ -49,7 +49,7 @@ var deliveries = []identity.Delivery{identity.DeliverProcess, identity.DeliverEn
 
 // A container is what a pod's container has, on this machine.
 type container struct {
-	volume *system.Volume
+	volume *kit.Volume
 	env    []string
 }
 
@@ -57,7 +57,7 @@ type container struct {
 type world struct {
 	*cluster.Cluster
 
-	aws        *system.AWS
+	aws        *kit.AWS
 	namespace  string
 	containers map[identity.Delivery]*container
 }
@@ -65,15 +65,15 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{Cluster: shared.Get(t), containers: map[identity.Delivery]*container{}}
-	kubeconfig, err := system.Install(t.Context(), w.Access)
+	kubeconfig, err := kit.Install(t.Context(), w.Access)
 	require.NoError(t, err)
-	w.aws, err = system.StartAWS(t.Context(), "/")
+	w.aws, err = kit.StartAWS(t.Context(), "/")
 	require.NoError(t, err)
 	t.Cleanup(w.aws.Close)
 	w.aws.SetSession(session)
-	binary, err := system.BuildController(t.Context())
+	binary, err := kit.BuildController(t.Context())
 	require.NoError(t, err)
-	controller, err := system.StartController(t.Context(), system.Options{
+	controller, err := kit.StartController(t.Context(), kit.Options{
 		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(t.TempDir(), "log"),
 		Env: append(w.aws.ControllerEnv(), "KUBE_AWS_IAM_CLUSTER_NAME=test"),
 	})
@@ -91,14 +91,14 @@ func newWorld(t *testing.T) *world {
 func (w *world) contain(t *testing.T, delivery identity.Delivery) *container {
 	t.Helper()
 	name := string(delivery)
-	_, err := w.aws.Role(system.AccountID, "", name, w.namespace+"/test")
+	_, err := w.aws.Role(kit.AccountID, "", name, w.namespace+"/test")
 	require.NoError(t, err)
 	_, err = w.Client().CoreV1().ServiceAccounts(w.namespace).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 		Name: name, Annotations: map[string]string{"iam.amazonaws.com/role": name, "iam.amazonaws.com/delivery": name},
 	}}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	c := &container{volume: &system.Volume{Client: w.Client(), Namespace: w.namespace, Name: name + ".aws-iam", Dir: t.TempDir()}}
-	require.NoError(t, system.Eventually(t.Context(), time.Minute, c.volume.Sync))
+	c := &container{volume: &kit.Volume{Client: w.Client(), Namespace: w.namespace, Name: name + ".aws-iam", Dir: t.TempDir()}}
+	require.NoError(t, kit.Eventually(t.Context(), time.Minute, c.volume.Sync))
 
 	// PATH leads nowhere with the endpoint: neither a shell nor a program is to be needed.
 	path := "/nonexistent"
@@ -130,7 +130,7 @@ const podUID = "0f2a9d3c-6c1e-4f6b-9a44-1f0f5a7e2f10"
 func (c *container) value(t *testing.T, v corev1.EnvVar) string {
 	t.Helper()
 	if v.ValueFrom == nil {
-		return strings.ReplaceAll(v.Value, system.MountPath, c.volume.Dir)
+		return strings.ReplaceAll(v.Value, kit.MountPath, c.volume.Dir)
 	}
 	require.Equal(t, "metadata.uid", v.ValueFrom.FieldRef.FieldPath)
 	return podUID
@@ -151,7 +151,7 @@ func (w *world) serve(t *testing.T, dir string) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(process.Kill)
-	require.NoError(t, system.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
+	require.NoError(t, kit.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
 		out, err := exec.CommandContext(ctx, binary, "probe").CombinedOutput()
 		if err != nil {
 			err = errors.New(string(out))
@@ -165,7 +165,7 @@ func (w *world) rotate(t *testing.T) {
 	t.Helper()
 	for _, c := range w.containers {
 		now := c.credentials(t)
-		require.NoError(t, system.Eventually(t.Context(), time.Minute, func(context.Context) error {
+		require.NoError(t, kit.Eventually(t.Context(), time.Minute, func(context.Context) error {
 			if c.credentials(t).AccessKeyID == now.AccessKeyID || time.Now().Before(now.Expiration.Add(time.Second)) {
 				return errors.New("the credentials from before still serve")
 			}
@@ -252,7 +252,7 @@ func (w *world) again(t *testing.T, tried *trial) string {
 }
 
 func whoIs(delivery identity.Delivery) string {
-	return "ok arn:aws:sts::" + system.AccountID + ":assumed-role/" + string(delivery) + "/"
+	return "ok arn:aws:sts::" + kit.AccountID + ":assumed-role/" + string(delivery) + "/"
 }
 
 func (tried *trial) end() {

@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const readBucket = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}`
@@ -24,6 +24,7 @@ const readBucket = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Acti
 // the image first, the manifests first. After each step everything is as it was, is renewed as the same session of the same
 // role, and gives pods the same.
 func TestAnUpgradeChangesNoWorkingIdentity(t *testing.T) {
+	kit.FullOnly(t, "builds the version before, and goes to this one and back")
 	before := thePrevious(t)
 	now := thisVersion(t)
 	w := newWorld(t, before)
@@ -53,7 +54,7 @@ func thisVersion(t *testing.T) version {
 	t.Helper()
 	root, err := cluster.Root()
 	require.NoError(t, err)
-	binary, err := system.BuildController(t.Context())
+	binary, err := kit.BuildController(t.Context())
 	require.NoError(t, err)
 	return version{root: root, binary: binary}
 }
@@ -73,10 +74,10 @@ func (w *world) identities() map[string]*identity {
 	trusted := w.aws.TrustPolicy(w.namespace + "/test")
 	open := strings.ReplaceAll(trusted, `"Condition":{"StringEquals":{"sts:ExternalId":"`+w.namespace+`/test"}},`, "")
 	require.NotEqual(w.t, trusted, open)
-	w.role(system.AccountID, "existing", trusted)
-	w.role(system.AccountID, "open", open)
-	elsewhere := w.role(system.OtherAccountID, "existing", trusted)
-	openElsewhere := w.role(system.OtherAccountID, "open", open)
+	w.role(kit.AccountID, "existing", trusted)
+	w.role(kit.AccountID, "open", open)
+	elsewhere := w.role(kit.OtherAccountID, "existing", trusted)
+	openElsewhere := w.role(kit.OtherAccountID, "open", open)
 	wanted := map[string][]string{
 		"existing":                        {"role", "existing"},
 		"open":                            {"role", "open"},

@@ -18,10 +18,11 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
-var shared cluster.Shared
+// The manifests of two versions stay installed.
+var shared = cluster.Shared{Apart: true}
 
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
@@ -36,12 +37,12 @@ type world struct {
 	*cluster.Cluster
 
 	t          *testing.T
-	aws        *system.AWS
+	aws        *kit.AWS
 	iam        *iam.Client // an administrator's
 	namespace  string
 	kubeconfig string
 	log        string
-	controller *system.Controller
+	controller *kit.Controller
 }
 
 // newWorld has the IAM policies of a version: whoever upgrades a controller does not upgrade those with it.
@@ -49,7 +50,7 @@ func newWorld(t *testing.T, of version) *world {
 	t.Helper()
 	w := &world{Cluster: shared.Get(t), t: t, log: filepath.Join(t.TempDir(), "controller.log")}
 	var err error
-	w.aws, err = system.StartAWS(t.Context(), "/")
+	w.aws, err = kit.StartAWS(t.Context(), "/")
 	require.NoError(t, err)
 	t.Cleanup(w.end)
 	w.iam, err = w.aws.Admin()
@@ -59,7 +60,7 @@ func newWorld(t *testing.T, of version) *world {
 		RoleName: &w.aws.ControllerRole, PolicyName: new("controller"), PolicyDocument: &policy,
 	})
 	require.NoError(t, err)
-	w.aws.Boundary, err = w.aws.AddManagedPolicy(system.AccountID, "/", "kube-aws-iam-controller-boundary", w.read(of, "examples/iam/permissions-boundary.json"))
+	w.aws.Boundary, err = w.aws.AddManagedPolicy(kit.AccountID, "/", "kube-aws-iam-controller-boundary", w.read(of, "examples/iam/permissions-boundary.json"))
 	require.NoError(t, err)
 	w.namespace = w.NewNamespace(t)
 	return w
@@ -76,7 +77,7 @@ func (w *world) end() {
 	ctx := context.Background() // the test's own is done
 	w.stop()
 	defer w.aws.Close()
-	leaks, err := system.Leaks(ctx, w.Access, w.aws, w.log)
+	leaks, err := kit.Leaks(ctx, w.Access, w.aws, w.log)
 	require.NoError(w.t, err)
 	assert.Empty(w.t, leaks)
 	if w.t.Failed() {
@@ -90,11 +91,11 @@ func (w *world) install(v version) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	var err error
-	w.kubeconfig, err = system.InstallFrom(ctx, w.Access, v.root)
+	w.kubeconfig, err = kit.InstallFrom(ctx, w.Access, v.root)
 	require.NoError(w.t, err)
-	policy, guard := system.PolicyComponent(image, nil), system.GuardComponent()
+	policy, guard := kit.PolicyComponent(image, nil), kit.GuardComponent()
 	policy.Root, guard.Root = v.root, v.root
-	for _, each := range []system.Component{policy, guard} {
+	for _, each := range []kit.Component{policy, guard} {
 		require.NoError(w.t, each.Apply(ctx, w.Access))
 	}
 }
@@ -104,10 +105,10 @@ func (w *world) run(v version) {
 	w.t.Helper()
 	w.stop()
 	var err error
-	w.controller, err = system.StartController(w.t.Context(), system.Options{
+	w.controller, err = kit.StartController(w.t.Context(), kit.Options{
 		Binary: v.binary, Kubeconfig: w.kubeconfig, Log: w.log,
 		Args: []string{"--cluster-name=test", "--permissions-boundary=" + w.aws.Boundary, "--iam-qps=1000", "--drift-interval=1s"},
-		Env:  append(w.aws.ControllerEnv(), "POD_NAMESPACE="+system.Namespace),
+		Env:  append(w.aws.ControllerEnv(), "POD_NAMESPACE="+kit.Namespace),
 	})
 	require.NoError(w.t, err)
 	require.NoError(w.t, w.controller.WaitReady(w.t.Context(), within))
@@ -127,7 +128,7 @@ func (w *world) stop() {
 
 func (w *world) eventually(done func(context.Context) error) {
 	w.t.Helper()
-	require.NoError(w.t, system.Eventually(w.t.Context(), within, done))
+	require.NoError(w.t, kit.Eventually(w.t.Context(), within, done))
 }
 
 // role adds a role that somebody made, with a trust policy.

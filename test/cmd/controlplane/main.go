@@ -2,7 +2,10 @@
 //
 //	go run ./cmd/controlplane
 //
-// It prints how to reach it and runs until it is interrupted.
+// It prints how to reach it and runs until it is interrupted. With a command, it runs that one instead, whose tests share
+// the control plane, and ends with it:
+//
+//	go run ./cmd/controlplane go test -short ./integration/ ./admission/
 package main
 
 import (
@@ -12,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
 	"time"
@@ -50,7 +54,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			bins.Etcd, bins.KubeAPIServer, bins.KubeControllerManager, bins.Kubectl)
 		return err
 	}
-	return serve(ctx, cluster.Options{Dir: *dir, Audit: *audit, Progress: stderr}, bins.Kubectl, stdout)
+	options := cluster.Options{Dir: *dir, Audit: *audit, Progress: stderr}
+	if flags.NArg() > 0 {
+		return around(ctx, options, flags.Args(), stdout, stderr)
+	}
+	return serve(ctx, options, bins.Kubectl, stdout)
+}
+
+// around runs a command that uses the control plane, and ends the control plane after it however the command ends.
+func around(ctx context.Context, options cluster.Options, command []string, stdout, stderr io.Writer) error {
+	control, err := cluster.Start(ctx, options)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // running what the caller names is the purpose
+	cmd.Env, cmd.Stdout, cmd.Stderr = control.Environment(), stdout, stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	return errors.Join(cmd.Run(), control.Stop())
 }
 
 // serve runs the control plane until the context ends.

@@ -9,12 +9,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // startAWS starts simulated AWS, in which the controller has the policy of examples/iam, with what the examples name.
 func (d *demo) startAWS(ctx context.Context) (evidence string, err error) {
-	if d.aws, err = system.StartAWS(ctx, "/"); err != nil {
+	if d.aws, err = kit.StartAWS(ctx, "/"); err != nil {
 		return "", err
 	}
 	if err = d.aws.ServeCluster(ctx, clusterName); err != nil {
@@ -36,7 +36,7 @@ func (d *demo) seedAWS() error {
 	}
 	roles, policies := references(all)
 	for _, role := range roles {
-		arn, err := d.aws.AddRole(awssim.RoleSpec{Account: system.AccountID, Name: role, Trust: trust})
+		arn, err := d.aws.AddRole(awssim.RoleSpec{Account: kit.AccountID, Name: role, Trust: trust})
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // The namespaces are those of the examples, and one for which the role is not meant.
@@ -33,8 +33,8 @@ type demo struct {
 	keep       bool
 	kubeconfig string           // of a cluster that was given
 	own        *cluster.Cluster // nil for a cluster that was given
-	aws        *system.AWS
-	controller *system.Controller
+	aws        *kit.AWS
+	controller *kit.Controller
 	dir, log   string
 	installed  string   // the directory of the kustomization, once it is applied
 	policy     bool     // whether pods are mutated by the admission policy
@@ -88,7 +88,7 @@ func (d *demo) mayUse(ctx context.Context) error {
 			return errors.Join(fmt.Errorf("the namespace %s is there already: the demo makes its own", name), err)
 		}
 	}
-	_, err := d.Client().AppsV1().Deployments(system.Namespace).Get(ctx, system.Account, metav1.GetOptions{})
+	_, err := d.Client().AppsV1().Deployments(kit.Namespace).Get(ctx, kit.Account, metav1.GetOptions{})
 	if !apierrors.IsNotFound(err) {
 		return errors.Join(errors.New("the controller is installed in the cluster already: the demo would change that installation"), err)
 	}

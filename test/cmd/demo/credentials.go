@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // shortSession is how long sessions last while they are to run out.
@@ -94,7 +94,7 @@ func (d *demo) runPod(ctx context.Context, pod *corev1.Pod, work time.Duration, 
 	if err != nil {
 		return "", err
 	}
-	v := &system.Volume{Client: d.Client(), Namespace: namespace, Name: secretOf(pod), Dir: dir}
+	v := &kit.Volume{Client: d.Client(), Namespace: namespace, Name: secretOf(pod), Dir: dir}
 	if err = v.Sync(ctx); err != nil {
 		return "", err
 	}
@@ -123,7 +123,7 @@ func secretOf(pod *corev1.Pod) string {
 func environment(pod *corev1.Pod, dir string) []string {
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}
 	for _, e := range pod.Spec.Containers[0].Env {
-		env = append(env, e.Name+"="+strings.ReplaceAll(e.Value, system.MountPath, dir))
+		env = append(env, e.Name+"="+strings.ReplaceAll(e.Value, kit.MountPath, dir))
 	}
 	return env
 }

@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // driftInterval is how often managed roles are looked at: far more often than anybody needs but who watches.
@@ -26,7 +26,7 @@ const driftInterval = 10 * time.Second
 func (d *demo) install(ctx context.Context) (string, error) {
 	var binary string
 	if err := d.say.during("building the controller", func() (err error) {
-		binary, err = system.BuildController(ctx)
+		binary, err = kit.BuildController(ctx)
 		return err
 	}); err != nil {
 		return "", err
@@ -34,7 +34,7 @@ func (d *demo) install(ctx context.Context) (string, error) {
 	if err := d.applyInstallation(ctx); err != nil {
 		return "", err
 	}
-	deployment, err := d.Client().AppsV1().Deployments(system.Namespace).Get(ctx, system.Account, metav1.GetOptions{})
+	deployment, err := d.Client().AppsV1().Deployments(kit.Namespace).Get(ctx, kit.Account, metav1.GetOptions{})
 	if err != nil {
 		return "", err
 	}
@@ -42,11 +42,11 @@ func (d *demo) install(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	kubeconfig, err := d.ServiceAccountKubeconfig(ctx, system.Namespace, system.Account)
+	kubeconfig, err := d.ServiceAccountKubeconfig(ctx, kit.Namespace, kit.Account)
 	if err != nil {
 		return "", err
 	}
-	d.controller, err = system.StartController(ctx, system.Options{
+	d.controller, err = kit.StartController(ctx, kit.Options{
 		Binary: binary, Kubeconfig: kubeconfig, Log: d.log, Env: append(env, d.aws.ControllerEnv()...),
 		Args: append(deployment.Spec.Template.Spec.Containers[0].Args, "--permissions-boundary="+d.aws.Boundary, "--drift-interval="+driftInterval.String()),
 	})
@@ -58,8 +58,8 @@ func (d *demo) install(ctx context.Context) (string, error) {
 		return "", err
 	}
 	ready := time.Since(begin)
-	d.say.note("it runs as ServiceAccount %s/%s and is ready", system.Namespace, system.Account)
-	return fmt.Sprintf("as ServiceAccount %s/%s, ready after %.1f s", system.Namespace, system.Account, ready.Seconds()), nil
+	d.say.note("it runs as ServiceAccount %s/%s and is ready", kit.Namespace, kit.Account)
+	return fmt.Sprintf("as ServiceAccount %s/%s, ready after %.1f s", kit.Namespace, kit.Account, ready.Seconds()), nil
 }
 
 // applyInstallation applies examples/install for this cluster's name, without replicas: the process takes their place.
@@ -96,10 +96,10 @@ func (d *demo) kustomization(root string) string {
 		what = fmt.Sprintf("resources: [%q]\ncomponents: [%q]\n",
 			filepath.Join(root, "manifests", "base"), filepath.Join(root, "manifests", "components", "guard"))
 	}
-	return what + `replicas: [{name: ` + system.Account + `, count: 0}]
+	return what + `replicas: [{name: ` + kit.Account + `, count: 0}]
 configMapGenerator:
 - name: kube-aws-iam-controller-settings
-  namespace: ` + system.Namespace + `
+  namespace: ` + kit.Namespace + `
   behavior: merge
   literals: [KUBE_AWS_IAM_CLUSTER_NAME=` + clusterName + `]
 `
@@ -107,9 +107,9 @@ configMapGenerator:
 
 // deployedEnv is the environment that the Deployment gives the controller: the settings of its ConfigMap.
 func (d *demo) deployedEnv(ctx context.Context, deployment *appsv1.Deployment) ([]string, error) {
-	env := []string{"POD_NAMESPACE=" + system.Namespace}
+	env := []string{"POD_NAMESPACE=" + kit.Namespace}
 	for _, from := range deployment.Spec.Template.Spec.Containers[0].EnvFrom {
-		settings, err := d.Client().CoreV1().ConfigMaps(system.Namespace).Get(ctx, from.ConfigMapRef.Name, metav1.GetOptions{})
+		settings, err := d.Client().CoreV1().ConfigMaps(kit.Namespace).Get(ctx, from.ConfigMapRef.Name, metav1.GetOptions{})
 		if err != nil {
 			return nil, err
 		}
@@ -126,6 +126,6 @@ func (d *demo) uninstall(ctx context.Context) error {
 		return nil
 	}
 	_, err := d.Kubectl(ctx, "delete", "-k", d.installed, "--ignore-not-found", "--wait=false")
-	_, leaseErr := d.Kubectl(ctx, "delete", "-n", system.Namespace, "lease/"+system.Account, "--ignore-not-found")
+	_, leaseErr := d.Kubectl(ctx, "delete", "-n", kit.Namespace, "lease/"+kit.Account, "--ignore-not-found")
 	return errors.Join(err, leaseErr)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // byHand is the name of the policy that somebody adds to a managed role.
@@ -100,7 +100,7 @@ func (d *demo) awaitCorrection(ctx context.Context) (string, error) {
 
 // searchLeaks looks for each key that AWS issued wherever it must not be.
 func (d *demo) searchLeaks(ctx context.Context) (string, error) {
-	places, err := system.Leaks(ctx, d.Access, d.aws, d.log, d.controller)
+	places, err := kit.Leaks(ctx, d.Access, d.aws, d.log, d.controller)
 	if err != nil {
 		return "", err
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // patience is what a step waits for at most. Most things are there in a moment.
@@ -88,7 +88,7 @@ func (n *narrator) during(what string, do func() error) error {
 
 // await asks until there is no error any more.
 func (n *narrator) await(ctx context.Context, what string, done func(context.Context) error) error {
-	err := n.during("waiting for "+what, func() error { return system.Eventually(ctx, patience, done) })
+	err := n.during("waiting for "+what, func() error { return kit.Eventually(ctx, patience, done) })
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}

@@ -14,18 +14,25 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // newWorldOfItsOwn has a control plane that nobody else uses, so that it can be killed and its requests counted, with
 // more flags of its API server.
 func newWorldOfItsOwn(t *testing.T, flags ...string) *world {
 	t.Helper()
+	t.Parallel()
+	return newControlPlane(t, flags...)
+}
+
+// newControlPlane is newWorldOfItsOwn for a test that has a world already.
+func newControlPlane(t *testing.T, flags ...string) *world {
+	t.Helper()
 	control, err := cluster.Start(t.Context(), cluster.Options{APIServerFlags: flags})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, control.Stop()) })
 	w := newWorldOn(t, control)
-	w.kubeconfig, err = system.Install(t.Context(), control.Access)
+	w.kubeconfig, err = kit.Install(t.Context(), control.Access)
 	require.NoError(t, err)
 	w.namespace = "default"
 	return w
@@ -74,6 +81,7 @@ func TestEverythingConvergesAfterTheAPIServerWasKilled(t *testing.T) {
 }
 
 func TestNothingIsListedInAQuietMinute(t *testing.T) {
+	kit.FullOnly(t, "a quiet minute")
 	w := newWorldOfItsOwn(t)
 	w.iamRole("", "app")
 	c := w.start()

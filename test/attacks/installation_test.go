@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,21 +19,18 @@ import (
 	"kube-aws-iam-controller/internal/awssim"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 var shared cluster.Shared
 
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
-// built is the controller's binary, built once.
-var built = sync.OnceValues(func() (string, error) { return system.BuildController(context.Background()) })
-
 // within is how long what happens at once may take on a busy machine.
-const within = time.Minute
+const within = kit.Within
 
 // readBucket is a policy that tenants may well ask for.
-const readBucket = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}`
+const readBucket = kit.ReadBucket
 
 // settings are how an installation is set up.
 type settings struct {
@@ -57,15 +53,15 @@ type settings struct {
 	rules bool
 }
 
-// A ground is an installation, and a tenant who has what others would like to have. Attackers come with arenas.
-type ground struct {
+// An installation is a controller as it is set up, and a tenant who has what others would like to have.
+type installation struct {
 	*cluster.Cluster
 	settings
 
 	t          *testing.T
-	aws        *system.AWS
+	aws        *kit.AWS
 	iam        *iam.Client // an administrator's
-	controller *system.Controller
+	controller *kit.Controller
 	log        string
 	// webhookAddress is where the webhook listens, "" without one.
 	webhookAddress string
@@ -77,21 +73,21 @@ type ground struct {
 	trusts  map[string]string // of those roles
 }
 
-// newGround installs what is shipped and waits until the victim is served.
-func newGround(t *testing.T, how settings) *ground {
+// newInstallation installs what is shipped and waits until the victim is served.
+func newInstallation(t *testing.T, how settings) *installation {
 	t.Helper()
-	g := &ground{
+	g := &installation{
 		Cluster: shared.Get(t), settings: how, t: t, log: filepath.Join(t.TempDir(), "controller.log"),
 		roles: map[string]string{}, secrets: map[string]*corev1.Secret{}, trusts: map[string]string{},
 	}
-	kubeconfig, err := system.Install(t.Context(), g.Access)
+	kubeconfig, err := kit.Install(t.Context(), g.Access)
 	require.NoError(t, err)
 	g.mutate()
 	if how.guarded {
-		g.component(system.GuardComponent())
+		g.component(kit.GuardComponent())
 	}
 	for _, name := range how.components {
-		g.component(system.Component{Name: name})
+		g.component(kit.Component{Name: name})
 	}
 	g.prepareAWS()
 	t.Cleanup(g.end)
@@ -102,28 +98,28 @@ func newGround(t *testing.T, how settings) *ground {
 }
 
 // mutate installs what gives pods their credentials.
-func (g *ground) mutate() {
+func (g *installation) mutate() {
 	g.t.Helper()
 	if !g.webhook {
-		g.component(system.PolicyComponent("registry.example/kube-aws-iam-controller:v1", nil))
+		g.component(kit.PolicyComponent("registry.example/kube-aws-iam-controller:v1", nil))
 		return
 	}
 	port, err := cluster.FreePort(g.t.Context())
 	require.NoError(g.t, err)
 	g.webhookAddress = fmt.Sprintf("127.0.0.1:%d", port)
 	g.args = append(slices.Clone(g.args), "--webhook-listen-address="+g.webhookAddress)
-	g.component(system.WebhookComponent(port))
+	g.component(kit.WebhookComponent(port))
 	if g.outdated {
 		g.addOutdated()
 	}
 }
 
 // addOutdated makes a pod of a version that answers at the path that everybody knows. It runs nowhere.
-func (g *ground) addOutdated() {
+func (g *installation) addOutdated() {
 	g.t.Helper()
-	pods := g.Client().CoreV1().Pods(system.Namespace)
+	pods := g.Client().CoreV1().Pods(kit.Namespace)
 	made, err := pods.Create(g.t.Context(), &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "outdated-", Labels: map[string]string{"app.kubernetes.io/name": system.Account}},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "outdated-", Labels: map[string]string{"app.kubernetes.io/name": kit.Account}},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "controller", Image: "registry.example/c"}}},
 	}, metav1.CreateOptions{})
 	require.NoError(g.t, err)
@@ -133,7 +129,7 @@ func (g *ground) addOutdated() {
 }
 
 // awaitAdmission returns once what was installed is in force: the API server takes a moment for each policy.
-func (g *ground) awaitAdmission() {
+func (g *installation) awaitAdmission() {
 	g.t.Helper()
 	probe := func(account, secret string) *corev1.Pod {
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{
@@ -142,7 +138,7 @@ func (g *ground) awaitAdmission() {
 		}}
 	}
 	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
-	require.NoError(g.t, system.Eventually(g.t.Context(), within, func(ctx context.Context) error {
+	require.NoError(g.t, kit.Eventually(g.t.Context(), within, func(ctx context.Context) error {
 		made, err := g.Client().CoreV1().Pods(g.victim).Create(ctx, probe("app", "mine"), dry)
 		if err != nil || len(made.Spec.Containers[0].Env) == 0 {
 			return fmt.Errorf("pods are not mutated yet: %w", err)
@@ -156,17 +152,17 @@ func (g *ground) awaitAdmission() {
 	}))
 }
 
-func (g *ground) component(c system.Component) {
+func (g *installation) component(c kit.Component) {
 	g.t.Helper()
 	require.NoError(g.t, c.Apply(g.t.Context(), g.Access))
 	g.t.Cleanup(func() { assert.NoError(g.t, c.Delete(context.Background(), g.Access)) })
 }
 
 // prepareAWS has the controller's roles trust the controller, so that nothing in AWS keeps it from handing them out.
-func (g *ground) prepareAWS() {
+func (g *installation) prepareAWS() {
 	g.t.Helper()
 	var err error
-	g.aws, err = system.StartAWS(g.t.Context(), "/infra/")
+	g.aws, err = kit.StartAWS(g.t.Context(), "/infra/")
 	require.NoError(g.t, err)
 	g.iam, err = g.aws.Admin()
 	require.NoError(g.t, err)
@@ -177,7 +173,7 @@ func (g *ground) prepareAWS() {
 	}
 	controller := g.principal
 	g.principal, err = g.aws.AddRole(awssim.RoleSpec{
-		Account: system.AccountID, Path: "/infra/", Name: g.through, Trust: system.TrustPolicy(controller, "x"),
+		Account: kit.AccountID, Path: "/infra/", Name: g.through, Trust: kit.TrustPolicy(controller, "x"),
 	})
 	require.NoError(g.t, err)
 	g.trustItself(g.through, controller, g.principal)
@@ -185,7 +181,7 @@ func (g *ground) prepareAWS() {
 }
 
 // trustItself lets principals assume a role whatever they say.
-func (g *ground) trustItself(role string, principals ...string) {
+func (g *installation) trustItself(role string, principals ...string) {
 	g.t.Helper()
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["` + strings.Join(principals, `","`) +
 		`"]},"Action":["sts:AssumeRole","sts:TagSession"]}]}`
@@ -194,9 +190,9 @@ func (g *ground) trustItself(role string, principals ...string) {
 }
 
 // run starts the controller, for all namespaces.
-func (g *ground) run(kubeconfig string) {
+func (g *installation) run(kubeconfig string) {
 	g.t.Helper()
-	binary, err := built()
+	binary, err := kit.Binary()
 	require.NoError(g.t, err)
 	args := slices.Clone(g.args)
 	switch {
@@ -208,16 +204,16 @@ func (g *ground) run(kubeconfig string) {
 	default:
 		args = append(args, "--permissions-boundary="+g.aws.Boundary, "--iam-qps=1000", "--orphan-sweep-interval=5s")
 	}
-	g.controller, err = system.StartController(g.t.Context(), system.Options{
+	g.controller, err = kit.StartController(g.t.Context(), kit.Options{
 		Binary: binary, Kubeconfig: kubeconfig, Log: g.log, Args: append(args, "--cluster-name=test", "--role-ready-timeout=5s"),
-		Env: append(g.environment(), "POD_NAMESPACE="+system.Namespace),
+		Env: append(g.environment(), "POD_NAMESPACE="+kit.Namespace),
 	})
 	require.NoError(g.t, err)
 	require.NoError(g.t, g.controller.WaitReady(g.t.Context(), within))
 }
 
 // environment is the controller's, with its credentials.
-func (g *ground) environment() []string {
+func (g *installation) environment() []string {
 	g.t.Helper()
 	if !g.podIdentity {
 		return g.aws.ControllerEnv()
@@ -229,7 +225,7 @@ func (g *ground) environment() []string {
 }
 
 // newNamespace makes one that may use roles of a name that it is the first part of.
-func (g *ground) newNamespace(t *testing.T, roles string) string {
+func (g *installation) newNamespace(t *testing.T, roles string) string {
 	t.Helper()
 	name := g.NewNamespace(t)
 	if g.rules {
@@ -240,20 +236,20 @@ func (g *ground) newNamespace(t *testing.T, roles string) string {
 }
 
 // role adds an IAM role that trusts the controller on behalf of a namespace.
-func (g *ground) role(path, name, namespace string) string {
+func (g *installation) role(path, name, namespace string) string {
 	g.t.Helper()
 	arn, err := g.aws.AddRole(awssim.RoleSpec{
-		Account: system.AccountID, Path: "/" + path, Name: name, Trust: system.TrustPolicy(g.principal, namespace+"/test"),
+		Account: kit.AccountID, Path: "/" + path, Name: name, Trust: kit.TrustPolicy(g.principal, namespace+"/test"),
 	})
 	require.NoError(g.t, err)
 	return arn
 }
 
 // makesRoles says whether roles that are made can be used.
-func (g *ground) makesRoles() bool { return g.through == "" && !g.podIdentity }
+func (g *installation) makesRoles() bool { return g.through == "" && !g.podIdentity }
 
 // serveVictim gives a tenant all that there is.
-func (g *ground) serveVictim() {
+func (g *installation) serveVictim() {
 	g.t.Helper()
 	ctx := g.t.Context()
 	g.victim = g.newNamespace(g.t, `["*"]`)
@@ -281,9 +277,9 @@ func (g *ground) serveVictim() {
 	}
 }
 
-func (g *ground) secretOf(ctx context.Context, name string) (found *corev1.Secret) {
+func (g *installation) secretOf(ctx context.Context, name string) (found *corev1.Secret) {
 	g.t.Helper()
-	require.NoError(g.t, system.Eventually(ctx, within, func(ctx context.Context) (err error) {
+	require.NoError(g.t, kit.Eventually(ctx, within, func(ctx context.Context) (err error) {
 		found, err = g.Client().CoreV1().Secrets(g.victim).Get(ctx, name, metav1.GetOptions{})
 		return err
 	}))
@@ -291,7 +287,7 @@ func (g *ground) secretOf(ctx context.Context, name string) (found *corev1.Secre
 }
 
 // describe is all that makes up a role.
-func (g *ground) describe(ctx context.Context, arn string) string {
+func (g *installation) describe(ctx context.Context, arn string) string {
 	name := new(arn[strings.LastIndexByte(arn, '/')+1:])
 	role, err1 := g.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: name})
 	inline, err2 := g.iam.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: name})
@@ -303,14 +299,14 @@ func (g *ground) describe(ctx context.Context, arn string) string {
 }
 
 // end shows that the controller lives, panicked nowhere, and told nothing that is secret.
-func (g *ground) end() {
+func (g *installation) end() {
 	defer func() { g.controller.Kill(); g.aws.Close() }()
 	ctx := context.Background()
 	assert.True(g.t, g.controller.Running(), "the controller runs")
 	log, err := os.ReadFile(g.log)
 	require.NoError(g.t, err)
 	assert.NotContains(g.t, string(log), "panicked")
-	leaks, err := system.Leaks(ctx, g.Access, g.aws, g.log, g.controller)
+	leaks, err := kit.Leaks(ctx, g.Access, g.aws, g.log, g.controller)
 	require.NoError(g.t, err)
 	assert.Empty(g.t, leaks)
 	if g.t.Failed() {

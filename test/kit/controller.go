@@ -1,4 +1,4 @@
-package system
+package kit
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -40,27 +39,6 @@ type Controller struct {
 	*cluster.Process
 
 	address string
-}
-
-// Install applies what is shipped and returns a kubeconfig with which a controller is its own ServiceAccount.
-func Install(ctx context.Context, access *cluster.Access) (string, error) {
-	root, err := cluster.Root()
-	if err != nil {
-		return "", err
-	}
-	return InstallFrom(ctx, access, root)
-}
-
-// InstallFrom is Install with the manifests of another tree.
-func InstallFrom(ctx context.Context, access *cluster.Access, root string) (string, error) {
-	if _, err := access.Kubectl(ctx, "apply", "-k", filepath.Join(root, "manifests", "prerequisites")); err != nil {
-		return "", err
-	}
-	if _, err := access.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=30s",
-		"crd/awsiamroles.zalando.org"); err != nil {
-		return "", err
-	}
-	return access.ServiceAccountKubeconfig(ctx, Namespace, Account)
 }
 
 // StartController runs a controller, and returns before it is ready.

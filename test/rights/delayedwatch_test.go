@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // A lag lies between a controller and the API server, as kubectl proxy does, and holds back what watches of Namespaces
@@ -77,10 +77,10 @@ func (h *heldBack) Read(p []byte) (int, error) {
 // asksAboutANewNamespace makes a ServiceAccount that the controller sees before its namespace.
 func (w *world) asksAboutANewNamespace(ctx context.Context) error {
 	late := w.served + "-late"
-	if _, err := w.aws.Role(system.AccountID, "", "late", late+"/test"); err != nil {
+	if _, err := w.aws.Role(kit.AccountID, "", "late", late+"/test"); err != nil {
 		return err
 	}
-	config, err := w.ServiceAccountConfig(ctx, w.own, system.Account)
+	config, err := w.ServiceAccountConfig(ctx, w.own, kit.Account)
 	if err != nil {
 		return err
 	}

@@ -12,9 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // asksForItself makes an AWSIAMRole with the controller's own role, as a controller outside AWS has whose credentials it renews itself.
@@ -125,18 +126,30 @@ func TestAnAPIServerThatIsSilentIsNamedWithinSeconds(t *testing.T) {
 	assert.Zero(t, code)
 }
 
+// lease lets controllers use a Lease of a name that no other test has, and returns the flags for it.
+func (w *world) lease(name string) []string {
+	w.t.Helper()
+	rbac := w.Client().RbacV1()
+	meta := metav1.ObjectMeta{Name: "lease-" + name, Namespace: kit.Namespace}
+	_, err := rbac.Roles(meta.Namespace).Create(w.t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{
+		Verbs: []string{"get", "update"}, APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: []string{name},
+	}}}, metav1.CreateOptions{})
+	require.NoError(w.t, err)
+	_, err = rbac.RoleBindings(meta.Namespace).Create(w.t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: kit.Account, Namespace: kit.Namespace}},
+	}, metav1.CreateOptions{})
+	require.NoError(w.t, err)
+	return []string{"--leader-elect", "--leader-elect-namespace=" + kit.Namespace, "--leader-elect-name=" + name}
+}
+
 func TestControllersOfTwoNamespacesNeedALeaseEach(t *testing.T) {
 	w := newWorld(t)
 	other := w.NewNamespace(t)
 	leases := []string{w.namespace, other} // names that no other test has
-	_, err := w.Kubectl(t.Context(), "create", "role", w.namespace, "-n", "kube-system", "--verb=get,update", "--resource=leases.coordination.k8s.io",
-		"--resource-name="+leases[0], "--resource-name="+leases[1])
-	require.NoError(t, err)
-	_, err = w.Kubectl(t.Context(), "create", "rolebinding", w.namespace, "-n", "kube-system", "--role="+w.namespace,
-		"--serviceaccount="+system.Namespace+":"+system.Account)
-	require.NoError(t, err)
-	elect := func(namespace, lease string) *system.Controller {
-		return w.launch("--namespace="+namespace, "--leader-elect", "--leader-elect-namespace=kube-system", "--leader-elect-name="+lease)
+	flags := map[string][]string{leases[0]: w.lease(leases[0]), leases[1]: w.lease(leases[1])}
+	elect := func(namespace, lease string) *kit.Controller {
+		return w.launch(append([]string{"--namespace=" + namespace}, flags[lease]...)...)
 	}
 	first := elect(w.namespace, leases[0])
 	w.eventually(func(ctx context.Context) error { return leads(ctx, first, 1) })

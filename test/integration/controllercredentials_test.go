@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // writeCredentials writes what a credential_process prints, in one stroke.
@@ -31,7 +31,7 @@ func TestTheControllersOwnCredentialsComeFromAFileThatRotates(t *testing.T) {
 	w := newWorld(t)
 	w.iamRole("", "app")
 	file := filepath.Join(t.TempDir(), "credentials.json")
-	short, err := w.aws.RoleCredentials(system.AccountID, w.aws.ControllerRole, "short", 12*time.Second) // more than a busy machine takes to start
+	short, err := w.aws.RoleCredentials(kit.AccountID, w.aws.ControllerRole, "short", 12*time.Second) // more than a busy machine takes to start
 	require.NoError(t, err)
 	writeCredentials(t, file, short)
 	w.env = w.aws.EndpointEnv()
@@ -43,7 +43,7 @@ func TestTheControllersOwnCredentialsComeFromAFileThatRotates(t *testing.T) {
 	w.account("second", "app")
 	assert.Contains(t, w.event("ServiceAccount", "second", "GetCredentialsFailed"), "the credentials in "+file+" ran out at")
 
-	long, err := w.aws.RoleCredentials(system.AccountID, w.aws.ControllerRole, "long", time.Hour)
+	long, err := w.aws.RoleCredentials(kit.AccountID, w.aws.ControllerRole, "long", time.Hour)
 	require.NoError(t, err)
 	writeCredentials(t, file, long)
 	w.secret("second.aws-iam", nil)
@@ -53,12 +53,12 @@ func TestRolesAreAssumedThroughAnIntermediateRole(t *testing.T) {
 	w := newWorld(t)
 	principal := `{"AWS":"` + w.aws.ControllerARN() + `"}`
 	through, err := w.aws.AddRole(awssim.RoleSpec{
-		Account: system.AccountID, Name: "through",
+		Account: kit.AccountID, Name: "through",
 		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":` + principal + `,"Action":"sts:AssumeRole"}]}`,
 	})
 	require.NoError(t, err)
 	_, err = w.aws.AddRole(awssim.RoleSpec{
-		Account: system.AccountID, Name: "app",
+		Account: kit.AccountID, Name: "app",
 		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + through + `"},"Action":"sts:AssumeRole",` +
 			`"Condition":{"StringEquals":{"sts:ExternalId":"` + w.namespace + `/test"}}}]}`,
 	})

@@ -13,12 +13,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"kube-aws-iam-controller/internal/awssim"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
-// badDay is AWS as it can be: what is written is seen after eight seconds, every fifth call is throttled, and every
+// unreliable is AWS at its worst: what is written is seen after eight seconds, every fifth call is throttled, and every
 // tenth takes effect and is not answered.
-var badDay = awssim.Settings{
+var unreliable = awssim.Settings{
 	Propagation: new(awssim.Duration(8 * time.Second)),
 	Faults: &[]awssim.Fault{
 		{Code: "Throttling", Probability: 0.2},
@@ -26,12 +26,14 @@ var badDay = awssim.Settings{
 	},
 }
 
-func TestOnABadDayAtAWSAllComesRight(t *testing.T) {
+func TestEveryOperationSucceedsWhileAWSIsUnreliable(t *testing.T) {
 	for name := range operations("") {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newAnyCall(t)
-			managed, err := w.aws.AddManagedPolicy(system.AccountID, "/", "managed", readBucket)
+			if !typical[name] {
+				kit.FullOnly(t, "a further operation")
+			}
+			w := newCrashPoints(t)
+			managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 			require.NoError(t, err)
 			op := operations(managed)[name]
 			foreign := w.foreign()
@@ -48,7 +50,7 @@ func TestOnABadDayAtAWSAllComesRight(t *testing.T) {
 					w.settled(account, op.served())
 				}
 			}
-			w.aws.Set(badDay)
+			w.aws.Set(unreliable)
 			for _, account := range accounts {
 				op.do(w, account)
 			}
@@ -62,7 +64,7 @@ func TestOnABadDayAtAWSAllComesRight(t *testing.T) {
 }
 
 // tampered changes everything about a role that can be changed.
-func (w *anyCall) tampered(role, managed string) {
+func (w *crashPoints) tampered(role, managed string) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	for what, change := range map[string]func() error{
@@ -99,8 +101,7 @@ func (w *anyCall) tampered(role, managed string) {
 var kindsOfDrift = []string{"inline-policy", "managed-policies", "trust", "boundary", "session", "tags"}
 
 func TestEveryKindOfDriftIsCorrectedAndSaidOnce(t *testing.T) {
-	t.Parallel()
-	w := newAnyCall(t)
+	w := newCrashPoints(t)
 	c, role := w.drifting()
 	w.settled("app", operation{before: own}.served())
 	for _, kind := range kindsOfDrift {
@@ -135,19 +136,18 @@ func (w *world) said(ctx context.Context, reason, message string) int {
 	return said
 }
 
-func TestDriftIsCorrectedOnABadDay(t *testing.T) {
-	t.Parallel()
-	w := newAnyCall(t)
+func TestDriftIsCorrectedWhileAWSIsUnreliable(t *testing.T) {
+	w := newCrashPoints(t)
 	w.drifting()
-	w.aws.Set(badDay)
+	w.aws.Set(unreliable)
 	w.settled("app", operation{before: own}.served())
 	w.aws.SetFaults()
 }
 
 // drifting runs a controller, and returns it with the ARN of a role that was tampered with.
-func (w *anyCall) drifting() (*system.Controller, string) {
+func (w *crashPoints) drifting() (*kit.Controller, string) {
 	w.t.Helper()
-	managed, err := w.aws.AddManagedPolicy(system.AccountID, "/", "managed", readBucket)
+	managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 	require.NoError(w.t, err)
 	c := w.provisioning("--drift-interval=4s", "--orphan-sweep-interval=0")
 	w.accountWith("app", own)

@@ -20,7 +20,7 @@ import (
 	k8stypes "k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const (
@@ -49,7 +49,7 @@ type ownState struct {
 // operation is something that a user, or somebody else, does to a ServiceAccount.
 type operation struct {
 	before map[string]string // its annotations, nil for no ServiceAccount
-	do     func(w *anyCall, name string)
+	do     func(w *crashPoints, name string)
 	// wanted is the outcome, but for the trust and boundary that are always the same.
 	wanted outcome
 	// calls are among those after which the controller is killed.
@@ -64,12 +64,12 @@ func operations(managed string) map[string]operation {
 	withdrawn := []string{"GetRole", "ListInstanceProfilesForRole", "ListAttachedRolePolicies", "ListRolePolicies", "DeleteRolePolicy", "DeleteRole"}
 	return map[string]operation{
 		"create": {
-			do:     func(w *anyCall, name string) { w.accountWith(name, own) },
+			do:     func(w *crashPoints, name string) { w.accountWith(name, own) },
 			wanted: served, calls: []string{"PATCH serviceaccounts", "CreateRole", "PutRolePolicy", "AssumeRole", "POST secrets"},
 		},
 		"change": {
 			before: own,
-			do: func(w *anyCall, name string) {
+			do: func(w *crashPoints, name string) {
 				w.set(name, map[string]any{policyKey: sendQueue, managedKey: managed, durationKey: "2h"})
 			},
 			wanted: outcome{Account: true, Held: true, Uses: "own", Role: ownState{Policy: sendQueue, Managed: []string{managed}, Session: 7200}},
@@ -77,40 +77,40 @@ func operations(managed string) map[string]operation {
 		},
 		"delete": {
 			before: map[string]string{policyKey: readBucket, managedKey: managed},
-			do:     func(w *anyCall, name string) { w.remove(name) },
+			do:     func(w *crashPoints, name string) { w.remove(name) },
 			wanted: outcome{}, calls: append([]string{"DetachRolePolicy", "PATCH serviceaccounts"}, withdrawn...),
 		},
 		"retain": {
 			before: map[string]string{policyKey: readBucket, deletionKey: "Retain"},
-			do:     func(w *anyCall, name string) { w.remove(name) },
+			do:     func(w *crashPoints, name string) { w.remove(name) },
 			wanted: outcome{Role: ownState{Policy: readBucket, Session: 3600, Retained: true}}, calls: []string{"TagRole"},
 		},
 		"take the annotation off": {
 			before: own,
-			do:     func(w *anyCall, name string) { w.set(name, map[string]any{policyKey: nil}) },
+			do:     func(w *crashPoints, name string) { w.set(name, map[string]any{policyKey: nil}) },
 			wanted: outcome{Account: true}, calls: append([]string{"DELETE secrets", "PATCH serviceaccounts"}, withdrawn...),
 		},
 		"use another role": {
 			before: own,
-			do:     func(w *anyCall, name string) { w.set(name, map[string]any{policyKey: nil, roleKey: "existing"}) },
+			do:     func(w *crashPoints, name string) { w.set(name, map[string]any{policyKey: nil, roleKey: "existing"}) },
 			wanted: outcome{Account: true, Uses: "existing"}, calls: append([]string{"AssumeRole", "PATCH secrets"}, withdrawn...),
 		},
 		"have a role of its own after another": {
 			before: map[string]string{roleKey: "existing"},
-			do: func(w *anyCall, name string) {
+			do: func(w *crashPoints, name string) {
 				w.set(name, map[string]any{policyKey: readBucket, roleKey: nil})
 			},
 			wanted: served, calls: []string{"CreateRole", "PutRolePolicy", "AssumeRole", "PATCH secrets"},
 		},
 		"create it again": {
 			before: own,
-			do:     func(w *anyCall, name string) { w.remove(name); w.recreate(name, own) },
+			do:     func(w *crashPoints, name string) { w.remove(name); w.recreate(name, own) },
 			wanted: served, calls: append([]string{"CreateRole", "PutRolePolicy", "AssumeRole"}, withdrawn...),
 		},
 		"change it after its role was deleted by somebody": {
 			before: own,
-			do: func(w *anyCall, name string) {
-				w.aws.RemoveRole(system.AccountID, w.roleOf(name))
+			do: func(w *crashPoints, name string) {
+				w.aws.RemoveRole(kit.AccountID, w.roleOf(name))
 				w.set(name, map[string]any{durationKey: "2h"})
 			},
 			wanted: outcome{Account: true, Held: true, Uses: "own", Role: ownState{Policy: readBucket, Session: 7200}},
@@ -119,36 +119,48 @@ func operations(managed string) map[string]operation {
 	}
 }
 
-// anyCall is a world whose controller can be killed after any call.
-type anyCall struct {
+// crashPoints is a world whose controller can be killed after any call.
+type crashPoints struct {
 	*world
 
-	tap   *system.Tap
+	tap   *kit.Tap
 	iam   *iam.Client
 	roles map[string]string // of ServiceAccounts, by name, once they were seen
 }
 
+// typical are the operations that a short run is content with.
+var typical = map[string]bool{"create": true, "change": true, "delete": true}
+
 func TestACrashAfterAnyCallIsHealed(t *testing.T) {
 	for name := range operations("") {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newAnyCall(t)
-			managed, err := w.aws.AddManagedPolicy(system.AccountID, "/", "managed", readBucket)
+			if !typical[name] {
+				kit.FullOnly(t, "a further operation")
+			}
+			w := newCrashPoints(t)
+			managed, err := w.aws.AddManagedPolicy(kit.AccountID, "/", "managed", readBucket)
 			require.NoError(t, err)
 			w.killAfterEachCall(operations(managed)[name])
 		})
 	}
 }
 
-func newAnyCall(t *testing.T) *anyCall {
+func newCrashPoints(t *testing.T) *crashPoints {
 	t.Helper()
-	w := &anyCall{world: newWorld(t), roles: map[string]string{}}
+	t.Parallel()
+	return newCrashPointsAlone(t)
+}
+
+// newCrashPointsAlone is newCrashPoints for a test that needs the machine for itself.
+func newCrashPointsAlone(t *testing.T) *crashPoints {
+	t.Helper()
+	w := &crashPoints{world: newWorldAlone(t), roles: map[string]string{}}
 	w.within = 3 * time.Minute // several of these run at once
 	w.iam = w.admin()
 	w.iamRole("", "existing")
 	config, err := clientcmd.BuildConfigFromFlags("", w.kubeconfig)
 	require.NoError(t, err)
-	w.tap, err = system.StartTap(t.Context(), config, w.aws.URL())
+	w.tap, err = kit.StartTap(t.Context(), config, w.aws.URL())
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, w.tap.Close()) })
 	return w
@@ -159,10 +171,10 @@ var flags = []string{"--role-ready-timeout=2s", "--drift-interval=0", "--orphan-
 
 // killAfterEachCall does an operation again and again, each time to another ServiceAccount: once to the end, and then
 // with a controller that is killed after each of the calls that this took.
-func (w *anyCall) killAfterEachCall(op operation) {
+func (w *crashPoints) killAfterEachCall(op operation) {
 	w.t.Helper()
 	foreign := w.foreign()
-	calls := []system.Call{{}}
+	calls := []kit.Call{{}}
 	killed := map[string]bool{}
 	healing := w.provisioning(flags...)
 	for n := 0; n < len(calls); n++ {
@@ -200,7 +212,7 @@ func (op operation) served() outcome {
 }
 
 // interrupted runs a controller that is killed after a call, or to the end where that does not come, and says which.
-func (w *anyCall) interrupted(name string, op operation, call system.Call) bool {
+func (w *crashPoints) interrupted(name string, op operation, call kit.Call) bool {
 	w.t.Helper()
 	env := w.env
 	w.env = append(slices.Clone(env), "AWS_ENDPOINT_URL_STS="+w.tap.AWS(), "AWS_ENDPOINT_URL_IAM="+w.tap.AWS())
@@ -228,7 +240,7 @@ func (w *anyCall) interrupted(name string, op operation, call system.Call) bool 
 }
 
 // settled waits for an outcome.
-func (w *anyCall) settled(name string, want outcome) {
+func (w *crashPoints) settled(name string, want outcome) {
 	w.t.Helper()
 	w.eventually(func(ctx context.Context) error {
 		err := w.differs(ctx, name, want)
@@ -240,7 +252,7 @@ func (w *anyCall) settled(name string, want outcome) {
 }
 
 // differs says how the state of one ServiceAccount is not as wanted.
-func (w *anyCall) differs(ctx context.Context, name string, want outcome) error {
+func (w *crashPoints) differs(ctx context.Context, name string, want outcome) error {
 	if want.Role.Policy != "" {
 		want.Role.Trust, want.Role.Boundary = canonical(w.t, w.aws.ManagedTrustPolicy(w.namespace+"/test", w.namespace+"."+name)), w.aws.Boundary
 	}
@@ -251,7 +263,7 @@ func (w *anyCall) differs(ctx context.Context, name string, want outcome) error 
 	return err
 }
 
-func (w *anyCall) outcome(ctx context.Context, name string) (got outcome, err error) {
+func (w *crashPoints) outcome(ctx context.Context, name string) (got outcome, err error) {
 	account, err := w.Client().CoreV1().ServiceAccounts(w.namespace).Get(ctx, name, metav1.GetOptions{})
 	if ignoreNotFound(err) != nil {
 		return got, err
@@ -276,7 +288,7 @@ func (w *anyCall) outcome(ctx context.Context, name string) (got outcome, err er
 }
 
 // user returns the name of the role whose credentials work, "own" for the ServiceAccount's own.
-func (w *anyCall) user(ctx context.Context, account *corev1.ServiceAccount, secret *corev1.Secret) (string, error) {
+func (w *crashPoints) user(ctx context.Context, account *corev1.ServiceAccount, secret *corev1.Secret) (string, error) {
 	if account.Annotations["iam.amazonaws.com/role-arn"] != string(secret.Data["role-arn"]) {
 		return "", errors.New("the ServiceAccount names another role than its Secret")
 	}
@@ -300,7 +312,7 @@ func (w *anyCall) user(ctx context.Context, account *corev1.ServiceAccount, secr
 }
 
 // ownState looks for the one role whose tags name the ServiceAccount.
-func (w *anyCall) ownState(ctx context.Context, name string) (found ownState, err error) {
+func (w *crashPoints) ownState(ctx context.Context, name string) (found ownState, err error) {
 	pages := iam.NewListRolesPaginator(w.iam, &iam.ListRolesInput{PathPrefix: new("/kube-aws-iam-controller/test/")})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -324,7 +336,7 @@ func (w *anyCall) ownState(ctx context.Context, name string) (found ownState, er
 	return found, nil
 }
 
-func (w *anyCall) state(ctx context.Context, role string) (s ownState, err error) {
+func (w *crashPoints) state(ctx context.Context, role string) (s ownState, err error) {
 	out, err := w.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
 	if err != nil {
 		return s, err
@@ -374,7 +386,7 @@ func canonical(t *testing.T, text string) string {
 }
 
 // foreign is all that there is of roles that the controller did not make.
-func (w *anyCall) foreign() map[string]ownState {
+func (w *crashPoints) foreign() map[string]ownState {
 	w.t.Helper()
 	all := map[string]ownState{}
 	out, err := w.iam.ListRoles(w.t.Context(), &iam.ListRolesInput{MaxItems: new(int32(1000))})
@@ -391,14 +403,14 @@ func (w *anyCall) foreign() map[string]ownState {
 }
 
 // roleOf returns the name of a ServiceAccount's own role.
-func (w *anyCall) roleOf(name string) string {
+func (w *crashPoints) roleOf(name string) string {
 	w.t.Helper()
 	require.NotEmpty(w.t, w.roles[name])
 	return w.roles[name]
 }
 
 // set sets annotations, and takes off those that are nil.
-func (w *anyCall) set(name string, annotations map[string]any) {
+func (w *crashPoints) set(name string, annotations map[string]any) {
 	w.t.Helper()
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
 	require.NoError(w.t, err)
@@ -406,13 +418,13 @@ func (w *anyCall) set(name string, annotations map[string]any) {
 	require.NoError(w.t, err)
 }
 
-func (w *anyCall) remove(name string) {
+func (w *crashPoints) remove(name string) {
 	w.t.Helper()
 	require.NoError(w.t, w.Client().CoreV1().ServiceAccounts(w.namespace).Delete(w.t.Context(), name, metav1.DeleteOptions{}))
 }
 
 // recreate creates a ServiceAccount as soon as the one before it is gone.
-func (w *anyCall) recreate(name string, annotations map[string]string) {
+func (w *crashPoints) recreate(name string, annotations map[string]string) {
 	w.t.Helper()
 	go func() {
 		for w.t.Context().Err() == nil {

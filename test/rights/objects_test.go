@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // account creates a ServiceAccount with annotations as pairs.
@@ -52,13 +52,13 @@ func (w *world) holds(ctx context.Context, secret string, roles ...string) error
 }
 
 func (w *world) holdsIn(ctx context.Context, namespace, secret string, roles ...string) error {
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		found, err := w.Client().CoreV1().Secrets(namespace).Get(ctx, secret, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
 		arn := string(found.Data["role-arn"])
-		if len(roles) > 0 && !slices.ContainsFunc(roles, func(role string) bool { return arn == system.ARN(system.AccountID, "", role) }) {
+		if len(roles) > 0 && !slices.ContainsFunc(roles, func(role string) bool { return arn == kit.ARN(kit.AccountID, "", role) }) {
 			return fmt.Errorf("the Secret %s is of the role %s", secret, arn)
 		}
 		return nil
@@ -67,7 +67,7 @@ func (w *world) holdsIn(ctx context.Context, namespace, secret string, roles ...
 
 // lacks waits until there is no such Secret.
 func (w *world) lacks(ctx context.Context, secret string) error {
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		_, err := w.Client().CoreV1().Secrets(w.served).Get(ctx, secret, metav1.GetOptions{})
 		return isGone("the Secret "+secret, err)
 	})
@@ -88,7 +88,7 @@ func isGone(what string, err error) error {
 // rests waits until the controller has had nothing to do for a while.
 func (w *world) rests(ctx context.Context) error {
 	seen := 0.0
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		before := seen
 		var err error
 		if seen, err = w.running.Metric(ctx, `workqueue_adds_total{name="identities"}`); err != nil {
@@ -103,7 +103,7 @@ func (w *world) rests(ctx context.Context) error {
 }
 
 func (w *world) untilAccount(ctx context.Context, name string, is func(*corev1.ServiceAccount) bool) error {
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		account, err := w.Client().CoreV1().ServiceAccounts(w.served).Get(ctx, name, metav1.GetOptions{})
 		if err == nil && !is(account) {
 			err = fmt.Errorf("the ServiceAccount has the annotations %v and finalizers %v", account.Annotations, account.Finalizers)
@@ -115,7 +115,7 @@ func (w *world) untilAccount(ctx context.Context, name string, is func(*corev1.S
 // told waits until an event on an object was said that often.
 func (w *world) told(ctx context.Context, kind, name, reason string, times int32) error {
 	selector := fmt.Sprintf("involvedObject.kind=%s,involvedObject.name=%s,reason=%s", kind, name, reason)
-	return system.Eventually(ctx, within, func(ctx context.Context) error {
+	return kit.Eventually(ctx, within, func(ctx context.Context) error {
 		list, err := w.Client().CoreV1().Events(w.served).List(ctx, metav1.ListOptions{FieldSelector: selector})
 		if err != nil {
 			return err

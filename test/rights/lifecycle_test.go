@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
-// A step of a controller's life.
+// A step is something that a controller does.
 type step struct {
 	name string
 	// after is the step that it builds on, "" for none. The world may have lived through others of the same kind.
@@ -74,7 +74,7 @@ func TestTheRightsAreEnough(t *testing.T) {
 			w := newWorld(t, s, s.rights(t))
 			w.everywhere = !s.alone
 			w.isAlone()
-			for _, step := range s.life {
+			for _, step := range s.steps {
 				require.NoError(t, step.do(w, t.Context()), step.name)
 			}
 			w.stop(t.Context())
@@ -136,7 +136,7 @@ func (w *world) fails(r right, steps []step) error {
 // awaitRefusal returns some time after the controller has said that it was refused a right: at once for a watch, which
 // it says more of.
 func (w *world) awaitRefusal(ctx context.Context, r right) error {
-	err := system.Eventually(ctx, within, func(context.Context) error {
+	err := kit.Eventually(ctx, within, func(context.Context) error {
 		switch log := w.output(); {
 		case !strings.Contains(log, r.refusal().message()):
 			return fmt.Errorf("it was never refused to %s", r)

@@ -8,9 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// crimes are what the controller's credentials must not be good for in the wrong hands. Each returns nil if it was
+// denied are what the controller's credentials must not be good for in the wrong hands. Each returns nil if it was
 // possible.
-var crimes = map[string]func(*world, context.Context) error{
+var denied = map[string]func(*world, context.Context) error{
 	"a role without a boundary": func(w *world, ctx context.Context) error {
 		return w.create(ctx, path, "", "kube-aws-iam-controller", clusterName)
 	},
@@ -29,12 +29,12 @@ var crimes = map[string]func(*world, context.Context) error{
 		_, err := w.iam.DeleteRolePermissionsBoundary(ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: new("ours")})
 		return err
 	},
-	"a policy for a role without the boundary":            crimesOn("unbounded")["policy"],
-	"a managed policy for a role without the boundary":    crimesOn("unbounded")["managed policy"],
-	"the trust of a role without the boundary":            crimesOn("unbounded")["trust"],
-	"a policy for itself":                                 crimesOn(controllerName)["policy"],
-	"the trust of a role outside the path":                crimesOn("elsewhere")["trust"],
-	"the trust of a role of somebody else":                crimesOn("theirs")["trust"],
+	"a policy for a role without the boundary":            deniedOn("unbounded")["policy"],
+	"a managed policy for a role without the boundary":    deniedOn("unbounded")["managed policy"],
+	"the trust of a role without the boundary":            deniedOn("unbounded")["trust"],
+	"a policy for itself":                                 deniedOn(controllerName)["policy"],
+	"the trust of a role outside the path":                deniedOn("elsewhere")["trust"],
+	"the trust of a role of somebody else":                deniedOn("theirs")["trust"],
 	"somebody else's role made one's own":                 func(w *world, ctx context.Context) error { return w.adopt(ctx, "theirs") },
 	"a role outside the path made one's own":              func(w *world, ctx context.Context) error { return w.adopt(ctx, "elsewhere") },
 	"one's own role given away":                           func(w *world, ctx context.Context) error { return w.tag(ctx, "ours", "managed-by", "somebody") },
@@ -48,7 +48,7 @@ var crimes = map[string]func(*world, context.Context) error{
 		return w.assume(ctx, other, "OrganizationAccountAccessRole")
 	},
 	"a session of the account's administrator": func(w *world, ctx context.Context) error { return w.assume(ctx, home, "OrganizationAccountAccessRole") },
-	"the trust of a role of another cluster":   crimesOn("astray")["trust"],
+	"the trust of a role of another cluster":   deniedOn("astray")["trust"],
 	"another cluster's role made one's own": func(w *world, ctx context.Context) error {
 		return w.tag(ctx, "astray", "kubernetes-cluster", clusterName)
 	},
@@ -64,8 +64,8 @@ var crimes = map[string]func(*world, context.Context) error{
 	},
 }
 
-// crimesOn are those that a role can be widened or taken over by.
-func crimesOn(role string) map[string]func(*world, context.Context) error {
+// deniedOn are those that a role can be widened or taken over by.
+func deniedOn(role string) map[string]func(*world, context.Context) error {
 	return map[string]func(*world, context.Context) error{
 		"policy": func(w *world, ctx context.Context) error {
 			_, err := w.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &role, PolicyName: new("p"), PolicyDocument: new(readBucket)})

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -19,7 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // An actor is who attacks, and from where.
@@ -49,24 +48,24 @@ type attack struct {
 	actor actor
 	// intent is what the actor wants, and by is what stops it, a line each.
 	intent, by string
-	try        func(*arena)
+	try        func(*attacker)
 	// guard says that only the guard stops it.
 	guard bool
 }
 
-// An arena is a ground with an attacker and the attacker's namespace.
-type arena struct {
-	*ground
+// An attacker is a tenant of an installation, and the tenant's namespace.
+type attacker struct {
+	*installation
 
 	t         *testing.T
 	namespace string
 	tenant    kubernetes.Interface
 }
 
-// face has every attack tried at once.
-func face(t *testing.T, how settings, attacks []attack) {
+// run has every attack tried on an installation, all at once.
+func run(t *testing.T, how settings, attacks []attack) {
 	t.Helper()
-	g := newGround(t, how)
+	g := newInstallation(t, how)
 	for _, each := range attacks {
 		if each.guard && !how.guarded {
 			continue
@@ -82,9 +81,9 @@ func face(t *testing.T, how settings, attacks []attack) {
 	}
 }
 
-func (g *ground) enter(t *testing.T) *arena {
+func (g *installation) enter(t *testing.T) *attacker {
 	t.Helper()
-	a := &arena{ground: g, t: t, namespace: g.newNamespace(t, `["NAMESPACE*"]`)}
+	a := &attacker{installation: g, t: t, namespace: g.newNamespace(t, `["NAMESPACE*"]`)}
 	var err error
 	a.tenant, err = kubernetes.NewForConfig(g.TenantConfig(t, a.namespace))
 	require.NoError(t, err)
@@ -92,7 +91,7 @@ func (g *ground) enter(t *testing.T) *arena {
 }
 
 // assertNoHarm shows that the victim has what it had, and that the attacker has credentials of nobody else's role.
-func (a *arena) assertNoHarm() {
+func (a *attacker) assertNoHarm() {
 	a.t.Helper()
 	ctx := a.t.Context()
 	for name, secret := range a.secrets {
@@ -115,33 +114,19 @@ func (a *arena) assertNoHarm() {
 }
 
 // holder is whose credentials a Secret holds, by STS's word.
-func (a *arena) holder(ctx context.Context, secret *corev1.Secret) (string, error) {
-	creds, err := credentials(secret)
+func (a *attacker) holder(ctx context.Context, secret *corev1.Secret) (string, error) {
+	creds, err := kit.Read(secret)
 	if err != nil {
 		return "", err
 	}
 	return a.aws.WhoAmI(ctx, creds.AccessKeyID, creds.SecretAccessKey, creds.SessionToken)
 }
 
-// credentials are those in a Secret.
-func credentials(secret *corev1.Secret) (creds aws.Credentials, err error) {
-	err = json.Unmarshal(secret.Data["credentials.json"], &struct {
-		ID    *string `json:"AccessKeyId"`
-		Key   *string `json:"SecretAccessKey"`
-		Token *string `json:"SessionToken"`
-	}{&creds.AccessKeyID, &creds.SecretAccessKey, &creds.SessionToken})
-	return creds, err
-}
-
 func roleName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
 // account is a ServiceAccount that asks for something.
 func account(name string, annotations map[string]string) *corev1.ServiceAccount {
-	all := map[string]string{}
-	for key, value := range annotations {
-		all["iam.amazonaws.com/"+key] = value
-	}
-	return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: all}}
+	return kit.NewAccount(name, annotations)
 }
 
 // resource is an AWSIAMRole, as JSON.
@@ -157,7 +142,7 @@ func resource(name string, labels map[string]string, reference string) string {
 }
 
 // ask has the attacker create a ServiceAccount with annotations, as pairs.
-func (a *arena) ask(name string, annotations ...string) {
+func (a *attacker) ask(name string, annotations ...string) {
 	a.t.Helper()
 	m := map[string]string{}
 	for i := 0; i < len(annotations); i += 2 {
@@ -168,13 +153,13 @@ func (a *arena) ask(name string, annotations ...string) {
 }
 
 // askAgain changes the annotations of the ServiceAccount app, with null to take one off.
-func (a *arena) askAgain(annotations string) {
+func (a *attacker) askAgain(annotations string) {
 	a.t.Helper()
 	require.NoError(a.t, a.patch("serviceaccounts", "app", `{"metadata":{"annotations":`+annotations+`}}`, ""))
 }
 
 // kubectl runs as the attacker, in the attacker's namespace.
-func (a *arena) kubectl(input string, args ...string) error {
+func (a *attacker) kubectl(input string, args ...string) error {
 	a.t.Helper()
 	all := append([]string{"--as", cluster.Tenant(a.namespace), "-n", a.namespace}, args...)
 	_, err := a.KubectlInput(a.t.Context(), strings.NewReader(input), all...)
@@ -182,80 +167,58 @@ func (a *arena) kubectl(input string, args ...string) error {
 }
 
 // patch changes an object of the attacker's, under a field manager.
-func (a *arena) patch(resource, name, patch, manager string) error {
+func (a *attacker) patch(resource, name, patch, manager string) error {
 	a.t.Helper()
 	return a.tenant.CoreV1().RESTClient().Patch(types.MergePatchType).Namespace(a.namespace).Resource(resource).Name(name).
 		Param("fieldManager", manager).Body([]byte(patch)).Do(a.t.Context()).Error()
 }
 
 // own is the name of a role of the attacker's, which the attacker may well use.
-func (a *arena) own(name string) string {
+func (a *attacker) own(name string) string {
 	a.t.Helper()
-	arn, err := a.aws.Role(system.AccountID, "", a.namespace+"-"+name, a.namespace+"/test")
+	arn, err := a.aws.Role(kit.AccountID, "", a.namespace+"-"+name, a.namespace+"/test")
 	require.NoError(a.t, err)
 	return roleName(arn)
 }
 
+// objects are those of the attacker's namespace, as an administrator sees them.
+func (a *attacker) objects() kit.Objects { return kit.In(a.Access, a.namespace) }
+
 // got waits for a Secret of the attacker's that the controller wrote.
-func (a *arena) got(name string) (found *corev1.Secret) {
+func (a *attacker) got(name string) *corev1.Secret {
 	a.t.Helper()
-	a.eventually(func(ctx context.Context) (err error) {
-		found, err = a.Client().CoreV1().Secrets(a.namespace).Get(ctx, name, metav1.GetOptions{})
-		if err == nil && found.Annotations["iam.amazonaws.com/spec-hash"] == "" {
-			err = errors.New("it is not the controller's")
+	found, err := a.objects().Secret(a.t.Context(), name, func(found *corev1.Secret) error {
+		if found.Annotations["iam.amazonaws.com/spec-hash"] == "" {
+			return errors.New("it is not the controller's")
 		}
-		return err
+		return nil
 	})
+	require.NoError(a.t, err)
 	return found
 }
 
 // gone waits until there is no such Secret.
-func (a *arena) gone(name string) {
+func (a *attacker) gone(name string) {
 	a.t.Helper()
-	a.eventually(func(ctx context.Context) error {
-		_, err := a.Client().CoreV1().Secrets(a.namespace).Get(ctx, name, metav1.GetOptions{})
-		if err == nil {
-			return fmt.Errorf("secret %s is still there", name)
-		}
-		return ignoreNotFound(err)
-	})
+	require.NoError(a.t, a.objects().NoSecret(a.t.Context(), name))
 }
 
-func ignoreNotFound(err error) error {
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
-}
-
-func (a *arena) eventually(done func(context.Context) error) {
+func (a *attacker) eventually(done func(context.Context) error) {
 	a.t.Helper()
-	require.NoError(a.t, system.Eventually(a.t.Context(), within, done))
+	require.NoError(a.t, kit.Eventually(a.t.Context(), within, done))
 }
 
 // warned waits for a warning on an object of the attacker's that says something.
-func (a *arena) warned(kind, name, reason, says string) {
+func (a *attacker) warned(kind, name, reason, says string) {
 	a.t.Helper()
-	a.eventually(func(ctx context.Context) error {
-		list, err := a.tenant.CoreV1().Events(a.namespace).List(ctx, metav1.ListOptions{
-			FieldSelector: "involvedObject.kind=" + kind + ",involvedObject.name=" + name + ",type=Warning",
-		})
-		if err != nil {
-			return err
-		}
-		var others []string
-		for i := range list.Items {
-			if list.Items[i].Reason == reason && strings.Contains(list.Items[i].Message, says) {
-				return nil
-			}
-			others = append(others, list.Items[i].Reason+": "+list.Items[i].Message)
-		}
-		return fmt.Errorf("no warning %s with %q, but %q", reason, says, others)
-	})
+	objects := a.objects()
+	objects.As = a.tenant
+	_, err := objects.Event(a.t.Context(), kit.Said{Kind: kind, Name: name, Reason: reason, Type: corev1.EventTypeWarning, Text: says})
+	require.NoError(a.t, err)
 }
 
 // said says whether there is such an event.
-func (a *arena) said(kind, name, reason string) bool {
+func (a *attacker) said(kind, name, reason string) bool {
 	a.t.Helper()
 	list, err := a.tenant.CoreV1().Events(a.namespace).List(a.t.Context(), metav1.ListOptions{
 		FieldSelector: "involvedObject.kind=" + kind + ",involvedObject.name=" + name + ",reason=" + reason,
@@ -265,21 +228,21 @@ func (a *arena) said(kind, name, reason string) bool {
 }
 
 // nothing shows that the attacker has no such Secret.
-func (a *arena) nothing(name string) {
+func (a *attacker) nothing(name string) {
 	a.t.Helper()
 	_, err := a.Client().CoreV1().Secrets(a.namespace).Get(a.t.Context(), name, metav1.GetOptions{})
 	assert.True(a.t, apierrors.IsNotFound(err), "%v", err)
 }
 
 // forbidden shows that the API server refused something.
-func (a *arena) forbidden(err error) {
+func (a *attacker) forbidden(err error) {
 	a.t.Helper()
 	said := fmt.Sprint(err) // by kubectl, in one of two ways
 	assert.True(a.t, apierrors.IsForbidden(err) || strings.Contains(said, "(Forbidden)") || strings.Contains(said, " is forbidden: "), "%v", err)
 }
 
 // unlessGuarded says whether what the guard forbids could be done.
-func (a *arena) unlessGuarded(err error) bool {
+func (a *attacker) unlessGuarded(err error) bool {
 	a.t.Helper()
 	if a.guarded {
 		a.forbidden(err)

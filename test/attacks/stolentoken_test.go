@@ -16,15 +16,15 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/test/cluster"
-	"kube-aws-iam-controller/test/system"
+	"kube-aws-iam-controller/test/kit"
 )
 
 const byControllerGuard = "the guard, which limits the controller's ServiceAccount to what the controller does"
 
 // thief is a client with the token of the controller's ServiceAccount.
-func (a *arena) thief() kubernetes.Interface {
+func (a *attacker) thief() kubernetes.Interface {
 	a.t.Helper()
-	config, err := a.ServiceAccountConfig(a.t.Context(), system.Namespace, system.Account)
+	config, err := a.ServiceAccountConfig(a.t.Context(), kit.Namespace, kit.Account)
 	require.NoError(a.t, err)
 	client, err := kubernetes.NewForConfig(config)
 	require.NoError(a.t, err)
@@ -32,22 +32,22 @@ func (a *arena) thief() kubernetes.Interface {
 }
 
 // steal has the thief create a Secret, without storing it.
-func (a *arena) steal(namespace string, secret *corev1.Secret) error {
+func (a *attacker) steal(namespace string, secret *corev1.Secret) error {
 	a.t.Helper()
 	_, err := a.thief().CoreV1().Secrets(namespace).Create(a.t.Context(), secret,
 		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: manager})
 	return err
 }
 
-// patchStolen has the thief patch a Secret or a ServiceAccount of the arena's namespace.
-func (a *arena) patchStolen(resource, name, patch string) error {
+// patchStolen has the thief patch a Secret or a ServiceAccount of the attacker's namespace.
+func (a *attacker) patchStolen(resource, name, patch string) error {
 	a.t.Helper()
 	return a.thief().CoreV1().RESTClient().Patch(types.MergePatchType).Namespace(a.namespace).Resource(resource).Name(name).
 		Param("fieldManager", manager).Body([]byte(patch)).Do(a.t.Context()).Error()
 }
 
 // belonging is a Secret that is the controller's but for its type and data.
-func (a *arena) belonging(kind corev1.SecretType, data map[string]string) *corev1.Secret {
+func (a *attacker) belonging(kind corev1.SecretType, data map[string]string) *corev1.Secret {
 	a.t.Helper()
 	owner, err := a.Client().CoreV1().ServiceAccounts(a.namespace).Get(a.t.Context(), "app", metav1.GetOptions{})
 	require.NoError(a.t, err)
@@ -69,13 +69,13 @@ func tokenOf(account string, labels map[string]string) *corev1.Secret {
 }
 
 // others makes a Secret of somebody else's.
-func (a *arena) others() {
+func (a *attacker) others() {
 	a.t.Helper()
 	require.NoError(a.t, a.plant(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "others"}, StringData: map[string]string{"password": "x"}}, "kubectl"))
 }
 
 // refused shows that the guard refused what the thief asked for, by its own decision.
-func (a *arena) refused(err error) {
+func (a *attacker) refused(err error) {
 	a.t.Helper()
 	a.forbidden(err)
 	require.ErrorContains(a.t, err, "denied request: kube-aws-iam-controller may not ")
@@ -86,7 +86,7 @@ func (a *arena) refused(err error) {
 var thiefAttacks = []attack{
 	{
 		actor: thief, intent: "get the token of another ServiceAccount, by a token Secret", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			for _, labels := range []map[string]string{nil, ourLabels, {"heritage": manager, "type": "awsiamrole"}} {
 				a.refused(a.steal(metav1.NamespaceSystem, tokenOf("clusterrole-aggregation-controller", labels)))
 			}
@@ -94,7 +94,7 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "get the token of a ServiceAccount, by a token Secret in place of the controller's own", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app")
 			token := a.belonging(corev1.SecretTypeServiceAccountToken, nil)
 			token.Annotations[corev1.ServiceAccountNameKey] = "app"
@@ -106,7 +106,7 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "join the cluster as a node, by a bootstrap token", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.refused(a.steal(metav1.NamespaceSystem, &corev1.Secret{
 				ObjectMeta: metav1.ObjectMeta{Name: "bootstrap-token-abcdef", Labels: ourLabels}, Type: corev1.SecretTypeBootstrapToken,
 				StringData: map[string]string{
@@ -118,7 +118,7 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "create the webhook's certificate Secret in another namespace, or with keys of another program", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			tls := func(data map[string]string) *corev1.Secret {
 				return &corev1.Secret{
 					ObjectMeta: metav1.ObjectMeta{Name: "kube-aws-iam-controller-webhook"}, Type: corev1.SecretTypeTLS, StringData: data,
@@ -132,7 +132,7 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "overwrite a foreign Secret, or take it over with labels and an owner first", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app")
 			a.others()
 			for _, patch := range []string{
@@ -148,14 +148,14 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "delete a foreign Secret", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.others()
 			a.refused(a.thief().CoreV1().Secrets(a.namespace).Delete(a.t.Context(), "others", metav1.DeleteOptions{}))
 		},
 	},
 	{
 		actor: thief, intent: "plant a Secret that another program treats as its own", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app")
 			foreign := map[string]string{"name": "x", "server": "https://attacker.example.com", "config": "{}"}
 			a.refused(a.steal(a.namespace, &corev1.Secret{
@@ -181,7 +181,7 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "turn one of the controller's Secrets into something else", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
 			for _, patch := range []string{
@@ -196,7 +196,7 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "make another ServiceAccount ask for a role, give its pods other Secrets, or block its deletion", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app")
 			for _, patch := range []string{
 				`{"metadata":{"annotations":{"iam.amazonaws.com/role":"x"}}}`, `{"metadata":{"annotations":{"eks.amazonaws.com/role-arn":"x"}}}`,
@@ -210,7 +210,7 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "record an event in the name of the kubelet", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			_, err := a.thief().CoreV1().Events(a.namespace).Create(a.t.Context(), &corev1.Event{
 				ObjectMeta: metav1.ObjectMeta{Name: "e", Namespace: a.namespace}, Source: corev1.EventSource{Component: "kubelet"},
 				InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: a.namespace, Name: "p"}, Reason: "Evicted", Type: corev1.EventTypeWarning,
@@ -220,7 +220,7 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "keep another component of the control plane from leading, by its Lease", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			now := metav1.NewMicroTime(time.Now())
 			_, err := a.thief().CoordinationV1().Leases(metav1.NamespaceSystem).Create(a.t.Context(), &coordinationv1.Lease{
 				ObjectMeta: metav1.ObjectMeta{Name: "kube-scheduler"},
@@ -232,7 +232,7 @@ var thiefAttacks = []attack{
 	{
 		actor: thief, intent: "have every new pod sent to the attacker's server, by the webhook's configuration", guard: true,
 		by: byControllerGuard + "; with webhook-static or admission-policy, RBAC",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			root, err := cluster.Root()
 			require.NoError(a.t, err)
 			for _, file := range []string{"rbac.yaml", "webhook.yaml"} { // under a name that matches no pod
@@ -279,8 +279,8 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "ask for tokens, run pods, or change rights, admission and namespaces", by: "RBAC: the controller has no such right",
-		try: func(a *arena) {
-			token, err := a.ServiceAccountKubeconfig(a.t.Context(), system.Namespace, system.Account)
+		try: func(a *attacker) {
+			token, err := a.ServiceAccountKubeconfig(a.t.Context(), kit.Namespace, kit.Account)
 			require.NoError(a.t, err)
 			for _, what := range [][]string{
 				{"create", "serviceaccounts/token"}, {"create", "pods"}, {"create", "pods/ephemeralcontainers"}, {"create", "pods/exec"},
@@ -294,7 +294,7 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "pass off an AWSIAMRole's Secret as a ServiceAccount's, by its name", by: byControllerGuard, guard: true,
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
 			a.got("app.aws-iam")
 			a.refused(a.patchStolen("secrets", "app.aws-iam", `{"metadata":{"labels":{"iam.amazonaws.com/source":null,"heritage":"`+manager+`","type":"awsiamrole"}}}`))
@@ -302,7 +302,7 @@ var thiefAttacks = []attack{
 	},
 	{
 		actor: thief, intent: "take away the credentials that pods use", by: "the controller, which creates the Secret again at once",
-		try: func(a *arena) {
+		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
 			before := a.got("app.aws-iam")
 			require.NoError(a.t, a.thief().CoreV1().Secrets(a.namespace).Delete(a.t.Context(), "app.aws-iam", metav1.DeleteOptions{}))

@@ -1,4 +1,4 @@
-package system
+package kit
 
 import (
 	"context"
@@ -6,9 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 
 	"kube-aws-iam-controller/test/cluster"
 )
+
+// Binary returns the path of the controller's binary, which is built once in a process.
+var Binary = sync.OnceValues(func() (string, error) { return BuildController(context.Background()) })
 
 // BuildController builds the controller and returns the path of its binary, which stays for the next build to replace.
 func BuildController(ctx context.Context) (string, error) {

@@ -1,0 +1,67 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// DirVariable is the environment variable with the directory of a control plane that the packages of a test run share:
+// cmd/controlplane sets it for the command that it runs.
+const DirVariable = "TEST_CONTROL_PLANE"
+
+// attach gives access to a control plane that runs in a directory. Its components are not this process's to kill.
+func attach(ctx context.Context, dir string, options Options) (*Cluster, error) {
+	bins, err := Binaries(ctx, options.Progress)
+	if err != nil {
+		return nil, err
+	}
+	own, remove, err := Options{}.makeDir()
+	if err != nil {
+		return nil, err
+	}
+	access, err := newAccess(filepath.Join(dir, adminKubeconfig), bins.Kubectl, own)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("control plane of %s: %w", DirVariable, err), remove())
+	}
+	return &Cluster{Access: access, remove: remove}, nil
+}
+
+// lockOf is the file whose lock a package holds while it uses a shared control plane.
+func lockOf(dir string) string { return filepath.Join(dir, "tests.lock") }
+
+// leave deletes the namespaces that this package made, and takes the finalizers off their ServiceAccounts: no controller is
+// left to do it, and the controllers of the next package would serve what this one left behind.
+func (c *Cluster) leave(ctx context.Context) error {
+	for _, name := range c.namespaces {
+		if err := c.deleteNamespace(ctx, name); err != nil {
+			return fmt.Errorf("delete the namespace %s: %w", name, err)
+		}
+	}
+	list, err := c.client.CoreV1().ServiceAccounts(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("what the tests left behind: %w", err)
+	}
+	for i := range list.Items {
+		account := &list.Items[i]
+		if len(account.Finalizers) == 0 || !slices.Contains(c.namespaces, account.Namespace) {
+			continue
+		}
+		_, failed := c.client.CoreV1().ServiceAccounts(account.Namespace).Patch(ctx, account.Name, types.MergePatchType,
+			[]byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		if failed != nil && !apierrors.IsNotFound(failed) {
+			err = errors.Join(err, failed)
+		}
+	}
+	return err
+}
+
+// Environment is that of a command whose tests share this control plane.
+func (c *Cluster) Environment() []string { return append(os.Environ(), DirVariable+"="+c.dir) }
