@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/stretchr/testify/require"
-
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/iamprovision"
 	"kube-aws-iam-controller/internal/identity"
