@@ -176,3 +176,28 @@ func TestSecretWithoutTheRoleIDIsRenewed(t *testing.T) {
 		assert.Equal(t, "AROA1", w.have[app].RoleID)
 	})
 }
+
+func TestCredentialsOfARecreatedRoleAreIssuedAlthoughTheCacheLagsBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.drifted = []string{"role"}
+		w.untilLooked()
+		w.did()
+		w.role, w.assumeErr, w.newID = nil, errDenied, "AROA2"
+		w.untilLooked()
+		w.change(func(s *refresh.State) { s.RoleID = "AROA1" }) // as before it was forgotten
+		w.drifted, w.assumeErr = nil, nil
+		w.serve()
+		assert.Equal(t, "AROA2", w.have[app].RoleID)
+	})
+}
+
+func TestRoleThatWasJustUpdatedIsWaitedForSilently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.asked.Managed = &identity.ManagedRole{Policy: "[]"}
+		w.drifted, w.assumeErr = []string{"trust"}, errDenied
+		assert.Equal(t, time.Second, w.serve())
+		assert.Empty(t, w.complaints())
+	})
+}

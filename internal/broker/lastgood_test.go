@@ -301,3 +301,14 @@ func TestLastGoodManagedRoleNeedsNoExternalIDCheck(t *testing.T) {
 		assert.Contains(t, w.did(), "Prove", "a Secret does not make a role one that was made")
 	})
 }
+
+func TestInvalidObjectComesBackToBeRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.asked.SessionDuration = identity.MinSession
+		w.serve()
+		w.desiredErr = errInvalid
+		w.live(6 * time.Hour)
+		assert.Equal(t, Degraded, w.state())
+	})
+}

@@ -132,3 +132,24 @@ func TestRemovalsCountAsRepeats(t *testing.T) {
 		assert.Positive(t, time.Since(start), "it waits for the namespace's share")
 	})
 }
+
+func TestIdentityThatIsTriedAndDeletedIsARepeatOfItsNamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first := issuance{want: *desired(), reason: refresh.Missing}
+		w.assumeErr = errSTS
+		assert.False(t, w.isRepeat(first, time.Now()))
+		_, err := w.sync()
+		require.ErrorIs(t, err, errSTS)
+		assert.True(t, w.isRepeat(first, time.Now()), "it was tried before")
+
+		other := first
+		other.want.Name = "other"
+		assert.False(t, w.isRepeat(other, time.Now()))
+		w.asked = nil
+		w.serve()
+		assert.True(t, w.isRepeat(other, time.Now()), "what is new may be in place of what was deleted")
+		time.Sleep(repeatWithin)
+		assert.False(t, w.isRepeat(other, time.Now()))
+	})
+}
