@@ -1,0 +1,88 @@
+package broker
+
+import (
+	"context"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
+)
+
+// due returns why want needs new credentials, "" if it does not: also if those it has
+// are of a managed role that was gone and was made anew, or has yet to be.
+func (b *Broker) due(want identity.Desired, f facts) refresh.Reason {
+	if reason, due := refresh.Due(f.now, want, f.have, f.refreshLimit); due {
+		return reason
+	}
+	switch id := f.have.RoleID; {
+	case want.Managed != nil && b.Roles.Disabled() == nil && (id == "" || b.Roles.ID(want.Key, id) != id),
+		want.Managed == nil && want.RoleID == "" && b.ExternalIDs.Reissue(f.have):
+		return refresh.SpecChanged
+	}
+	return ""
+}
+
+// roleFrom says where the managed role of credentials that are due is taken from. A
+// renewal needs no IAM, unless STS refused the role itself: otherwise, once an outage
+// of STS is over, every renewal would have to wait for IAM.
+func (b *Broker) roleFrom(ctx context.Context, f facts) (roleFrom, error) {
+	_, named, err := b.namedRole(ctx, f.key, f.have)
+	if err != nil {
+		return fromIAM, identity.NotAssumed(*f.asked, err)
+	}
+	failure := b.Status.Failure(f.key)
+	if named && f.due == refresh.NearExpiry && (failure == nil || !failure.Role) {
+		return fromSecret, nil
+	}
+	if _, recent := b.Roles.Recent(*f.asked); recent {
+		return fromMemory, nil
+	}
+	disabled := b.Roles.Disabled()
+	if disabled != nil && named && f.have.SpecHash == f.asked.SpecHash() {
+		return fromSecret, nil // what was made before is used on
+	}
+	return fromIAM, disabled
+}
+
+// namedRole returns the role that a Secret names, and whether that can be the managed
+// role of the identity. Tenants write Secrets, and a managed role is not checked for
+// asking for an external ID. Its path may be one that was configured before.
+func (b *Broker) namedRole(ctx context.Context, key identity.Key, have refresh.State) (identity.RoleReference, bool, error) {
+	named, err := identity.ParseRole(have.RoleARN)
+	if err != nil {
+		return named, false, nil //nolint:nilerr // it names none
+	}
+	made, err := b.Roles.Reference(ctx, key)
+	return named, err == nil && named.Partition == made.Partition && named.Account == made.Account && named.Name == made.Name, err
+}
+
+// permit returns an error unless want may have the role that it asks for.
+func (b *Broker) permit(ctx context.Context, want identity.Desired) error {
+	err := b.Rules.Permit(ctx, want.Key, func(ctx context.Context) (identity.RoleReference, error) {
+		if want.Managed != nil {
+			return b.Roles.Reference(ctx, want.Key)
+		}
+		return b.Sessions.Resolve(ctx, want)
+	})
+	if err != nil {
+		return identity.NotAssumed(want, err)
+	}
+	return nil
+}
+
+// permitted returns an error unless the object may use the role.
+func (b *Broker) permitted(ctx context.Context, key identity.Key, role identity.RoleReference) error {
+	return b.Rules.Permit(ctx, key, func(context.Context) (identity.RoleReference, error) { return role, nil })
+}
+
+// lastGood returns want as credentials were last issued for it, nil if they never
+// were. A Secret that was edited is no witness.
+func lastGood(want identity.Desired, have refresh.State) *identity.Desired {
+	role, err := identity.ParseRole(have.RoleARN)
+	if err != nil || !have.Exists || have.Edited || have.Expiration.IsZero() {
+		return nil
+	}
+	session := max(identity.MinSession, min(have.Session, identity.MaxSession))
+	last := want.LastGood(role, session, have.SpecHash)
+	last.RoleID = have.RoleID // by which a managed role is known once it is asked for again
+	return &last
+}
