@@ -424,3 +424,17 @@ func TestNewLeaderDoesNotTakeAnInvisibleRoleForDeleted(t *testing.T) {
 		assert.False(t, w.held)
 	})
 }
+
+func TestOutageOfIAMTrustsNoRoleThatASecretNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asking(t)
+		w.serve()
+		time.Sleep(45 * time.Minute)
+		w.managed.Begin() // as after a restart
+		forged(w)
+		w.assumed, w.ensureErr = nil, errIAM
+		_, err := w.sync()
+		require.ErrorIs(t, err, errIAM)
+		assert.Empty(t, w.assumed)
+	})
+}
