@@ -57,7 +57,7 @@ func (c *controller) newAccounts(informer *kube.Informer, externalID func(namesp
 		IRSAServed: irsaServed(os.Getenv),
 		Lookup:     c.clients.Lookup,
 
-		LookupUntrusted: c.clients.LookupStrange,
+		LookupUntrusted: c.clients.LookupUntrusted,
 	})
 }
 

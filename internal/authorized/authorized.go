@@ -31,8 +31,8 @@ const (
 	maxVerdicts = 256
 	// maxToken is more than tokens have.
 	maxToken = 8 << 10
-	// patience is how long an answer of the API server is waited for.
-	patience = 8 * time.Second
+	// reviewTimeout is how long an answer of the API server is waited for.
+	reviewTimeout = 8 * time.Second
 )
 
 // A verdict is an HTTP status.
@@ -97,7 +97,7 @@ func (r *Reader) decide(ctx context.Context, token string) verdict {
 			return reviewed
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
 	found, err := r.review(ctx, token)
 	switch {

@@ -22,8 +22,10 @@ func (b *Broker) act(ctx context.Context, source Source, f facts, d decision) (t
 	case revoke:
 		return b.revoke(ctx, source, f, d.refusal)
 	case refuse:
+		b.countRefused(f)
 		return b.refuse(ctx, source, f, d.refusal)
 	case fail:
+		b.countRefused(f)
 		return b.failed(ctx, source, *f.asked, f, f.unknown)
 	case issue:
 		return b.issue(ctx, source, issuance{want: *f.asked, have: f.have, reason: f.due, role: f.role})
@@ -126,6 +128,13 @@ func (b *Broker) revoke(ctx context.Context, source Source, f facts, refusal *id
 func (b *Broker) refuse(ctx context.Context, source Source, f facts, refusal *identity.InvalidError) (time.Duration, error) {
 	b.Status.RecordFailure(*f.asked, f.have, refusal)
 	return f.untilRefusedAgain(), b.Status.Report(ctx, source, *f.asked, f.have)
+}
+
+// countRefused counts credentials that are due and are not issued, without a call.
+func (b *Broker) countRefused(f facts) {
+	if f.due != "" {
+		b.Metrics.ObserveRefresh(string(f.key.Source), string(f.due), "error", 0)
+	}
 }
 
 // untilRefusedAgain is when to look again at an identity of which a change is refused:

@@ -102,7 +102,7 @@ func (b *Broker) syncCredentials(ctx context.Context, key identity.Key, mayUseIA
 	}
 	f, err := b.observe(ctx, source, key)
 	if err != nil {
-		return Outcome{After: f.patience()}, err
+		return Outcome{After: f.maxBackoff()}, err
 	}
 	d := decide(f)
 	if d.do == renewLastGood {

@@ -111,9 +111,9 @@ func (f facts) lastGoodRunsOut() bool {
 // nextRenewal is how long credentials that are not due can be left alone.
 func (f facts) nextRenewal() time.Duration { return refresh.Next(f.now, f.have, f.refreshLimit) }
 
-// patience is how long a failed renewal may wait at most before it is tried again, 0
+// maxBackoff is how long a failed renewal may wait at most before it is tried again, 0
 // if the usual back-off decides.
-func (f facts) patience() time.Duration { return refresh.Patience(f.now, f.have) }
+func (f facts) maxBackoff() time.Duration { return refresh.MaxBackoff(f.now, f.have) }
 
 // meanwhile is when to look again at valid credentials while a change of them waits for
 // IAM, however long that takes: when they are to be renewed, and from then on as after
@@ -125,5 +125,5 @@ func (f facts) meanwhile() time.Duration {
 	if next := f.nextRenewal(); next > time.Second {
 		return next
 	}
-	return f.patience()
+	return f.maxBackoff()
 }

@@ -189,7 +189,7 @@ func TestIdentityThatWaitsForIAMBacksOffFromSTS(t *testing.T) {
 				for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 					again, err := w.syncFast() // its turn for IAM does not come
 					require.ErrorIs(t, err, errNeedsIAM)
-					assert.LessOrEqual(t, again, refresh.Patience(time.Now(), w.have[app]))
+					assert.LessOrEqual(t, again, refresh.MaxBackoff(time.Now(), w.have[app]))
 					time.Sleep(again)
 				}
 				assert.LessOrEqual(t, len(w.assumed)-tries, 12)

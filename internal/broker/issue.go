@@ -156,7 +156,7 @@ func (b *Broker) notIssued(ctx context.Context, source Source, i issuance, err e
 // failed records a failure that another try may mend.
 func (b *Broker) failed(ctx context.Context, source Source, want identity.Desired, f facts, err error) (time.Duration, error) {
 	b.Status.RecordFailure(want, f.have, err)
-	return f.patience(), errors.Join(err, b.Status.Report(ctx, source, want, f.have))
+	return f.maxBackoff(), errors.Join(err, b.Status.Report(ctx, source, want, f.have))
 }
 
 // isSettling returns whether an error is one that a new managed role brings about by
@@ -167,7 +167,7 @@ func isSettling(want identity.Desired, err error) bool {
 		return false
 	}
 	step, is := errors.AsType[*identity.StepError](err)
-	return is && step.Soon || errors.Is(err, identity.ErrNotAssumable)
+	return is && step.Transient || errors.Is(err, identity.ErrNotAssumable)
 }
 
 // result is the metric label of an issue.

@@ -257,7 +257,7 @@ func TestOnlyEventualConsistencyIsWaitedForSilently(t *testing.T) {
 	}{
 		"STS does not know the role yet": {func(w *world) { w.assumeErr = errDenied }, true},
 		"IAM does not show it yet": {func(w *world) {
-			w.ensureErr, w.half = &identity.StepError{Reason: api.ProvisionFailed, Message: "m", Soon: true}, &identity.Role{ARN: own, ID: "AROA1", Created: true, Since: time.Now()}
+			w.ensureErr, w.half = &identity.StepError{Reason: api.ProvisionFailed, Message: "m", Transient: true}, &identity.Role{ARN: own, ID: "AROA1", Created: true, Since: time.Now()}
 		}, true},
 		"a policy does not exist": {func(w *world) {
 			w.ensureErr, w.half = errIAM, &identity.Role{ARN: own, ID: "AROA1", Created: true, Since: time.Now()}

@@ -308,7 +308,7 @@ func TestMalformedAnnotationDeletesNoRole(t *testing.T) {
 func TestUnfinishedRoleIsWaitedForSilently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := asking(t)
-		w.ensureErr = &identity.StepError{Reason: api.ProvisionFailed, Message: "not yet", Err: errDenied, Soon: true}
+		w.ensureErr = &identity.StepError{Reason: api.ProvisionFailed, Message: "not yet", Err: errDenied, Transient: true}
 		w.half = &identity.Role{ARN: own, ID: "AROA1", Created: true}
 		assert.Equal(t, time.Second, w.serve())
 		assert.Equal(t, api.RoleCreated, w.told()[0].reason)

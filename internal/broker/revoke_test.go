@@ -22,6 +22,7 @@ func TestRoleThatIsNotPermittedIsNotAssumed(t *testing.T) {
 		assert.Equal(t, []event{{true, true, "RoleNotPermitted", "the namespace may not use " + account + "app"}}, w.told())
 		assert.Equal(t, "RoleNotPermitted", w.shown().Reason)
 		assert.False(t, w.shown().Ready)
+		assert.Equal(t, []string{"serviceaccount Missing error"}, w.metrics)
 
 		w.refused = nil
 		w.serve()

@@ -76,7 +76,7 @@ func TestDeleteRemovesPoliciesBeforeInstanceProfiles(t *testing.T) {
 	requireError(t, err, api.ProvisionFailed, "take it out, or have the administrator of the controller allow it to, by the statement LeaveInstanceProfiles")
 	var step *identity.StepError
 	require.ErrorAs(t, err, &step)
-	assert.False(t, step.Soon, "it does not mend itself")
+	assert.False(t, step.Transient, "it does not mend itself")
 	left := w.state(role.ARN.Name)
 	assert.Empty(t, left.inline)
 	assert.Empty(t, left.attached)

@@ -18,10 +18,10 @@ func provisionError(role string, err error) error {
 		return err
 	}
 	return &identity.StepError{
-		Reason:  api.ProvisionFailed,
-		Message: fmt.Sprintf("Failed to provision role '%s': %v", role, awserr.Describe(err)),
-		Err:     err,
-		Soon:    isTransient(role, err),
+		Reason:    api.ProvisionFailed,
+		Message:   fmt.Sprintf("Failed to provision role '%s': %v", role, awserr.Describe(err)),
+		Err:       err,
+		Transient: isTransient(role, err),
 	}
 }
 

@@ -27,7 +27,7 @@ func transientError(t *testing.T, err error) (soon bool, says string) {
 	require.ErrorAs(t, err, &step)
 	assert.Equal(t, api.ProvisionFailed, step.Reason)
 	assert.LessOrEqual(t, len(step.Message), 1024)
-	return step.Soon, step.Message
+	return step.Transient, step.Message
 }
 
 // response is an error response of IAM.

@@ -19,9 +19,9 @@ type StepError struct {
 	// Reason and Message are those of the event.
 	Reason, Message string
 	Err             error
-	// Soon reports that the failure is expected to resolve by itself within
+	// Transient reports that the failure is expected to resolve by itself within
 	// seconds, because IAM is eventually consistent.
-	Soon bool
+	Transient bool
 }
 
 // Error implements error.

@@ -51,9 +51,9 @@ type Clients struct {
 	// nothing.
 	Reviews kubernetes.Interface
 	// Metadata writes ServiceAccounts. Lookup reads them while a pod waits to
-	// be admitted, and never behind a burst of writes; LookupStrange does so for
+	// be admitted, and never behind a burst of writes; LookupUntrusted does so for
 	// whoever may not be the API server, at a rate of its own.
-	Metadata, Lookup, LookupStrange metadata.Interface
+	Metadata, Lookup, LookupUntrusted metadata.Interface
 	// Roles reads and writes AWSIAMRoles.
 	Roles *awsiamrole.Client
 
@@ -87,7 +87,7 @@ func Connect(opts Options) (*Clients, error) {
 	c.Roles, errs[5] = awsiamrole.NewClient(limited(brief, rates.work))
 	c.watchingMetadata, errs[6] = metadata.NewForConfig(limited(cfg, rates.work))
 	c.watchingRoles, errs[7] = awsiamrole.NewClient(limited(cfg, rates.work))
-	c.LookupStrange, errs[8] = metadata.NewForConfig(limited(brief, rates.strange))
+	c.LookupUntrusted, errs[8] = metadata.NewForConfig(limited(brief, rates.strange))
 	c.Reviews, errs[9] = kubernetes.NewForConfig(protobuf(limited(unfenced, newReviews(rates.work, opts.QPS))))
 	if err = errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make clients: %w", err)

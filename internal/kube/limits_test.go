@@ -47,7 +47,7 @@ var requests = map[string]request{
 	},
 	"metadata": func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Metadata) },
 	"lookup":   func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Lookup) },
-	"strange":  func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.LookupStrange) },
+	"strange":  func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.LookupUntrusted) },
 	"roles": func(ctx context.Context, c *Clients) error {
 		return c.Roles.Namespace("ns").Delete(ctx, "a", metav1.DeleteOptions{})
 	},

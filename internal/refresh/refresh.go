@@ -114,11 +114,11 @@ func renewAt(have State, limit time.Duration) time.Time {
 	return have.Expiration.Add(-limit - jitter)
 }
 
-// Patience returns the maximum backoff after a failed renewal, 0 for the default: a
+// MaxBackoff returns the maximum backoff after a failed renewal, 0 for the default: a
 // quarter of the time left, so that retries become more frequent towards the
 // expiration, but at least 5 seconds, because failed requests count towards AWS's
 // rate limits, too.
-func Patience(now time.Time, have State) time.Duration {
+func MaxBackoff(now time.Time, have State) time.Duration {
 	if !have.Valid(now) {
 		return 0
 	}

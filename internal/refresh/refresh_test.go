@@ -92,9 +92,9 @@ func TestNext(t *testing.T) {
 	assert.Equal(t, time.Second, Next(now, issued(2*time.Hour), 20*time.Minute))
 }
 
-func TestPatience(t *testing.T) {
-	assert.Equal(t, 5*time.Minute, Patience(now, issued(40*time.Minute)))
-	assert.Equal(t, 5*time.Second, Patience(now, issued(59*time.Minute+59*time.Second)))
-	assert.Zero(t, Patience(now, issued(time.Hour)), "nothing left to save")
-	assert.Zero(t, Patience(now, State{}))
+func TestMaxBackoff(t *testing.T) {
+	assert.Equal(t, 5*time.Minute, MaxBackoff(now, issued(40*time.Minute)))
+	assert.Equal(t, 5*time.Second, MaxBackoff(now, issued(59*time.Minute+59*time.Second)))
+	assert.Zero(t, MaxBackoff(now, issued(time.Hour)), "nothing left to save")
+	assert.Zero(t, MaxBackoff(now, State{}))
 }

@@ -17,7 +17,7 @@ import (
 	"kube-aws-iam-controller/test/cluster"
 )
 
-// patience is how long the slowest of things may take on a busy machine, and interval how often a test looks.
+// maxBackoff is how long the slowest of things may take on a busy machine, and interval how often a test looks.
 const (
 	patience = time.Minute
 	interval = 50 * time.Millisecond

@@ -84,7 +84,7 @@ func TestTheRightsAreEnough(t *testing.T) {
 	}
 }
 
-// patience is how long after a refusal something may still happen for another reason.
+// maxBackoff is how long after a refusal something may still happen for another reason.
 const patience = 2 * time.Second
 
 // lost lives until all is lost that is for want of a right, and returns nil if that is so and nothing else failed.
