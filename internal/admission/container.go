@@ -49,7 +49,7 @@ func (v variable) addTo(kept []variable) []variable {
 // of those that conflict with one.
 var relevantVariables = func() map[string]bool {
 	names := map[string]bool{}
-	for _, delivery := range []identity.Delivery{identity.DeliverProcess, identity.DeliverFile, identity.DeliverEndpoint} {
+	for _, delivery := range identity.Deliveries() {
 		for _, g := range variables(identity.Injection{Delivery: delivery, Region: "any"}) {
 			for _, conflict := range g.conflicts {
 				names[conflict] = true

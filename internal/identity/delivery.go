@@ -26,11 +26,20 @@ const (
 	DeliverNone Delivery = "none"
 )
 
+// Deliveries returns all deliveries.
+func Deliveries() []Delivery {
+	return []Delivery{DeliverProcess, DeliverEndpoint, DeliverFile, DeliverNone}
+}
+
 // ParseDelivery parses a delivery: process, endpoint, file or none. Surrounding
 // white space is ignored. The error lists the valid values.
 func ParseDelivery(value string) (Delivery, error) {
 	value = strings.TrimSpace(value)
-	if err := OneOf(value, string(DeliverProcess), string(DeliverEndpoint), string(DeliverFile), string(DeliverNone)); err != nil {
+	names := make([]string, 0, len(Deliveries()))
+	for _, delivery := range Deliveries() {
+		names = append(names, string(delivery))
+	}
+	if err := OneOf(value, names...); err != nil {
 		return "", err
 	}
 	return Delivery(value), nil

@@ -3,24 +3,30 @@ package serviceaccount
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// readAnnotations are the annotations read on ServiceAccounts. On Pods the same
-// keys belong to other tools and are never read.
-var readAnnotations = []string{
-	api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation, api.SessionDurationAnnotation,
-	api.RegionAnnotation, api.DeliveryAnnotation, api.DeletionPolicyAnnotation, api.RoleARNAnnotation,
-}
+// requestAnnotations request an identity, optionAnnotations configure it. They are read
+// on ServiceAccounts only: on Pods the same keys belong to other tools. A key of
+// requestAnnotations stands in the admission policy as well, which skips ServiceAccounts
+// that request nothing: see manifests/components/admission-policy.
+var (
+	requestAnnotations = []string{api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation}
+	optionAnnotations  = []string{
+		api.SessionDurationAnnotation, api.RegionAnnotation, api.DeliveryAnnotation, api.DeletionPolicyAnnotation,
+	}
+	// readAnnotations also have the one that the controller writes.
+	readAnnotations = slices.Concat(requestAnnotations, optionAnnotations, []string{api.RoleARNAnnotation})
+)
 
 // requestsIdentity reports whether annotations request an identity. The other
 // annotations only configure it.
 func requestsIdentity(annotations map[string]string) bool {
-	_, has := annotations[api.RoleAnnotation]
-	return has || requestsManagedRole(annotations)
+	return slices.ContainsFunc(requestAnnotations, func(key string) bool { _, has := annotations[key]; return has })
 }
 
 // requestsManagedRole reports whether annotations request a managed role.

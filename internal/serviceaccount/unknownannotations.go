@@ -36,16 +36,17 @@ var deletionPolicyName = strings.TrimPrefix(api.DeletionPolicyAnnotation, api.Pr
 // requestNames and optionNames are the names, without our prefix, of the annotations
 // that request an identity and of those that configure it.
 var (
-	requestNames = names(api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation)
-	optionNames  = names(api.SessionDurationAnnotation, api.RegionAnnotation, api.DeliveryAnnotation, api.DeletionPolicyAnnotation)
+	requestNames = names(requestAnnotations)
+	optionNames  = names(optionAnnotations)
 	readNames    = slices.Concat(requestNames, optionNames)
 )
 
-func names(keys ...string) []string {
-	for i, key := range keys {
-		keys[i] = strings.TrimPrefix(key, api.Prefix)
+func names(keys []string) []string {
+	names := make([]string, 0, len(keys))
+	for _, key := range keys {
+		names = append(names, strings.TrimPrefix(key, api.Prefix))
 	}
-	return keys
+	return names
 }
 
 // unknownKeys returns keys that look like ours but are not read, those resembling
