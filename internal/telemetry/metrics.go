@@ -31,27 +31,27 @@ type Metrics struct {
 // the process, with reg.
 func NewMetrics(reg prometheus.Registerer, version string) (*Metrics, error) {
 	m := &Metrics{
-		refreshes: counter("refreshes_total",
+		refreshes: newCounter("refreshes_total",
 			"Attempts to issue credentials, by kind of object, the reason they were due, and result.", "source", "reason", "result"),
 		refreshDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "refresh_duration_seconds",
 			Help:    "How long it took to issue credentials and write the Secret.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 13), // 5 ms to 20 s
 		}),
-		awsRequests: counter("aws_requests_total",
+		awsRequests: newCounter("aws_requests_total",
 			"Requests to AWS, retries included, by error code (OK for none).", "service", "operation", "code"),
 		awsDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "aws_request_duration_seconds",
 			Help:    "How long requests to AWS took.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 12), // 5 ms to 10 s
 		}, []string{"service", "operation"}),
-		drift: counter("role_drift_corrections_total",
+		drift: newCounter("role_drift_corrections_total",
 			"Changes to managed roles by others that were corrected, by kind.", "kind"),
 		leader: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "is_leader",
 			Help: "1 while this replica is the leader, 0 otherwise.",
 		}),
-		webhook: counter("webhook_requests_total", "Requests to the webhook, by result.", "result"),
+		webhook: newCounter("webhook_requests_total", "Requests to the webhook, by result.", "result"),
 	}
 	return m, registerAll(reg,
 		m.refreshes, m.refreshDuration, m.awsRequests, m.awsDuration, m.drift, m.leader, m.webhook, buildInfo(version),
@@ -60,7 +60,7 @@ func NewMetrics(reg prometheus.Registerer, version string) (*Metrics, error) {
 	)
 }
 
-func counter(name, help string, labels ...string) *prometheus.CounterVec {
+func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 }
 
