@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -79,7 +80,7 @@ func (b *Broker) forget(key identity.Key) {
 func (b *Broker) retire(ctx context.Context, source Source, f facts) (time.Duration, error) {
 	b.Status.Clear(f.key)
 	b.limits.removed.Note(f.key.Namespace, f.now)
-	if wait := b.limits.renewals.TakeShared(f.key, f.now); wait > 0 {
+	if wait := b.limits.renewals.TakeShared(f.key, time.Now()); wait > 0 {
 		return wait, nil
 	}
 	// A cache that lacks the object is not proof enough to delete by.
@@ -112,7 +113,7 @@ func (b *Broker) retire(ctx context.Context, source Source, f facts) (time.Durat
 // revoke removes credentials that the object may not have. Nobody else in its
 // namespace can delay that.
 func (b *Broker) revoke(ctx context.Context, source Source, f facts, refusal *identity.InvalidError) (time.Duration, error) {
-	if wait := b.limits.renewals.TakeOwn(f.key, f.now); wait > 0 {
+	if wait := b.limits.renewals.TakeOwn(f.key, time.Now()); wait > 0 {
 		return wait, nil
 	}
 	b.Status.RecordFailure(*f.asked, f.have, refusal)
@@ -143,7 +144,13 @@ func (f facts) untilRefusedAgain() time.Duration {
 	if f.lastGood == nil {
 		return status.RepeatAfter
 	}
-	return min(f.nextRenewal(), status.RepeatAfter)
+	// Credentials that are due could not be renewed: that is tried again as after any
+	// failure.
+	next := f.nextRenewal()
+	if next <= time.Second {
+		next = f.maxBackoff()
+	}
+	return sooner(min(next, status.RepeatAfter), status.RepeatAfter)
 }
 
 // renewLastGood renews what credentials were last issued for, while what is asked for
@@ -160,7 +167,7 @@ func (b *Broker) release(ctx context.Context, source Source, f facts) (time.Dura
 	b.Status.Clear(f.key)
 	b.limits.removed.Note(f.key.Namespace, f.now)
 	next := f.nextRenewal() // no work at IAM delays a renewal
-	if wait := b.limits.renewals.TakeShared(f.key, f.now); wait > 0 {
+	if wait := b.limits.renewals.TakeShared(f.key, time.Now()); wait > 0 {
 		return sooner(wait, next), nil
 	}
 	if again, err := b.Roles.Release(ctx, f.key, ""); again > 0 || err != nil {
@@ -175,16 +182,14 @@ func (b *Broker) release(ctx context.Context, source Source, f facts) (time.Dura
 // inspect has the managed role inspected for drift. Credentials of one that was gone
 // and was made anew are issued anew.
 func (b *Broker) inspect(ctx context.Context, source Source, f facts) (time.Duration, error) {
-	if err := b.settle(ctx, source, f); err != nil {
-		return f.nextRenewal(), err
-	}
+	reported := b.settle(ctx, source, f) // which keeps nobody from looking
 	again, created, err := b.Roles.Inspect(ctx, *f.asked, f.have.RoleID)
 	if err != nil {
 		b.Status.RecordFailure(*f.asked, f.have, err)
-		return f.nextRenewal(), err
+		return f.nextRenewal(), errors.Join(err, reported)
 	}
 	if created {
 		return b.issue(ctx, source, issuance{want: *f.asked, have: f.have, reason: refresh.SpecChanged, role: fromMemory})
 	}
-	return sooner(f.nextRenewal(), again), nil
+	return sooner(f.nextRenewal(), again), reported
 }

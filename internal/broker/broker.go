@@ -110,9 +110,24 @@ func (b *Broker) syncCredentials(ctx context.Context, key identity.Key, mayUseIA
 		if failed == nil || f.refusal != nil {
 			return Outcome{After: wait}, failed
 		}
-		f.lastGoodFailed = true
-		d = decide(f) // the change may be served all the same
+		return b.serveChange(ctx, source, f, mayUseIAM, failed)
 	}
+	return b.do(ctx, source, f, d, mayUseIAM)
+}
+
+// serveChange serves what is asked for although what was last good could not be
+// renewed, and why. That is a failure of the sync unless the change is served.
+func (b *Broker) serveChange(ctx context.Context, source Source, f facts, mayUseIAM bool, failed error) (Outcome, error) {
+	f.lastGoodFailed = true
+	out, err := b.do(ctx, source, f, decide(f), mayUseIAM)
+	if err == nil && !out.NeedsIAM && b.Status.Failure(f.key) != nil {
+		err = failed
+	}
+	return out, err
+}
+
+// do does what was decided, or leaves it to a worker that may wait for IAM.
+func (b *Broker) do(ctx context.Context, source Source, f facts, d decision, mayUseIAM bool) (Outcome, error) {
 	if d.needsIAM && !mayUseIAM {
 		return b.leaveToIAM(ctx, source, f, d)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
@@ -193,6 +194,71 @@ func TestIdentityThatWaitsForIAMBacksOffFromSTS(t *testing.T) {
 					time.Sleep(again)
 				}
 				assert.LessOrEqual(t, len(w.assumed)-tries, 12)
+			})
+		})
+	}
+}
+
+func TestFailureThatIsNotRecordedYetDoesNotSpin(t *testing.T) {
+	for name, happen := range map[string]func(*world){
+		"while it waits for IAM":    func(*world) {},
+		"while rules are not known": func(w *world) {
+			w.have[app] = refresh.State{Exists: true, RoleARN: account + "app", Expiration: time.Now().Add(time.Hour)}
+			w.permitErr = errors.New("the API server is away")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := asking(t)
+				for i := range 2 * identityEvents { // more than may be recorded at once
+					w.ensureErr = &identity.StepError{Reason: api.ProvisionFailed, Message: fmt.Sprint(i)}
+					_, err := w.sync()
+					require.Error(t, err)
+				}
+				happen(w)
+				syncs := 0
+				for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); syncs++ {
+					again, _ := w.syncFast()
+					if again == 0 {
+						break
+					}
+					time.Sleep(again)
+				}
+				assert.Less(t, syncs, 20)
+			})
+		})
+	}
+}
+
+func TestStatusThatCannotBeWrittenKeepsNothingFromIAM(t *testing.T) {
+	for name, tc := range map[string]struct {
+		happen func(*world)
+		done   func(*world) bool
+	}{
+		"the role is released": {
+			func(w *world) { w.asked = desired(); w.serve(); time.Sleep(5 * time.Minute) },
+			func(w *world) bool { return w.role == nil },
+		},
+		"the role is inspected": {
+			func(w *world) { w.managed.DriftInterval, w.drifted = time.Minute, []string{"trust"} },
+			func(w *world) bool { return w.drifted == nil },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := asking(t)
+				w.serve()
+				tc.happen(w)
+				w.reportErr = errors.New("denied by a webhook")
+				for range 20 {
+					out, err := w.Sync(t.Context(), app, false)
+					require.ErrorIs(t, err, w.reportErr, "it is retried")
+					if out.NeedsIAM {
+						_, _ = w.sync()
+					}
+					time.Sleep(30 * time.Second)
+				}
+				assert.True(t, tc.done(w))
 			})
 		})
 	}

@@ -141,7 +141,13 @@ func (b *Broker) provideRole(ctx context.Context, i *issuance) error {
 // notIssued records that an issue failed.
 func (b *Broker) notIssued(ctx context.Context, source Source, i issuance, err error) (time.Duration, error) {
 	f := facts{now: time.Now(), refreshLimit: b.RefreshLimit, asked: &i.want, have: i.have, lastGood: lastGood(i.want, i.have)}
-	if refusal, is := errors.AsType[*identity.InvalidError](err); is && !i.lastGood {
+	refusal, refused := errors.AsType[*identity.InvalidError](err)
+	switch {
+	case refused && refusal.Reason == api.RoleNotPermitted && i.have.Exists && (f.lastGood == nil || i.have.SpecHash == i.want.SpecHash()):
+		// It is what the credentials there are of, or nothing says whose they are.
+		f.key = i.want.Key
+		return b.revoke(ctx, source, f, refusal)
+	case refused && !i.lastGood:
 		return b.refuse(ctx, source, f, refusal)
 	}
 	if identity.ReasonOf(err) == api.ExternalIDNotEnforced && b.ExternalIDs.Revokes(i.want, i.have) {

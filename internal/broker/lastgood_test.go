@@ -312,3 +312,21 @@ func TestInvalidObjectComesBackToBeRenewed(t *testing.T) {
 		assert.Equal(t, Degraded, w.state())
 	})
 }
+
+func TestFailedLastGoodRenewalIsRetriedAlthoughTheChangeIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		time.Sleep(45 * time.Minute)
+		w.asked.Role.Name = "other"
+		w.refuses = func(want identity.Desired) error {
+			if want.Role.Name == "other" {
+				return &identity.InvalidError{Reason: api.InvalidAnnotation, Message: "no"}
+			}
+			return errors.New("503 Service Unavailable")
+		}
+		again, err := w.sync()
+		require.ErrorContains(t, err, "503", "so that the queue backs off")
+		assert.Greater(t, again, time.Minute)
+	})
+}

@@ -147,3 +147,15 @@ func (w *world) sweepInBackground() (stop func()) {
 	}()
 	return func() { cancel(); <-ended }
 }
+
+func TestOrphanFoundWhileItsIdentityIsForgottenIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sweeping(t)
+		w.sweepOnce()
+		w.managed.Forget(app)
+		w.serve()
+		assert.Equal(t, "Release Delete AROA1 RemoveFinalizer", w.did())
+		w.serve()
+		assert.Empty(t, w.did())
+	})
+}

@@ -125,3 +125,23 @@ func TestRulesThatChangeDuringAssumeRoleCount(t *testing.T) {
 		assert.Equal(t, "RoleNotPermitted", w.shown().Reason)
 	})
 }
+
+func TestCredentialsThatAssumeRoleNoLongerGrantsAreRevoked(t *testing.T) {
+	for name, happen := range map[string]func(*world){
+		"of the role":          func(*world) {},
+		"of an edited Secret":  func(w *world) { w.change(func(s *refresh.State) { s.Edited = true }) },
+		"of the last good one": func(w *world) { w.desiredErr = errInvalid },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.serve()
+				time.Sleep(45 * time.Minute)
+				happen(w)
+				w.assumeErr = &identity.InvalidError{Reason: "RoleNotPermitted", Message: "it is the controller's own"}
+				assert.GreaterOrEqual(t, w.serve(), 10*time.Minute)
+				assert.False(t, w.have[app].Exists)
+			})
+		})
+	}
+}

@@ -27,6 +27,9 @@ const (
 type Limits struct {
 	identities *limit.Keyed[identity.Key]
 	namespaces *limit.Grouped[identity.Key]
+	// normal is for events of type Normal. Nobody comes back for those, so Warnings that
+	// wait do not take their place.
+	normal *limit.Keyed[string]
 }
 
 // NewLimits returns Limits that nothing was recorded under.
@@ -35,6 +38,7 @@ func NewLimits() Limits {
 	return Limits{
 		identities: limit.NewKeyed[identity.Key](rate.Every(identityInterval), identityBurst, maxIdentities),
 		namespaces: limit.NewGrouped(namespace, rate.Every(namespaceInterval), namespaceBurst, maxNamespaces, maxIdentities),
+		normal:     limit.NewKeyed[string](rate.Every(namespaceInterval), namespaceBurst, maxNamespaces),
 	}
 }
 
@@ -53,5 +57,5 @@ func (l Limits) Take(key identity.Key, now time.Time) time.Duration {
 // Allow returns whether one more event that nobody waits for may be recorded in a
 // namespace.
 func (l Limits) Allow(namespace string, now time.Time) bool {
-	return l.namespaces.Allow(namespace, now)
+	return l.normal.Take(namespace, now) == 0
 }

@@ -36,7 +36,7 @@ func (g *Grouped[K]) Take(key K, now time.Time) time.Duration {
 	if promised, ok := g.promised.Get(key); ok {
 		reservation = promised.(*rate.Reservation) //nolint:forcetypeassert,errcheck // nothing else is added
 	} else {
-		reservation = g.groups.reserve(g.group(key), now)
+		reservation = g.groups.Reserve(g.group(key), now)
 	}
 	wait := delay(reservation, now)
 	if wait > 0 {
@@ -46,6 +46,3 @@ func (g *Grouped[K]) Take(key K, now time.Time) time.Duration {
 	}
 	return wait
 }
-
-// Allow takes a token of a group if there is one that is not promised.
-func (g *Grouped[K]) Allow(group string, now time.Time) bool { return g.groups.Take(group, now) == 0 }

@@ -60,7 +60,7 @@ func TestKeyedRemembersABoundedNumberOfKeys(t *testing.T) {
 	for i := range 10_000 {
 		k.Take(fmt.Sprint(i), now)
 	}
-	assert.Equal(t, 1000, k.limiters.Len())
+	assert.Equal(t, 1000, k.buckets.Len())
 }
 
 func TestKeyedIsSafeForConcurrentUse(t *testing.T) {
@@ -81,6 +81,36 @@ func TestKeyedIsSafeForConcurrentUse(t *testing.T) {
 	assert.Len(t, granted, burst)
 }
 
+func TestKeyedRefusalsLeaveNoDebt(t *testing.T) {
+	k, now := newKeyed(), time.Unix(1000, 0)
+	for range burst {
+		require.Zero(t, k.Take("key", now))
+	}
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			for range 500 {
+				k.Take("key", now)
+				k.Delay("key", now)
+			}
+		})
+	}
+	wg.Wait()
+	assert.Equal(t, interval, k.Take("key", now))
+}
+
+func TestKeyedCountsNoTimeTwice(t *testing.T) {
+	k, now, granted := newKeyed(), time.Unix(1000, 0), 0
+	for range 1000 {
+		for _, at := range []time.Time{now, now.Add(-time.Minute)} {
+			if k.Take("key", at) == 0 {
+				granted++
+			}
+		}
+	}
+	assert.Equal(t, burst, granted)
+}
+
 func newGrouped(limit rate.Limit, burst int) *Grouped[int] {
 	return NewGrouped(func(key int) string { return fmt.Sprint(key / 100) }, limit, burst, 10, 100)
 }
@@ -93,10 +123,10 @@ func TestGroupedPromisesEachKeyATimeOfItsOwn(t *testing.T) {
 	}
 	assert.Equal(t, []time.Duration{0, 0, time.Second, 2 * time.Second, 3 * time.Second}, waits)
 	assert.Equal(t, 3*time.Second, g.Take(4, now), "the same time, however often it asks")
-	assert.False(t, g.Allow("0", now.Add(3*time.Second)), "what is promised is taken")
+	assert.Positive(t, g.Take(5, now.Add(3*time.Second)), "what is promised is taken")
 	assert.Zero(t, g.Take(4, now.Add(3*time.Second)))
 	assert.Zero(t, g.Take(2, now.Add(time.Minute)), "a key that comes later has it still")
-	assert.True(t, g.Allow("0", now.Add(time.Minute)))
+	assert.Zero(t, g.Take(6, now.Add(time.Minute)))
 	assert.Zero(t, g.Take(100, now), "other groups are not concerned")
 }
 

@@ -92,6 +92,6 @@ func TestForAllIsNoRepeat(t *testing.T) {
 			require.NoError(t, requests.Wait(ForAll(Repeats(t.Context(), "attacker"))))
 		}
 		assert.Zero(t, time.Since(start))
-		assert.Zero(t, requests.repeats.limiters.Len())
+		assert.Zero(t, requests.repeats.buckets.Len())
 	})
 }

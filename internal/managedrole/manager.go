@@ -55,11 +55,16 @@ func (m *Manager) Begin() {
 	m.records, m.leadsSince = map[identity.Key]record{}, time.Now()
 }
 
-// Forget drops what is remembered of an identity that is gone with its role.
+// Forget drops what is remembered of an identity that is gone with its role, but for
+// what a sweep has found of it meanwhile.
 func (m *Manager) Forget(key identity.Key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	orphanID := m.records[key].orphanID
 	delete(m.records, key)
+	if orphanID != "" {
+		m.records[key] = record{orphanID: orphanID}
+	}
 }
 
 // Disabled returns an error if no roles are made.

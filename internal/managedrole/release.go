@@ -44,6 +44,7 @@ func (m *Manager) Release(ctx context.Context, key identity.Key, id string) (tim
 			return min(left, lookAgain), nil
 		}
 	}
+	m.HasOwner(key) // what a sweep found is gone as well
 	m.Forget(key)
 	return 0, nil
 }

@@ -194,3 +194,25 @@ func TestKeyAddedDuringItsSlowSyncIsSyncedAgainAfterwards(t *testing.T) {
 		assert.Equal(t, map[string][]time.Duration{"slow": {0, time.Minute}, "other": {time.Second}}, at)
 	})
 }
+
+func TestSlowSyncIsNotLostBesideAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fast, slow := 0, 0
+		q := New(log.NewNopLogger(), func(_ context.Context, _ string, isSlow bool) (Result, error) {
+			if isSlow {
+				slow++
+				return Result{}, nil
+			}
+			fast++
+			return Result{NeedsSlow: true}, errors.New("denied")
+		}, Config[string]{Deadline: noDeadline, SlowWorkers: 1})
+		stop := run(t, q, 1)
+		q.Add("app")
+		time.Sleep(10 * time.Millisecond)
+		assert.Equal(t, 1, slow)
+		time.Sleep(time.Minute)
+		stop()
+		assert.Greater(t, fast, 1, "what failed beside it is retried")
+		assert.Less(t, fast, 100, "with back-off")
+	})
+}

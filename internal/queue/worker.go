@@ -29,12 +29,16 @@ func (q *Queue[K]) syncNext(ctx, syncCtx context.Context) bool {
 	defer q.release(key)
 
 	result, err := q.syncWithTimeout(syncCtx, key, false)
-	if err == nil && result.NeedsSlow {
-		q.backlog.add(key)
-		q.addAfter(key, result.After)
+	if !result.NeedsSlow {
+		q.requeue(key, result, err)
 		return true
 	}
-	q.requeue(key, result, err)
+	q.backlog.add(key)
+	if err != nil {
+		q.requeue(key, result, err) // what failed beside it is retried
+		return true
+	}
+	q.addAfter(key, result.After)
 	return true
 }
 
@@ -73,8 +77,8 @@ func (q *Queue[K]) syncWithTimeout(ctx context.Context, key K, slow bool) (Resul
 		defer cancel()
 	}
 	result, err := q.syncRecovered(ctx, key, slow)
-	if err == nil && result.NeedsSlow && (slow || q.cfg.SlowWorkers == 0) {
-		err = errNoSlowWorker
+	if result.NeedsSlow && (slow || q.cfg.SlowWorkers == 0) {
+		result.NeedsSlow, err = false, errors.Join(err, errNoSlowWorker)
 	}
 	return result, err
 }

@@ -78,13 +78,14 @@ func (r *Recorder) RecordFailure(want identity.Desired, have refresh.State, err 
 }
 
 // Unrecorded returns when to come back for the event of a failure that the limits did
-// not let through, 0 for none.
+// not let through, 0 for none. Once that time is past, the next RecordFailure records
+// it, and nothing comes back for it alone.
 func (r *Recorder) Unrecorded(key identity.Key) time.Duration {
 	failure := r.Failure(key)
-	if failure == nil || failure.recordAfter.IsZero() {
+	if failure == nil {
 		return 0
 	}
-	return max(time.Until(failure.recordAfter), time.Millisecond)
+	return max(0, time.Until(failure.recordAfter))
 }
 
 // RecordIssued records that credentials were written, in the predecessor's words.
