@@ -201,7 +201,7 @@ func TestIdentityThatWaitsForIAMBacksOffFromSTS(t *testing.T) {
 
 func TestFailureThatIsNotRecordedYetDoesNotSpin(t *testing.T) {
 	for name, happen := range map[string]func(*world){
-		"while it waits for IAM":    func(*world) {},
+		"while it waits for IAM": func(*world) {},
 		"while rules are not known": func(w *world) {
 			w.have[app] = refresh.State{Exists: true, RoleARN: account + "app", Expiration: time.Now().Add(time.Hour)}
 			w.permitErr = errors.New("the API server is away")

@@ -41,8 +41,8 @@ type Result struct {
 	// again, however long the slow sync has to wait for its turn.
 	After time.Duration
 	// NeedsSlow says that the key has to be synced by a slow worker. It is valid only
-	// if the sync was called with slow == false. Beside an error both hold: the key waits for
-	// a slow worker, and what failed is retried with back-off.
+	// if the sync was called with slow == false. Beside an error both hold: the key waits
+	// for a slow worker, and what failed is retried with back-off.
 	NeedsSlow bool
 }
 
