@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -197,22 +198,22 @@ func TestKeyAddedDuringItsSlowSyncIsSyncedAgainAfterwards(t *testing.T) {
 
 func TestSlowSyncIsNotLostBesideAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fast, slow := 0, 0
+		var fast, slow atomic.Int64
 		q := New(log.NewNopLogger(), func(_ context.Context, _ string, isSlow bool) (Result, error) {
 			if isSlow {
-				slow++
+				slow.Add(1)
 				return Result{}, nil
 			}
-			fast++
+			fast.Add(1)
 			return Result{NeedsSlow: true}, errors.New("denied")
 		}, Config[string]{Deadline: noDeadline, SlowWorkers: 1})
 		stop := run(t, q, 1)
 		q.Add("app")
 		time.Sleep(10 * time.Millisecond)
-		assert.Equal(t, 1, slow)
+		assert.Equal(t, int64(1), slow.Load())
 		time.Sleep(time.Minute)
 		stop()
-		assert.Greater(t, fast, 1, "what failed beside it is retried")
-		assert.Less(t, fast, 100, "with back-off")
+		assert.Greater(t, fast.Load(), int64(1), "what failed beside it is retried")
+		assert.Less(t, fast.Load(), int64(100), "with back-off")
 	})
 }
