@@ -12,10 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// announce configures the webhooks with a bundle's CAs, and with the path with its token.
+// announce writes a bundle's CAs, and the path with its token, to the
+// MutatingWebhookConfiguration.
 func (k *Keeper) announce(ctx context.Context, webhooks *admissionregistrationv1.MutatingWebhookConfiguration, bundle *Bundle) error {
 	changes, closed := k.changes(webhooks, bundle)
-	// The previous path is answered until all webhooks are configured with the new one.
+	// Serve the previous path until all webhooks are configured with the new one.
 	k.callers.set(bundle.Token, closed && len(changes) == 0)
 	if len(changes) == 0 {
 		return nil
@@ -36,8 +37,8 @@ func (k *Keeper) announce(ctx context.Context, webhooks *admissionregistrationv1
 	return nil
 }
 
-// changes returns the patches of the webhooks, and whether all of them have the path with
-// the token afterwards.
+// changes returns the patches of the webhooks. closed reports whether all webhooks have
+// the path with the token once the patches are applied.
 func (k *Keeper) changes(webhooks *admissionregistrationv1.MutatingWebhookConfiguration, bundle *Bundle) (changes []any, closed bool) {
 	path, known := k.path(bundle.Token)
 	secret := k.Path + "/" + bundle.Token
@@ -45,15 +46,15 @@ func (k *Keeper) changes(webhooks *admissionregistrationv1.MutatingWebhookConfig
 	for i := range webhooks.Webhooks {
 		webhook := &webhooks.Webhooks[i]
 		patch := map[string]any{}
-		_, told := k.where(&webhook.ClientConfig, secret)
+		_, tokenSet := k.pathPatch(&webhook.ClientConfig, secret)
 		if known {
-			var there bool
-			if patch, there = k.where(&webhook.ClientConfig, path); patch == nil {
+			var current bool
+			if patch, current = k.pathPatch(&webhook.ClientConfig, path); patch == nil {
 				patch = map[string]any{}
 			}
-			told = path == secret && (there || len(patch) > 0)
+			tokenSet = path == secret && (current || len(patch) > 0)
 		}
-		closed = closed && told
+		closed = closed && tokenSet
 		if !bytes.Equal(webhook.ClientConfig.CABundle, bundle.AuthoritiesPEM()) {
 			patch["caBundle"] = bundle.AuthoritiesPEM()
 		}
@@ -64,7 +65,7 @@ func (k *Keeper) changes(webhooks *admissionregistrationv1.MutatingWebhookConfig
 	return changes, closed
 }
 
-// trusted says whether all webhooks are configured with a bundle's CAs.
+// trusted reports whether all webhooks are configured with a bundle's CAs.
 func trusted(webhooks *admissionregistrationv1.MutatingWebhookConfiguration, bundle *Bundle) bool {
 	for i := range webhooks.Webhooks {
 		if !bytes.Equal(webhooks.Webhooks[i].ClientConfig.CABundle, bundle.AuthoritiesPEM()) {

@@ -15,65 +15,70 @@ import (
 )
 
 const (
-	// transition is how long after a change of the configuration API servers may go on
-	// calling the previous path: each of them watches the configuration itself.
+	// transition bounds how long API servers call the previous path after a change of the
+	// configuration: each API server watches the configuration separately.
 	transition = 30 * time.Second
-	// refusalDelay is how long a client without the token waits before it is refused: the
-	// API server may see a new configuration earlier than this process.
+	// refusalDelay is the delay before a request without the token is refused: the API
+	// server may see a new configuration earlier than this process.
 	refusalDelay = time.Second
-	// tokenBytes is the length of a token. It is encoded in hex, because a segment of a
-	// webhook's path has to be a lower-case DNS name.
+	// tokenBytes is the length of a token before hex encoding. The API server requires
+	// each segment of a webhook's path to be a lower-case DNS name, which hex is.
 	tokenBytes = 20
 )
 
-// newToken returns a path segment that cannot be guessed.
+// newToken returns a random, unguessable path segment.
 func newToken() string {
 	var random [tokenBytes]byte
-	_, _ = rand.Read(random[:]) // it never fails
+	_, _ = rand.Read(random[:]) // crypto/rand.Read never returns an error
 	return hex.EncodeToString(random[:])
 }
 
-// callers tells the API server from other clients by the token in the path, which only
-// the webhook's configuration contains. The zero value refuses nobody.
+// callers identifies the API server by the token in the request path, which only the
+// webhook's configuration contains. The zero value refuses no request.
 type callers struct {
 	mu sync.Mutex
-	// token is the last segment of the path, previous the one before it was changed.
+	// token is the last segment of the configured path; previous is the token before the
+	// last change.
 	token, previous string
-	// closed says that all webhooks are configured with the token; until is when
-	// clients without it are refused.
+	// closed reports whether all webhooks are configured with the token. If so, requests
+	// without it are refused from until on.
 	closed bool
 	until  time.Time
-	// changed is closed when any of that changes, nil while nobody waits.
+	// changed is closed on the next change of these fields. It is nil without a waiter.
 	changed chan struct{}
 }
 
-// knows says whether a segment of a path is the token.
+// knows reports whether a path segment is the token.
 func (c *callers) knows(given string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.known(given)
 }
 
-// known is knows with the lock held. The previous token is valid until all API servers
-// have seen the new one.
+// known is knows for callers that hold mu. The previous token remains valid during the
+// transition, until all API servers use the new one.
 func (c *callers) known(given string) bool {
 	return same(given, c.token) || same(given, c.previous) && c.inTransition()
 }
 
+// inTransition reports whether API servers may still call a path without the token. The
+// caller holds mu.
 func (c *callers) inTransition() bool { return !c.closed || time.Now().Before(c.until) }
 
+// same compares in constant time. An empty token matches nothing.
 func same(given, token string) bool {
 	return token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1
 }
 
-// current returns the token, "" before there is one.
+// current returns the token, "" if none is set.
 func (c *callers) current() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.token
 }
 
-// set sets the token, and whether all webhooks are configured with it.
+// set updates the token and whether all webhooks are configured with it, and wakes the
+// waiters in open.
 func (c *callers) set(token string, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,8 +98,8 @@ func (c *callers) set(token string, closed bool) {
 	}
 }
 
-// open says whether a client with another token or none is answered. It returns false
-// only after refusalDelay.
+// open reports whether to serve a request without the current token. It returns false
+// only after refusalDelay, and true as soon as the state changes in favor of the request.
 func (c *callers) open(ctx context.Context, given string) bool {
 	ctx, cancel := context.WithTimeout(ctx, refusalDelay)
 	defer cancel()
@@ -117,7 +122,7 @@ func (c *callers) open(ctx context.Context, given string) bool {
 	}
 }
 
-// given returns the token in a path, "" for none.
+// given returns the token in a request path, "" without one.
 func (k *Keeper) given(path string) string {
 	if given, below := strings.CutPrefix(path, k.Path+"/"); below {
 		return given
@@ -125,18 +130,21 @@ func (k *Keeper) given(path string) string {
 	return ""
 }
 
-// Known says whether a request for a path is the API server's: it has the token.
+// Known reports whether a request path contains the token, which identifies the API
+// server.
 func (k *Keeper) Known(path string) bool { return k.callers.knows(k.given(path)) }
 
-// Open says whether a request for a path without the token may be the API server's. It
-// returns false only after a delay.
+// Open reports whether a request without the token may come from the API server, because
+// the configured path has changed recently or has no token. It returns false only after
+// refusalDelay.
 func (k *Keeper) Open(ctx context.Context, path string) bool {
 	return k.callers.open(ctx, k.given(path))
 }
 
-// where returns whether a webhook's configuration has the path, and otherwise the patch
-// that sets it. A URL that leads elsewhere, such as to a gateway, is not changed.
-func (k *Keeper) where(c *admissionregistrationv1.WebhookClientConfig, path string) (patch map[string]any, asked bool) {
+// pathPatch reports whether a webhook is configured with path, and returns the patch that
+// sets path if not. A URL with a path outside k.Path, such as one of a gateway, is left
+// unchanged.
+func (k *Keeper) pathPatch(c *admissionregistrationv1.WebhookClientConfig, path string) (patch map[string]any, configured bool) {
 	switch {
 	case c.Service != nil:
 		if c.Service.Path != nil && *c.Service.Path == path {
@@ -158,7 +166,8 @@ func (k *Keeper) where(c *admissionregistrationv1.WebhookClientConfig, path stri
 	}
 }
 
-// path returns the path to configure, and false while that is not known.
+// path returns the path to configure: k.Path while there are replicas of older versions,
+// which serve nothing else. known is false if the number of those is unknown.
 func (k *Keeper) path(token string) (path string, known bool) {
 	if k.Outdated == nil {
 		return "", false

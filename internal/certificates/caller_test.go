@@ -16,7 +16,7 @@ import (
 
 const plain = "/mutate-pods"
 
-// called returns where the webhooks of a configuration are called.
+// called returns the path or URL of each webhook in the configuration.
 func called(t *testing.T, client *fake.Clientset) (paths []string) {
 	t.Helper()
 	for _, webhook := range configured(t, client).Webhooks {
@@ -29,6 +29,7 @@ func called(t *testing.T, client *fake.Clientset) (paths []string) {
 	return paths
 }
 
+// configured returns the MutatingWebhookConfiguration.
 func configured(t *testing.T, client *fake.Clientset) *admissionregistrationv1.MutatingWebhookConfiguration {
 	t.Helper()
 	found, err := client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), "webhook", metav1.GetOptions{})
@@ -36,8 +37,8 @@ func configured(t *testing.T, client *fake.Clientset) *admissionregistrationv1.M
 	return found
 }
 
-// replicas are a keeper of a configuration that calls a Service and a URL, and how
-// many of its replicas are of a version before.
+// replicas is a Keeper of a configuration with a Service and a URL, and the number of
+// replicas of older versions that it sees.
 type replicas struct {
 	*Keeper
 
@@ -59,19 +60,21 @@ func newReplicas(t *testing.T) *replicas {
 	return r
 }
 
-func (r *replicas) look(t *testing.T) []string {
+// syncPaths runs a sync and returns the configured paths.
+func (r *replicas) syncPaths(t *testing.T) []string {
 	t.Helper()
 	_, err := r.sync(t.Context())
 	require.NoError(t, err)
 	return called(t, r.client)
 }
 
-var plainly = []string{plain, "https://localhost:8443" + plain}
+// plainPaths are the configured paths without a token.
+var plainPaths = []string{plain, "https://localhost:8443" + plain}
 
-func TestTheAPIServerIsKnownByThePathItIsTold(t *testing.T) {
+func TestKeeperIdentifiesAPIServerByToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplicas(t)
-		paths := r.look(t)
+		paths := r.syncPaths(t)
 		token := r.callers.current()
 		require.Len(t, token, 40)
 		assert.Equal(t, []string{plain + "/" + token, "https://localhost:8443" + plain + "/" + token}, paths)
@@ -80,46 +83,46 @@ func TestTheAPIServerIsKnownByThePathItIsTold(t *testing.T) {
 		assert.True(t, r.Known(paths[0]))
 		for _, path := range []string{"/", plain, plain + "/", plain + "/" + token + "x", plain + "/" + token[1:], token, "/x/" + token} {
 			assert.False(t, r.Known(path), path)
-			assert.True(t, r.Open(t.Context(), path), "an API server may not have heard of it yet")
+			assert.True(t, r.Open(t.Context(), path), "an API server may not have seen the token yet")
 		}
 		time.Sleep(transition)
 		start := time.Now()
 		assert.False(t, r.Open(t.Context(), plain))
 		assert.Equal(t, refusalDelay, time.Since(start))
 		writes := len(r.client.Actions())
-		r.look(t)
-		assert.Len(t, r.client.Actions(), writes+3, "two reads and the one of this test, and nothing written")
+		r.syncPaths(t)
+		assert.Len(t, r.client.Actions(), writes+3, "two reads by sync, one by this test, no writes")
 	})
 }
 
-func TestNoReplicaIsCalledWhereItDoesNotAnswer(t *testing.T) {
+func TestPathHasNoTokenWhileReplicasAreOutdated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplicas(t)
 		r.unknown = errors.New("not filled yet")
-		assert.Equal(t, plainly, r.look(t))
+		assert.Equal(t, plainPaths, r.syncPaths(t))
 		r.unknown, r.outdated = nil, 1
-		assert.Equal(t, plainly, r.look(t))
+		assert.Equal(t, plainPaths, r.syncPaths(t))
 		time.Sleep(time.Hour)
 		assert.True(t, r.Open(t.Context(), plain))
 		r.outdated = 0
-		paths := r.look(t)
-		assert.NotEqual(t, plainly, paths)
+		paths := r.syncPaths(t)
+		assert.NotEqual(t, plainPaths, paths)
 		time.Sleep(time.Hour)
 		assert.False(t, r.Open(t.Context(), plain))
 		r.unknown = errors.New("away")
-		assert.Equal(t, paths, r.look(t), "what is not known changes nothing")
+		assert.Equal(t, paths, r.syncPaths(t), "an unknown count changes nothing")
 		assert.False(t, r.Open(t.Context(), plain))
 		r.unknown, r.outdated = nil, 1
-		assert.Equal(t, plainly, r.look(t), "a roll-back")
+		assert.Equal(t, plainPaths, r.syncPaths(t), "rollback")
 		assert.True(t, r.Open(t.Context(), plain))
-		assert.True(t, r.Known(paths[0]), "an API server may not have heard of that yet")
+		assert.True(t, r.Known(paths[0]), "an API server may not have seen the rollback yet")
 	})
 }
 
-func TestAConfigurationThatIsAppliedAgainIsServedMeanwhile(t *testing.T) {
+func TestOpenWaitsForReappliedConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplicas(t)
-		paths := r.look(t)
+		paths := r.syncPaths(t)
 		time.Sleep(time.Hour)
 		answered := make(chan bool)
 		go func() { answered <- r.Open(t.Context(), plain) }()
@@ -128,15 +131,15 @@ func TestAConfigurationThatIsAppliedAgainIsServedMeanwhile(t *testing.T) {
 		found.Webhooks[0].ClientConfig.Service.Path = new(plain)
 		_, err := r.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Update(t.Context(), found, metav1.UpdateOptions{})
 		require.NoError(t, err)
-		assert.Equal(t, paths, r.look(t))
+		assert.Equal(t, paths, r.syncPaths(t))
 		assert.True(t, <-answered)
 	})
 }
 
-func TestATokenThatIsMadeAnewIsNoticedByAnotherReplica(t *testing.T) {
+func TestTokenChangeReachesOtherReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplicas(t)
-		before := r.look(t)[0]
+		before := r.syncPaths(t)[0]
 		other := NewKeeper(r.client, r.Namespace, r.Name, plain, r.Logger)
 		other.Outdated = r.Outdated
 		_, err := other.sync(t.Context())
@@ -144,9 +147,9 @@ func TestATokenThatIsMadeAnewIsNoticedByAnotherReplica(t *testing.T) {
 		assert.True(t, other.Known(before))
 		time.Sleep(time.Hour)
 		require.NoError(t, r.client.CoreV1().Secrets(r.Namespace).Delete(t.Context(), r.Name, metav1.DeleteOptions{}))
-		after := r.look(t)[0]
+		after := r.syncPaths(t)[0]
 		require.NotEqual(t, before, after)
-		assert.True(t, r.Known(before), "API servers may not have heard of it yet")
+		assert.True(t, r.Known(before), "API servers may not have seen the new token yet")
 		assert.False(t, other.Known(after))
 		answered := make(chan bool)
 		go func() { answered <- other.Open(context.Background(), after) }()
@@ -161,27 +164,27 @@ func TestATokenThatIsMadeAnewIsNoticedByAnotherReplica(t *testing.T) {
 	})
 }
 
-func TestAVersionBeforeMayLeaveTheTokenOut(t *testing.T) {
+func TestSyncRestoresTokenDroppedByOlderVersion(t *testing.T) {
 	r := newReplicas(t)
-	paths := r.look(t)
+	paths := r.syncPaths(t)
 	secrets := r.client.CoreV1().Secrets(r.Namespace)
 	found, err := secrets.Get(t.Context(), r.Name, metav1.GetOptions{})
 	require.NoError(t, err)
 	delete(found.Data, tokenKey)
 	_, err = secrets.Update(t.Context(), found, metav1.UpdateOptions{})
 	require.NoError(t, err)
-	assert.Equal(t, paths, r.look(t))
+	assert.Equal(t, paths, r.syncPaths(t))
 	found, err = secrets.Get(t.Context(), r.Name, metav1.GetOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, plain+"/"+string(found.Data[tokenKey]), paths[0])
 }
 
-func TestAURLThatLeadsElsewhereIsLeftAlone(t *testing.T) {
+func TestSyncKeepsURLWithForeignPath(t *testing.T) {
 	r := newReplicas(t)
 	found := configured(t, r.client)
 	found.Webhooks[1].ClientConfig.URL = new("https://gateway.example/pods")
 	_, err := r.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Update(t.Context(), found, metav1.UpdateOptions{})
 	require.NoError(t, err)
-	assert.Equal(t, "https://gateway.example/pods", r.look(t)[1])
+	assert.Equal(t, "https://gateway.example/pods", r.syncPaths(t)[1])
 	assert.True(t, r.Open(t.Context(), plain))
 }

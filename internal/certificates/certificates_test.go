@@ -26,8 +26,8 @@ var names = []string{"webhook.kube-system.svc", "localhost"}
 
 const day = 24 * time.Hour
 
-// trusts says whether who trusts a bundle's authorities accepts what another
-// bundle serves.
+// trusts reports whether a client that trusts the authorities of one bundle accepts the
+// serving certificate of another.
 func trusts(t *testing.T, now time.Time, trusted, serving *Bundle) bool {
 	t.Helper()
 	pool := x509.NewCertPool()
@@ -36,7 +36,7 @@ func trusts(t *testing.T, now time.Time, trusted, serving *Bundle) bool {
 	return err == nil
 }
 
-func TestYearsOfRenewalsAreNeverNoticed(t *testing.T) {
+func TestRenewKeepsCertificatesTrusted(t *testing.T) {
 	now := time.Now()
 	have, err := Renew(now, nil, names, false)
 	require.NoError(t, err)
@@ -45,24 +45,24 @@ func TestYearsOfRenewalsAreNeverNoticed(t *testing.T) {
 	for end := now.Add(4 * 365 * day); now.Before(end); now = now.Add(6 * time.Hour) {
 		next, err := Renew(now, have, names, announced == have)
 		require.NoError(t, err)
-		// In the moment of a renewal the API server knows the bundle before,
-		// and another replica serves it.
-		require.True(t, trusts(t, now, have, next), "whom the API server trusts before it is told of the renewal")
-		require.True(t, trusts(t, now, next, have), "what another replica still serves")
+		// During a renewal the API server still trusts the previous bundle, and another
+		// replica still serves it.
+		require.True(t, trusts(t, now, have, next), "API server with the previous CAs, renewed serving certificate")
+		require.True(t, trusts(t, now, next, have), "API server with the new CAs, previous serving certificate")
 		if len(next.Authorities) > len(have.Authorities) {
 			authorities++
 		}
 		if next.Serving != have.Serving {
 			certificates++
 		}
-		require.LessOrEqual(t, len(next.Authorities), 2, "authorities that have run out are not trusted for ever")
+		require.LessOrEqual(t, len(next.Authorities), 2, "expired authorities are dropped")
 		have, announced = next, next
 	}
 	assert.Positive(t, authorities)
 	assert.Greater(t, certificates, 30)
 }
 
-func TestNothingIsSignedByAnAuthorityThatIsNotAnnounced(t *testing.T) {
+func TestRenewWaitsForAnnouncedAuthority(t *testing.T) {
 	now := time.Now()
 	first, err := Renew(now, nil, names, false)
 	require.NoError(t, err)
@@ -75,22 +75,22 @@ func TestNothingIsSignedByAnAuthorityThatIsNotAnnounced(t *testing.T) {
 	assert.NotSame(t, first.Serving, renewed.Serving)
 	assert.True(t, first.NextRenewal().Before(later))
 	assert.True(t, first.NextRenewal().After(now))
-	anyway, err := Renew(now.Add(61*day), first, names, false)
+	expired, err := Renew(now.Add(61*day), first, names, false)
 	require.NoError(t, err)
-	assert.NotSame(t, first.Serving, anyway.Serving, "one that has run out serves nobody")
+	assert.NotSame(t, first.Serving, expired.Serving, "an expired certificate is replaced without waiting")
 }
 
-func TestAnotherNameNeedsAnotherCertificate(t *testing.T) {
+func TestRenewReissuesForChangedNames(t *testing.T) {
 	have, err := Renew(time.Now(), nil, names, false)
 	require.NoError(t, err)
-	moved := []string{"webhook.infra.svc"}
-	next, err := Renew(time.Now(), have, moved, false)
+	changed := []string{"webhook.infra.svc"}
+	next, err := Renew(time.Now(), have, changed, false)
 	require.NoError(t, err)
-	require.NoError(t, next.Serving.Leaf.VerifyHostname(moved[0]))
+	require.NoError(t, next.Serving.Leaf.VerifyHostname(changed[0]))
 	assert.Equal(t, have.Authorities, next.Authorities)
 }
 
-func TestABundleIsStoredAndFound(t *testing.T) {
+func TestDecodeReadsEncodedBundle(t *testing.T) {
 	have, err := Renew(time.Now(), nil, names, false)
 	require.NoError(t, err)
 	data, err := have.encode()
@@ -100,14 +100,14 @@ func TestABundleIsStoredAndFound(t *testing.T) {
 	assert.Equal(t, have.AuthoritiesPEM(), found.AuthoritiesPEM())
 	assert.Equal(t, have.Serving.Certificate, found.Serving.Certificate)
 
-	strange, err := Renew(time.Now(), nil, names, false)
+	other, err := Renew(time.Now(), nil, names, false)
 	require.NoError(t, err)
-	strangers, err := strange.encode()
+	otherData, err := other.encode()
 	require.NoError(t, err)
 	assert.Equal(t, have.Token, found.Token)
-	delete(data, "path-token") // a version before had none
+	delete(data, "path-token") // optional: older versions do not write it
 	for key := range data {
-		for title, value := range map[string][]byte{"missing": nil, "nonsense": []byte("x"), "another bundle's": strangers[key]} {
+		for title, value := range map[string][]byte{"missing": nil, "malformed": []byte("x"), "another bundle's": otherData[key]} {
 			broken := maps.Clone(data)
 			broken[key] = value
 			_, err = decode(broken)
@@ -116,7 +116,7 @@ func TestABundleIsStoredAndFound(t *testing.T) {
 	}
 }
 
-// cluster is an API server with a configuration, and its keeper.
+// cluster returns a fake API server with a MutatingWebhookConfiguration, and its Keeper.
 func cluster(objects ...runtime.Object) (*fake.Clientset, *Keeper) {
 	client := fake.NewClientset(append(objects, &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "webhook"},
@@ -125,7 +125,7 @@ func cluster(objects ...runtime.Object) (*fake.Clientset, *Keeper) {
 	return client, NewKeeper(client, "kube-system", "webhook", "/mutate-pods", log.NewNopLogger())
 }
 
-func TestNothingIsServedBeforeTheAPIServerTrustsIt(t *testing.T) {
+func TestCertificateIsServedOnceConfigurationHasCA(t *testing.T) {
 	client, k := cluster()
 	fail := true
 	client.PrependReactor("patch", "mutatingwebhookconfigurations", func(clienttesting.Action) (bool, runtime.Object, error) {
@@ -151,10 +151,10 @@ func TestNothingIsServedBeforeTheAPIServerTrustsIt(t *testing.T) {
 	writes := len(client.Actions())
 	_, err = k.sync(t.Context())
 	require.NoError(t, err)
-	assert.Len(t, client.Actions(), writes+2, "two reads, and nothing written")
+	assert.Len(t, client.Actions(), writes+2, "two reads, no writes")
 }
 
-func TestASecretThatCannotBeReadIsMadeAnew(t *testing.T) {
+func TestSyncReplacesInvalidSecret(t *testing.T) {
 	client, k := cluster(&corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "webhook"}, Data: map[string][]byte{"ca.crt": []byte("x")},
 	})
@@ -166,7 +166,7 @@ func TestASecretThatCannotBeReadIsMadeAnew(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestTheKeeperNeverGivesUp(t *testing.T) {
+func TestRunRetriesUntilSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, k := cluster()
 		tries := 0
@@ -184,7 +184,7 @@ func TestTheKeeperNeverGivesUp(t *testing.T) {
 	})
 }
 
-func TestFilesAreReadAgain(t *testing.T) {
+func TestFilesReloadsChangedFiles(t *testing.T) {
 	dir := t.TempDir()
 	put := func() *Bundle {
 		b, err := Renew(time.Now(), nil, names, false)
@@ -207,7 +207,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 	serves(first)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tls.key"), nil, 0o600))
 	serves(first)
-	time.Sleep(10 * time.Millisecond) // of the file system's clock
+	time.Sleep(10 * time.Millisecond) // exceed the resolution of the file system's timestamps
 	second := put()
 	serves(second)
 	require.NoError(t, f.Ready())

@@ -13,8 +13,8 @@ import (
 	"github.com/go-kit/log/level"
 )
 
-// Clients verifies the client certificates of the webhook's callers. They have to be
-// signed by a CA in a file, and have one of the common names, if there are any.
+// Clients verifies the client certificates of requests to the webhook. A certificate must
+// be signed by a CA in a file and, if common names are configured, have one of them.
 type Clients struct {
 	file   string
 	names  []string
@@ -25,20 +25,20 @@ type Clients struct {
 	read        version
 }
 
-// OpenClients reads the file. It fails if the file cannot be read.
+// OpenClients reads the CA file. It fails if the file cannot be read.
 func OpenClients(file string, names []string, logger log.Logger) (*Clients, error) {
 	c := &Clients{file: file, names: names, logger: logger, read: versionOf(file)}
 	return c, c.load()
 }
 
-// Require returns a tls.Config that requires such a certificate. It reloads the file when
-// it changes, and keeps the CAs it has if that fails.
+// Require returns a copy of server that requires a valid client certificate. The CA file
+// is reloaded when it changes; if that fails, the previous CAs remain in use.
 func (c *Clients) Require(server *tls.Config) *tls.Config {
 	server = server.Clone()
 	server.NextProtos = []string{"h2", "http/1.1"} // net/http adds them only to its own copy
 	server.ClientAuth = tls.RequireAndVerifyClientCert
 	server.VerifyConnection = c.check
-	// A nil pool would be the system's.
+	// With a nil pool, crypto/tls would use the system's CAs.
 	server.ClientCAs = c.current()
 	outer := server.Clone()
 	outer.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -49,7 +49,7 @@ func (c *Clients) Require(server *tls.Config) *tls.Config {
 	return outer
 }
 
-// check refuses certificates with another common name.
+// check rejects certificates with a common name that is not configured.
 func (c *Clients) check(state tls.ConnectionState) error {
 	if len(c.names) == 0 || len(state.PeerCertificates) > 0 && slices.Contains(c.names, state.PeerCertificates[0].Subject.CommonName) {
 		return nil

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// client signs a client's certificate with a bundle's authority.
+// client issues a client certificate from the bundle's authority.
 func (b *Bundle) client(t *testing.T, name string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -33,7 +33,7 @@ func (b *Bundle) client(t *testing.T, name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}
 }
 
-func TestNobodyIsAnsweredWithoutACertificate(t *testing.T) {
+func TestRequireRejectsInvalidClientCertificates(t *testing.T) {
 	ours, err := Renew(time.Now(), nil, names, false)
 	require.NoError(t, err)
 	others, err := Renew(time.Now(), nil, names, false)
@@ -69,22 +69,22 @@ func TestNobodyIsAnsweredWithoutACertificate(t *testing.T) {
 		assert.Equal(t, "refused", ask(version))
 		assert.Equal(t, "refused", ask(version, ours.client(t, "kubelet")))
 		assert.Equal(t, "refused", ask(version, others.client(t, "kube-apiserver")))
-		assert.Equal(t, "refused", ask(version, *ours.Serving), "a server's certificate")
+		assert.Equal(t, "refused", ask(version, *ours.Serving), "server certificate")
 	}
 
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
-	assert.Equal(t, "HTTP/2.0", ask(0, ours.client(t, "kube-apiserver")), "what cannot be read changes nothing")
+	assert.Equal(t, "HTTP/2.0", ask(0, ours.client(t, "kube-apiserver")), "an invalid file keeps the previous CAs")
 	require.NoError(t, os.WriteFile(file, append(others.AuthoritiesPEM(), '\n'), 0o600))
 	assert.Equal(t, "HTTP/2.0", ask(0, others.client(t, "kube-apiserver")))
 	assert.Equal(t, "refused", ask(0, ours.client(t, "kube-apiserver")))
 }
 
-func TestWhoeverHasACertificateMayCallWhereNoNamesAreGiven(t *testing.T) {
+func TestCheckAcceptsAnyNameWithoutConfiguredNames(t *testing.T) {
 	c := &Clients{}
 	require.NoError(t, c.check(tls.ConnectionState{}))
 }
 
-func TestAuthoritiesHaveToBeThere(t *testing.T) {
+func TestOpenClientsRequiresCertificates(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	_, err := OpenClients(file, nil, log.NewNopLogger())
 	require.ErrorContains(t, err, file)

@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Keys of the Secret, besides those of the type kubernetes.io/tls.
+// Keys of the Secret, in addition to those of the type kubernetes.io/tls.
 const (
 	authoritiesKey  = "ca.crt"
 	authorityKeyKey = "ca.key"
@@ -46,8 +46,8 @@ func encodeKey(key crypto.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: keyBlock, Bytes: der}), nil
 }
 
-// decode reads the data of the Secret. The pieces have to belong together.
-// Errors do not repeat what was read.
+// decode parses the data of the Secret and checks that its parts match. Errors do not
+// quote the data, which contains private keys.
 func decode(data map[string][]byte) (*Bundle, error) {
 	serving, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey])
 	if err != nil {
@@ -71,7 +71,7 @@ func decode(data map[string][]byte) (*Bundle, error) {
 		b.Authorities = append(b.Authorities, c)
 		pool.AddCert(c)
 	}
-	// Whether it is still valid is Renew's to say.
+	// Verify at the start of validity: Renew decides about expiration.
 	_, err = serving.Leaf.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: serving.Leaf.NotBefore.Add(backdated)})
 	if err != nil {
 		return nil, errors.New("the serving certificate is not signed by an authority of the Secret")
@@ -79,7 +79,7 @@ func decode(data map[string][]byte) (*Bundle, error) {
 	return b, nil
 }
 
-// decodeToken returns a token, "" if it is none that could be a part of a path.
+// decodeToken returns a token in lower case, "" if it is malformed.
 func decodeToken(text []byte) string {
 	if raw, err := hex.DecodeString(string(text)); err != nil || len(raw) != tokenBytes {
 		return ""

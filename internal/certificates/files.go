@@ -11,7 +11,7 @@ import (
 	"github.com/go-kit/log/level"
 )
 
-// Files are a certificate and a key in files, renewed by something else such as
+// Files serves a certificate and a key from files that are renewed externally, such as by
 // cert-manager.
 type Files struct {
 	certificate, key string
@@ -22,22 +22,22 @@ type Files struct {
 	read    [2]version
 }
 
-// version identifies the content of a file, to detect that it was replaced.
+// version identifies the content of a file, to detect a replacement.
 type version struct {
 	modified time.Time
 	size     int64
 }
 
-// OpenFiles reads the files. It fails if they cannot be read.
+// OpenFiles reads the certificate and the key. It fails if they cannot be read.
 func OpenFiles(certificate, key string, logger log.Logger) (*Files, error) {
 	f := &Files{certificate: certificate, key: key, logger: logger}
 	f.read = f.versions()
 	return f, f.load()
 }
 
-// Certificate implements GetCertificate of a tls.Config. It reloads the files when they
-// change, and keeps the certificate it has if that fails, because the two files are not
-// replaced at the same time.
+// Certificate returns the certificate to serve. It implements tls.Config.GetCertificate.
+// The files are reloaded when they change. If that fails, the previous certificate remains
+// in use, because the two files are not replaced atomically.
 func (f *Files) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	current := f.current()
 	return current, valid(current)
@@ -49,7 +49,7 @@ func (f *Files) Ready() error {
 	return err
 }
 
-// Expiration returns when the certificate expires.
+// Expiration returns the expiration time of the certificate.
 func (f *Files) Expiration() time.Time {
 	return expiration(f.current())
 }
@@ -74,7 +74,7 @@ func (f *Files) versions() (found [2]version) {
 	return found
 }
 
-// versionOf returns the version of a file, the zero version if there is none.
+// versionOf returns the version of a file, the zero version if it does not exist.
 func versionOf(path string) version {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package certificates keeps the serving certificate of the admission webhook:
-// one that is made here and that the API server is told to trust, or one from
+// Package certificates manages the serving certificate of the admission webhook:
+// either self-managed, with its CA in the MutatingWebhookConfiguration, or read from
 // files.
 package certificates
 
@@ -18,34 +18,34 @@ import (
 	"time"
 )
 
-// Lifetimes. An authority is replaced when a third of its time is left, which
-// is longer than any certificate it has signed is valid: until the last of them
-// is gone both authorities are trusted.
+// Certificate lifetimes. A CA is replaced when a third of its lifetime is left, which
+// exceeds the lifetime of the certificates that it signed. Both CAs are trusted until
+// the old one expires.
 const (
 	authorityLifetime = 360 * 24 * time.Hour
 	servingLifetime   = 60 * 24 * time.Hour
-	// backdated allows for an API server whose clock is behind.
+	// backdated tolerates API servers with a slow clock.
 	backdated = 10 * time.Minute
 )
 
-// A Bundle is what is kept in the Secret.
+// A Bundle is the content of the Secret: the CAs, the serving certificate and the token.
 type Bundle struct {
-	// Authorities are the certificates that the API server is to trust, the
-	// one that signs first.
+	// Authorities are the CA certificates for the API server to trust. The first one
+	// signs.
 	Authorities []*x509.Certificate
-	// AuthorityKey is the first one's.
+	// AuthorityKey is the key of the first authority.
 	AuthorityKey crypto.Signer
-	// Serving is signed by one of them.
+	// Serving is signed by one of the authorities.
 	Serving *tls.Certificate
-	// Token is what the API server is known by: the name of the path that it is
-	// told to call. "" is for a bundle of a version before.
+	// Token is the last segment of the webhook's path and identifies the API server.
+	// It is empty in a bundle of an older version.
 	Token string
 }
 
-// Renew returns the bundle to use for names: have itself while nothing about it
-// is due. have is nil where there is none, or none that can be read. Where the
-// authority is due it is only announced: certificates are signed with it from
-// the next time on, when announced says that the API server trusts it.
+// Renew returns the bundle to use for names, which is have itself while no renewal is
+// due. have is nil if there is no readable bundle. A new authority is only added to the
+// bundle at first: it signs certificates once announced reports that the API server
+// trusts it.
 func Renew(now time.Time, have *Bundle, names []string, announced bool) (*Bundle, error) {
 	switch {
 	case have == nil || now.After(have.Authorities[0].NotAfter):
@@ -56,14 +56,14 @@ func Renew(now time.Time, have *Bundle, names []string, announced bool) (*Bundle
 		return &next, next.addAuthority(now)
 	case due(now, have.Serving.Leaf) && announced, now.After(have.Serving.Leaf.NotAfter), !covers(have.Serving.Leaf, names):
 		next := *have
-		next.Token = newToken() // it may have got about since: API servers repeat where they call to whom they cannot admit
+		next.Token = newToken() // rotate it: API servers repeat the URL in errors to users, which discloses the token
 		return &next, next.sign(now, names)
 	default:
 		return have, nil
 	}
 }
 
-// NextRenewal returns when Renew is next going to return something else.
+// NextRenewal returns the time from which on Renew returns a different bundle.
 func (b *Bundle) NextRenewal() time.Time {
 	authority, serving := dueAt(b.Authorities[0]), dueAt(b.Serving.Leaf)
 	if authority.Before(serving) {
@@ -72,10 +72,13 @@ func (b *Bundle) NextRenewal() time.Time {
 	return serving
 }
 
+// due reports whether a certificate is to be renewed.
 func due(now time.Time, c *x509.Certificate) bool { return !now.Before(dueAt(c)) }
 
+// dueAt returns when two thirds of a certificate's lifetime have passed.
 func dueAt(c *x509.Certificate) time.Time { return c.NotAfter.Add(-c.NotAfter.Sub(c.NotBefore) / 3) }
 
+// covers reports whether a certificate is valid for all names.
 func covers(c *x509.Certificate, names []string) bool {
 	for _, name := range names {
 		if c.VerifyHostname(name) != nil {
@@ -85,7 +88,7 @@ func covers(c *x509.Certificate, names []string) bool {
 	return true
 }
 
-// addAuthority puts a new one in front, and drops those that have run out.
+// addAuthority prepends a new authority and drops the expired ones.
 func (b *Bundle) addAuthority(now time.Time) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -114,7 +117,7 @@ func (b *Bundle) addAuthority(now time.Time) error {
 	return nil
 }
 
-// sign makes a serving certificate.
+// sign issues a serving certificate from the first authority.
 func (b *Bundle) sign(now time.Time, names []string) error {
 	if b.AuthorityKey == nil {
 		return errors.New("there is no authority to sign with")
@@ -138,6 +141,7 @@ func (b *Bundle) sign(now time.Time, names []string) error {
 	return nil
 }
 
+// issue creates a certificate for key, signed by parent's signer.
 func issue(template, parent *x509.Certificate, key *ecdsa.PrivateKey, signer crypto.Signer) (*x509.Certificate, error) {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	if err != nil {
@@ -146,7 +150,7 @@ func issue(template, parent *x509.Certificate, key *ecdsa.PrivateKey, signer cry
 	return x509.ParseCertificate(der)
 }
 
-// AuthoritiesPEM returns what the API server is to trust.
+// AuthoritiesPEM returns the CA certificates for the API server to trust.
 func (b *Bundle) AuthoritiesPEM() []byte {
 	var out bytes.Buffer
 	for _, c := range b.Authorities {
