@@ -1,5 +1,5 @@
-// Package authorized lets those read who have a token that the API server knows,
-// and the right to.
+// Package authorized restricts an HTTP handler to clients with a bearer token that the
+// API server authenticates and authorizes, by TokenReview and SubjectAccessReview.
 package authorized
 
 import (
@@ -23,36 +23,35 @@ import (
 )
 
 const (
-	// believed is how long a verdict is used again: so long does a right that is
-	// taken away go on.
-	believed = time.Minute
-	// maxVerdicts is how many are kept of each kind. Strangers make up tokens, but
-	// theirs displace only each other's.
+	// verdictTTL is how long a verdict is cached. A revoked permission remains effective
+	// for as long.
+	verdictTTL = time.Minute
+	// maxVerdicts bounds each of the two caches. Invented tokens fill only the cache of
+	// refusals, and so never evict a client that is allowed.
 	maxVerdicts = 256
-	// maxToken is more than tokens have.
+	// maxToken exceeds the length of any token that the API server issues.
 	maxToken = 8 << 10
-	// reviewTimeout is how long an answer of the API server is waited for.
+	// reviewTimeout bounds both reviews of a request.
 	reviewTimeout = 8 * time.Second
 )
 
-// A verdict is an HTTP status.
+// A verdict is the HTTP status for a token.
 type verdict = int
 
-// Reader is what somebody has to have the right to read.
+// Reader authorizes requests for one path.
 type Reader struct {
 	tokens authenticationclient.TokenReviewInterface
 	access authorizationclient.SubjectAccessReviewInterface
 	path   string
 	logger log.Logger
-	// sometimes is when a lookup that failed is worth a warning: strangers bring them
-	// about.
+	// sometimes limits the warnings about failed reviews, which unauthenticated clients
+	// can cause.
 	sometimes rate.Sometimes
-	// allowed and refused are by the hashes of tokens.
+	// allowed and refused cache verdicts by the hash of the token.
 	allowed, refused *cache.LRUExpireCache
 }
 
-// NewReader returns a Reader of a path, as in the nonResourceURLs of a
-// ClusterRole.
+// NewReader returns a Reader for a path, as in nonResourceURLs of a ClusterRole.
 func NewReader(
 	tokens authenticationclient.TokenReviewInterface, access authorizationclient.SubjectAccessReviewInterface, path string, logger log.Logger,
 ) *Reader {
@@ -62,7 +61,7 @@ func NewReader(
 	}
 }
 
-// Allowed lets those through who may read. Others are told as little as there is.
+// Allowed passes authorized requests to next. Other requests get a status without details.
 func (r *Reader) Allowed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch found := r.decide(req.Context(), bearer(req)); found {
@@ -77,7 +76,7 @@ func (r *Reader) Allowed(next http.Handler) http.Handler {
 	})
 }
 
-// bearer returns the token of a request, "" if it has none.
+// bearer returns the bearer token of a request, "" if it is missing or too long.
 func bearer(req *http.Request) string {
 	scheme, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || len(token) > maxToken {
@@ -86,6 +85,8 @@ func bearer(req *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
+// decide returns the cached verdict on a token, or asks the API server. Errors are not
+// cached.
 func (r *Reader) decide(ctx context.Context, token string) verdict {
 	if token == "" {
 		return http.StatusUnauthorized
@@ -103,20 +104,20 @@ func (r *Reader) decide(ctx context.Context, token string) verdict {
 	switch {
 	case err != nil:
 		r.sometimes.Do(func() {
-			level.Warn(r.logger).Log("msg", "whether metrics may be read could not be found out", "err", told(err, token))
+			level.Warn(r.logger).Log("msg", "whether metrics may be read could not be found out", "err", loggable(err, token))
 		})
 		return http.StatusServiceUnavailable
 	case found == http.StatusOK:
-		r.allowed.Add(key, found, believed)
+		r.allowed.Add(key, found, verdictTTL)
 	default:
-		r.refused.Add(key, found, believed)
+		r.refused.Add(key, found, verdictTTL)
 	}
 	return found
 }
 
-// told returns what may be logged of an error: those that are not refusals may
-// quote what was sent, which is a token.
-func told(err error, token string) string {
+// loggable returns a description of an error without the token, which the text of an
+// error may quote.
+func loggable(err error, token string) string {
 	switch {
 	case apierrors.IsForbidden(err):
 		return strings.ReplaceAll(err.Error(), token, "REDACTED")
@@ -127,7 +128,7 @@ func told(err error, token string) string {
 	}
 }
 
-// review asks the API server.
+// review authenticates a token and authorizes its user at the API server.
 func (r *Reader) review(ctx context.Context, token string) (verdict, error) {
 	who, err := r.tokens.Create(ctx, &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}, metav1.CreateOptions{})
 	switch {

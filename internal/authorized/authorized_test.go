@@ -18,11 +18,11 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 )
 
-// apiServer knows the tokens reader, who may read, and other, who may not.
+// apiServer authenticates the tokens "reader" and "other", and authorizes the first one.
 type apiServer struct {
 	*fake.Clientset
 
-	asked  []string
+	asked  []string // tokens reviewed
 	failed error
 	log    bytes.Buffer
 	reader *Reader
@@ -64,22 +64,22 @@ func (s *apiServer) ask(token string) *httptest.ResponseRecorder {
 	return w
 }
 
-func TestAVerdictIsUsedForAMinute(t *testing.T) {
+func TestVerdictIsCachedForTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
 		for range 2 {
 			for range 3 {
 				assert.Equal(t, "metrics", s.ask("reader").Body.String())
 				assert.Equal(t, http.StatusForbidden, s.ask("other").Code)
-				assert.Equal(t, http.StatusUnauthorized, s.ask("made up").Code)
+				assert.Equal(t, http.StatusUnauthorized, s.ask("invalid").Code)
 			}
-			time.Sleep(believed + time.Second)
+			time.Sleep(verdictTTL + time.Second)
 		}
-		assert.Equal(t, []string{"reader", "other", "made up", "reader", "other", "made up"}, s.asked)
+		assert.Equal(t, []string{"reader", "other", "invalid", "reader", "other", "invalid"}, s.asked)
 	})
 }
 
-func TestMadeUpTokensDisplaceNobodysVerdict(t *testing.T) {
+func TestInvalidTokensDoNotEvictAllowedClients(t *testing.T) {
 	s := newAPIServer()
 	s.ask("reader")
 	for i := range 3 * maxVerdicts {
@@ -90,7 +90,7 @@ func TestMadeUpTokensDisplaceNobodysVerdict(t *testing.T) {
 	assert.Len(t, s.reader.refused.Keys(), maxVerdicts)
 }
 
-func TestAnAPIServerThatFailsIsNoVerdictAndTellsNoToken(t *testing.T) {
+func TestFailedReviewIsNotCachedAndRevealsNoToken(t *testing.T) {
 	s := newAPIServer()
 	s.failed = errors.New("cannot review token hunter2")
 	w := s.ask("hunter2")
@@ -101,7 +101,7 @@ func TestAnAPIServerThatFailsIsNoVerdictAndTellsNoToken(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, s.ask("hunter2").Code)
 }
 
-func TestOnlyATokenOfUsualSizeIsLookedUp(t *testing.T) {
+func TestMissingAndOversizedTokensAreNotReviewed(t *testing.T) {
 	s := newAPIServer()
 	assert.Equal(t, http.StatusUnauthorized, s.ask("").Code)
 	assert.Equal(t, http.StatusUnauthorized, s.ask(string(bytes.Repeat([]byte("x"), maxToken+1))).Code)
