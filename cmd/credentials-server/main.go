@@ -1,6 +1,6 @@
-// Command credentials-server runs beside a pod's containers and serves them the
-// credentials of their ServiceAccount, from the Secret that is mounted, as the
-// container credentials provider of every AWS SDK asks for them.
+// Command credentials-server is a sidecar that serves the credentials of the pod's
+// ServiceAccount, from a mounted Secret, to the container credentials provider of the
+// AWS SDKs.
 package main
 
 import (
@@ -31,8 +31,8 @@ const (
 	exitUsage = 2
 )
 
-// patience is how long a request may take. Nothing here waits for anything.
-const patience = 5 * time.Second
+// requestTimeout bounds a request. Requests are answered from memory or local files.
+const requestTimeout = 5 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -51,43 +51,32 @@ const usage = `Serves the credentials in a mounted Secret to the containers of i
 Flags, each also an environment variable:
 `
 
+// options are the command line.
+type options struct {
+	address, directory, podUID string
+	// command is "" to serve.
+	command string
+}
+
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	// The standard library's flags: more would be a tenth of its memory.
-	flags := flag.NewFlagSet("credentials-server", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), usage)
-		flags.PrintDefaults()
-	}
-	address := flags.String("listen-address", setting("CREDENTIALS_SERVER_LISTEN_ADDRESS", "127.0.0.1:9911"),
-		"loopback `address` to serve on (CREDENTIALS_SERVER_LISTEN_ADDRESS)")
-	directory := flags.String("directory", setting("CREDENTIALS_SERVER_DIRECTORY", "/meta/aws-iam"),
-		"`path` where the Secret is mounted (CREDENTIALS_SERVER_DIRECTORY)")
-	podUID := flags.String("pod-uid", os.Getenv("POD_UID"),
-		"`UID` of the pod, which the header Authorization of requests has to be. The Secret's authorization-token is accepted as well (POD_UID)")
-	switch err := flags.Parse(args); {
+	opts, err := parse(args, stderr)
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case err != nil:
-		return exitUsage // it has been said
-	}
-	err := checkLoopback(*address)
-	command := strings.Join(flags.Args(), " ")
-	switch {
-	case command == "version":
+		return exitUsage // package flag has printed the error
+	case opts.command == "version":
 		fmt.Fprintln(stdout, version)
 		return exitOK
-	case err == nil && command != "" && command != "probe":
-		err = fmt.Errorf("%q is not a command, see --help", command)
 	}
-	if err != nil {
+	if err := opts.check(); err != nil {
 		fmt.Fprintln(stderr, "credentials-server:", err)
 		return exitUsage
 	}
-	if command == "probe" {
-		err = probe(ctx, *address)
+	if opts.command == "probe" {
+		err = probe(ctx, opts.address)
 	} else {
-		err = serve(ctx, *address, *directory, *podUID, stderr)
+		err = serve(ctx, opts.address, opts.directory, opts.podUID, stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "credentials-server:", err)
@@ -96,6 +85,38 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
+// parse reads flags and command. It prints usage and errors to stderr. Package flag keeps
+// memory low: a larger flag library would add a tenth to the process.
+func parse(args []string, stderr io.Writer) (opts options, err error) {
+	flags := flag.NewFlagSet("credentials-server", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&opts.address, "listen-address", setting("CREDENTIALS_SERVER_LISTEN_ADDRESS", "127.0.0.1:9911"),
+		"loopback `address` to serve on (CREDENTIALS_SERVER_LISTEN_ADDRESS)")
+	flags.StringVar(&opts.directory, "directory", setting("CREDENTIALS_SERVER_DIRECTORY", "/meta/aws-iam"),
+		"`path` where the Secret is mounted (CREDENTIALS_SERVER_DIRECTORY)")
+	flags.StringVar(&opts.podUID, "pod-uid", os.Getenv("POD_UID"),
+		"`UID` of the pod, which the header Authorization of requests has to be. The Secret's authorization-token is accepted as well (POD_UID)")
+	err = flags.Parse(args)
+	opts.command = strings.Join(flags.Args(), " ")
+	return opts, err
+}
+
+// check returns an error for an address or a command that is invalid.
+func (o *options) check() error {
+	if err := checkLoopback(o.address); err != nil {
+		return err
+	}
+	if o.command != "" && o.command != "probe" {
+		return fmt.Errorf("%q is not a command, see --help", o.command)
+	}
+	return nil
+}
+
+// setting returns an environment variable, or a default if it is unset or empty.
 func setting(variable, otherwise string) string {
 	if value := os.Getenv(variable); value != "" {
 		return value
@@ -103,7 +124,7 @@ func setting(variable, otherwise string) string {
 	return otherwise
 }
 
-// checkLoopback keeps credentials from being served to a network.
+// checkLoopback rejects addresses that are reachable from outside the pod.
 func checkLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
@@ -112,8 +133,9 @@ func checkLoopback(address string) error {
 	return nil
 }
 
+// serve serves the credentials in directory until ctx is done.
 func serve(ctx context.Context, address, directory, podUID string, stderr io.Writer) error {
-	// Each pod has one of these: collect early rather than grow.
+	// Every pod runs this process: trade garbage collection for memory.
 	debug.SetGCPercent(20)
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)
@@ -122,9 +144,9 @@ func serve(ctx context.Context, address, directory, podUID string, stderr io.Wri
 	}
 	server := &http.Server{
 		Handler:           credserver.NewStore(directory, podUID).Handler(),
-		ReadHeaderTimeout: patience,
-		ReadTimeout:       patience,
-		WriteTimeout:      patience,
+		ReadHeaderTimeout: requestTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
@@ -133,7 +155,7 @@ func serve(ctx context.Context, address, directory, podUID string, stderr io.Wri
 	context.AfterFunc(ctx, func() {
 		brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = server.Shutdown(brief) // what is left after that ends with the process
+		_ = server.Shutdown(brief) // requests left after the timeout end with the process
 		close(stopped)
 	})
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -143,9 +165,9 @@ func serve(ctx context.Context, address, directory, podUID string, stderr io.Wri
 	return nil
 }
 
-// probe returns nil if credentials are served.
+// probe returns nil if the server on address has valid credentials.
 func probe(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+credserver.ReadyPath, http.NoBody)
 	if err != nil {

@@ -27,7 +27,7 @@ func call(t *testing.T, args ...string) (code int, output string) {
 	return code, out.String()
 }
 
-func TestTheProbeWaitsForCredentials(t *testing.T) {
+func TestProbeFailsUntilCredentialsAreServed(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("POD_UID", "the-uid-of-the-pod")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -71,8 +71,8 @@ func TestTheProbeWaitsForCredentials(t *testing.T) {
 	served.Wait()
 }
 
-func TestCredentialsAreNeverServedToANetwork(t *testing.T) {
-	code, output := call(t, "serve-everybody")
+func TestInvalidCommandAndAddressAreRejected(t *testing.T) {
+	code, output := call(t, "serve-all")
 	assert.Equal(t, exitUsage, code)
 	assert.Contains(t, output, "not a command")
 	for _, address := range []string{":9911", "0.0.0.0:9911", "10.0.0.1:9911", "localhost:9911", "127.0.0.1"} {
@@ -94,8 +94,8 @@ func TestHelpAndVersion(t *testing.T) {
 	assert.Contains(t, output, "-path")
 }
 
-// It runs in every pod, so it is to be small.
-func TestItHasNoClientOfAnything(t *testing.T) {
+// TestLargeLibrariesAreNotLinked keeps the process small, because it runs in every pod.
+func TestLargeLibrariesAreNotLinked(t *testing.T) {
 	dependencies, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	require.NoError(t, err)
 	for _, large := range []string{"k8s.io/", "github.com/aws/", "github.com/prometheus/"} {
