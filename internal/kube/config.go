@@ -1,5 +1,5 @@
-// Package kube connects to the API server: configuration, clients, and
-// informers that carry only what is read.
+// Package kube connects to the API server. It provides the configuration, the clients, and
+// informers that cache only the fields in use.
 package kube
 
 import (
@@ -17,54 +17,54 @@ import (
 	"kube-aws-iam-controller/internal/awsiamrole"
 )
 
-// Options say where the API server is and how often to ask it.
+// Options configure the connection to the API server.
 type Options struct {
-	// Kubeconfig is the path of a kubeconfig file, APIServer the URL of an
-	// API server that needs no credentials, such as kubectl proxy. Without
-	// either, the Pod's own ServiceAccount is used.
+	// Kubeconfig is the path of a kubeconfig file. APIServer is the URL of an API server
+	// that needs no credentials, such as kubectl proxy. If both are empty, the pod's
+	// ServiceAccount is used.
 	Kubeconfig, APIServer string
-	// QPS is how many requests a second the process makes at most, twice as
-	// many for a moment. Events have no more than a quarter of it, and reads that
-	// pods wait for go first. Only those of the Lease are not counted.
+	// QPS limits the requests per second of the process, with a burst of twice as many.
+	// Events get at most a quarter of it, and lookups for admission take precedence.
+	// Requests for the Lease are not counted.
 	QPS float64
-	// Allowed is asked before every request that changes something, the Lease's
-	// excepted; an error is what becomes of the request. nil allows all.
+	// Allowed is called before every write except those of the Lease. The request fails
+	// with its error. A nil Allowed permits all.
 	Allowed func() error
-	// UserAgent names the controller in the API server's logs.
+	// UserAgent identifies the controller in the logs of the API server.
 	UserAgent string
 	Logger    log.Logger
 }
 
-// requestTimeout bounds every request but watches, so that an API server that
-// does not answer holds no worker for ever.
+// requestTimeout bounds every request except watches, so that an unresponsive API server
+// does not block workers forever.
 const requestTimeout = 30 * time.Second
 
 // Clients are the clients of one cluster.
 type Clients struct {
-	// Core writes Secrets and reads Pods. Events is another client, so that
-	// a burst of events never delays a Secret.
+	// Core writes Secrets and reads Pods. Events is a separate client, so that a burst of
+	// Events does not delay Secrets.
 	Core, Events kubernetes.Interface
-	// Lease reads and writes the Lease, and is neither limited nor fenced with
-	// the others.
+	// Lease reads and writes the Lease. It shares neither the rate limit nor the fencing
+	// of the other clients.
 	Lease kubernetes.Interface
-	// Reviews looks up who asks for metrics, on standbys as well: it changes
-	// nothing.
+	// Reviews authenticates and authorizes requests for metrics. It is not fenced, because
+	// reviews change nothing and standby replicas serve metrics too.
 	Reviews kubernetes.Interface
-	// Metadata writes ServiceAccounts. Lookup reads them while a pod waits to
-	// be admitted, and never behind a burst of writes; LookupUntrusted does so for
-	// whoever may not be the API server, at a rate of its own.
+	// Metadata writes ServiceAccounts. Lookup reads them during admission, without
+	// waiting for a burst of writes. LookupUntrusted does the same, at a separate rate, for
+	// requests that are not identified as the API server's.
 	Metadata, Lookup, LookupUntrusted metadata.Interface
 	// Roles reads and writes AWSIAMRoles.
 	Roles *awsiamrole.Client
 
 	logger log.Logger
 	host   string
-	// The watching clients have no request timeout, which would end watches.
+	// The clients for watches have no request timeout, which would end a watch.
 	watchingMetadata metadata.Interface
 	watchingRoles    *awsiamrole.Client
 }
 
-// Connect returns clients. It makes no request.
+// Connect returns the clients of a cluster. It makes no request.
 func Connect(opts Options) (*Clients, error) {
 	cfg, err := config(opts)
 	if err != nil {
@@ -87,7 +87,7 @@ func Connect(opts Options) (*Clients, error) {
 	c.Roles, errs[5] = awsiamrole.NewClient(limited(brief, rates.work))
 	c.watchingMetadata, errs[6] = metadata.NewForConfig(limited(cfg, rates.work))
 	c.watchingRoles, errs[7] = awsiamrole.NewClient(limited(cfg, rates.work))
-	c.LookupUntrusted, errs[8] = metadata.NewForConfig(limited(brief, rates.strange))
+	c.LookupUntrusted, errs[8] = metadata.NewForConfig(limited(brief, rates.untrusted))
 	c.Reviews, errs[9] = kubernetes.NewForConfig(protobuf(limited(unfenced, newReviews(rates.work, opts.QPS))))
 	if err = errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make clients: %w", err)
@@ -95,6 +95,7 @@ func Connect(opts Options) (*Clients, error) {
 	return &c, nil
 }
 
+// config returns the configuration that the options select.
 func config(opts Options) (*rest.Config, error) {
 	if opts.Kubeconfig != "" || opts.APIServer != "" {
 		cfg, err := clientcmd.BuildConfigFromFlags(opts.APIServer, opts.Kubeconfig)
@@ -113,7 +114,8 @@ func config(opts Options) (*rest.Config, error) {
 	return cfg, nil
 }
 
-// protobuf saves most of the time that JSON takes, for the types it knows.
+// protobuf returns a copy of cfg that prefers protobuf, which takes a fraction of the CPU
+// time of JSON.
 func protobuf(cfg *rest.Config) *rest.Config {
 	cfg = rest.CopyConfig(cfg)
 	cfg.ContentType = runtime.ContentTypeProtobuf

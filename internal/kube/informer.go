@@ -18,28 +18,28 @@ import (
 	"kube-aws-iam-controller/internal/awsiamrole"
 )
 
-// MetadataInformer returns an informer of the metadata of one resource in one
-// namespace, "" for all. It keeps what transform leaves.
+// MetadataInformer returns an informer for the metadata of one resource in one
+// namespace, "" for all. It caches the result of transform.
 func (c *Clients) MetadataInformer(resource schema.GroupVersionResource, namespace, selector string, transform cache.TransformFunc) (*Informer, error) {
 	return c.metadataInformer(resource, namespace, func(opts *metav1.ListOptions) { opts.LabelSelector = selector }, transform)
 }
 
-// NamedInformer returns an informer that says when one object changes, and
-// keeps nothing of it but its version. namespace is "" for a resource that has
-// none.
+// NamedInformer returns an informer for changes of one object. It caches only the
+// object's identity and resource version. namespace is "" for a cluster-scoped resource.
 func (c *Clients) NamedInformer(resource schema.GroupVersionResource, namespace, name string) (*Informer, error) {
 	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
 	return c.metadataInformer(resource, namespace, func(opts *metav1.ListOptions) { opts.FieldSelector = selector }, onlyVersion)
 }
 
-// SelectedInformer returns an informer that says which objects of a namespace there
-// are, by labels and fields, and keeps nothing of them but their versions.
+// SelectedInformer returns an informer for the objects of a namespace that match a label
+// and a field selector. It caches only their identities and resource versions.
 func (c *Clients) SelectedInformer(resource schema.GroupVersionResource, namespace, labelled, having string) (*Informer, error) {
 	return c.metadataInformer(resource, namespace, func(opts *metav1.ListOptions) {
 		opts.LabelSelector, opts.FieldSelector = labelled, having
 	}, onlyVersion)
 }
 
+// onlyVersion is a transform that keeps identity and resource version.
 func onlyVersion(obj any) (any, error) {
 	meta, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -66,8 +66,7 @@ func (c *Clients) metadataInformer(
 	}, &metav1.PartialObjectMetadata{}, transform)
 }
 
-// RoleInformer returns an informer of the AWSIAMRoles in one namespace, "" for
-// all.
+// RoleInformer returns an informer for the AWSIAMRoles in one namespace, "" for all.
 func (c *Clients) RoleInformer(namespace string) (*Informer, error) {
 	client := c.watchingRoles.Namespace(namespace)
 	return c.newInformer(awsiamrole.Resource.Resource, &cache.ListWatch{
@@ -78,21 +77,20 @@ func (c *Clients) RoleInformer(namespace string) (*Informer, error) {
 	}, &awsiamrole.AWSIAMRole{}, awsiamrole.Transform)
 }
 
-// An Informer is a shared informer that knows whether what it watches can be
-// watched at all.
+// An Informer is a shared informer that records whether the API server refuses its watch.
 type Informer struct {
 	cache.SharedIndexInformer
 
 	resource string
 	logger   log.Logger
 	refused  atomic.Pointer[error]
-	refusal  chan struct{} // closed at the first
+	refusal  chan struct{} // closed on the first refusal
 }
 
 func (c *Clients) newInformer(resource string, lw cache.ListerWatcher, example runtime.Object, transform cache.TransformFunc) (*Informer, error) {
 	i := &Informer{
-		// No indexers and no resync: objects are only ever looked up by name,
-		// and nothing is polled.
+		// No indexers and no resync: objects are looked up by name only, and no handler
+		// relies on polling.
 		SharedIndexInformer: cache.NewSharedIndexInformer(lw, example, 0, cache.Indexers{}),
 		resource:            resource,
 		logger:              c.logger,
@@ -107,8 +105,8 @@ func (c *Clients) newInformer(resource string, lw cache.ListerWatcher, example r
 	return i, nil
 }
 
-// noteRefusal remembers that the API server does not let us watch, or has no
-// such resource. The informer keeps trying, with growing pauses.
+// noteRefusal records that the API server forbids the watch or does not have the resource.
+// The informer retries with backoff.
 func (i *Informer) noteRefusal(ctx context.Context, r *cache.Reflector, err error) {
 	if !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) {
 		cache.DefaultWatchErrorHandler(ctx, r, err)
@@ -128,13 +126,13 @@ func (i *Informer) Ready() error {
 	return fmt.Errorf("cache of %s is not filled yet", i.resource)
 }
 
-// Refused says that the API server does not let us watch, or has no such
-// resource: a cluster without AWSIAMRoles, or an installation that was not
-// granted ServiceAccounts, is served as far as it goes.
+// Refused reports whether the API server forbids the watch or does not have the resource.
+// The controller then runs without that resource, such as in a cluster without the
+// AWSIAMRole CRD.
 func (i *Informer) Refused() bool { return !i.HasSynced() && i.refused.Load() != nil }
 
-// AwaitSettled waits until the informer has synced, or was refused, and returns
-// false if ctx ended before that.
+// AwaitSettled waits until the informer has synced or was refused. It returns false if ctx
+// is done first.
 func (i *Informer) AwaitSettled(ctx context.Context) bool {
 	select {
 	case <-i.HasSyncedChecker().Done():

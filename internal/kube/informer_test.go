@@ -21,7 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// api is an API server that refuses until it is told otherwise, and then has an empty list of everything.
+// api is an API server that fails with refuse while that is not zero, and otherwise returns empty lists.
 type api struct {
 	refuse atomic.Int32
 }
@@ -53,7 +53,7 @@ func fail(w http.ResponseWriter, code int, reason metav1.StatusReason) {
 	})
 }
 
-// buffer is a log that is written and read at once.
+// buffer is a log for concurrent writes and reads.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -91,30 +91,30 @@ func watching(t *testing.T, code int) (*Informer, *api, *buffer) {
 	return informer, server, logged
 }
 
-func TestACacheIsReadyOnceItIsFilled(t *testing.T) {
+func TestInformerIsReadyAfterSync(t *testing.T) {
 	informer, _, _ := watching(t, 0)
 	require.Eventually(t, func() bool { return informer.Ready() == nil }, time.Minute, 10*time.Millisecond)
 	assert.True(t, informer.HasSynced())
 }
 
-func TestWhatTheAPIServerRefusesHoldsUpNobody(t *testing.T) {
+func TestRefusedInformerSettlesAndRetries(t *testing.T) {
 	for _, code := range []int{http.StatusForbidden, http.StatusNotFound} {
 		informer, server, logged := watching(t, code)
 		require.Eventually(t, informer.Refused, time.Minute, 10*time.Millisecond)
 		require.ErrorContains(t, informer.Ready(), "cache of secrets is not filled yet")
 		server.refuse.Store(0)
-		require.Eventually(t, informer.HasSynced, time.Minute, 10*time.Millisecond, "it keeps trying")
+		require.Eventually(t, informer.HasSynced, time.Minute, 10*time.Millisecond, "the informer retries")
 		assert.False(t, informer.Refused())
-		assert.Equal(t, 1, strings.Count(logged.String(), "not served until the API server allows it"), "said once")
+		assert.Equal(t, 1, strings.Count(logged.String(), "not served until the API server allows it"), "logged once")
 	}
 }
 
-func TestAnOutageIsNoRefusal(t *testing.T) {
+func TestServerErrorIsNotRefusal(t *testing.T) {
 	informer, _, _ := watching(t, http.StatusInternalServerError)
 	assert.Never(t, func() bool { return informer.Ready() == nil || informer.Refused() }, 500*time.Millisecond, 20*time.Millisecond)
 }
 
-func TestConnectSaysWhatIsMissing(t *testing.T) {
+func TestConnectReportsInvalidOptions(t *testing.T) {
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	_, err := Connect(Options{})
 	require.ErrorContains(t, err, "give --kubeconfig or --apiserver")

@@ -10,48 +10,57 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 )
 
-// A share is what a client may ask of the rate limit of the process. It
-// implements flowcontrol.RateLimiter.
+// A share is the part of the process's rate limit that a client may use. It implements
+// flowcontrol.RateLimiter.
 type share struct {
 	process *rate.Limiter
-	// own bounds the client besides, nil for no more than the process.
-	own *rate.Limiter
-	// ahead is for requests that others wait for: they count, but do not wait
-	// behind those of the other clients.
+	// client is the limit of the client in addition to process; nil means that only process applies.
+	client *rate.Limiter
+	// ahead exempts the client from waiting for process. Its requests still consume
+	// tokens of process.
 	ahead bool
 }
 
-// rates are the limits of the clients of one process: those without a bound of
-// their own, events, what pods wait for, and what whoever reaches the webhook can
-// ask for without being known as the API server.
-type rates struct{ work, events, admission, strange *share }
+// rates are the rate limits of the clients of one process.
+type rates struct {
+	// work has no limit except that of the process.
+	work *share
+	// events is for Events.
+	events *share
+	// admission is for lookups while the API server waits for the webhook.
+	admission *share
+	// untrusted is for lookups by webhook requests that are not identified as the API
+	// server's.
+	untrusted *share
+}
 
-// newRates gives events and pods a quarter at most, and strangers an eighth.
+// newRates returns rates for a process limit of qps. Events and admission get at most a
+// quarter of it each, untrusted lookups an eighth.
 func newRates(qps float64) rates {
 	burst := max(1, int(2*qps))
 	process := rate.NewLimiter(rate.Limit(qps), burst)
 	part := func(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(qps/float64(n)), max(1, burst/n)) }
 	return rates{
 		work:      &share{process: process},
-		events:    &share{process: process, own: part(4)},
-		admission: &share{process: process, own: part(4), ahead: true},
-		strange:   &share{process: process, own: part(8), ahead: true},
+		events:    &share{process: process, client: part(4)},
+		admission: &share{process: process, client: part(4), ahead: true},
+		untrusted: &share{process: process, client: part(8), ahead: true},
 	}
 }
 
-// reviewsQPS is how often those who ask for metrics are looked up. Strangers can
-// have that done with tokens that they make up.
+// reviewsQPS limits the TokenReviews and SubjectAccessReviews for metrics, which any
+// client can cause with an invalid token.
 const reviewsQPS = 20
 
-// newReviews returns the limits of a client for what strangers have looked up.
+// newReviews returns the rate limit of the client for reviews.
 func newReviews(work *share, qps float64) *share {
-	return &share{process: work.process, own: rate.NewLimiter(rate.Limit(min(reviewsQPS, qps/4)), 1)}
+	return &share{process: work.process, client: rate.NewLimiter(rate.Limit(min(reviewsQPS, qps/4)), 1)}
 }
 
 // Wait implements flowcontrol.RateLimiter.
 func (s *share) Wait(ctx context.Context) error {
-	if s.own != nil {
-		if err := s.own.Wait(ctx); err != nil {
+	if s.client != nil {
+		if err := s.client.Wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -67,7 +76,7 @@ func (s *share) Accept() { _ = s.Wait(context.Background()) }
 
 // TryAccept implements flowcontrol.RateLimiter.
 func (s *share) TryAccept() bool {
-	return (s.own == nil || s.own.Allow()) && (s.process.Allow() || s.ahead)
+	return (s.client == nil || s.client.Allow()) && (s.process.Allow() || s.ahead)
 }
 
 // Stop implements flowcontrol.RateLimiter.
@@ -75,36 +84,35 @@ func (s *share) Stop() {}
 
 // QPS implements flowcontrol.RateLimiter.
 func (s *share) QPS() float32 {
-	if s.own != nil {
-		return float32(s.own.Limit())
+	if s.client != nil {
+		return float32(s.client.Limit())
 	}
 	return float32(s.process.Limit())
 }
 
-// limited returns cfg with a limiter of requests.
+// limited returns a copy of cfg with a rate limiter.
 func limited(cfg *rest.Config, limiter flowcontrol.RateLimiter) *rest.Config {
 	cfg = rest.CopyConfig(cfg)
 	cfg.RateLimiter = limiter
 	return cfg
 }
 
-// The Lease is renewed by a client of its own, whose requests wait for no others
-// and are given up in time for another try before the Lease is lost.
+// The Lease has a separate client, so that its requests never wait for others. The timeout
+// leaves time for another attempt before the Lease expires.
 const (
 	leaseQPS     = 5
 	leaseBurst   = 10
 	leaseTimeout = 5 * time.Second
 )
 
-// forLease returns cfg for the client of the Lease.
+// forLease returns a copy of cfg for the client of the Lease.
 func forLease(cfg *rest.Config) *rest.Config {
 	cfg = limited(cfg, flowcontrol.NewTokenBucketRateLimiter(leaseQPS, leaseBurst))
 	cfg.Timeout = leaseTimeout
 	return cfg
 }
 
-// fenced lets nothing through that changes something once allowed returns an
-// error.
+// fenced is a transport that rejects writes while allowed returns an error.
 type fenced struct {
 	allowed func() error
 	next    http.RoundTripper
@@ -123,10 +131,11 @@ func (f *fenced) RoundTrip(req *http.Request) (*http.Response, error) {
 	return f.next.RoundTrip(req)
 }
 
-// WrappedRoundTripper lets client-go find the transport underneath.
+// WrappedRoundTripper returns the underlying transport. client-go looks for it.
 func (f *fenced) WrappedRoundTripper() http.RoundTripper { return f.next }
 
-// fence returns cfg with writes that allowed has to permit, nil for no condition.
+// fence returns a copy of cfg that rejects writes while allowed returns an error. A nil
+// allowed permits all.
 func fence(cfg *rest.Config, allowed func() error) *rest.Config {
 	cfg = rest.CopyConfig(cfg)
 	if allowed != nil {

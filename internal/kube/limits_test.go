@@ -22,7 +22,7 @@ import (
 
 var errNotAllowed = errors.New("not allowed")
 
-// counting is an API server that counts what it is asked.
+// counting starts an API server that counts requests.
 func counting(t *testing.T) (url string, asked *atomic.Int64) {
 	t.Helper()
 	asked = &atomic.Int64{}
@@ -35,7 +35,7 @@ func counting(t *testing.T) (url string, asked *atomic.Int64) {
 	return s.URL, asked
 }
 
-// A request is what one of the clients can be asked to do.
+// A request uses one of the clients.
 type request func(ctx context.Context, c *Clients) error
 
 var requests = map[string]request{
@@ -45,9 +45,9 @@ var requests = map[string]request{
 	"events": func(ctx context.Context, c *Clients) error {
 		return c.Events.CoreV1().Events("ns").Delete(ctx, "a", metav1.DeleteOptions{})
 	},
-	"metadata": func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Metadata) },
-	"lookup":   func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Lookup) },
-	"strange":  func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.LookupUntrusted) },
+	"metadata":  func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Metadata) },
+	"lookup":    func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Lookup) },
+	"untrusted": func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.LookupUntrusted) },
 	"roles": func(ctx context.Context, c *Clients) error {
 		return c.Roles.Namespace("ns").Delete(ctx, "a", metav1.DeleteOptions{})
 	},
@@ -61,34 +61,34 @@ func deleteLease(ctx context.Context, c *Clients) error {
 	return c.Lease.CoordinationV1().Leases("ns").Delete(ctx, "a", metav1.DeleteOptions{})
 }
 
-func TestAllClientsShareTheRateOfTheProcess(t *testing.T) {
+func TestClientsShareRateOfProcess(t *testing.T) {
 	url, asked := counting(t)
 	clients, err := Connect(Options{APIServer: url, QPS: 4, UserAgent: "test", Logger: log.NewNopLogger()})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	for range 20 {
-		for _, one := range requests {
-			_ = one(ctx, clients)
+		for _, call := range requests {
+			_ = call(ctx, clients)
 		}
 	}
-	// A burst of eight, and three of what pods wait for, which never wait for others.
+	// A burst of 8 of the process, and 2 and 1 of the clients that are ahead.
 	assert.LessOrEqual(t, asked.Load(), int64(8+3+1))
-	require.Error(t, requests["core"](ctx, clients), "nothing is left")
+	require.Error(t, requests["core"](ctx, clients), "the rate is used up")
 
 	before := asked.Load()
 	require.True(t, apierrors.IsNotFound(deleteLease(t.Context(), clients)))
-	assert.Equal(t, before+1, asked.Load(), "the Lease waits for nobody")
+	assert.Equal(t, before+1, asked.Load(), "the Lease is not limited")
 }
 
-func TestWhatPodsWaitForGoesFirstAndCounts(t *testing.T) {
+func TestAdmissionPrecedesOtherRequestsAndCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rates := newRates(4)
 		work, events, admission := rates.work, rates.events, rates.admission
 		for range 8 {
 			require.True(t, work.TryAccept())
 		}
-		for range 40 { // a second each four
+		for range 40 { // at 4 per second
 			go work.Accept()
 		}
 		synctest.Wait()
@@ -97,9 +97,9 @@ func TestWhatPodsWaitForGoesFirstAndCounts(t *testing.T) {
 		require.NoError(t, admission.Wait(t.Context()))
 		assert.Zero(t, time.Since(begin))
 		require.NoError(t, admission.Wait(t.Context()))
-		assert.Equal(t, time.Second, time.Since(begin), "a quarter at most")
+		assert.Equal(t, time.Second, time.Since(begin), "at most a quarter of the rate")
 		require.NoError(t, work.Wait(t.Context()))
-		assert.GreaterOrEqual(t, time.Since(begin), 10*time.Second+500*time.Millisecond, "they count")
+		assert.GreaterOrEqual(t, time.Since(begin), 10*time.Second+500*time.Millisecond, "admission consumes the rate of the process")
 		assert.InDelta(t, 4, work.QPS(), 0)
 		for _, s := range []flowcontrol.RateLimiter{events, admission} {
 			assert.InDelta(t, 1, s.QPS(), 0)
@@ -108,13 +108,13 @@ func TestWhatPodsWaitForGoesFirstAndCounts(t *testing.T) {
 	})
 }
 
-func TestStrangersTakeNothingFromTheAPIServersPods(t *testing.T) {
+func TestUntrustedLookupsDoNotDelayAdmission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rates := newRates(8)
 		flood, end := context.WithCancel(t.Context())
 		defer end()
 		for range 1000 {
-			go func() { _ = rates.strange.Wait(flood) }()
+			go func() { _ = rates.untrusted.Wait(flood) }()
 		}
 		time.Sleep(time.Second)
 		begin := time.Now()
@@ -127,7 +127,7 @@ func TestStrangersTakeNothingFromTheAPIServersPods(t *testing.T) {
 	})
 }
 
-func TestNothingIsWrittenOnceThatIsNotAllowed(t *testing.T) {
+func TestWritesAreRejectedUnlessAllowed(t *testing.T) {
 	url, asked := counting(t)
 	var allowed atomic.Bool
 	clients, err := Connect(Options{APIServer: url, QPS: 100, UserAgent: "test", Logger: log.NewNopLogger(), Allowed: func() error {
@@ -137,18 +137,18 @@ func TestNothingIsWrittenOnceThatIsNotAllowed(t *testing.T) {
 		return errNotAllowed
 	}})
 	require.NoError(t, err)
-	for name, one := range requests {
+	for name, call := range requests {
 		t.Run(name, func(t *testing.T) {
 			before := asked.Load()
-			require.ErrorIs(t, one(t.Context(), clients), errNotAllowed)
+			require.ErrorIs(t, call(t.Context(), clients), errNotAllowed)
 			assert.Equal(t, before, asked.Load())
 			allowed.Store(true)
-			require.NotErrorIs(t, one(t.Context(), clients), errNotAllowed)
+			require.NotErrorIs(t, call(t.Context(), clients), errNotAllowed)
 			assert.Equal(t, before+1, asked.Load())
 			allowed.Store(false)
 		})
 	}
 	_, err = clients.Core.CoreV1().Secrets("ns").Get(t.Context(), "a", metav1.GetOptions{})
-	require.NotErrorIs(t, err, errNotAllowed, "reads change nothing")
-	require.NotErrorIs(t, deleteLease(t.Context(), clients), errNotAllowed, "the Lease decides, and is not decided about")
+	require.NotErrorIs(t, err, errNotAllowed, "reads are not fenced")
+	require.NotErrorIs(t, deleteLease(t.Context(), clients), errNotAllowed, "the Lease is not fenced")
 }

@@ -10,12 +10,12 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// NamespaceInformer returns an informer of the metadata of one namespace, "" for
-// all. It keeps what transform leaves.
+// NamespaceInformer returns an informer for the metadata of one namespace, "" for all. It
+// caches the result of transform.
 //
-// To list and watch namespaces is a right in the whole cluster, whatever selects
-// one of them. So one is asked for by its own name, in the two ways that a Role
-// in it can grant: docs/adr/0006-one-namespace-without-clusterroles.md.
+// Listing namespaces needs a ClusterRole, even with a field selector. A single namespace is
+// therefore read with get and with a watch by name, which a Role in that namespace can
+// grant: docs/adr/0006-one-namespace-without-clusterroles.md.
 func (c *Clients) NamespaceInformer(namespace string, transform cache.TransformFunc) (*Informer, error) {
 	resource := corev1.SchemeGroupVersion.WithResource("namespaces")
 	if namespace == "" {
@@ -32,9 +32,9 @@ func (c *Clients) NamespaceInformer(namespace string, transform cache.TransformF
 	}, &metav1.PartialObjectMetadata{}, transform)
 }
 
-// listOf returns a list of one object, or of none if it does not exist. It has no
-// resource version: a watch from the object's own would be refused as soon as the
-// API server has forgotten that, and one from none begins with the object.
+// listOf returns a list of one object, empty if the object does not exist. The list has no
+// resource version: a watch from the object's resource version fails once that is
+// compacted, whereas a watch without one starts with the object.
 func listOf(obj *metav1.PartialObjectMetadata, err error) (runtime.Object, error) {
 	switch {
 	case apierrors.IsNotFound(err):

@@ -15,13 +15,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// namespaceAPI is an API server that shows one namespace in the two ways that a Role in it can grant.
+// namespaceAPI is an API server with one namespace and the two requests for it that a Role in it can grant.
 type namespaceAPI struct {
-	// older says that a watch cannot begin with what is there on demand. absent is a namespace that is not there yet.
+	// older is for an API server without sendInitialEvents. absent is for a namespace that does not exist yet.
 	older, absent bool
-	// changes are annotations that the namespace is given.
+	// changes are values of the annotation, one per MODIFIED event.
 	changes chan string
-	// strayed is the last request that the Role would not have granted.
+	// strayed is the last request that a Role cannot grant.
 	strayed atomic.Pointer[string]
 }
 
@@ -39,13 +39,13 @@ func (a *namespaceAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case a.older && query.Has("sendInitialEvents"):
 		fail(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid)
 	case query.Get("resourceVersion") == "7":
-		fail(w, http.StatusGone, metav1.StatusReasonExpired) // long forgotten
+		fail(w, http.StatusGone, metav1.StatusReasonExpired) // compacted
 	default:
 		a.watch(w, r)
 	}
 }
 
-// watch begins with what is there.
+// watch sends the namespace if it exists, and then its changes.
 func (a *namespaceAPI) watch(w http.ResponseWriter, r *http.Request) {
 	flush := func(event string) {
 		_, _ = fmt.Fprintln(w, event)
@@ -67,7 +67,7 @@ func (a *namespaceAPI) watch(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// object is the namespace, or an event of it.
+// object returns the namespace as JSON, or an event about it.
 func object(event, value, version string) string {
 	text := `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"ns","resourceVersion":"` + version + `","annotations":{"rule":"` + value + `"}}}`
 	if event == "" {
@@ -76,12 +76,12 @@ func object(event, value, version string) string {
 	return `{"type":"` + event + `","object":` + text + `}`
 }
 
-func TestOneNamespaceIsFollowedWithARoleAlone(t *testing.T) {
+func TestNamespaceInformerNeedsOnlyRole(t *testing.T) {
 	for name, a := range map[string]*namespaceAPI{
-		"that is there":                           {},
-		"that is made later":                      {absent: true},
-		"of an older API server":                  {older: true},
-		"that an older API server is given later": {older: true, absent: true},
+		"existing":                        {},
+		"created later":                   {absent: true},
+		"existing, older API server":      {older: true},
+		"created later, older API server": {older: true, absent: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a.changes = make(chan string, 1)
@@ -107,12 +107,12 @@ func TestOneNamespaceIsFollowedWithARoleAlone(t *testing.T) {
 				require.Eventually(t, func() bool { return kept(informer) == value }, time.Minute, 5*time.Millisecond)
 			}
 			assert.False(t, informer.Refused())
-			assert.Nil(t, a.strayed.Load(), "what a Role cannot grant")
+			assert.Nil(t, a.strayed.Load(), "request that a Role cannot grant")
 		})
 	}
 }
 
-// kept is the annotation of the namespace that an informer knows.
+// kept returns the annotation of the namespace in the informer's cache.
 func kept(informer *Informer) string {
 	obj, _, _ := informer.GetStore().GetByKey("ns")
 	if meta, ok := obj.(*metav1.PartialObjectMetadata); ok {

@@ -14,33 +14,32 @@ import (
 )
 
 const (
-	// reachTimeout is how long the API server may take to answer before it is
-	// said that it does not.
+	// reachTimeout is how long one attempt waits for a response.
 	reachTimeout = 3 * time.Second
 	reachRetry   = 2 * time.Second
-	// reachRepeat is how often that is said again.
+	// reachRepeat is the interval between log lines about the same outage.
 	reachRepeat = 30 * time.Second
 )
 
-// AwaitReachable says in the log that the API server does not answer, where it is
-// looked for and why, until it has answered once. client-go by itself says
-// nothing for as long as a connection may take. After that it asks nothing more.
+// AwaitReachable logs the address and the error while the API server is unreachable. It
+// returns after the first response. client-go by itself logs nothing until a connection
+// attempt times out.
 func (c *Clients) AwaitReachable(ctx context.Context) {
 	client := c.Lease.CoordinationV1().RESTClient()
 	begin := time.Now()
-	var said time.Time
+	var logged time.Time
 	for {
 		err := answers(ctx, client)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err == nil && !said.IsZero():
+		case err == nil && !logged.IsZero():
 			level.Info(c.logger).Log("msg", "the API server answers", "address", address(c.host), "after", time.Since(begin).Round(time.Second))
 			return
 		case err == nil:
 			return
-		case time.Since(said) >= reachRepeat:
-			said = time.Now()
+		case time.Since(logged) >= reachRepeat:
+			logged = time.Now()
 			level.Error(c.logger).Log("msg", "the API server cannot be reached, trying again until it can: "+
 				"check --kubeconfig, --apiserver, DNS, routes and network policies", "address", address(c.host), "err", err)
 		}
@@ -53,7 +52,8 @@ func (c *Clients) AwaitReachable(ctx context.Context) {
 	}
 }
 
-// answers returns why there is no answer. A refusal is one.
+// answers returns nil if the API server responds, even with a client error such as
+// Forbidden.
 func answers(ctx context.Context, client rest.Interface) error {
 	brief, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
@@ -65,12 +65,12 @@ func answers(ctx context.Context, client rest.Interface) error {
 		return fmt.Errorf("no answer within %s", reachTimeout)
 	}
 	if failure, is := errors.AsType[*url.Error](err); is {
-		return failure.Err // the address is told beside it
+		return failure.Err // without the URL: the address is logged separately
 	}
 	return err
 }
 
-// address returns a server's address without what may be a password in it.
+// address returns a server's URL with its password redacted.
 func address(host string) string {
 	u, err := url.Parse(host)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// silent accepts connections and never answers.
+// silent starts a server that accepts connections and never responds.
 func silent(t *testing.T) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -25,44 +25,44 @@ func silent(t *testing.T) string {
 	return "http://" + l.Addr().String()
 }
 
-// awaiting waits for the API server in the background.
-func awaiting(t *testing.T, url string) (*buffer, <-chan struct{}) {
+// awaiting calls AwaitReachable in the background. reached is closed when it returns.
+func awaiting(t *testing.T, url string) (logged *buffer, reached <-chan struct{}) {
 	t.Helper()
-	logged := &buffer{}
+	logged = &buffer{}
 	clients, err := Connect(Options{APIServer: url, QPS: 100, UserAgent: "test", Logger: log.NewLogfmtLogger(logged)})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	reached := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
 		clients.AwaitReachable(ctx)
 		if ctx.Err() == nil {
-			close(reached)
+			close(done)
 		}
 	}()
 	t.Cleanup(cancel)
-	return logged, reached
+	return logged, done
 }
 
-func TestAnAPIServerThatCannotBeReachedIsNamedWithinSeconds(t *testing.T) {
+func TestUnreachableAPIServerIsLogged(t *testing.T) {
 	refusing, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, refusing.Close())
-	for name, tc := range map[string]struct{ url, says string }{
-		"one that is silent":    {silent(t), "no answer within 3s"},
-		"one that is not there": {"http://" + refusing.Addr().String(), "connection refused"},
-		"a name that is none":   {"http://api.invalid:6443", "api.invalid"},
+	for name, tc := range map[string]struct{ url, message string }{
+		"no response":        {silent(t), "no answer within 3s"},
+		"connection refused": {"http://" + refusing.Addr().String(), "connection refused"},
+		"unknown host":       {"http://api.invalid:6443", "api.invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			logged, _ := awaiting(t, tc.url)
-			require.Eventually(t, func() bool { return strings.Contains(logged.String(), tc.says) }, 20*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return strings.Contains(logged.String(), tc.message) }, 20*time.Second, 10*time.Millisecond)
 			assert.Contains(t, logged.String(), "address="+tc.url)
 			assert.Contains(t, logged.String(), "trying again until it can")
 		})
 	}
 }
 
-func TestAnAPIServerThatAnswersIsAskedOnce(t *testing.T) {
-	for name, code := range map[string]int{"well": 200, "with a refusal": 401} {
+func TestReachableAPIServerIsRequestedOnce(t *testing.T) {
+	for name, code := range map[string]int{"OK": 200, "Unauthorized": 401} {
 		t.Run(name, func(t *testing.T) {
 			var asked atomic.Int64
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -78,11 +78,11 @@ func TestAnAPIServerThatAnswersIsAskedOnce(t *testing.T) {
 	}
 }
 
-func TestAnAPIServerThatComesBackIsTold(t *testing.T) {
-	var away atomic.Bool
-	away.Store(true)
+func TestRecoveredAPIServerIsLogged(t *testing.T) {
+	var down atomic.Bool
+	down.Store(true)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if away.Load() {
+		if down.Load() {
 			fail(w, 503, metav1.StatusReasonServiceUnavailable)
 			return
 		}
@@ -91,8 +91,8 @@ func TestAnAPIServerThatComesBackIsTold(t *testing.T) {
 	t.Cleanup(s.Close)
 	logged, reached := awaiting(t, s.URL)
 	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "cannot be reached") }, 20*time.Second, 10*time.Millisecond)
-	away.Store(false)
+	down.Store(false)
 	<-reached
 	assert.Contains(t, logged.String(), "the API server answers")
-	assert.Equal(t, 1, strings.Count(logged.String(), "cannot be reached"), "not said with each try")
+	assert.Equal(t, 1, strings.Count(logged.String(), "cannot be reached"), "not logged on every attempt")
 }
