@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// plumbing is what a line passes on its way from who writes it to here. The
-// longest way is that of an error that client-go cannot return.
+// plumbing are the packages and types whose frames caller skips. The deepest stack is that
+// of an error that client-go passes to HandleError.
 var plumbing = []string{
 	"github.com/go-kit/log",
 	"github.com/go-logr/logr",
@@ -18,8 +18,8 @@ var plumbing = []string{
 	"kube-aws-iam-controller/internal/logging.caller",
 }
 
-// caller returns file and line of who writes the line. It goes by names where
-// log.Caller counts frames, because lines through klog have more of them.
+// caller returns file and line of the first frame outside plumbing. log.Caller skips a fixed
+// number of frames, which differs between go-kit and klog.
 func caller() any {
 	var pcs [24]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
@@ -34,9 +34,10 @@ func caller() any {
 	}
 }
 
+// isPlumbing reports whether a function belongs to plumbing.
 func isPlumbing(function string) bool {
 	for _, prefix := range plumbing {
-		// Only whole names count: klog/v2 is not klog/v20.
+		// Match whole path elements: klog/v2 does not match klog/v20.
 		if rest, found := strings.CutPrefix(function, prefix); found && strings.IndexAny(rest, "./") <= 0 {
 			return true
 		}

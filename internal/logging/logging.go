@@ -1,4 +1,4 @@
-// Package logging makes the process's one logger, and lends it to client-go.
+// Package logging creates the logger of the process and redirects client-go's logs to it.
 package logging
 
 import (
@@ -11,8 +11,8 @@ import (
 )
 
 // New returns a logger that writes lines of format "logfmt" or "json" to w.
-// Every line has ts, caller, level and msg; what it is about is called object,
-// role, component and err.
+// Every line has the keys ts, caller, level and msg. Its subject is in object, role,
+// component and err.
 func New(w io.Writer, format string, debug bool) (log.Logger, error) {
 	w = log.NewSyncWriter(w)
 	var logger log.Logger
@@ -29,8 +29,8 @@ func New(w io.Writer, format string, debug bool) (log.Logger, error) {
 	if debug {
 		threshold = level.AllowDebug()
 	}
-	// The filter is outermost, so that the lines it drops cost neither a look
-	// at the clock nor one at the stack.
+	// The filter is outermost, so that dropped lines evaluate neither the clock nor the
+	// stack.
 	return level.NewFilter(logger, threshold), nil
 }
 

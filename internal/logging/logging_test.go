@@ -22,7 +22,7 @@ import (
 	"k8s.io/klog/v2"
 )
 
-func TestLinesCarryTheSchema(t *testing.T) {
+func TestLinesHaveCommonKeys(t *testing.T) {
 	for _, format := range formats {
 		var b bytes.Buffer
 		logger, err := New(&b, format, false)
@@ -34,7 +34,7 @@ func TestLinesCarryTheSchema(t *testing.T) {
 	}
 }
 
-func TestDebugIsOffUnlessAskedFor(t *testing.T) {
+func TestDebugIsOffByDefault(t *testing.T) {
 	var b bytes.Buffer
 	logger, err := New(&b, "logfmt", false)
 	require.NoError(t, err)
@@ -46,12 +46,12 @@ func TestDebugIsOffUnlessAskedFor(t *testing.T) {
 	assert.Contains(t, b.String(), "loud")
 }
 
-func TestUnknownFormatIsNamed(t *testing.T) {
+func TestUnknownFormatIsRejected(t *testing.T) {
 	_, err := New(&bytes.Buffer{}, "xml", false)
 	assert.EqualError(t, err, `log format "xml": give logfmt or json`)
 }
 
-func TestValuesOfTenantsStayOnOneLine(t *testing.T) {
+func TestControlCharactersAreEscaped(t *testing.T) {
 	var b bytes.Buffer
 	logger, err := New(&b, "logfmt", false)
 	require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestValuesOfTenantsStayOnOneLine(t *testing.T) {
 	assert.True(t, json.Valid(b.Bytes()))
 }
 
-func TestKlogWritesToTheLogger(t *testing.T) {
+func TestRedirectKlogWritesToLogger(t *testing.T) {
 	var b bytes.Buffer
 	RedirectKlog(log.NewLogfmtLogger(&b), false)
 	t.Cleanup(klog.ClearLogger)
@@ -87,13 +87,13 @@ func TestRequestBodiesAreNeverLogged(t *testing.T) {
 	}
 	assert.Contains(t, b.String(), "v=4")
 	assert.NotContains(t, b.String(), "v=5")
-	assert.False(t, logger.V(6).Enabled(), "client-go asks this before it renders a request")
+	assert.False(t, logger.V(6).Enabled(), "client-go calls this before it formats a request")
 	assert.False(t, Logr(log.NewNopLogger(), false).V(1).Enabled())
 }
 
 var formats = []string{"logfmt", "json"}
 
-// debugging returns a logger and what it writes to.
+// debugging returns a logger at level debug and its output.
 func debugging(t *testing.T, format string) (log.Logger, *bytes.Buffer) {
 	t.Helper()
 	var out bytes.Buffer
@@ -115,28 +115,28 @@ type panicsAsError struct{}
 
 func (panicsAsError) Error() string { panic("no") }
 
-func TestAnyPairIsALine(t *testing.T) {
+func TestAnyKeyAndValueIsLogged(t *testing.T) {
 	var none *panicsAsError
 	for _, format := range formats {
 		t.Run(format, func(t *testing.T) {
 			logger, out := debugging(t, format)
 			pairs := map[string][]any{
-				"an empty key":            {"", 1},
-				"a key of separators":     {"= \n\"", 1},
-				"a key that is no string": {7, 1},
-				"a key that panics":       {panics{}, 1},
-				"a nil key":               {nil, 1},
-				"no value":                {"odd"},
-				"a nil value":             {"v", nil},
-				"a String that panics":    {"v", panics{}},
-				"an Error that panics":    {"v", panicsAsError{}},
-				"a GetName that panics":   {"v", panicsAsObject{}},
-				"a nil error in a type":   {"v", none},
-				"a channel":               {"v", make(chan int)},
-				"a function":              {"v", func() {}},
-				"a complex number":        {"v", 1i},
-				"a map":                   {"v", map[string]int{"a": 1}},
-				"bytes that are no text":  {"v", "\xff\xfe"},
+				"an empty key":               {"", 1},
+				"a key of separators only":   {"= \n\"", 1},
+				"a key that is not a string": {7, 1},
+				"a key that panics":          {panics{}, 1},
+				"a nil key":                  {nil, 1},
+				"no value":                   {"odd"},
+				"a nil value":                {"v", nil},
+				"a String that panics":       {"v", panics{}},
+				"an Error that panics":       {"v", panicsAsError{}},
+				"a GetName that panics":      {"v", panicsAsObject{}},
+				"a typed nil error":          {"v", none},
+				"a channel":                  {"v", make(chan int)},
+				"a function":                 {"v", func() {}},
+				"a complex number":           {"v", 1i},
+				"a map":                      {"v", map[string]int{"a": 1}},
+				"invalid UTF-8":              {"v", "\xff\xfe"},
 			}
 			for name, kv := range pairs {
 				t.Run(name, func(t *testing.T) {
@@ -154,13 +154,13 @@ func TestAnyPairIsALine(t *testing.T) {
 	}
 }
 
-func TestAMissingValueIsSaid(t *testing.T) {
+func TestMissingValueIsMarked(t *testing.T) {
 	var b bytes.Buffer
 	Logr(log.NewLogfmtLogger(&b), false).Info("hello", []any{"a", 1, "odd"}...)
 	assert.Equal(t, "level=info msg=hello a=1 odd=(missing)\n", b.String())
 }
 
-func TestObjectsAreNamedNotPrinted(t *testing.T) {
+func TestObjectsAreLoggedByName(t *testing.T) {
 	secret := corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: "credentials"},
 		Data:       map[string][]byte{"key": []byte("hunter2")},
@@ -172,7 +172,7 @@ func TestObjectsAreNamedNotPrinted(t *testing.T) {
 	}{
 		"a pointer to an object":   {&secret, "tenant/credentials"},
 		"an object":                {secret, "v1.Secret"},
-		"no object":                {(*corev1.Secret)(nil), ""},
+		"a nil object":             {(*corev1.Secret)(nil), ""},
 		"a list":                   {&corev1.SecretList{Items: []corev1.Secret{secret}}, "*v1.SecretList"},
 		"a watch event":            {watch.Event{Type: watch.Added, Object: &secret}, "watch.Event"},
 		"objects in a slice":       {[]corev1.Secret{secret}, "[]v1.Secret"},
@@ -193,28 +193,28 @@ func TestObjectsAreNamedNotPrinted(t *testing.T) {
 					Logr(logger, true).Error(nil, "bridged", "v", tc.value)
 					assert.Regexp(t, `v"?[=:]"?`+regexp.QuoteMeta(tc.want)+`"?}?\n(?s:.*)v"?[=:]"?`+regexp.QuoteMeta(tc.want)+`"?}?\n`, out.String())
 					assert.NotContains(t, out.String(), "hunter2")
-					assert.NotContains(t, out.String(), "104 117 110", "nor as numbers")
+					assert.NotContains(t, out.String(), "104 117 110", "the data as numbers")
 				})
 			}
 		})
 	}
 }
 
-func TestTheCallerIsWhoWroteTheLine(t *testing.T) {
+func TestCallerIsSourceOfLine(t *testing.T) {
 	for _, format := range formats {
 		t.Run(format, func(t *testing.T) {
 			logger, out := debugging(t, format)
 			RedirectKlog(logger, true)
 			t.Cleanup(klog.ClearLogger)
 			lines := map[string]func(){
-				"the logger":                  func() { level.Info(logger).Log("msg", "x") },
-				"a logger with more values":   func() { log.With(level.Warn(log.With(logger, "a", 1)), "b", 2).Log("msg", "x") },
-				"logr":                        func() { Logr(logger, true).WithName("a").V(2).Info("x") },
-				"klog":                        func() { klog.InfoS("x") },
-				"klog in the old style":       func() { klog.Errorf("%s", "x") },
-				"klog from a context":         func() { klog.FromContext(t.Context()).Error(nil, "x") },
-				"an error nobody can return":  func() { utilruntime.HandleErrorWithContext(t.Context(), nil, "x") },
-				"an error in the older style": func() { utilruntime.HandleError(errors.New("x")) },
+				"the logger":                func() { level.Info(logger).Log("msg", "x") },
+				"a logger with more values": func() { log.With(level.Warn(log.With(logger, "a", 1)), "b", 2).Log("msg", "x") },
+				"logr":                      func() { Logr(logger, true).WithName("a").V(2).Info("x") },
+				"klog":                      func() { klog.InfoS("x") },
+				"klog, unstructured":        func() { klog.Errorf("%s", "x") },
+				"klog from a context":       func() { klog.FromContext(t.Context()).Error(nil, "x") },
+				"HandleErrorWithContext":    func() { utilruntime.HandleErrorWithContext(t.Context(), nil, "x") },
+				"HandleError":               func() { utilruntime.HandleError(errors.New("x")) },
 			}
 			for name, line := range lines {
 				t.Run(name, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestTheCallerIsWhoWroteTheLine(t *testing.T) {
 	}
 }
 
-func TestNamesAreJoined(t *testing.T) {
+func TestNestedNamesAreJoined(t *testing.T) {
 	var b bytes.Buffer
 	RedirectKlog(log.NewLogfmtLogger(&b), true)
 	t.Cleanup(klog.ClearLogger)
@@ -235,7 +235,7 @@ func TestNamesAreJoined(t *testing.T) {
 	assert.Equal(t, "level=error component=client-go/reflector msg=\"no error\"\n", b.String())
 }
 
-func TestDroppedLinesCostLittle(t *testing.T) {
+func TestDroppedLinesAllocateLittle(t *testing.T) {
 	logger, err := New(&bytes.Buffer{}, "logfmt", false)
 	require.NoError(t, err)
 	debug, info := level.Debug(logger), level.Info(logger)
@@ -244,7 +244,7 @@ func TestDroppedLinesCostLittle(t *testing.T) {
 	assert.Less(t, 3*dropped, written)
 }
 
-func TestLinesOfManyGoroutinesDoNotMix(t *testing.T) {
+func TestConcurrentLinesDoNotInterleave(t *testing.T) {
 	for _, format := range formats {
 		t.Run(format, func(t *testing.T) {
 			logger, out := debugging(t, format)

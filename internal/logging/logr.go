@@ -7,19 +7,19 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// maxVerbosity is the most that client-go may say, and only when debugging:
-// from 6 on it logs requests, from 8 on their bodies, and those hold Secrets.
+// maxVerbosity limits client-go's verbosity when debugging is on. From 6 on it logs requests
+// and from 8 on bodies, which contain Secrets.
 const maxVerbosity = 4
 
-// sink lets klog, and with it client-go, write to a go-kit logger.
+// sink is a logr.LogSink that writes to a go-kit logger.
 type sink struct {
 	logger    log.Logger
 	component string
 	highest   int
 }
 
-// Logr returns a logr.Logger that writes to logger: V(0) as info, more as
-// debug, and only with debug set.
+// Logr returns a logr.Logger that writes to logger. V(0) is level info. Higher verbosity is
+// level debug, and dropped unless debug is set.
 func Logr(logger log.Logger, debug bool) logr.Logger {
 	s := sink{logger: logger}
 	if debug {
@@ -28,14 +28,12 @@ func Logr(logger log.Logger, debug bool) logr.Logger {
 	return logr.New(s)
 }
 
-// RedirectKlog makes client-go's logs, which all go through klog, lines of
-// logger's.
+// RedirectKlog redirects klog, and with it all logs of client-go, to logger.
 func RedirectKlog(logger log.Logger, debug bool) {
 	klog.SetLoggerWithOptions(Logr(logger, debug).WithName("client-go"), klog.ContextualLogger(true))
 }
 
-// Init implements logr.LogSink. What it is told of the stack is not needed, see
-// caller.
+// Init implements logr.LogSink. It ignores the call depth: caller goes by function names.
 func (sink) Init(logr.RuntimeInfo) {}
 
 // Enabled implements logr.LogSink.
@@ -44,7 +42,7 @@ func (s sink) Enabled(v int) bool { return v <= s.highest }
 // Info implements logr.LogSink.
 func (s sink) Info(v int, msg string, kv ...any) {
 	if !s.Enabled(v) {
-		return // klog's old-style functions do not ask first
+		return // klog's unstructured functions do not call Enabled
 	}
 	l := level.Info(s.logger)
 	if v > 0 {
@@ -56,13 +54,13 @@ func (s sink) Info(v int, msg string, kv ...any) {
 // Error implements logr.LogSink.
 func (s sink) Error(err error, msg string, kv ...any) {
 	line := s.line(msg)
-	if err != nil { // klog allows none
+	if err != nil { // klog permits a nil error
 		line = append(line, "err", printable(err))
 	}
 	level.Error(s.logger).Log(append(line, pairs(kv)...)...)
 }
 
-// line returns how every line begins.
+// line returns the first key-value pairs of a line.
 func (s sink) line(msg string) []any {
 	var line []any
 	if s.component != "" {
@@ -77,8 +75,8 @@ func (s sink) WithValues(kv ...any) logr.LogSink {
 	return s
 }
 
-// WithName implements logr.LogSink. A name within a name is joined to it: two
-// values of one key would be one too many for JSON.
+// WithName implements logr.LogSink. Nested names are joined, because a JSON object must not
+// repeat a key.
 func (s sink) WithName(name string) logr.LogSink {
 	if s.component != "" {
 		name = s.component + "/" + name

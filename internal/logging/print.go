@@ -13,14 +13,13 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// printing returns a logger that renders values before next sees them. Left
-// alone, a value that logfmt or JSON does not know loses the line, and an API
-// object prints as the whole of it.
+// printing returns a logger that converts values before it passes them to next. The
+// encoders drop a line with an unsupported value, and print API objects in full.
 func printing(next log.Logger) log.Logger {
 	return log.LoggerFunc(func(kv ...any) error { return next.Log(pairs(kv)...) })
 }
 
-// pairs returns kv with keys and values that make a line, whatever they were.
+// pairs returns kv with keys and values that the encoders support.
 func pairs(kv []any) []any {
 	out := make([]any, 0, len(kv)+1)
 	for i := 0; i < len(kv); i += 2 {
@@ -33,7 +32,8 @@ func pairs(kv []any) []any {
 	return out
 }
 
-// key returns k without what a logfmt key cannot hold, or a name for nothing.
+// key returns k without the characters that logfmt forbids in keys, or a placeholder if
+// nothing is left.
 func key(k any) string {
 	s, ok := k.(string)
 	if !ok {
@@ -51,10 +51,11 @@ func key(k any) string {
 	return s
 }
 
-// printable returns v as a scalar, and scalars as they are, for JSON's sake.
+// printable returns v as a string. Scalars are returned unchanged, so that JSON keeps their
+// type.
 func printable(v any) (out any) {
 	defer func() {
-		if recover() != nil { // fmt survives methods that panic; klog.KObj does not
+		if recover() != nil { // fmt recovers from panics in methods, klog.KObj does not
 			out = fmt.Sprintf("%T", v)
 		}
 	}()
@@ -63,9 +64,9 @@ func printable(v any) (out any) {
 		return v
 	case string:
 		return escape(v)
-	case klog.KMetadata: // client-go logs objects it cannot handle, and those may be Secrets
+	case klog.KMetadata: // client-go logs objects that it cannot handle, which may be Secrets
 		return escape(klog.KObj(v).String())
-	case runtime.Object: // a list of them, say
+	case runtime.Object: // such as a list
 		return fmt.Sprintf("%T", v)
 	case error, fmt.Stringer:
 		return escape(fmt.Sprint(v))
@@ -76,8 +77,8 @@ func printable(v any) (out any) {
 	return escape(fmt.Sprint(v))
 }
 
-// opaque says of a type without a String method that it may hold API objects,
-// or bodies of requests, so that no more than its name can be printed.
+// opaque reports whether a type without a String method may contain API objects or request
+// bodies. Only the name of such a type is logged.
 func opaque(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Slice, reflect.Array:
@@ -91,8 +92,8 @@ func opaque(t reflect.Type) bool {
 	}
 }
 
-// escape spells out what steers terminals and hides text but is not ASCII:
-// C1 controls, separators, bidirectional overrides. Both encoders see to ASCII.
+// escape escapes non-ASCII characters that control terminals or hide text: C1 controls,
+// separators, bidirectional overrides. The encoders escape the ASCII ones.
 func escape(s string) string {
 	if strings.IndexFunc(s, steering) < 0 {
 		return s
@@ -108,4 +109,5 @@ func escape(s string) string {
 	return b.String()
 }
 
+// steering reports whether escape applies to a character.
 func steering(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
