@@ -1,5 +1,5 @@
-// Package credserver serves the credentials in a mounted Secret the way the
-// container credentials provider of the AWS SDKs asks for them:
+// Package credserver serves the credentials in a mounted Secret to the container credentials
+// provider of the AWS SDKs:
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html.
 package credserver
 
@@ -19,22 +19,23 @@ import (
 const (
 	credentialsFile = "credentials.json"
 	tokenFile       = "authorization-token"
-	// dataLink is what the kubelet swaps: all files of a version are behind it.
+	// dataLink is the symbolic link that the kubelet replaces atomically. Its target has
+	// all files of one version.
 	dataLink = "..data"
 )
 
-// maxFile is more than any of the files has.
+// maxFile exceeds the size of each file.
 const maxFile = 64 << 10
 
 // credentials are one version of the Secret.
 type credentials struct {
-	// answer is what SDKs are sent. token is the Secret's authorization-token,
-	// nil where it has none.
+	// answer is the response body for SDKs. token is the Secret's authorization-token,
+	// empty if it has none.
 	answer, token []byte
 	expires       time.Time
 }
 
-// processOutput is what a credential_process prints:
+// processOutput is the output of a credential_process:
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html.
 type processOutput struct {
 	AccessKeyID     string    `json:"AccessKeyId"`
@@ -43,8 +44,8 @@ type processOutput struct {
 	Expiration      time.Time `json:"Expiration"`
 }
 
-// containerAnswer is the same for the container credentials provider, which
-// says Token where the other says SessionToken.
+// containerAnswer is the response to the container credentials provider. Its Token is
+// called SessionToken in processOutput.
 type containerAnswer struct {
 	AccessKeyID     string `json:"AccessKeyId"`
 	SecretAccessKey string `json:"SecretAccessKey"`
@@ -52,8 +53,8 @@ type containerAnswer struct {
 	Expiration      string `json:"Expiration"`
 }
 
-// version names what is mounted now, so that a change is seen for the price of
-// reading a link. Where there is no link, it is the modification time.
+// version identifies the mounted files: the target of dataLink, which is cheap to read, or
+// the modification time if there is no link.
 func version(directory string) (string, error) {
 	target, err := os.Readlink(filepath.Join(directory, dataLink))
 	if err == nil {
@@ -66,9 +67,8 @@ func version(directory string) (string, error) {
 	return info.ModTime().String(), nil
 }
 
-// load reads one version of the Secret. Its files belong together: they are
-// read behind the link, which the kubelet may swap meanwhile. Errors never
-// repeat what was read.
+// load reads one version of the Secret. It resolves dataLink once, so that all files are of
+// the same version if the kubelet replaces the link meanwhile. Errors do not quote the files.
 func load(directory string) (*credentials, error) {
 	versioned := resolve(directory)
 	text, err := read(versioned, credentialsFile)
@@ -76,14 +76,15 @@ func load(directory string) (*credentials, error) {
 		return nil, err
 	}
 	token, err := read(versioned, tokenFile)
-	// Gone with the version is not the same as never there.
+	// A missing token is valid only if its version is still mounted. Otherwise the kubelet
+	// may have removed the file.
 	if absent := errors.Is(err, fs.ErrNotExist) && resolve(directory) == versioned; err != nil && !absent {
 		return nil, err
 	}
 	return parse(text, token)
 }
 
-// resolve returns where the files of the current version are.
+// resolve returns the directory of the current version.
 func resolve(directory string) string {
 	if versioned, err := filepath.EvalSymlinks(filepath.Join(directory, dataLink)); err == nil {
 		return versioned
@@ -91,8 +92,9 @@ func resolve(directory string) string {
 	return directory
 }
 
+// parse converts the content of the two files.
 func parse(text, token []byte) (*credentials, error) {
-	// A newline is not part of it, and a header could not carry one.
+	// Trim newlines, which a header cannot contain.
 	token = []byte(strings.TrimRight(string(token), "\r\n"))
 	var p processOutput
 	if json.Unmarshal(text, &p) != nil || p.AccessKeyID == "" || p.SecretAccessKey == "" || p.SessionToken == "" || p.Expiration.IsZero() {
@@ -108,8 +110,9 @@ func parse(text, token []byte) (*credentials, error) {
 	return &credentials{answer: answer, token: token, expires: p.Expiration}, nil
 }
 
+// read returns the content of a file of up to maxFile bytes.
 func read(directory, name string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(directory, name)) //nolint:gosec // the directory is the operator's
+	f, err := os.Open(filepath.Join(directory, name)) //nolint:gosec // the directory is configured by the operator
 	if err != nil {
 		return nil, &unreadableError{name, err}
 	}
@@ -121,7 +124,7 @@ func read(directory, name string) ([]byte, error) {
 	return text, nil
 }
 
-// An unreadableError says which file cannot be opened, and not where it is.
+// An unreadableError names the file that cannot be opened, without its directory.
 type unreadableError struct {
 	name  string
 	cause error
@@ -130,5 +133,5 @@ type unreadableError struct {
 // Error returns the message.
 func (e *unreadableError) Error() string { return e.name + " cannot be read" }
 
-// Unwrap returns what the operating system said.
+// Unwrap returns the error of the operating system.
 func (e *unreadableError) Unwrap() error { return e.cause }

@@ -23,13 +23,13 @@ const (
 	uid   = "3f1f5c3e-5d0b-4a6e-9d3a-0c2f0c1a2b3c"
 )
 
-// process is what the Secret's credentials.json holds, valid for an hour.
+// process returns a credentials.json that is valid for an hour.
 func process(id string) string {
 	return fmt.Sprintf(`{"Version":1,"AccessKeyId":"%s","SecretAccessKey":"SECRET-%s","SessionToken":"SESSION-%s","Expiration":"%s"}`,
 		id, id, id, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 }
 
-// mounted is a directory as the kubelet mounts a Secret.
+// mounted is a directory with the layout of a mounted Secret.
 type mounted struct {
 	t       *testing.T
 	path    string
@@ -43,7 +43,7 @@ func mount(t *testing.T, id string) *mounted {
 	return m
 }
 
-// put swaps the files as the kubelet does: a new directory, and then the link.
+// put replaces the files as the kubelet does: it writes a new directory and then replaces the link.
 func (m *mounted) put(files map[string]string) {
 	m.t.Helper()
 	m.version++
@@ -51,7 +51,7 @@ func (m *mounted) put(files map[string]string) {
 	require.NoError(m.t, os.Mkdir(filepath.Join(m.path, name), 0o700))
 	for file, text := range files {
 		require.NoError(m.t, os.WriteFile(filepath.Join(m.path, name, file), []byte(text), 0o600))
-		_ = os.Symlink(filepath.Join(dataLink, file), filepath.Join(m.path, file)) // there already
+		_ = os.Symlink(filepath.Join(dataLink, file), filepath.Join(m.path, file)) // it may exist already
 	}
 	old, _ := os.Readlink(filepath.Join(m.path, dataLink))
 	link := filepath.Join(m.path, "..data_tmp")
@@ -62,7 +62,7 @@ func (m *mounted) put(files map[string]string) {
 	}
 }
 
-// ask sends a request and returns the status and what JSON came back.
+// ask sends a request and returns the status and the JSON of the response.
 func ask(t *testing.T, h http.Handler, change func(*http.Request)) (int, map[string]string) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:9911"+CredentialsPath, http.NoBody)
@@ -79,7 +79,7 @@ func ask(t *testing.T, h http.Handler, change func(*http.Request)) (int, map[str
 	return w.Code, answer
 }
 
-func TestCredentialsAreServedAsSDKsExpectThem(t *testing.T) {
+func TestResponseHasFieldsOfContainerProvider(t *testing.T) {
 	status, answer := ask(t, NewStore(mount(t, "A").path, uid).Handler(), nil)
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "A", answer["AccessKeyId"])
@@ -90,7 +90,7 @@ func TestCredentialsAreServedAsSDKsExpectThem(t *testing.T) {
 	assert.Len(t, answer, 4)
 }
 
-func TestTheRealSDKReadsThem(t *testing.T) {
+func TestSDKRetrievesCredentials(t *testing.T) {
 	server := httptest.NewServer(NewStore(mount(t, "A").path, uid).Handler())
 	defer server.Close()
 	provider := endpointcreds.New(server.URL+CredentialsPath, func(o *endpointcreds.Options) { o.AuthorizationToken = token })
@@ -104,26 +104,26 @@ func TestTheRealSDKReadsThem(t *testing.T) {
 	assert.ErrorContains(t, err, "neither the pod's UID nor the Secret's authorization-token")
 }
 
-func TestWhoIsRefused(t *testing.T) {
+func TestInvalidRequestsAreRefused(t *testing.T) {
 	h := NewStore(mount(t, "A").path, uid).Handler()
 	for title, c := range map[string]struct {
 		change func(*http.Request)
 		status int
 		code   string
 	}{
-		"no token":             {func(r *http.Request) { r.Header.Del("Authorization") }, 401, "MissingAuthorization"},
-		"an empty token":       {func(r *http.Request) { r.Header.Set("Authorization", "") }, 401, "MissingAuthorization"},
-		"another token":        {func(r *http.Request) { r.Header.Set("Authorization", "x") }, 403, "AccessDenied"},
-		"half the token":       {func(r *http.Request) { r.Header.Set("Authorization", token[:5]) }, 403, "AccessDenied"},
-		"more than the token":  {func(r *http.Request) { r.Header.Set("Authorization", token+"x") }, 403, "AccessDenied"},
-		"half the UID":         {func(r *http.Request) { r.Header.Set("Authorization", uid[:8]) }, 403, "AccessDenied"},
-		"more than the UID":    {func(r *http.Request) { r.Header.Set("Authorization", uid+"x") }, 403, "AccessDenied"},
-		"a name of somebody's": {func(r *http.Request) { r.Host = "rebound.example:9911" }, 403, "HostNotAllowed"},
-		"an address":           {func(r *http.Request) { r.Host = "10.0.0.1:9911" }, 403, "HostNotAllowed"},
-		"no host":              {func(r *http.Request) { r.Host = "" }, 403, "HostNotAllowed"},
-		"a loopback-like name": {func(r *http.Request) { r.Host = "127.0.0.1.example" }, 403, "HostNotAllowed"},
-		"another path":         {func(r *http.Request) { r.URL.Path = "/" }, 404, "NotFound"},
-		"another method":       {func(r *http.Request) { r.Method = http.MethodPost }, 405, "MethodNotAllowed"},
+		"no token":                {func(r *http.Request) { r.Header.Del("Authorization") }, 401, "MissingAuthorization"},
+		"an empty token":          {func(r *http.Request) { r.Header.Set("Authorization", "") }, 401, "MissingAuthorization"},
+		"another token":           {func(r *http.Request) { r.Header.Set("Authorization", "x") }, 403, "AccessDenied"},
+		"a prefix of the token":   {func(r *http.Request) { r.Header.Set("Authorization", token[:5]) }, 403, "AccessDenied"},
+		"the token with a suffix": {func(r *http.Request) { r.Header.Set("Authorization", token+"x") }, 403, "AccessDenied"},
+		"a prefix of the UID":     {func(r *http.Request) { r.Header.Set("Authorization", uid[:8]) }, 403, "AccessDenied"},
+		"the UID with a suffix":   {func(r *http.Request) { r.Header.Set("Authorization", uid+"x") }, 403, "AccessDenied"},
+		"a rebound name":          {func(r *http.Request) { r.Host = "rebound.example:9911" }, 403, "HostNotAllowed"},
+		"another address":         {func(r *http.Request) { r.Host = "10.0.0.1:9911" }, 403, "HostNotAllowed"},
+		"no host":                 {func(r *http.Request) { r.Host = "" }, 403, "HostNotAllowed"},
+		"a loopback-like name":    {func(r *http.Request) { r.Host = "127.0.0.1.example" }, 403, "HostNotAllowed"},
+		"another path":            {func(r *http.Request) { r.URL.Path = "/" }, 404, "NotFound"},
+		"another method":          {func(r *http.Request) { r.Method = http.MethodPost }, 405, "MethodNotAllowed"},
 	} {
 		t.Run(title, func(t *testing.T) {
 			status, answer := ask(t, h, c.change)
@@ -139,18 +139,18 @@ func TestWhoIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeServed(t *testing.T) {
+func TestInvalidFilesAreUnavailable(t *testing.T) {
 	expired := strings.Replace(process("A"), time.Now().UTC().Format("2006"), "2001", 1)
 	for title, c := range map[string]struct {
-		files map[string]string
-		says  string
+		files   map[string]string
+		message string
 	}{
-		"nothing":                 {map[string]string{}, "credentials.json cannot be read"},
-		"half a file":             {map[string]string{credentialsFile: process("A")[:60], tokenFile: token}, "does not hold"},
-		"no key":                  {map[string]string{credentialsFile: strings.Replace(process("A"), "SECRET-A", "", 1), tokenFile: token}, "does not hold"},
-		"no expiration":           {map[string]string{credentialsFile: strings.Replace(process("A"), "Expiration", "Expires", 1), tokenFile: token}, "does not hold"},
-		"more than there can be":  {map[string]string{credentialsFile: process("A") + strings.Repeat(" ", maxFile), tokenFile: token}, "too long"},
-		"credentials of long ago": {map[string]string{credentialsFile: expired, tokenFile: token}, "run out"},
+		"no files":            {map[string]string{}, "credentials.json cannot be read"},
+		"a truncated file":    {map[string]string{credentialsFile: process("A")[:60], tokenFile: token}, "does not hold"},
+		"no key":              {map[string]string{credentialsFile: strings.Replace(process("A"), "SECRET-A", "", 1), tokenFile: token}, "does not hold"},
+		"no expiration":       {map[string]string{credentialsFile: strings.Replace(process("A"), "Expiration", "Expires", 1), tokenFile: token}, "does not hold"},
+		"an oversized file":   {map[string]string{credentialsFile: process("A") + strings.Repeat(" ", maxFile), tokenFile: token}, "too long"},
+		"expired credentials": {map[string]string{credentialsFile: expired, tokenFile: token}, "run out"},
 	} {
 		t.Run(title, func(t *testing.T) {
 			m := &mounted{t: t, path: t.TempDir()}
@@ -158,7 +158,7 @@ func TestWhatCannotBeServed(t *testing.T) {
 			h := NewStore(m.path, uid).Handler()
 			status, answer := ask(t, h, nil)
 			assert.Equal(t, http.StatusServiceUnavailable, status)
-			assert.Contains(t, answer["Message"], c.says)
+			assert.Contains(t, answer["Message"], c.message)
 			assert.NotContains(t, fmt.Sprint(answer), "SECRET")
 			status, _ = ask(t, h, func(r *http.Request) { r.URL.Path = ReadyPath })
 			assert.Equal(t, http.StatusServiceUnavailable, status)
@@ -166,34 +166,34 @@ func TestWhatCannotBeServed(t *testing.T) {
 	}
 }
 
-// status is that of a request with a header.
+// status returns the status of a request with an Authorization header.
 func status(t *testing.T, h http.Handler, authorization string) int {
 	t.Helper()
 	code, _ := ask(t, h, func(r *http.Request) { r.Header.Set("Authorization", authorization) })
 	return code
 }
 
-func TestThePodsUIDServesWhateverBecomesOfTheSecret(t *testing.T) {
+func TestPodUIDIsAcceptedAfterSecretChanges(t *testing.T) {
 	m := mount(t, "A")
 	h := NewStore(m.path, uid).Handler()
 	assert.Equal(t, http.StatusOK, status(t, h, uid))
-	assert.Equal(t, http.StatusOK, status(t, h, token), "a container of before was given the token")
+	assert.Equal(t, http.StatusOK, status(t, h, token), "containers of older pods send the token")
 
 	m.put(map[string]string{credentialsFile: process("B"), tokenFile: "another token"})
 	assert.Equal(t, http.StatusOK, status(t, h, uid), "the Secret was replaced")
 	assert.Equal(t, http.StatusForbidden, status(t, h, token))
-	assert.Equal(t, http.StatusOK, status(t, NewStore(m.path, uid).Handler(), uid), "and the sidecar was restarted")
+	assert.Equal(t, http.StatusOK, status(t, NewStore(m.path, uid).Handler(), uid), "the sidecar was restarted")
 
 	m.put(map[string]string{credentialsFile: process("C")})
 	for _, h := range []http.Handler{h, NewStore(m.path, uid).Handler()} {
-		assert.Equal(t, http.StatusOK, status(t, h, uid), "the token was taken out of the Secret")
+		assert.Equal(t, http.StatusOK, status(t, h, uid), "the token was removed from the Secret")
 		assert.Equal(t, http.StatusForbidden, status(t, h, "another token"))
 	}
 	require.NoError(t, os.RemoveAll(m.path))
 	assert.Equal(t, http.StatusOK, status(t, h, uid), "the files are gone")
 }
 
-func TestWithoutTheUIDTheTokenOfTheSecretIsAskedFor(t *testing.T) {
+func TestTokenIsRequiredWithoutPodUID(t *testing.T) {
 	m := mount(t, "A")
 	h := NewStore(m.path, "").Handler()
 	assert.Equal(t, http.StatusOK, status(t, h, token))
@@ -209,14 +209,14 @@ func TestWithoutTheUIDTheTokenOfTheSecretIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestATokenWithANewlineIsTheSameToken(t *testing.T) {
+func TestNewlineAfterTokenIsIgnored(t *testing.T) {
 	m := &mounted{t: t, path: t.TempDir()}
 	m.put(map[string]string{credentialsFile: process("A"), tokenFile: token + "\n"})
 	status, _ := ask(t, NewStore(m.path, uid).Handler(), nil)
 	assert.Equal(t, http.StatusOK, status)
 }
 
-func TestItIsReadyOnceTheSecretIsThere(t *testing.T) {
+func TestReadyOnceSecretIsMounted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "later")
 	h := NewStore(path, uid).Handler()
 	ready := func(r *http.Request) { r.URL.Path = ReadyPath; r.Header.Del("Authorization") }
@@ -229,7 +229,7 @@ func TestItIsReadyOnceTheSecretIsThere(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 }
 
-func TestWhatWasReadBeforeServesWhileItIsValid(t *testing.T) {
+func TestPreviousCredentialsAreServedWhileValid(t *testing.T) {
 	m := mount(t, "A")
 	s := NewStore(m.path, uid)
 	now := time.Now()
@@ -245,10 +245,10 @@ func TestWhatWasReadBeforeServesWhileItIsValid(t *testing.T) {
 	assert.Contains(t, string(next.answer), "SESSION-B")
 	m.put(map[string]string{credentialsFile: "half", tokenFile: token})
 	_, err = s.get(now.Add(2 * time.Hour))
-	require.ErrorContains(t, err, "does not hold", "and then says why there is nothing newer")
+	require.ErrorContains(t, err, "does not hold", "the error is that of the newer version")
 }
 
-func TestFilesWithoutTheKubeletsLinkAreReadAgain(t *testing.T) {
+func TestFilesWithoutLinkAreReloaded(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, tokenFile), []byte(token), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, credentialsFile), []byte(process("A")), 0o600))
@@ -261,9 +261,9 @@ func TestFilesWithoutTheKubeletsLinkAreReadAgain(t *testing.T) {
 	assert.Equal(t, "B", answer["AccessKeyId"])
 }
 
-// TestNoCallFailsWhileTheKubeletSwaps has every version's token go with its
-// credentials: a mixture would be refused.
-func TestNoCallFailsWhileTheKubeletSwaps(t *testing.T) {
+// TestRequestsSucceedDuringReplacement checks that no response mixes the fields of two
+// versions.
+func TestRequestsSucceedDuringReplacement(t *testing.T) {
 	m := mount(t, "V0")
 	h := NewStore(m.path, uid).Handler()
 	ctx, cancel := context.WithCancel(t.Context())

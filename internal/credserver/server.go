@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// Paths of the server.
+// Paths that the server handles.
 const (
 	CredentialsPath = "/v1/credentials"
 	ReadyPath       = "/readyz"
 )
 
-// Handler answers those who know the token, and nobody else.
+// Handler returns the handler of the server. Credentials require authorization by the pod's
+// UID or the Secret's token.
 func (s *Store) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(CredentialsPath, s.credentials)
@@ -27,7 +28,7 @@ func (s *Store) Handler() http.Handler {
 	return onLoopback(mux)
 }
 
-// credentials answers an SDK.
+// credentials handles requests of SDKs.
 func (s *Store) credentials(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
@@ -54,21 +55,21 @@ func (s *Store) credentials(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(found.answer)
 }
 
-// accepts says whether a header is one of those that containers were given. The
-// pod's UID stays for as long as the pod does, whatever becomes of the Secret;
-// the Secret's token is that of pods that were created when there was no other.
+// accepts reports whether an Authorization header is the pod's UID or the Secret's token.
+// The UID stays valid when the Secret is replaced. The token is for pods created before the
+// UID was supported.
 func (s *Store) accepts(given []byte, c *credentials) bool {
 	uid, token := same(given, []byte(s.podUID)), same(given, c.token)
 	return uid && s.podUID != "" || token && len(c.token) > 0
 }
 
-// same compares in a time that tells nothing, not even the length.
+// same compares in constant time. Hashing hides the length as well.
 func same(a, b []byte) bool {
 	x, y := sha256.Sum256(a), sha256.Sum256(b)
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// ready answers 200 when an SDK would get credentials.
+// ready responds with 200 while valid credentials are available.
 func (s *Store) ready(w http.ResponseWriter, _ *http.Request) {
 	if _, err := s.get(time.Now()); err != nil {
 		refuse(w, http.StatusServiceUnavailable, "CredentialsUnavailable", err.Error())
@@ -78,8 +79,8 @@ func (s *Store) ready(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("{}"))
 }
 
-// onLoopback refuses requests that name another host: a page in a browser whose
-// name was made to resolve to loopback does.
+// onLoopback rejects requests for any other host, which prevents DNS rebinding by a page in
+// a browser.
 func onLoopback(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !loopback(r.Host) {
@@ -90,6 +91,7 @@ func onLoopback(next http.Handler) http.Handler {
 	})
 }
 
+// loopback reports whether a Host header is localhost or a loopback address.
 func loopback(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -101,14 +103,15 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
-// refuse answers with an error as SDKs read it. Code and message are ours, and
-// repeat nothing of the request.
+// refuse responds with an error in the format of the SDKs. Callers pass only constant texts
+// and errors of this package, never parts of the request.
 func refuse(w http.ResponseWriter, status int, code, message string) {
 	head(w, status)
 	answer, _ := json.Marshal(map[string]string{"Code": code, "Message": message}) //nolint:errchkjson // strings always marshal
 	_, _ = w.Write(answer)
 }
 
+// head writes the status and the headers of all responses.
 func head(w http.ResponseWriter, status int) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

@@ -6,30 +6,30 @@ import (
 	"time"
 )
 
-// A Store has the newest credentials that could be read.
+// A Store caches the newest readable credentials of a mounted Secret.
 type Store struct {
 	directory string
-	// podUID is what containers send, "" where the process was not told.
+	// podUID authorizes requests. "" means unknown.
 	podUID string
 
 	mu      sync.Mutex
 	current *credentials
 	version string
-	// failed is why the newest version could not be read, and retry when it is
-	// tried again: a file system that is broken is not asked for each request.
+	// failed is the error of the last read, nil after a success. No read is attempted
+	// before retry, so that requests do not add load to a failing file system.
 	failed error
 	retry  time.Time
 }
 
-// NewStore returns a store of a directory that a Secret is mounted at, in the
-// pod with a UID. Nothing is read before the first request.
+// NewStore returns a Store for the Secret that is mounted at directory. It reads nothing
+// before the first request.
 func NewStore(directory, podUID string) *Store { return &Store{directory: directory, podUID: podUID} }
 
-// retryAfter is how long after a failed read the next one comes.
+// retryAfter is the delay between a failed read and the next one.
 const retryAfter = 100 * time.Millisecond
 
-// get returns credentials that have not run out. When a newer version cannot be
-// read, those from before serve for as long as they are valid.
+// get returns valid credentials. If a newer version cannot be read, it returns the previous
+// ones until they expire.
 func (s *Store) get(now time.Time) (*credentials, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *Store) get(now time.Time) (*credentials, error) {
 	}
 }
 
-// refresh reads the files if they are another version.
+// refresh reads the files if their version has changed.
 func (s *Store) refresh(now time.Time) {
 	found, err := version(s.directory)
 	switch {
