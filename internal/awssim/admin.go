@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// adminPath is where another process drives a running simulation:
+// adminPath is the prefix of the control API for other processes:
 //
 //	POST /_sim/settings  {"session":"20s","latency":"50ms","faults":[{"action":"AssumeRole","code":"Throttling","times":3}]}
 //	POST /_sim/roles     {"account":"123456789012","name":"app","trust":"{…}"}
@@ -15,7 +15,7 @@ import (
 //	GET  /_sim/calls     [{"action":"AssumeRole",…}]
 const adminPath = "/_sim/"
 
-// Duration is a time.Duration that JSON holds as "1m30s".
+// Duration is a time.Duration that is encoded as text such as "1m30s".
 type Duration time.Duration
 
 // MarshalText implements encoding.TextMarshaler.

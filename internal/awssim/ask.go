@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// Allows says whether the policies of whoever has an access key, the boundary
-// among them, allow an action on a resource, of any service. Nothing is done. It
-// is what identity policies say: what a policy of the resource grants besides is
-// not known here. Values are of condition keys such as aws:ResourceTag/team or
-// s3:prefix; those that tell who asks cannot be given.
+// Allows reports whether the identity policies and the permissions boundary of an access
+// key's principal allow an action of any service on a resource. It does not perform the
+// action, and knows no resource policies. values has condition keys such as
+// aws:ResourceTag/team or s3:prefix; keys of the principal are rejected.
 func (s *Sim) Allows(accessKeyID, action, resource string, values map[string]string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,12 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// allow is a policy that allows everything on a resource, under a condition.
+// allow returns a policy that allows all actions on a resource under a condition.
 func allow(version, resource, condition string) string {
 	return `{"Version":"` + version + `","Statement":[{"Effect":"Allow","Action":"*","Resource":"` + resource + `","Condition":{` + condition + `}}]}`
 }
 
-func TestVariablesStandForWhatIsKnownOfTheCaller(t *testing.T) {
+func TestPolicyVariablesAreSubstituted(t *testing.T) {
 	const now, before, object = "2012-10-17", "2008-10-17", "arn:aws:s3:::b/a/x"
 	w := newWorld(t, Options{})
 	for name, c := range map[string]struct {
@@ -22,22 +22,22 @@ func TestVariablesStandForWhatIsKnownOfTheCaller(t *testing.T) {
 		tagged, bare bool
 	}{
 		"in a resource": {allow(now, "arn:aws:s3:::b/${aws:PrincipalTag/team}/*", ""), object, nil, true, false},
-		"in a resource, of another": {
+		"in a resource, another value": {
 			allow(now, "arn:aws:s3:::b/${aws:PrincipalTag/team}/*", ""), "arn:aws:s3:::b/ab/x", nil, false, false,
 		},
 		"with a default": {allow(now, "arn:aws:s3:::b/${aws:PrincipalTag/other, 'a'}/*", ""), object, nil, true, true},
-		"with no default, of one that is not known": {
+		"unknown, without a default": {
 			allow(now, "arn:aws:s3:::b/${aws:PrincipalTag/other}a/*", ""), object, nil, false, false,
 		},
 		"in a condition": {
 			allow(now, "*", `"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}`), object,
 			map[string]string{"aws:ResourceTag/Team": "a"}, true, false,
 		},
-		"in a condition, on what has no tag": {
+		"in a condition, on a resource without the tag": {
 			allow(now, "*", `"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}`), object, nil, false, false,
 		},
-		"in a policy of a version that has none": {allow(before, "arn:aws:s3:::b/${aws:PrincipalTag/team}/*", ""), object, nil, false, false},
-		"as text, in such a policy": {
+		"in a policy version without variables": {allow(before, "arn:aws:s3:::b/${aws:PrincipalTag/team}/*", ""), object, nil, false, false},
+		"literal, in a policy version without variables": {
 			allow(before, "arn:aws:s3:::b/${aws:PrincipalTag/team}/*", ""), "arn:aws:s3:::b/${aws:PrincipalTag/team}/x", nil, true, true,
 		},
 	} {
@@ -56,7 +56,7 @@ func TestVariablesStandForWhatIsKnownOfTheCaller(t *testing.T) {
 	}
 }
 
-func TestNobodySaysWhoAsks(t *testing.T) {
+func TestAllowsRejectsPrincipalKeysAndUnknownAccessKeys(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.add(RoleSpec{Name: "r"})
 	key := w.session("r").AccessKeyID
@@ -68,5 +68,5 @@ func TestNobodySaysWhoAsks(t *testing.T) {
 	require.ErrorContains(t, err, "there is no access key ASIANONE")
 	may, err := w.Allows(key, "s3:GetObject", "*", nil)
 	require.NoError(t, err)
-	assert.False(t, may, "a role without policies may do nothing")
+	assert.False(t, may, "a role without policies has no permissions")
 }

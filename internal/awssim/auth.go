@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// authorization is the header of Signature Version 4,
+// authorization matches the Authorization header of Signature Version 4,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html.
 var authorization = regexp.MustCompile(
 	`^AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([a-z0-9-]+)/([a-z]+)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$`)
 
-// maxSkew is how old or early a signature may be.
+// maxSkew is the maximum difference between a signature's time and the clock.
 const maxSkew = 15 * time.Minute
 
-// signature is what a request's header says.
+// signature is a parsed Authorization header.
 type signature struct {
 	keyID, date, region, service string
 	headers                      []string
@@ -35,7 +35,7 @@ func parseSignature(header string) (signature, bool) {
 	return signature{keyID: m[1], date: m[2], region: m[3], service: m[4], headers: strings.Split(m[5], ";"), value: m[6]}, true
 }
 
-// authenticate returns who made the request, by the key that signed it.
+// authenticate returns the principal of the access key that signed the request.
 func (s *Sim) authenticate(r *http.Request, body []byte, q *request) (*principal, *apiError) {
 	forbidden := func(code, message string) (*principal, *apiError) {
 		return nil, newError(http.StatusForbidden, code, message)
@@ -71,7 +71,7 @@ func (s *Sim) authenticate(r *http.Request, body []byte, q *request) (*principal
 	return key.principal, nil
 }
 
-// skewed says in AWS's words that a signature is too old or too early, "" if it is not.
+// skewed returns AWS's message for a signature outside maxSkew, "" within.
 func skewed(signed, now time.Time) string {
 	const form = "20060102T150405Z"
 	limit := func(t time.Time) string { return t.UTC().Format(form) }
@@ -85,7 +85,7 @@ func skewed(signed, now time.Time) string {
 	}
 }
 
-// compute returns the signature that the holder of secret makes.
+// compute returns the signature of the request with secret.
 func (sig signature) compute(r *http.Request, body []byte, secret string) string {
 	scope := sig.date + "/" + sig.region + "/" + sig.service + "/aws4_request"
 	toSign := "AWS4-HMAC-SHA256\n" + r.Header.Get("X-Amz-Date") + "\n" + scope + "\n" + hexSHA256([]byte(sig.canonical(r, body)))
@@ -98,7 +98,7 @@ func (sig signature) compute(r *http.Request, body []byte, secret string) string
 	return hex.EncodeToString(key)
 }
 
-// canonical is the request in the one form that both sides sign.
+// canonical returns the canonical request of Signature Version 4.
 func (sig signature) canonical(r *http.Request, body []byte) string {
 	var headers strings.Builder
 	for _, name := range sig.headers {

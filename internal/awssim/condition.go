@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// conditions are evaluated as described in
+// Conditions are evaluated as described in
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html.
 
-// facts are the values of a request's condition keys, by lower-case key. A key
-// that is not there was not sent.
+// facts are the values of a request's condition keys, by lower-case key. A missing key is
+// absent from the request context.
 type facts map[string][]string
 
-// operator is a condition operator, taken apart.
+// operator is a parsed condition operator.
 type operator struct {
 	base     string
 	negated  bool
@@ -25,7 +25,7 @@ type operator struct {
 	match    func(have, want string) bool
 }
 
-// parseOperator reads an operator's name.
+// parseOperator parses the name of an operator. It returns false for an unknown one.
 func parseOperator(name string) (operator, bool) {
 	var op operator
 	op.base = name
@@ -44,8 +44,8 @@ func parseOperator(name string) (operator, bool) {
 	return op, op.match != nil && (!op.negated || negatable(positive))
 }
 
-// notWithin is where Not stands in an operator's name: StringNotLike, but
-// NotIpAddress.
+// notWithin matches negated operators. Not is the second word, as in StringNotLike, except
+// in NotIpAddress.
 var notWithin = regexp.MustCompile(`^(?:(String|Arn|Numeric|Date)Not(.+)|Not(IpAddress))$`)
 
 func negatable(positive string) bool {
@@ -116,8 +116,8 @@ func inNetwork(have, want string) bool {
 	return err == nil && single == address
 }
 
-// holds says whether all conditions of a statement hold: operators and keys
-// are joined by and, the values of one key by or.
+// holds reports whether all conditions of a statement hold. Operators and keys are combined
+// by AND, the values of a key by OR.
 func (st *statement) holds(known facts) bool {
 	for name, keys := range st.Condition {
 		op, ok := parseOperator(name)
@@ -133,15 +133,14 @@ func (st *statement) holds(known facts) bool {
 	return true
 }
 
-// holds compares the values sent with those wanted.
+// holds compares the values in the request context with those in the policy.
 func (op operator) holds(have []string, want []string) bool {
 	absent := len(have) == 0
 	if op.base == "Null" {
 		return slices.ContainsFunc(want, func(w string) bool { return strings.EqualFold(w, strconv.FormatBool(absent)) })
 	}
 	if absent {
-		// Negated operators hold for what is not there, and so does
-		// ForAllValues, which is why neither guards an Allow.
+		// Negated operators and ForAllValues hold for a missing key.
 		return op.ifExists || op.all || (op.negated && !op.any)
 	}
 	one := func(h string) bool {
@@ -153,12 +152,12 @@ func (op operator) holds(have []string, want []string) bool {
 	return slices.ContainsFunc(have, one)
 }
 
-// variable is a policy variable, with the default that may stand in it.
+// variable matches a policy variable with an optional default.
 var variable = regexp.MustCompile(`\$\{([^},]*)(?:, *'([^'}]*)')?\}`)
 
-// substitute replaces policy variables such as ${aws:PrincipalTag/team}, once: what
-// is put in is not looked at again. A value with one that is not known and has no
-// default matches nothing:
+// substitute replaces policy variables such as ${aws:PrincipalTag/team}. Substituted values
+// are not expanded again. A value with an unknown variable without a default is dropped, so
+// that it matches nothing:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html.
 func (st *statement) substitute(values []string, known facts) []string {
 	if st.literal {

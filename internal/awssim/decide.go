@@ -2,18 +2,18 @@ package awssim
 
 import "strings"
 
-// verdict is what policies say, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html.
+// verdict is the result of policy evaluation, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html.
 type verdict int
 
 const (
-	silent  verdict = iota // implicit deny
-	allowed                // by an Allow, and no Deny
-	denied                 // by a Deny
+	implicitDeny verdict = iota
+	allowed
+	explicitDeny
 )
 
-// evaluate asks identity policies, or a boundary, about an action.
+// evaluate evaluates identity policies, or a boundary, for an action.
 func evaluate(documents []*document, action, resource string, known facts) verdict {
-	answer := silent
+	answer := implicitDeny
 	for _, d := range documents {
 		for i := range d.statements {
 			st := &d.statements[i]
@@ -21,7 +21,7 @@ func evaluate(documents []*document, action, resource string, known facts) verdi
 				continue
 			}
 			if st.Effect == "Deny" {
-				return denied
+				return explicitDeny
 			}
 			answer = allowed
 		}
@@ -29,7 +29,7 @@ func evaluate(documents []*document, action, resource string, known facts) verdi
 	return answer
 }
 
-// names says whether a statement is about an action. Actions have no case.
+// names reports whether a statement applies to an action. Actions are case-insensitive.
 func (st *statement) names(action string) bool {
 	matches := func(patterns []string) bool {
 		for _, p := range patterns {
@@ -45,7 +45,7 @@ func (st *statement) names(action string) bool {
 	return matches(st.Action)
 }
 
-// covers says whether a statement of an identity policy is about a resource.
+// covers reports whether a statement of an identity policy applies to a resource.
 func (st *statement) covers(resource string, known facts) bool {
 	matches := func(patterns []string) bool {
 		for _, p := range st.substitute(patterns, known) {
@@ -61,7 +61,7 @@ func (st *statement) covers(resource string, known facts) bool {
 	return matches(st.Resource)
 }
 
-// grants is what a caller's own policies say about an action on a resource.
+// grants evaluates the identity policies and the boundary of a caller.
 func (s *Sim) grants(caller *principal, action, resource string, known facts, visible func(*history) *role) verdict {
 	account := s.account(caller.account)
 	if caller.roleName == "" {
@@ -73,7 +73,7 @@ func (s *Sim) grants(caller *principal, action, resource string, known facts, vi
 	}
 	r := visible(account.roles[strings.ToLower(caller.roleName)])
 	if r == nil || r.id != caller.id {
-		return silent // the role of this session is gone
+		return implicitDeny // the role of this session was deleted
 	}
 	if r.admin {
 		return allowed
@@ -94,19 +94,19 @@ func (s *Sim) grants(caller *principal, action, resource string, known facts, vi
 	return answer
 }
 
-// bounded is what is left of an allowance under the role's boundary.
+// bounded evaluates the role's boundary for an action that its policies allow.
 func (s *Sim) bounded(account *account, r *role, action, resource string, known facts) verdict {
 	if r.boundary == "" {
 		return allowed
 	}
 	boundary := s.managed(account, r.boundary)
 	if boundary == nil {
-		return silent
+		return implicitDeny
 	}
 	return evaluate([]*document{boundary}, action, resource, known)
 }
 
-// managed returns a managed policy, of the account or of AWS.
+// managed returns a customer managed or AWS managed policy.
 func (s *Sim) managed(account *account, arn string) *document {
 	if d := account.policies[arn]; d != nil {
 		return d
@@ -114,7 +114,7 @@ func (s *Sim) managed(account *account, arn string) *document {
 	return s.account("aws").policies[arn]
 }
 
-// facts returns what is known of every request.
+// facts returns the condition keys that every request has.
 func (q *request) facts() facts {
 	c := q.caller
 	known := facts{
@@ -137,7 +137,8 @@ func (q *request) facts() facts {
 	return known
 }
 
-// principalTags are the caller's: those of its session over those of its role.
+// principalTags returns the tags of the caller. Session tags follow, and so override, those
+// of the role.
 func (q *request) principalTags() []tag {
 	var tags []tag
 	if r := q.visible(q.account(q.caller.account).roles[strings.ToLower(q.caller.roleName)]); r != nil {
@@ -146,7 +147,7 @@ func (q *request) principalTags() []tag {
 	return append(tags, q.caller.tags...)
 }
 
-// requestTags adds what is known of the tags in a request.
+// requestTags adds the condition keys for the tags in a request.
 func (f facts) requestTags(tags []tag) {
 	for _, t := range tags {
 		f["aws:requesttag/"+foldKey(t.Key)] = []string{t.Value}
@@ -154,7 +155,7 @@ func (f facts) requestTags(tags []tag) {
 	}
 }
 
-// resource adds what is known of a role that is acted on.
+// resource adds the condition keys for the role that an action is for.
 func (f facts) resource(r *role) {
 	for _, t := range r.tags {
 		f["aws:resourcetag/"+foldKey(t.Key)] = []string{t.Value}

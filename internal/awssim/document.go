@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// document is a policy document: its text as it was given, and what it says.
+// document is a policy document: the original text and the parsed statements.
 type document struct {
 	text       string
 	statements []statement
 }
 
 // statement is one statement, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html.
-// Of an element that is not there the list is nil.
+// The list of an absent element is nil.
 type statement struct {
 	Sid          string
 	Effect       string
@@ -26,7 +26,7 @@ type statement struct {
 	Resource     oneOrMany
 	NotResource  oneOrMany
 	Condition    map[string]map[string]oneOrMany
-	// literal says that ${…} is no variable, as in policies of the version before.
+	// literal disables policy variables, which version 2008-10-17 does not have.
 	literal bool
 }
 
@@ -36,13 +36,13 @@ type oneOrMany []string
 // principals are "*" or lists by kind: AWS, Service, Federated, CanonicalUser.
 type principals struct {
 	byKind map[string]oneOrMany
-	// bound are the AWS principals once the policy is saved.
+	// bound are the AWS principals, resolved when the policy is saved.
 	bound []boundPrincipal
 }
 
-// What IAM says of malformed policies, in its own words.
+// Messages of IAM for malformed policies.
 //
-//nolint:staticcheck,revive // so they begin and end as AWS's do
+//nolint:staticcheck,revive // the texts are AWS's
 var (
 	errInvalidJSON = errors.New("This policy contains invalid Json")
 	errSyntax      = errors.New("Syntax errors in policy.")
@@ -54,8 +54,8 @@ var (
 
 var sidRule = regexp.MustCompile(`^[0-9A-Za-z]*$`)
 
-// parseDocument reads the text of a policy. Elements that do not exist, and keys
-// that stand twice, are syntax errors, as they are to IAM.
+// parseDocument parses a policy. As in IAM, unknown elements and duplicate keys are syntax
+// errors.
 func parseDocument(text string) (*document, error) {
 	if !json.Valid([]byte(text)) {
 		return nil, errInvalidJSON
@@ -96,8 +96,8 @@ func parseDocument(text string) (*document, error) {
 	return d, nil
 }
 
-// checkVersion says whether a policy of this version has variables. One without a
-// version is of 2008.
+// checkVersion reports whether a policy version has variables. The default version,
+// 2008-10-17, has none.
 func checkVersion(value json.RawMessage) (variables bool, err error) {
 	version, err := oneString(value)
 	if err != nil || (version != "2012-10-17" && version != "2008-10-17") {
@@ -106,7 +106,7 @@ func checkVersion(value json.RawMessage) (variables bool, err error) {
 	return version == "2012-10-17", nil
 }
 
-// parseStatements reads one statement or a list of them.
+// parseStatements parses one statement or a list of statements.
 func parseStatements(value json.RawMessage) ([]statement, error) {
 	var list []json.RawMessage
 	if json.Unmarshal(value, &list) != nil {
@@ -123,7 +123,7 @@ func parseStatements(value json.RawMessage) ([]statement, error) {
 	return all, nil
 }
 
-// set takes in one element of a statement.
+// set parses one element of a statement.
 func (st *statement) set(element string, value json.RawMessage) (err error) {
 	switch element {
 	case "Sid":
@@ -150,7 +150,7 @@ func (st *statement) set(element string, value json.RawMessage) (err error) {
 	return err
 }
 
-// check finds what no kind of policy may have.
+// check validates the rules that apply to all types of policies.
 func (st *statement) check() error {
 	switch {
 	case st.Effect != "Allow" && st.Effect != "Deny":
@@ -169,7 +169,7 @@ func (st *statement) check() error {
 	}
 	for name := range st.Condition {
 		if _, known := parseOperator(name); !known {
-			return fmt.Errorf("Invalid Condition type : %s", name) //nolint:staticcheck // AWS's own words
+			return fmt.Errorf("Invalid Condition type : %s", name) //nolint:staticcheck // the text is AWS's
 		}
 	}
 	return nil

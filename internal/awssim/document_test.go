@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPoliciesThatIAMRefusesAreRefused(t *testing.T) {
+func TestInvalidPoliciesAreRejected(t *testing.T) {
 	const (
 		syntax  = "Syntax errors in policy."
 		unique  = "Statement IDs (SID) in a single policy must be unique."
@@ -56,7 +56,7 @@ func TestPoliciesThatIAMRefusesAreRefused(t *testing.T) {
 	}
 }
 
-func TestPoliciesThatIAMTakesAreTaken(t *testing.T) {
+func TestValidPoliciesAreAccepted(t *testing.T) {
 	w := newWorld(t, Options{})
 	_, err := w.create("app")
 	require.NoError(t, err)

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// members hands the members of a JSON object to take, one after the other. Their
-// names count to the letter, and none may stand twice.
+// members calls take for each member of a JSON object. Names are case-sensitive and must
+// be unique.
 func members(text json.RawMessage, take func(name string, value json.RawMessage) error) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if opening, err := d.Token(); err != nil || opening != json.Delim('{') {
@@ -32,7 +32,7 @@ func members(text json.RawMessage, take func(name string, value json.RawMessage)
 	return nil
 }
 
-// oneString reads a string, which null is not.
+// oneString parses a string. null is an error.
 func oneString(text json.RawMessage) (string, error) {
 	var s *string
 	if err := json.Unmarshal(text, &s); err != nil || s == nil {
@@ -41,13 +41,13 @@ func oneString(text json.RawMessage) (string, error) {
 	return *s, nil
 }
 
-// manyStrings reads a string or a list of them.
+// manyStrings parses a string or a list of strings.
 func manyStrings(text json.RawMessage) (oneOrMany, error) {
 	return many(text, func(v any) bool { _, is := v.(string); return is })
 }
 
-// manyValues reads a string, a boolean or a number, or a list of them. Numbers
-// stay as they are written.
+// manyValues parses a string, a boolean or a number, or a list of those. Numbers keep their
+// notation.
 func manyValues(text json.RawMessage) (oneOrMany, error) {
 	return many(text, func(v any) bool {
 		switch v.(type) {

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// apiError is an answer that refuses.
+// apiError is an error response.
 type apiError struct {
 	status        int
 	code, message string
@@ -16,10 +16,10 @@ func newError(status int, code, message string) *apiError {
 	return &apiError{status: status, code: code, message: message}
 }
 
-// dropped stands for no answer at all.
+// dropped stands for a connection closed without a response.
 var dropped = &apiError{code: "(dropped)"}
 
-// The errors that several actions return.
+// Errors of more than one action.
 
 func noSuchRole(name string) *apiError {
 	return newError(http.StatusNotFound, "NoSuchEntity", fmt.Sprintf("The role with name %s cannot be found.", name))
@@ -75,8 +75,8 @@ func xmlNamespace(version string) string {
 	return "https://iam.amazonaws.com/doc/2010-05-08/"
 }
 
-// writeResult writes <ActionResponse><ActionResult>…; actions without output
-// have no result element.
+// writeResult writes <ActionResponse><ActionResult>…. Actions without output have no result
+// element.
 func writeResult(w http.ResponseWriter, version, action string, result any) {
 	w.Header().Set("Content-Type", "text/xml")
 	e := xml.NewEncoder(w)

@@ -9,45 +9,44 @@ import (
 	"time"
 )
 
-// A Fault is something that goes wrong. Faults without a Code let the action
-// take effect or not, but never answer.
+// A Fault is an injected failure. Without a Code the client gets no response; Drop and Hang
+// select whether the action takes effect.
 type Fault struct {
-	// Action is the one it befalls, "" for every one.
+	// Action is the action that fails, "" for all.
 	Action string `json:"action,omitempty"`
-	// Code, Status and Message are what is answered. "Throttling" and the
-	// like have their usual status if none is given.
+	// Code, Status and Message are the error response. A Status of 0 is the usual one of
+	// the Code.
 	Code    string `json:"code,omitempty"`
 	Status  int    `json:"status,omitempty"`
 	Message string `json:"message,omitempty"`
 	// Drop closes the connection after the action has taken effect.
 	Drop bool `json:"drop,omitempty"`
-	// Hang waits until the client gives up, without effect.
+	// Hang blocks until the client disconnects. The action does not take effect.
 	Hang bool `json:"hang,omitempty"`
-	// Times is how often it happens, 0 for until further notice.
+	// Times is the number of requests that fail, 0 for no limit.
 	Times int `json:"times,omitempty"`
-	// Probability is how likely it is each time, 0 for certain.
+	// Probability is the chance that a request fails, 0 for always.
 	Probability float64 `json:"probability,omitempty"`
 }
 
-// Settings are what can be changed while a simulation runs. Each is as before
-// where it is nil.
+// Settings can be changed while a simulation runs. A nil setting stays unchanged.
 type Settings struct {
 	// Latency is added to every request.
 	Latency *Duration `json:"latency,omitempty"`
-	// Propagation is how long a change of a role stays unseen by reads and STS.
+	// Propagation is the delay before reads and STS see a change of a role.
 	Propagation *Duration `json:"propagation,omitempty"`
-	// Session replaces the length of all sessions; 0 for what was asked for.
+	// Session overrides the duration of all sessions. 0 means the requested duration.
 	Session *Duration `json:"session,omitempty"`
-	// Faults replace those before.
+	// Faults replaces the list of faults.
 	Faults *[]Fault `json:"faults,omitempty"`
-	// DisabledAccounts are those in which STS is not active in the Region.
+	// DisabledAccounts are the accounts in which STS is not activated in the Region.
 	DisabledAccounts *[]string `json:"disabledAccounts,omitempty"`
-	// RolesPerAccount is the quota of roles, 1,000 until it is set. AWS raises
-	// it to 5,000 on request.
+	// RolesPerAccount is the quota of roles, 1,000 by default. AWS increases it to 5,000
+	// on request.
 	RolesPerAccount *int `json:"rolesPerAccount,omitempty"`
 }
 
-// faults holds the settings in force.
+// faults holds the current settings.
 type faults struct {
 	mu    sync.Mutex
 	delay time.Duration
@@ -101,14 +100,14 @@ func (f *faults) regionDisabled(account string) bool {
 	return slices.Contains(f.off, account)
 }
 
-// plan is what befalls one request.
+// plan is the fault and the latency for one request.
 type plan struct {
 	latency    time.Duration
 	refuse     *apiError
 	drop, hang bool
 }
 
-// next decides what befalls the next request.
+// next returns the plan for a request and decrements Times of the fault.
 func (f *faults) next(action string) plan {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -116,7 +115,7 @@ func (f *faults) next(action string) plan {
 	for i := range f.list {
 		fault := &f.list[i]
 		if (fault.Action != "" && fault.Action != action) ||
-			(fault.Probability > 0 && rand.Float64() >= fault.Probability) { //nolint:gosec // a simulation's dice
+			(fault.Probability > 0 && rand.Float64() >= fault.Probability) { //nolint:gosec // fault injection needs no secret randomness
 			continue
 		}
 		p.drop, p.hang = fault.Drop, fault.Hang
@@ -152,7 +151,8 @@ func (f *Fault) answer() *apiError {
 	return newError(status, f.Code, message)
 }
 
-// delay waits as planned; false if the client has gone or is to be left alone.
+// delay waits as planned. It returns false if the client has disconnected or the request
+// is to hang.
 func (p plan) delay(ctx context.Context) bool {
 	if p.hang {
 		<-ctx.Done()

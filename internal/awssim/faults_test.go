@@ -21,7 +21,7 @@ func (w *world) whoAmI(client *sts.Client) error {
 	return err
 }
 
-func TestFaultsComeOnDemand(t *testing.T) {
+func TestFaultsAreInjected(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.Set(Settings{Faults: &[]Fault{{Action: "GetCallerIdentity", Code: "Throttling", Times: 2}}})
 	for range 2 {
@@ -46,7 +46,7 @@ func TestFaultsComeOnDemand(t *testing.T) {
 	assert.InDelta(t, 100, failed, 50)
 }
 
-func TestTheSDKRetriesThrottling(t *testing.T) {
+func TestSDKRetriesThrottling(t *testing.T) {
 	w := newWorld(t, Options{})
 	creds := w.user("admin")
 	client := sts.New(sts.Options{Region: "eu-central-1", BaseEndpoint: new(w.URL()), Credentials: provide(creds)})
@@ -55,7 +55,7 @@ func TestTheSDKRetriesThrottling(t *testing.T) {
 	assert.Equal(t, 3, w.Counts()["GetCallerIdentity"])
 }
 
-func TestADroppedAnswerHasTakenEffect(t *testing.T) {
+func TestDroppedRequestTakesEffect(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.Set(Settings{Faults: &[]Fault{{Action: "CreateRole", Drop: true, Times: 1}}})
 	_, err := w.create("app")
@@ -64,20 +64,20 @@ func TestADroppedAnswerHasTakenEffect(t *testing.T) {
 	refused(t, err, "EntityAlreadyExists", "app")
 }
 
-func TestAHangingRequestEndsWithItsClient(t *testing.T) {
+func TestHangingRequestHasNoEffect(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.Set(Settings{Faults: &[]Fault{{Action: "CreateRole", Hang: true}}})
 	client := iam.New(iam.Options{
 		Region: "us-east-1", BaseEndpoint: new(w.URL()), Credentials: provide(w.user("admin")), RetryMaxAttempts: 1,
 		HTTPClient: &http.Client{Timeout: 50 * time.Millisecond},
 	})
-	_, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: new("app"), AssumeRolePolicyDocument: new(nobody)})
+	_, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: new("app"), AssumeRolePolicyDocument: new(serviceTrust)})
 	require.Error(t, err)
 	_, err = w.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: new("app")})
 	refused(t, err, "NoSuchEntity", "app")
 }
 
-func TestLatencyDelaysEveryAnswer(t *testing.T) {
+func TestLatencyDelaysResponses(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.Set(Settings{Latency: new(Duration(40 * time.Millisecond))})
 	begin := time.Now()
@@ -85,7 +85,7 @@ func TestLatencyDelaysEveryAnswer(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(begin), 40*time.Millisecond)
 }
 
-func TestWhatIsWrittenIsSeenLate(t *testing.T) {
+func TestChangesPropagateWithDelay(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.Set(Settings{Propagation: new(Duration(8 * time.Second))})
 	created, err := w.create("app", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = new(trust(`{"AWS":"` + home + `"}`)) })
@@ -95,7 +95,7 @@ func TestWhatIsWrittenIsSeenLate(t *testing.T) {
 	refused(t, err, "EntityAlreadyExists", "app")
 	_, err = w.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: new("app")})
 	refused(t, err, "NoSuchEntity", "app")
-	assert.False(t, w.trusted(creds, arn), "not assumable yet")
+	assert.False(t, w.trusted(creds, arn), "not propagated yet")
 	_, err = w.create("trusting", func(in *iam.CreateRoleInput) { in.AssumeRolePolicyDocument = new(trust(`{"AWS":"` + arn + `"}`)) })
 	refused(t, err, "MalformedPolicyDocument", "Invalid principal in policy")
 	w.pass(9 * time.Second)
@@ -103,22 +103,22 @@ func TestWhatIsWrittenIsSeenLate(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, w.trusted(creds, arn))
 
-	_, err = w.iam.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: new("app"), PolicyDocument: new(nobody)})
+	_, err = w.iam.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: new("app"), PolicyDocument: new(serviceTrust)})
 	require.NoError(t, err)
-	assert.True(t, w.trusted(creds, arn), "the old trust still stands")
+	assert.True(t, w.trusted(creds, arn), "the previous trust policy is in effect")
 	w.pass(9 * time.Second)
 	assert.False(t, w.trusted(creds, arn))
 
 	_, err = w.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: new("app")})
 	require.NoError(t, err)
 	_, err = w.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: new("app")})
-	require.NoError(t, err, "a deleted role is still seen")
+	require.NoError(t, err, "the deletion has not propagated")
 	again, err := w.create("app")
-	require.NoError(t, err, "and yet its name is free")
+	require.NoError(t, err, "the name is available again")
 	assert.NotEqual(t, *created.Role.RoleId, *again.Role.RoleId)
 }
 
-func TestOnlyTheHolderOfAKeyIsHeard(t *testing.T) {
+func TestInvalidSignaturesAreRefused(t *testing.T) {
 	w := newWorld(t, Options{})
 	good := w.user("admin")
 	w.add(RoleSpec{Name: "role"})
@@ -136,7 +136,7 @@ func TestOnlyTheHolderOfAKeyIsHeard(t *testing.T) {
 			refused(t, w.whoAmI(w.stsAs(test.creds)), test.code, "")
 		})
 	}
-	w.pass(20 * time.Minute) // and the client's clock does not
+	w.pass(20 * time.Minute) // the client's clock does not advance
 	refused(t, w.whoAmI(w.stsAs(good)), "SignatureDoesNotMatch", "Signature expired")
 }
 
@@ -155,7 +155,7 @@ func (w *world) post(body string, header ...string) (int, string) {
 	return resp.StatusCode, string(answer)
 }
 
-func TestRequestsThatNoSDKWouldMake(t *testing.T) {
+func TestMalformedRequestsAreRefused(t *testing.T) {
 	w := newWorld(t, Options{})
 	for body, says := range map[string]string{
 		"":                                     "InvalidAction",
@@ -175,7 +175,7 @@ func TestRequestsThatNoSDKWouldMake(t *testing.T) {
 	assert.Equal(t, http.StatusRequestEntityTooLarge, status)
 }
 
-func TestAnotherProcessDrivesASimulation(t *testing.T) {
+func TestAdminAPI(t *testing.T) {
 	w := newWorld(t, Options{})
 	ask := func(method, path, body string) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, w.URL()+path, strings.NewReader(body))
@@ -187,7 +187,7 @@ func TestAnotherProcessDrivesASimulation(t *testing.T) {
 		require.NoError(t, err)
 		return resp.StatusCode, string(bytes.TrimSpace(answer))
 	}
-	spec, err := json.Marshal(RoleSpec{Account: home, Name: "app", Trust: nobody})
+	spec, err := json.Marshal(RoleSpec{Account: home, Name: "app", Trust: serviceTrust})
 	require.NoError(t, err)
 	status, answer := ask(http.MethodPost, "/_sim/roles", string(spec))
 	assert.Equal(t, 200, status)
@@ -205,7 +205,7 @@ func TestAnotherProcessDrivesASimulation(t *testing.T) {
 	}
 }
 
-func TestCallsAreRecordedWithoutSecrets(t *testing.T) {
+func TestCallsHaveNoSecrets(t *testing.T) {
 	w := newWorld(t, Options{})
 	arn := w.add(RoleSpec{Name: "app", Trust: trust(`"*"`)})
 	_, err := w.assume(w.user("admin"), arn)

@@ -18,7 +18,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 }
 
-// parseForm takes what can be parsed: what is missing is found missing later.
+// parseForm parses the parameters and ignores malformed ones, which then count as missing.
 func parseForm(body []byte) form {
 	values, _ := url.ParseQuery(string(body))
 	return form{values}
@@ -26,7 +26,7 @@ func parseForm(body []byte) form {
 
 func (f form) get(key string) string { return f.Get(key) }
 
-// list returns Name.member.1, Name.member.2, … as far as they go.
+// list returns the consecutive parameters Name.member.1, Name.member.2, …
 func (f form) list(name string) []string {
 	var all []string
 	for n := 1; f.Has(name + ".member." + strconv.Itoa(n)); n++ {
@@ -47,8 +47,7 @@ func (f form) tags() []tag {
 	}
 }
 
-// rule is what a parameter has to look like. Patterns and lengths are those of
-// the services' models.
+// rule is the constraint on a parameter, from the API models of the services.
 type rule struct {
 	low, high int // in characters
 	pattern   *regexp.Regexp
@@ -74,7 +73,7 @@ var (
 	markerRule      = makeRule(1, 320, `[\x20-\x{FF}]+`)
 )
 
-// check says what is wrong with a value.
+// check returns an error for a value that violates the rule.
 func (r rule) check(name, value string) *apiError {
 	n := utf8.RuneCountInString(value)
 	switch {
@@ -88,7 +87,7 @@ func (r rule) check(name, value string) *apiError {
 	return nil
 }
 
-// required returns a parameter that has to be there.
+// required returns a parameter, and an error if it is missing.
 func (f form) required(name string, r rule) (string, *apiError) {
 	if !f.Has(name) {
 		return "", invalid("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", name)
@@ -117,7 +116,7 @@ func (f form) number(name string, otherwise, low, high int) (int, *apiError) {
 	return n, nil
 }
 
-// checkTags says what is wrong with tags, of a role or a session.
+// checkTags validates the tags of a role or a session.
 func checkTags(tags []tag) *apiError {
 	if len(tags) > maxTags {
 		return invalid("1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to %d", maxTags)

@@ -12,7 +12,7 @@ import (
 )
 
 func FuzzPolicies(f *testing.F) {
-	for _, seed := range []string{nobody, harmless, trust(`{"AWS":["*"]}`), `{"Statement":{"Condition":{"Null":{"a":null}}}}`, `[]`, `{"Statement":[null]}`} {
+	for _, seed := range []string{serviceTrust, harmless, trust(`{"AWS":["*"]}`), `{"Statement":{"Condition":{"Null":{"a":null}}}}`, `[]`, `{"Statement":[null]}`} {
 		f.Add(seed, "${a}", "a")
 	}
 	f.Fuzz(func(t *testing.T, text, value, key string) {
@@ -37,7 +37,7 @@ func FuzzRequests(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
 		r.Header.Set("Authorization", header)
 		s.ServeHTTP(httptest.NewRecorder(), r)
-		// The same, past authentication.
+		// The same request, without authentication.
 		q := &request{Sim: s, form: parseForm([]byte(body)), now: time.Now()}
 		_, err := s.AddUser(home, "admin", true)
 		require.NoError(t, err)

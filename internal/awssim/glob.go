@@ -2,9 +2,8 @@ package awssim
 
 import "strings"
 
-// glob says whether pattern, in which * stands for any run of characters and ?
-// for any one, matches the whole of s. It takes time in proportion to the
-// product of both lengths at the worst.
+// glob reports whether pattern matches all of s. * matches any sequence of characters and ?
+// any single one. The worst case takes time proportional to the product of both lengths.
 func glob(pattern, s string) bool {
 	p, i := 0, 0
 	star, mark := -1, 0
@@ -26,7 +25,7 @@ func glob(pattern, s string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// globARN matches each of an ARN's six parts by itself.
+// globARN matches each of the six parts of an ARN separately.
 func globARN(have, want string) bool {
 	h, w := strings.SplitN(have, ":", 6), strings.SplitN(want, ":", 6)
 	if len(h) != 6 || len(w) != 6 {

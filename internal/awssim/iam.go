@@ -34,22 +34,21 @@ func iamActions() map[string]handler {
 	}
 }
 
-// visible is what reads and STS see of a role: what was written is seen once
-// it has propagated.
+// visible returns the version of a role that reads and STS see, which is the last one that
+// has propagated.
 func (q *request) visible(h *history) *role { return h.at(q.now.Add(-q.faults.propagation())) }
 
-// own is the caller's account, in which all IAM actions happen.
-func (q *request) own() *account { return q.account(q.caller.account) }
+// callerAccount returns the caller's account, which all IAM actions apply to.
+func (q *request) callerAccount() *account { return q.account(q.caller.account) }
 
-// target finds the role that an action names and asks whether the caller may.
-// Reads see what has propagated, writes what is there. A role that is not
-// there is said to be missing before anybody is asked.
+// target returns the role of a request and authorizes the action on it. Reads get the
+// propagated version, writes the latest one. As in IAM, NoSuchEntity precedes AccessDenied.
 func (q *request) target(write bool, more facts) (*role, *apiError) {
 	name, failure := q.form.required("RoleName", roleNameRule)
 	if failure != nil {
 		return nil, failure
 	}
-	h := q.own().roles[strings.ToLower(name)]
+	h := q.callerAccount().roles[strings.ToLower(name)]
 	r := q.visible(h)
 	if write {
 		r = h.latest()
@@ -58,7 +57,7 @@ func (q *request) target(write bool, more facts) (*role, *apiError) {
 		return nil, noSuchRole(name)
 	}
 	known := q.facts()
-	// Conditions on tags and boundary are evaluated on what has propagated.
+	// Conditions on tags and boundary are evaluated on the propagated version.
 	if seen := q.visible(h); seen != nil {
 		known.resource(seen)
 		if seen.boundary != "" {
@@ -76,24 +75,24 @@ func (q *request) target(write bool, more facts) (*role, *apiError) {
 	return r, nil
 }
 
-// authorize asks the caller's own policies.
+// authorize evaluates the caller's identity policies.
 func (q *request) authorize(action, resource string, known facts) *apiError {
 	return q.authorizeAs(resource, action, resource, known)
 }
 
-// authorizeAs is authorize of a resource that a refusal calls by another name.
+// authorizeAs is authorize with a different name of the resource in the error message.
 func (q *request) authorizeAs(called, action, resource string, known facts) *apiError {
 	switch q.grants(q.caller, action, resource, known, q.visible) {
 	case allowed:
 		return nil
-	case denied:
+	case explicitDeny:
 		return accessDenied(q.caller, action, called+" with an explicit deny in an identity-based policy")
 	default:
 		return accessDenied(q.caller, action, called+" because no identity-based policy allows the "+action+" action")
 	}
 }
 
-// change replaces a role by what change makes of a copy.
+// change applies a function to a copy of a role and stores the copy.
 func (q *request) change(r *role, change func(*role)) {
 	next := r.clone()
 	change(next)
@@ -102,15 +101,16 @@ func (q *request) change(r *role, change func(*role)) {
 
 func (q *request) put(name string, r *role) {
 	key := strings.ToLower(name)
-	h := q.own().roles[key]
+	h := q.callerAccount().roles[key]
 	if h == nil {
 		h = &history{}
-		q.own().roles[key] = h
+		q.callerAccount().roles[key] = h
 	}
 	h.set(q.now, q.now.Add(-q.faults.propagation()), r)
 }
 
-// page cuts a list at the size asked for or allowed, and says where to go on.
+// page returns one page of a list, of the requested size or the maximum, and the marker of
+// the next page.
 func page[T any](q *request, all []T) (part []T, marker string, failure *apiError) {
 	size, failure := q.form.number("MaxItems", 100, 1, 1000)
 	if failure != nil {
@@ -134,10 +134,10 @@ func page[T any](q *request, all []T) (part []T, marker string, failure *apiErro
 	return all[start:end], marker, nil
 }
 
-// sortedRoles returns the roles that can be seen, by name.
+// sortedRoles returns the visible roles, sorted by name.
 func (q *request) sortedRoles() []*role {
 	var all []*role
-	for _, h := range q.own().roles {
+	for _, h := range q.callerAccount().roles {
 		if r := q.visible(h); r != nil {
 			all = append(all, r)
 		}

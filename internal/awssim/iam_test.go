@@ -21,13 +21,13 @@ func tags(pairs ...string) []types.Tag {
 	return all
 }
 
-func TestARoleFromBirthToDeath(t *testing.T) {
+func TestRoleLifecycle(t *testing.T) {
 	w := newWorld(t, Options{})
 	ctx, name := t.Context(), new("app")
 	boundary, err := w.AddManagedPolicy(home, "/", "boundary", harmless)
 	require.NoError(t, err)
 	created, err := w.iam.CreateRole(ctx, &iam.CreateRoleInput{
-		RoleName: name, Path: new("/team/"), AssumeRolePolicyDocument: new(nobody), Description: new("an app"),
+		RoleName: name, Path: new("/team/"), AssumeRolePolicyDocument: new(serviceTrust), Description: new("an app"),
 		MaxSessionDuration: new(int32(7200)), PermissionsBoundary: &boundary, Tags: tags("Owner", "me"),
 	})
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func TestARoleFromBirthToDeath(t *testing.T) {
 	seen := get()
 	text, err := url.QueryUnescape(*seen.AssumeRolePolicyDocument)
 	require.NoError(t, err)
-	assert.JSONEq(t, nobody, text, "as it was given, percent-encoded")
+	assert.JSONEq(t, serviceTrust, text, "the original text, percent-encoded")
 	assert.Equal(t, "/team/", *seen.Path)
 	assert.Equal(t, "an app", *seen.Description)
 	assert.Equal(t, int32(7200), *seen.MaxSessionDuration)
@@ -53,7 +53,7 @@ func TestARoleFromBirthToDeath(t *testing.T) {
 
 	_, err = w.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name, Description: new("mine")})
 	require.NoError(t, err)
-	assert.Equal(t, int32(3600), *get().MaxSessionDuration, "what is left out becomes the default")
+	assert.Equal(t, int32(3600), *get().MaxSessionDuration, "an omitted duration is reset to the default")
 	_, err = w.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: new(trust(`"*"`))})
 	require.NoError(t, err)
 	assert.Contains(t, *get().AssumeRolePolicyDocument, "TagSession")
@@ -63,7 +63,7 @@ func TestARoleFromBirthToDeath(t *testing.T) {
 	require.NoError(t, err)
 	listed, err := w.iam.ListRoleTags(ctx, &iam.ListRoleTagsInput{RoleName: name})
 	require.NoError(t, err)
-	assert.Equal(t, tags("owner", "you", "team", "b"), listed.Tags, "a key in other case is the same key")
+	assert.Equal(t, tags("owner", "you", "team", "b"), listed.Tags, "keys are case-insensitive")
 	_, err = w.iam.UntagRole(ctx, &iam.UntagRoleInput{RoleName: name, TagKeys: []string{"OWNER", "absent"}})
 	require.NoError(t, err)
 	assert.Equal(t, tags("team", "b"), get().Tags)
@@ -82,7 +82,7 @@ func TestARoleFromBirthToDeath(t *testing.T) {
 	refused(t, err, "NoSuchEntity", "The role with name app cannot be found.")
 }
 
-// growPolicies gives a role two inline policies and two attached ones, and reads them back.
+// growPolicies adds two inline and two managed policies to a role and reads them.
 func (w *world) growPolicies(name *string) {
 	t, ctx := w.t, w.t.Context()
 	for _, policy := range []string{"one", "two"} {
@@ -90,7 +90,7 @@ func (w *world) growPolicies(name *string) {
 		require.NoError(t, err)
 		arn, err := w.AddManagedPolicy("aws", "/job/", policy, harmless)
 		require.NoError(t, err)
-		for range 2 { // twice is no error
+		for range 2 { // attaching is idempotent
 			_, err = w.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: name, PolicyArn: &arn})
 			require.NoError(t, err)
 		}
@@ -114,7 +114,7 @@ func (w *world) growPolicies(name *string) {
 	assert.Empty(t, elsewhere.AttachedPolicies)
 }
 
-// dismantle takes everything off a role in the order that IAM demands, and is refused for as long as something is left.
+// dismantle deletes a role after the removal of its policies and instance profile, without which deletion fails.
 func (w *world) dismantle(name *string) {
 	t, ctx := w.t, w.t.Context()
 	w.AddInstanceProfile(home, "profile", *name)
@@ -153,7 +153,7 @@ func (w *world) dismantle(name *string) {
 	refused(t, err, "NoSuchEntity", "")
 }
 
-func TestRoleNamesHaveNoCase(t *testing.T) {
+func TestRoleNamesAreCaseInsensitive(t *testing.T) {
 	w := newWorld(t, Options{})
 	_, err := w.create("App")
 	require.NoError(t, err)
@@ -214,7 +214,7 @@ func TestQuotas(t *testing.T) {
 	}
 	require.NoError(t, put(*name, "a", policy(10240)))
 	refused(t, put(*name, "b", policy(200)), "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role app")
-	require.NoError(t, put(*name, "a", policy(10040)), "the policy itself does not count twice")
+	require.NoError(t, put(*name, "a", policy(10040)), "the replaced policy does not count")
 	require.NoError(t, put(*name, "b", policy(200)))
 	require.NoError(t, put(*name, "b", new(strings.ReplaceAll(*policy(200), ",", ",\n   "))), "white space does not count")
 
@@ -236,7 +236,7 @@ func TestQuotas(t *testing.T) {
 	refused(t, err, "LimitExceeded", "tags")
 }
 
-func TestTheQuotaOfRolesIsTheAccounts(t *testing.T) {
+func TestRoleQuotaIsPerAccount(t *testing.T) {
 	w := newWorld(t, Options{})
 	for i := range defaultRolesPerAccount {
 		w.add(RoleSpec{Name: fmt.Sprintf("seeded-%d", i)})
@@ -273,14 +273,14 @@ func TestMalformedIdentityPoliciesAreRefused(t *testing.T) {
 	}
 }
 
-func TestEveryActionSaysWhatIsNotThere(t *testing.T) {
+func TestActionsOnMissingRoleFail(t *testing.T) {
 	w := newWorld(t, Options{})
 	ctx, name, arn := t.Context(), new("none"), new("arn:aws:iam::aws:policy/none")
 	for action, do := range map[string]func() error{
 		"GetRole":    func() error { _, err := w.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: name}); return err },
 		"UpdateRole": func() error { _, err := w.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name}); return err },
 		"UpdateAssumeRolePolicy": func() error {
-			_, err := w.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: new(nobody)})
+			_, err := w.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: new(serviceTrust)})
 			return err
 		},
 		"PutRolePolicy": func() error {
@@ -344,14 +344,14 @@ func TestEveryActionSaysWhatIsNotThere(t *testing.T) {
 	refused(t, err, "NoSuchEntity", "The role policy with name none cannot be found.")
 }
 
-func TestServiceLinkedRolesCannotBeChanged(t *testing.T) {
+func TestServiceLinkedRolesAreImmutable(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.add(RoleSpec{Path: "/aws-service-role/x.amazonaws.com/", Name: "AWSServiceRoleForX", ServiceLinked: true})
 	_, err := w.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: new("AWSServiceRoleForX")})
 	refused(t, err, "UnmodifiableEntity", "only modifiable by AWS")
 }
 
-func TestListsComeInPages(t *testing.T) {
+func TestListsArePaginated(t *testing.T) {
 	w := newWorld(t, Options{PageSize: 3})
 	for i := range 8 {
 		path := "/even/"
@@ -369,7 +369,7 @@ func TestListsComeInPages(t *testing.T) {
 		assert.LessOrEqual(t, len(out.Roles), 2)
 		for _, role := range out.Roles {
 			names = append(names, *role.RoleName)
-			assert.Empty(t, role.Tags, "lists leave tags out")
+			assert.Empty(t, role.Tags, "lists omit tags")
 		}
 	}
 	assert.Equal(t, []string{"role-0", "role-2", "role-4", "role-6"}, names)
@@ -377,7 +377,7 @@ func TestListsComeInPages(t *testing.T) {
 	refused(t, err, "InvalidInput", "Marker")
 }
 
-func TestIdentityPoliciesDecideWhoMayDoWhat(t *testing.T) {
+func TestIdentityPoliciesAuthorizeActions(t *testing.T) {
 	w := newWorld(t, Options{})
 	boundary, err := w.AddManagedPolicy(home, "/", "boundary", harmless)
 	require.NoError(t, err)
@@ -398,7 +398,7 @@ func TestIdentityPoliciesDecideWhoMayDoWhat(t *testing.T) {
 	ctx := t.Context()
 	create := func(change func(*iam.CreateRoleInput)) error {
 		in := &iam.CreateRoleInput{
-			RoleName: new("app"), Path: new("/managed/"), AssumeRolePolicyDocument: new(nobody),
+			RoleName: new("app"), Path: new("/managed/"), AssumeRolePolicyDocument: new(serviceTrust),
 			PermissionsBoundary: &boundary, Tags: tags("managed-by", "us", "other", "x"),
 		}
 		change(in)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// profilesOf returns the instance profiles that hold a role, by name.
+// profilesOf returns the instance profiles with a role, sorted by name.
 func (q *request) profilesOf(r *role) []*instanceProfile {
 	var all []*instanceProfile
 	for _, p := range q.profiles {

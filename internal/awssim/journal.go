@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// A Call is one request that was made, without anything secret.
+// A Call is a record of one request, without secrets.
 type Call struct {
 	Time    time.Time         `json:"time"`
 	Service string            `json:"service"`
 	Action  string            `json:"action"`
 	Caller  string            `json:"caller,omitempty"`
 	Params  map[string]string `json:"params,omitempty"`
-	// Code is "OK" or the error's, "(dropped)" for no answer.
+	// Code is "OK", the error code, or "(dropped)" without a response.
 	Code string `json:"code"`
 }
 
-// keep is how many calls are kept, the latest ones.
+// keep is the number of latest calls that are kept.
 const keep = 20_000
 
-// journal records calls and what was issued.
+// journal records calls and issued credentials.
 type journal struct {
 	mu     sync.Mutex
 	calls  []Call
@@ -68,15 +68,15 @@ func (s *Sim) Calls() []Call {
 	return slices.Clone(s.journal.calls)
 }
 
-// Counts returns how many requests were made by action, refused ones included.
+// Counts returns the number of requests by action, including failed ones.
 func (s *Sim) Counts() map[string]int {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
 	return maps.Clone(s.journal.counts)
 }
 
-// IssuedSecrets returns every access key id, secret access key and session
-// token that was ever issued, to look for where they should not be.
+// IssuedSecrets returns all access key IDs, secret access keys and session tokens issued so
+// far. Tests use it to detect leaks.
 func (s *Sim) IssuedSecrets() []string {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()

@@ -19,7 +19,7 @@ const (
 	defaultRolesPerAccount = 1000
 )
 
-// tag is a tag; keys are compared without case and shown as given.
+// tag is a tag. Keys are case-insensitive but case-preserving.
 type tag struct{ Key, Value string }
 
 func foldKey(key string) string { return strings.ToLower(key) }
@@ -32,15 +32,14 @@ type account struct {
 	policies map[string]*document // managed, by ARN
 }
 
-// user is an IAM user, as far as it can be a caller.
+// user is an IAM user, with the fields that a caller needs.
 type user struct {
 	name, id, arn string
 	admin         bool
 	policies      []*document
 }
 
-// role is an IAM role at one moment. Versions of it are shared between views
-// and never changed: a change makes a copy.
+// role is one version of an IAM role. Versions are shared and therefore immutable.
 type role struct {
 	name, path, id, arn string
 	description         string
@@ -51,13 +50,13 @@ type role struct {
 	tags                []tag
 	inline              map[string]*document
 	attached            []string
-	// admin roles need no identity policy.
+	// admin allows all actions without an identity policy.
 	admin bool
-	// linked roles belong to a service and cannot be changed.
+	// linked marks a service-linked role, which cannot be modified.
 	linked bool
 }
 
-// rolesLeft says whether an account has room for another role.
+// rolesLeft reports whether the number of roles is below the quota.
 func (a *account) rolesLeft(quota int) bool {
 	have := 0
 	for _, h := range a.roles {
@@ -74,15 +73,15 @@ func (r *role) clone() *role {
 	return &c
 }
 
-// history is a role over time, so that what was written can be seen late.
+// history has the versions of a role that reads may still see before a change propagates.
 type history struct{ versions []version }
 
 type version struct {
 	at   time.Time
-	role *role // nil once deleted
+	role *role // nil if deleted
 }
 
-// latest is what writes see.
+// latest returns the version that writes apply to.
 func (h *history) latest() *role {
 	if h == nil || len(h.versions) == 0 {
 		return nil
@@ -90,7 +89,7 @@ func (h *history) latest() *role {
 	return h.versions[len(h.versions)-1].role
 }
 
-// at is what was there at a moment.
+// at returns the version at a point in time.
 func (h *history) at(moment time.Time) *role {
 	if h == nil {
 		return nil
@@ -103,7 +102,7 @@ func (h *history) at(moment time.Time) *role {
 	return nil
 }
 
-// set adds a version and forgets those that nobody can see any more.
+// set adds a version and drops those that no read can see any more.
 func (h *history) set(now, oldest time.Time, r *role) {
 	h.versions = append(h.versions, version{at: now, role: r})
 	for len(h.versions) > 1 && !h.versions[1].at.After(oldest) {
@@ -118,19 +117,19 @@ type instanceProfile struct {
 	roles               []string
 }
 
-// accessKey is a key pair, and with a token the session it belongs to.
+// accessKey is an access key of a user or, with a token, of a session.
 type accessKey struct {
 	id, secret, token string
-	expires           time.Time // zero for never
+	expires           time.Time // zero for no expiration
 	principal         *principal
 }
 
-// principal is who makes a request.
+// principal is the caller of a request.
 type principal struct {
 	account string
-	// arn is the session's for a role, the user's for a user.
+	// arn is the ARN of the session or of the user.
 	arn string
-	// entity is the ARN of the role or user itself, id its unique id.
+	// entity is the ARN of the role or of the user, id its unique ID.
 	entity, id  string
 	roleName    string // "" for a user
 	userName    string
@@ -140,7 +139,7 @@ type principal struct {
 	source      string   // source identity
 }
 
-// userID is what GetCallerIdentity shows.
+// userID returns the UserId of GetCallerIdentity.
 func (p *principal) userID() string {
 	if p.roleName != "" {
 		return p.id + ":" + p.sessionName
@@ -150,7 +149,7 @@ func (p *principal) userID() string {
 
 const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
-// newID returns a unique id such as AROA… or ASIA….
+// newID returns a unique ID such as AROA… or ASIA….
 func newID(prefix string, length int) string {
 	random := make([]byte, length-len(prefix))
 	_, _ = rand.Read(random)

@@ -8,17 +8,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// PodIdentity says for which pod EKS Pod Identity assumes a role.
+// PodIdentity describes a pod and its association in EKS Pod Identity.
 type PodIdentity struct {
 	Account, Role                       string
 	Cluster                             string
 	Namespace, ServiceAccount, Pod, UID string
 	Lifetime                            time.Duration
-	// DisableSessionTags is what the association says.
+	// DisableSessionTags is the setting of the association.
 	DisableSessionTags bool
 }
 
-// tags are those that Pod Identity puts on each session,
+// tags returns the session tags that Pod Identity adds,
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html.
 func (p PodIdentity) tags(partition string) []tag {
 	if p.DisableSessionTags {
@@ -34,8 +34,8 @@ func (p PodIdentity) tags(partition string) []tag {
 	}
 }
 
-// PodIdentityCredentials makes a session as EKS Pod Identity does: all tags that it
-// adds are transitive.
+// PodIdentityCredentials issues a session with the transitive session tags of EKS Pod
+// Identity.
 func (s *Sim) PodIdentityCredentials(pod PodIdentity) (aws.Credentials, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,5 +58,5 @@ func (s *Sim) PodIdentityCredentials(pod PodIdentity) (aws.Credentials, error) {
 	}, nil
 }
 
-// maxSessionName is the longest name of a session.
+// maxSessionName is the maximum length of a session name.
 const maxSessionName = 64

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// podIdentity returns a session of the role controller as EKS Pod Identity makes it.
+// podIdentity returns credentials of EKS Pod Identity for the role controller.
 func (w *world) podIdentity(disabled bool) aws.Credentials {
 	w.t.Helper()
 	creds, err := w.PodIdentityCredentials(PodIdentity{
@@ -23,13 +23,13 @@ func (w *world) podIdentity(disabled bool) aws.Credentials {
 	return creds
 }
 
-// trustIf trusts the role controller on a condition, and lets it tag sessions.
+// trustIf returns a trust policy that allows the role controller to assume the role under a condition, and to tag sessions.
 func trustIf(assume string) string {
 	me := `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + home + `:role/controller"},"Action":`
 	return `{"Version":"2012-10-17","Statement":[` + me + `"sts:AssumeRole"` + assume + `},` + me + `"sts:TagSession"}]}`
 }
 
-func TestPodIdentitysTagsAreTransitive(t *testing.T) {
+func TestPodIdentityTagsArePrincipalTags(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.add(RoleSpec{Name: "controller", Tags: map[string]string{"KUBERNETES-NAMESPACE": "of the role", "team": "of the role"}})
 	on, off := w.podIdentity(false), w.podIdentity(true)
@@ -37,12 +37,12 @@ func TestPodIdentitysTagsAreTransitive(t *testing.T) {
 		trust            string
 		tagged, untagged bool
 	}{
-		"no condition":                    {trustIf(""), true, true},
-		"the session's over the role's":   {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/Kubernetes-Namespace":"kube-system"}}`), true, false},
-		"the role's, without a session's": {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/kubernetes-namespace":"of the role"}}`), false, true},
-		"a tag of the role alone":         {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/team":"of the role"}}`), true, true},
-		"Null":                            {trustIf(`,"Condition":{"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}}`), false, true},
-		"Null of what the role has":       {trustIf(`,"Condition":{"Null":{"aws:PrincipalTag/kubernetes-namespace":"true"}}`), false, false},
+		"no condition":                 {trustIf(""), true, true},
+		"session tag over role tag":    {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/Kubernetes-Namespace":"kube-system"}}`), true, false},
+		"role tag without session tag": {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/kubernetes-namespace":"of the role"}}`), false, true},
+		"role tag only":                {trustIf(`,"Condition":{"StringEquals":{"aws:PrincipalTag/team":"of the role"}}`), true, true},
+		"Null":                         {trustIf(`,"Condition":{"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}}`), false, true},
+		"Null of a role tag":           {trustIf(`,"Condition":{"Null":{"aws:PrincipalTag/kubernetes-namespace":"true"}}`), false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			arn := w.add(RoleSpec{Name: "app", Trust: tc.trust})
@@ -85,12 +85,12 @@ func TestTransitiveTagsCannotBeOverridden(t *testing.T) {
 	refused(t, err, "InvalidParameterValue", "must be included in the requested tags")
 }
 
-func TestAChainedSessionHasTheTagsOfTheFirstOverThoseOfItsRole(t *testing.T) {
+func TestTransitiveTagsOverrideRoleTags(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.add(RoleSpec{Name: "controller"})
 	arn := w.add(RoleSpec{
 		Name: "app", Trust: trustIf(""), Tags: map[string]string{"kubernetes-namespace": "tenant", "team": "a"},
-		Policies: map[string]string{"own": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:GetRole","Resource":"*",
+		Policies: map[string]string{"get": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:GetRole","Resource":"*",
 			"Condition":{"StringEquals":{"aws:PrincipalTag/KUBERNETES-namespace":"tenant","aws:PrincipalTag/team":"a"}}}}`},
 	})
 	for _, disabled := range []bool{false, true} {
@@ -101,7 +101,7 @@ func TestAChainedSessionHasTheTagsOfTheFirstOverThoseOfItsRole(t *testing.T) {
 		}
 		_, err = w.iamAs(creds).GetRole(t.Context(), &iam.GetRoleInput{RoleName: new("app")})
 		if disabled {
-			require.NoError(t, err, "the role's own tags count")
+			require.NoError(t, err, "the tags of the role apply")
 			continue
 		}
 		refused(t, err, "AccessDenied", "iam:GetRole")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// putRolePolicy is https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html.
+// putRolePolicy implements https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html.
 func putRolePolicy(q *request) (any, *apiError) {
 	name, err1 := q.form.required("PolicyName", policyNameRule)
 	text, err2 := q.form.required("PolicyDocument", documentRule)
@@ -36,10 +36,10 @@ func putRolePolicy(q *request) (any, *apiError) {
 	return nil, nil
 }
 
-// size counts a policy as the quota does, without white space.
+// size returns the size of a policy that counts toward the quota, which excludes white space.
 func size(text string) int { return len(strings.Join(strings.Fields(text), "")) }
 
-// parseIdentityPolicy reads a policy that has resources and no principals.
+// parseIdentityPolicy parses an identity policy, which has resources and no principals.
 func parseIdentityPolicy(text string) (*document, *apiError) {
 	d, err := parseDocument(text)
 	if err != nil {
@@ -111,7 +111,7 @@ func deleteRolePolicy(q *request) (any, *apiError) {
 	return nil, nil
 }
 
-// policyTarget reads a managed policy's ARN and finds the role.
+// policyTarget returns the role and the ARN of the managed policy in a request.
 func (q *request) policyTarget() (arn string, r *role, failure *apiError) {
 	arn, failure = q.form.required("PolicyArn", arnRule)
 	if failure != nil {

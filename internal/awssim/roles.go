@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// roleShape is a role as it is answered.
+// roleShape is a role in responses.
 type roleShape struct {
 	Path                     string
 	RoleName                 string
@@ -26,10 +26,10 @@ type boundaryShape struct {
 	Arn  string `xml:"PermissionsBoundaryArn"`
 }
 
-// encodeDocument encodes a policy as IAM answers it, by RFC 3986.
+// encodeDocument URL-encodes a policy for a response, according to RFC 3986.
 func encodeDocument(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 
-// shape answers a role. Lists leave out tags and boundary.
+// shape returns the response for a role. Lists omit tags and boundary.
 func (q *request) shape(r *role, whole bool) roleShape {
 	s := roleShape{
 		Path: r.path, RoleName: r.name, RoleID: r.id, Arn: r.arn, CreateDate: timestamp(r.created),
@@ -45,7 +45,7 @@ func (q *request) shape(r *role, whole bool) roleShape {
 	return s
 }
 
-// createRole is https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html.
+// createRole implements https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html.
 func createRole(q *request) (any, *apiError) {
 	r, failure := q.newRole()
 	if failure != nil {
@@ -54,10 +54,10 @@ func createRole(q *request) (any, *apiError) {
 	if failure = q.mayCreate(r); failure != nil {
 		return nil, failure
 	}
-	if q.own().roles[strings.ToLower(r.name)].latest() != nil {
+	if q.callerAccount().roles[strings.ToLower(r.name)].latest() != nil {
 		return nil, newError(http.StatusConflict, "EntityAlreadyExists", fmt.Sprintf("Role with name %s already exists.", r.name))
 	}
-	if quota := q.faults.maxRoles(); !q.own().rolesLeft(quota) {
+	if quota := q.faults.maxRoles(); !q.callerAccount().rolesLeft(quota) {
 		return nil, limitExceeded(fmt.Sprintf("Cannot exceed quota for RolesPerAccount: %d", quota))
 	}
 	if failure = q.checkBoundary(r.boundary); failure != nil {
@@ -70,7 +70,7 @@ func createRole(q *request) (any, *apiError) {
 	return struct{ Role roleShape }{q.shape(r, true)}, nil
 }
 
-// newRole reads what CreateRole is given, all but the trust policy.
+// newRole returns a role from the parameters of CreateRole, without the trust policy.
 func (q *request) newRole() (*role, *apiError) {
 	r := &role{id: newID("AROA", 21), created: q.now, inline: map[string]*document{}, tags: q.form.tags()}
 	var errs [7]*apiError
@@ -85,7 +85,7 @@ func (q *request) newRole() (*role, *apiError) {
 	return r, first(errs[:]...)
 }
 
-// mayCreate asks for iam:CreateRole, and for iam:TagRole where there are tags.
+// mayCreate authorizes iam:CreateRole, and iam:TagRole if the request has tags.
 func (q *request) mayCreate(r *role) *apiError {
 	known := q.facts()
 	known.requestTags(r.tags)
@@ -99,25 +99,26 @@ func (q *request) mayCreate(r *role) *apiError {
 	return failure
 }
 
-// serviceRolePolicies is where AWS keeps the policies of service-linked roles.
+// serviceRolePolicies is the ARN prefix of AWS managed policies for service-linked roles.
 const serviceRolePolicies = ":iam::aws:policy/aws-service-role/"
 
-// checkPolicy says whether a managed policy exists and can be attached.
+// checkPolicy returns an error for a managed policy that does not exist or is not
+// attachable.
 func (q *request) checkPolicy(arn string) *apiError {
 	switch {
 	case strings.Contains(arn, serviceRolePolicies):
 		return newError(http.StatusBadRequest, "PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role.")
-	case q.managed(q.own(), arn) == nil:
+	case q.managed(q.callerAccount(), arn) == nil:
 		return newError(http.StatusNotFound, "NoSuchEntity", "Policy "+arn+" does not exist or is not attachable.")
 	default:
 		return nil
 	}
 }
 
-// checkBoundary says whether a permissions boundary exists, "" for none asked for.
-// IAM calls it a scope.
+// checkBoundary returns an error for a permissions boundary that does not exist. "" means
+// none. IAM's message calls a boundary a scope.
 func (q *request) checkBoundary(arn string) *apiError {
-	if arn == "" || q.managed(q.own(), arn) != nil {
+	if arn == "" || q.managed(q.callerAccount(), arn) != nil {
 		return nil
 	}
 	return newError(http.StatusNotFound, "NoSuchEntity", "Scope ARN: "+arn+" does not exist or is not attachable.")
@@ -153,7 +154,8 @@ func listRoles(q *request) (any, *apiError) {
 	}{part, marker != "", marker}, failure
 }
 
-// updateRole sets the session to its default if none is given, as documented.
+// updateRole resets MaxSessionDuration to the default if the request omits it, as
+// documented.
 func updateRole(q *request) (any, *apiError) {
 	description, err1 := q.form.optional("Description", "", descriptionRule)
 	session, err2 := q.form.number("MaxSessionDuration", defaultSession, defaultSession, maxSession)
@@ -190,7 +192,7 @@ func updateTrust(q *request) (any, *apiError) {
 	return nil, nil
 }
 
-// deleteRole refuses while anything hangs on the role,
+// deleteRole fails with DeleteConflict while the role has policies or instance profiles,
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html.
 func deleteRole(q *request) (any, *apiError) {
 	r, failure := q.target(true, nil)

@@ -24,7 +24,7 @@ func tagRole(q *request) (any, *apiError) {
 	return nil, nil
 }
 
-// merge puts tags over those that are there. A key in other case replaces.
+// merge adds tags. A key that differs in case only replaces the existing one.
 func merge(have, more []tag) []tag {
 	out := slices.Clone(have)
 	for _, t := range more {

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// RoleSpec says what AddRole makes.
+// RoleSpec describes a role for AddRole.
 type RoleSpec struct {
 	Account string `json:"account"`
 	Path    string `json:"path,omitempty"` // "/" if empty
@@ -21,13 +21,13 @@ type RoleSpec struct {
 	// MaxSessionDuration is in seconds, 3600 if 0.
 	MaxSessionDuration int               `json:"maxSessionDuration,omitempty"`
 	Tags               map[string]string `json:"tags,omitempty"`
-	// Admin roles may do everything, whatever their policies say.
+	// Admin allows all actions, regardless of policies.
 	Admin bool `json:"admin,omitempty"`
-	// ServiceLinked roles cannot be changed.
+	// ServiceLinked marks a service-linked role, which cannot be modified.
 	ServiceLinked bool `json:"serviceLinked,omitempty"`
 }
 
-// AddRole makes a role as if it had been there for long, and returns its ARN.
+// AddRole creates or replaces a role, without propagation delay, and returns its ARN.
 func (s *Sim) AddRole(spec RoleSpec) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,15 +62,15 @@ func (s *Sim) AddRole(spec RoleSpec) (string, error) {
 	return r.arn, nil
 }
 
-// RemoveRole deletes a role at once, whatever hangs on it.
+// RemoveRole deletes a role without propagation delay, regardless of its policies and
+// instance profiles.
 func (s *Sim) RemoveRole(account, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.account(account).roles, strings.ToLower(name))
 }
 
-// AddUser makes an IAM user that may do everything, or what policies say, and
-// returns its ARN.
+// AddUser creates an IAM user with all permissions or with policies, and returns its ARN.
 func (s *Sim) AddUser(account, name string, admin bool, policies ...string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *Sim) AddUser(account, name string, admin bool, policies ...string) (str
 	return u.arn, nil
 }
 
-// UserCredentials makes an access key of a user.
+// UserCredentials issues an access key for a user.
 func (s *Sim) UserCredentials(account, name string) (aws.Credentials, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,8 +102,8 @@ func (s *Sim) UserCredentials(account, name string) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: key.id, SecretAccessKey: key.secret}, nil
 }
 
-// RoleCredentials makes a session of a role without asking anybody, as an
-// instance's metadata service does. What it assumes is chained.
+// RoleCredentials issues a session of a role without authorization, as the instance
+// metadata service does. Roles that the session assumes are chained.
 func (s *Sim) RoleCredentials(account, name, session string, lifetime time.Duration) (aws.Credentials, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,8 +120,8 @@ func (s *Sim) RoleCredentials(account, name, session string, lifetime time.Durat
 	}, nil
 }
 
-// AddManagedPolicy makes a managed policy and returns its ARN. The account
-// "aws" is that of AWS's own policies.
+// AddManagedPolicy creates a managed policy and returns its ARN. The account "aws" is for
+// AWS managed policies.
 func (s *Sim) AddManagedPolicy(account, path, name, text string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,15 +134,15 @@ func (s *Sim) AddManagedPolicy(account, path, name, text string) (string, error)
 	return arn, nil
 }
 
-// RemoveManagedPolicy deletes a managed policy at once, whatever it is attached to.
+// RemoveManagedPolicy deletes a managed policy, even if it is attached to roles.
 func (s *Sim) RemoveManagedPolicy(account, arn string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.account(account).policies, arn)
 }
 
-// AddInstanceProfile makes an instance profile that holds a role. Its name may
-// have a path before it.
+// AddInstanceProfile creates an instance profile with a role. The name may be prefixed with
+// a path.
 func (s *Sim) AddInstanceProfile(account, pathAndName, roleName string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

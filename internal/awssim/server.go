@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Server serves a simulation.
+// A Server serves a simulation over HTTP.
 type Server struct {
 	*Sim
 
@@ -19,7 +19,7 @@ type Server struct {
 // Start serves a simulation on a free port of 127.0.0.1 until Close.
 func Start(ctx context.Context, s *Sim) (*Server, error) { return StartOn(ctx, s, "127.0.0.1") }
 
-// StartOn is Start on another address of the machine.
+// StartOn is Start with an explicit address.
 func StartOn(ctx context.Context, s *Sim, address string) (*Server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(address, "0"))
@@ -31,8 +31,8 @@ func StartOn(ctx context.Context, s *Sim, address string) (*Server, error) {
 	return server, nil
 }
 
-// URL is what AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL_IAM are to be.
+// URL returns the value for AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL_IAM.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
-// Close ends all connections.
+// Close stops the server and closes all connections.
 func (s *Server) Close() { _ = s.server.Close() }

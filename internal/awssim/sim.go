@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Options say what a simulation starts with. The zero value is usable.
+// Options configure a simulation. The zero value is usable.
 type Options struct {
 	// Now is the clock, time.Now if nil.
 	Now func() time.Time
-	// Partition is the ARNs', "aws" if empty.
+	// Partition is the partition in ARNs, "aws" if empty.
 	Partition string
-	// PageSize is the most that a list returns at once, 100 if 0.
+	// PageSize is the maximum number of items in a page, 100 if 0.
 	PageSize int
-	// PoliciesPerRole is the quota of managed policies that are attached to a
-	// role, 10 if 0. AWS raises it to 25 on request.
+	// PoliciesPerRole is the quota of managed policies attached to a role, 10 if 0. AWS
+	// increases it to 25 on request.
 	PoliciesPerRole int
 }
 
@@ -34,12 +34,11 @@ type Sim struct {
 
 	mu       sync.Mutex
 	accounts map[string]*account
-	keys     map[string]*accessKey // by access key id
+	keys     map[string]*accessKey // by access key ID
 	profiles map[string]*instanceProfile
 }
 
-// New returns a Sim without any accounts: they come into being as they are
-// named.
+// New returns a Sim. Accounts are created on first use.
 func New(options Options) *Sim {
 	s := &Sim{
 		now: options.Now, partition: options.Partition, pageSize: options.PageSize,
@@ -61,7 +60,7 @@ func New(options Options) *Sim {
 	return s
 }
 
-// request is one call on its way through the simulation.
+// request is the state of one request.
 type request struct {
 	*Sim
 
@@ -72,11 +71,10 @@ type request struct {
 	now     time.Time
 }
 
-// handler serves one action and returns its result, nil for none. It is called
-// with the simulation locked.
+// handler performs one action and returns its result, nil for none. The caller holds mu.
 type handler func(*request) (any, *apiError)
 
-// services are the actions of each service, by API version.
+// services has the handlers of each service, by API version.
 func services() map[string]map[string]handler {
 	return map[string]map[string]handler{
 		iamVersion: iamActions(),
@@ -84,13 +82,13 @@ func services() map[string]map[string]handler {
 	}
 }
 
-// API versions, which name the service in a request.
+// API versions, which identify the service of a request.
 const (
 	iamVersion = "2010-05-08"
 	stsVersion = "2011-06-15"
 )
 
-// maxBody is more than the largest policy document takes, encoded.
+// maxBody exceeds the size of the largest policy document, URL-encoded.
 const maxBody = 1 << 20
 
 // ServeHTTP implements http.Handler.
@@ -109,7 +107,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	result, failure := s.handle(r, body, q)
 	s.journal.record(q, failure)
 	if failure == dropped {
-		panic(http.ErrAbortHandler) // closes the connection without an answer
+		panic(http.ErrAbortHandler) // closes the connection without a response
 	}
 	if failure != nil {
 		writeError(w, q.form.get("Version"), failure)
@@ -118,7 +116,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeResult(w, q.form.get("Version"), q.action, result)
 }
 
-// handle injects what was asked for, authenticates and serves.
+// handle injects faults, authenticates the request and performs the action.
 func (s *Sim) handle(r *http.Request, body []byte, q *request) (any, *apiError) {
 	version := q.form.get("Version")
 	do := services()[version][q.action]

@@ -29,7 +29,7 @@ func getCallerIdentity(q *request) (any, *apiError) {
 	return callerIdentity{Arn: q.caller.arn, UserID: q.caller.userID(), Account: q.caller.account}, nil
 }
 
-// assumption is what is asked of AssumeRole.
+// assumption has the parameters of AssumeRole.
 type assumption struct {
 	account, arn string
 	session      string
@@ -85,7 +85,7 @@ type assumedRole struct {
 	SourceIdentity   string `xml:",omitempty"`
 }
 
-// assumeRole issues a session,
+// assumeRole issues temporary credentials,
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html.
 func assumeRole(q *request) (any, *apiError) {
 	a, failure := q.assumption()
@@ -96,7 +96,7 @@ func assumeRole(q *request) (any, *apiError) {
 		return nil, newError(http.StatusForbidden, "RegionDisabledException", "STS is not activated in this region for account:"+a.account+
 			". Your account administrator can activate STS in this region using the IAM Console.")
 	}
-	// STS does not tell a role that does not exist from one that refuses.
+	// STS returns the same error for a role that does not exist and one that denies access.
 	name := a.arn[strings.LastIndexByte(a.arn, '/')+1:]
 	r := q.visible(q.account(a.account).roles[strings.ToLower(name)])
 	if r == nil || r.arn != a.arn || !q.mayAssume(r, a) {
@@ -112,8 +112,8 @@ func assumeRole(q *request) (any, *apiError) {
 	return q.issue(r, a, duration), nil
 }
 
-// mayAssume says whether the role's trust policy and, where they count, the
-// caller's own policies allow it.
+// mayAssume authorizes sts:AssumeRole by the role's trust policy and, where required, the
+// caller's identity policies.
 func (q *request) mayAssume(r *role, a assumption) bool {
 	known := q.sessionFacts(a)
 	if a.externalID != "" {
@@ -125,7 +125,7 @@ func (q *request) mayAssume(r *role, a assumption) bool {
 	return a.source == "" || q.allows(r, a, "sts:SetSourceIdentity", known)
 }
 
-// mayTag asks the same of sts:TagSession, for which there is no external ID:
+// mayTag authorizes sts:TagSession, which has no condition key for the external ID:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
 func (q *request) mayTag(r *role, a assumption) *apiError {
 	if len(a.tags) == 0 && len(a.transitive) == 0 && len(q.caller.transitive) == 0 {
@@ -147,8 +147,8 @@ func (q *request) mayTag(r *role, a assumption) *apiError {
 	return nil
 }
 
-// tagConflict refuses tags that the caller's session has as transitive ones, and
-// transitive keys without a tag. Keys have no case.
+// tagConflict returns an error for tags that are transitive in the caller's session, and
+// for transitive keys without a tag. Keys are case-insensitive.
 func (q *request) tagConflict(a assumption) *apiError {
 	conflict := func(message string) *apiError {
 		return newError(http.StatusBadRequest, "InvalidParameterValue", message)
@@ -177,10 +177,10 @@ func (q *request) sessionFacts(a assumption) facts {
 	return known
 }
 
-// allows decides as described in
+// allows evaluates access as described in
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html:
-// within an account a trust policy that names the caller is enough, but for an
-// explicit deny and the caller's boundary; otherwise both sides have to allow.
+// Within an account, a trust policy that names the caller is sufficient, except for an
+// explicit deny and the caller's boundary. Otherwise both sides must allow the action.
 func (q *request) allows(r *role, a assumption, action string, known facts) bool {
 	withResource := facts{}
 	maps.Copy(withResource, known)
@@ -188,7 +188,7 @@ func (q *request) allows(r *role, a assumption, action string, known facts) bool
 	trusted, delegated := r.trust.trusts(q.caller, action, known)
 	own := q.grants(q.caller, action, r.arn, withResource, q.visible)
 	switch {
-	case trusted != allowed || own == denied:
+	case trusted != allowed || own == explicitDeny:
 		return false
 	case delegated || a.account != q.caller.account:
 		return own == allowed
@@ -203,7 +203,7 @@ func (q *request) withinBoundary(action, resource string, known facts) bool {
 	return caller == nil || q.bounded(account, caller, action, resource, known) == allowed
 }
 
-// sessionLength returns how long the session lives.
+// sessionLength returns the duration of a session.
 func (q *request) sessionLength(r *role, a assumption) (time.Duration, *apiError) {
 	seconds := a.duration
 	if seconds == 0 {
@@ -247,14 +247,14 @@ func (q *request) issue(r *role, a assumption, duration time.Duration) assumedRo
 	return out
 }
 
-// Sizes of what AWS issues. Tokens have no fixed size there.
+// Sizes of issued credentials. In AWS, session tokens have no fixed size.
 const (
 	keyIDLength  = 20
 	secretBytes  = 30 // 40 characters
 	sessionBytes = 420
 )
 
-// newSession makes temporary credentials.
+// newSession issues temporary credentials.
 func (s *Sim) newSession(p *principal, expires time.Time) *accessKey {
 	key := &accessKey{
 		id: newID("ASIA", keyIDLength), secret: randomText(secretBytes), token: "IQoJ" + randomText(sessionBytes),

@@ -33,7 +33,7 @@ func trust(principal string) string {
 	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":` + principal + `,"Action":["sts:AssumeRole","sts:TagSession"]}]}`
 }
 
-func TestAnAssumedRoleIsSomebodyElse(t *testing.T) {
+func TestAssumeRoleIssuesSession(t *testing.T) {
 	w := newWorld(t, Options{})
 	arn := w.add(RoleSpec{Path: "/a/b/", Name: "app", Trust: trust(`{"AWS":"` + home + `"}`)})
 	out, err := w.assume(w.user("admin"), arn)
@@ -83,7 +83,7 @@ func TestSessionLimits(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(20*time.Second), *out.Credentials.Expiration, time.Minute)
 }
 
-func TestMalformedAssumptionsAreRefused(t *testing.T) {
+func TestMalformedAssumeRoleIsRefused(t *testing.T) {
 	w := newWorld(t, Options{})
 	arn := w.add(RoleSpec{Name: "app", Trust: trust(`"*"`)})
 	creds := w.user("admin")
@@ -112,11 +112,11 @@ func TestMalformedAssumptionsAreRefused(t *testing.T) {
 	})
 	refused(t, err, "InvalidInput", "case insensitive")
 	assert.False(t, w.trusted(creds, "arn:aws:iam::"+home+":role/no-such-role"))
-	assert.False(t, w.trusted(creds, "arn:aws:iam::"+home+":role/wrong/path/app"), "names are unique, paths have to be right")
-	assert.False(t, w.trusted(creds, "arn:aws:iam::"+home+":role/APP"), "and so has the case")
+	assert.False(t, w.trusted(creds, "arn:aws:iam::"+home+":role/wrong/path/app"), "the path must match")
+	assert.False(t, w.trusted(creds, "arn:aws:iam::"+home+":role/APP"), "the name is case-sensitive")
 }
 
-func TestADisabledRegionRefuses(t *testing.T) {
+func TestDisabledRegionRefusesAssumeRole(t *testing.T) {
 	w := newWorld(t, Options{})
 	arn := w.add(RoleSpec{Name: "app", Trust: trust(`"*"`)})
 	w.Set(Settings{DisabledAccounts: &[]string{home}})
@@ -131,7 +131,7 @@ func TestOtherPartitions(t *testing.T) {
 	assert.True(t, w.trusted(w.user("admin"), arn))
 }
 
-func TestSessionTagsNeedTheirOwnPermission(t *testing.T) {
+func TestSessionTagsNeedTagSession(t *testing.T) {
 	w := newWorld(t, Options{})
 	statement := func(action, condition string) string {
 		return `{"Effect":"Allow","Principal":{"AWS":"` + home + `"},"Action":"` + action + `"` + condition + `}`
@@ -149,7 +149,7 @@ func TestSessionTagsNeedTheirOwnPermission(t *testing.T) {
 	_, err := w.assume(creds, without, tagged)
 	refused(t, err, "AccessDenied", "sts:TagSession")
 
-	// The external ID is no key of TagSession, so one statement for both is never enough.
+	// TagSession has no condition key sts:ExternalId, so a single statement for both actions does not match.
 	together := w.add(RoleSpec{Name: "together", Trust: policy(`{"Effect":"Allow","Principal":{"AWS":"` + home +
 		`"},"Action":["sts:AssumeRole","sts:TagSession"]` + external + `}`)})
 	_, err = w.assume(creds, together, tagged)

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// boundPrincipal is an AWS principal of a saved trust policy. Roles and users
-// are kept by unique id: one that is recreated under its name is not trusted,
+// boundPrincipal is an AWS principal of a saved trust policy. Roles and users are stored by
+// unique ID, so that one recreated with the same name is not trusted,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html.
 type boundPrincipal struct {
 	anybody bool
-	account string // the whole account, "" for one of its principals
-	id      string // of a role or user
-	session string // ARN of one session, with id its role's
-	text    string // as it was written
+	account string // all principals of the account, "" for a single one
+	id      string // unique ID of a role or user
+	session string // ARN of one session of the role with id
+	text    string // original text
 }
 
 var (
@@ -23,7 +23,7 @@ var (
 	uniqueID     = regexp.MustCompile(`^(AROA|AIDA)[A-Z0-9]{12,}$`)
 )
 
-// parseTrust reads a trust policy and binds its principals.
+// parseTrust parses a trust policy and binds its principals.
 func (q *request) parseTrust(text string) (*document, *apiError) {
 	if len(text) > maxTrustPolicy {
 		return nil, limitExceeded(fmt.Sprintf("Cannot exceed quota for ACLSizePerRole: %d", maxTrustPolicy))
@@ -46,7 +46,7 @@ func (q *request) parseTrust(text string) (*document, *apiError) {
 	return d, nil
 }
 
-// checkTrust finds what a trust policy may not have.
+// checkTrust validates the rules that apply to trust policies only.
 func checkTrust(st *statement) *apiError {
 	switch {
 	case st.Resource != nil || st.NotResource != nil:
@@ -62,6 +62,7 @@ func checkTrust(st *statement) *apiError {
 	return nil
 }
 
+// bind resolves the AWS principals.
 func (q *request) bind(p *principals) *apiError {
 	if p == nil {
 		return nil
@@ -69,7 +70,7 @@ func (q *request) bind(p *principals) *apiError {
 	for kind, values := range p.byKind {
 		switch kind {
 		case "Service", "Federated", "CanonicalUser":
-			continue // nobody here is one
+			continue // no caller in the simulation is one
 		case "AWS":
 		default:
 			return malformed("Invalid principal in policy: \"" + kind + "\"")
@@ -85,8 +86,8 @@ func (q *request) bind(p *principals) *apiError {
 	return nil
 }
 
-// resolve finds the principal that a policy names. It has to exist, and its
-// creation to have been seen.
+// resolve returns the principal of a value in a policy. The principal must exist and have
+// propagated.
 func (q *request) resolve(value string) (boundPrincipal, bool) {
 	b := boundPrincipal{text: value}
 	switch m := principalARN.FindStringSubmatch(value); {
@@ -114,7 +115,7 @@ func (q *request) resolve(value string) (boundPrincipal, bool) {
 	return b, true
 }
 
-// entityID returns the unique id of a role or user, "" if there is none.
+// entityID returns the unique ID of a role or user, "" if it does not exist.
 func (q *request) entityID(account, arn string) string {
 	name := arn[strings.LastIndexByte(arn, '/')+1:]
 	if r := q.visible(q.account(account).roles[strings.ToLower(name)]); r != nil && r.arn == arn {
@@ -126,8 +127,8 @@ func (q *request) entityID(account, arn string) string {
 	return ""
 }
 
-// shown is a trust policy as it is read back: a principal that is gone is shown
-// by its unique id.
+// shown returns the text of a trust policy for responses, in which a deleted principal is
+// replaced by its unique ID.
 func (q *request) shown(d *document) string {
 	text := d.text
 	for i := range d.statements {
@@ -153,8 +154,8 @@ func accountOf(arn string) string {
 	return parts[4]
 }
 
-// trusts is what a trust policy says of a caller and an action: whether it is
-// denied, allowed by name, or left to the caller's own account.
+// trusts evaluates a trust policy for a caller and an action. delegated reports whether the
+// action is allowed only through the caller's account, so that identity policies decide.
 func (d *document) trusts(caller *principal, action string, known facts) (answer verdict, delegated bool) {
 	for i := range d.statements {
 		st := &d.statements[i]
@@ -163,7 +164,7 @@ func (d *document) trusts(caller *principal, action string, known facts) (answer
 			continue
 		}
 		if st.Effect == "Deny" {
-			return denied, false
+			return explicitDeny, false
 		}
 		delegated = (answer != allowed || delegated) && !named
 		answer = allowed

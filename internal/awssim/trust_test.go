@@ -15,26 +15,26 @@ func TestPrincipals(t *testing.T) {
 	w := newWorld(t, Options{})
 	allow := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}`
 	caller := w.add(RoleSpec{Path: "/infra/", Name: "caller"})
-	w.add(RoleSpec{Name: "mighty", Policies: map[string]string{"p": allow}})
-	w.add(RoleSpec{Account: other, Name: "stranger", Policies: map[string]string{"p": allow}})
-	w.add(RoleSpec{Account: other, Name: "poor"})
-	poor, err := w.AddUser(home, "poor", false)
+	w.add(RoleSpec{Name: "permitted", Policies: map[string]string{"p": allow}})
+	w.add(RoleSpec{Account: other, Name: "foreign", Policies: map[string]string{"p": allow}})
+	w.add(RoleSpec{Account: other, Name: "unpermitted"})
+	unpermitted, err := w.AddUser(home, "unpermitted", false)
 	require.NoError(t, err)
 
 	tests := map[string]struct {
 		principal string
-		trusted   []string // of all callers below
+		trusted   []string // the callers below that may assume the role
 	}{
 		"a role":              {`{"AWS":"` + caller + `"}`, []string{"caller"}},
-		"a user":              {`{"AWS":"` + poor + `"}`, []string{"poor user"}},
-		"a list":              {`{"AWS":["` + caller + `","` + poor + `"]}`, []string{"caller", "poor user"}},
+		"a user":              {`{"AWS":"` + unpermitted + `"}`, []string{"unpermitted user"}},
+		"a list":              {`{"AWS":["` + caller + `","` + unpermitted + `"]}`, []string{"caller", "unpermitted user"}},
 		"one session":         {`{"AWS":"arn:aws:sts::` + home + `:assumed-role/caller/test"}`, []string{"caller"}},
 		"another session":     {`{"AWS":"arn:aws:sts::` + home + `:assumed-role/caller/other"}`, nil},
-		"the account":         {`{"AWS":"` + home + `"}`, []string{"mighty", "admin"}},
-		"the account's root":  {`{"AWS":"arn:aws:iam::` + home + `:root"}`, []string{"mighty", "admin"}},
-		"another account":     {`{"AWS":"` + other + `"}`, []string{"stranger"}},
-		"everybody":           {`"*"`, []string{"caller", "mighty", "stranger", "admin", "poor user"}},
-		"everybody, as a key": {`{"AWS":"*"}`, []string{"caller", "mighty", "stranger", "admin", "poor user"}},
+		"the account":         {`{"AWS":"` + home + `"}`, []string{"permitted", "admin"}},
+		"the account's root":  {`{"AWS":"arn:aws:iam::` + home + `:root"}`, []string{"permitted", "admin"}},
+		"another account":     {`{"AWS":"` + other + `"}`, []string{"foreign"}},
+		"everybody":           {`"*"`, []string{"caller", "permitted", "foreign", "admin", "unpermitted user"}},
+		"everybody, as a key": {`{"AWS":"*"}`, []string{"caller", "permitted", "foreign", "admin", "unpermitted user"}},
 		"a service":           {`{"Service":"ec2.amazonaws.com"}`, nil},
 		"a federation":        {`{"Federated":"cognito-identity.amazonaws.com"}`, nil},
 	}
@@ -43,13 +43,13 @@ func TestPrincipals(t *testing.T) {
 			arn := w.add(RoleSpec{Name: "app", Trust: trust(test.principal)})
 			var got []string
 			for _, account := range []string{home, other} {
-				for _, role := range []string{"caller", "mighty", "stranger", "poor"} {
+				for _, role := range []string{"caller", "permitted", "foreign", "unpermitted"} {
 					if creds, err := w.RoleCredentials(account, role, "test", time.Hour); err == nil && w.trusted(creds, arn) {
 						got = append(got, role)
 					}
 				}
 			}
-			for user, as := range map[string]string{"admin": "admin", "poor": "poor user"} {
+			for user, as := range map[string]string{"admin": "admin", "unpermitted": "unpermitted user"} {
 				if w.trusted(w.user(user), arn) {
 					got = append(got, as)
 				}
@@ -59,7 +59,7 @@ func TestPrincipals(t *testing.T) {
 	}
 }
 
-func TestConditionsOnTheExternalID(t *testing.T) {
+func TestConditions(t *testing.T) {
 	w := newWorld(t, Options{})
 	creds := w.user("admin")
 	const id = "ns/cluster"
@@ -106,14 +106,14 @@ func TestConditionsOnTheExternalID(t *testing.T) {
 				_, err := w.assume(creds, arn, func(in *sts.AssumeRoleInput) { in.ExternalId = id })
 				return err == nil
 			}
-			assert.Equal(t, test.right, try(new(id)), "the right one")
-			assert.Equal(t, test.wrong, try(new("other/other")), "a wrong one")
-			assert.Equal(t, test.absent, try(nil), "none")
+			assert.Equal(t, test.right, try(new(id)), "matching external ID")
+			assert.Equal(t, test.wrong, try(new("other/other")), "other external ID")
+			assert.Equal(t, test.absent, try(nil), "no external ID")
 		})
 	}
 }
 
-func TestAnExplicitDenyWins(t *testing.T) {
+func TestExplicitDenyOverridesAllow(t *testing.T) {
 	w := newWorld(t, Options{})
 	caller := w.add(RoleSpec{Name: "caller"})
 	creds := w.session("caller")
@@ -134,10 +134,10 @@ func TestAnExplicitDenyWins(t *testing.T) {
 	w.add(RoleSpec{Name: "caller", Policies: map[string]string{"deny": deny}})
 	creds = w.session("caller")
 	assert.True(t, w.trusted(creds, w.add(RoleSpec{Name: "fine", Trust: policy(allow)})))
-	assert.False(t, w.trusted(creds, w.add(RoleSpec{Name: "forbidden", Trust: policy(allow)})), "the caller's own policy")
+	assert.False(t, w.trusted(creds, w.add(RoleSpec{Name: "forbidden", Trust: policy(allow)})), "identity policy of the caller")
 }
 
-func TestABoundaryBoundsWhatTrustAllows(t *testing.T) {
+func TestBoundaryLimitsTrustedCaller(t *testing.T) {
 	w := newWorld(t, Options{})
 	boundary, err := w.AddManagedPolicy(home, "/", "boundary",
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::*:role/inside"}]}`)
@@ -150,7 +150,7 @@ func TestABoundaryBoundsWhatTrustAllows(t *testing.T) {
 	}
 }
 
-func TestAPrincipalIsBoundByItsID(t *testing.T) {
+func TestPrincipalIsBoundByUniqueID(t *testing.T) {
 	w := newWorld(t, Options{})
 	caller := w.add(RoleSpec{Name: "caller"})
 	arn := w.add(RoleSpec{Name: "app", Trust: trust(`{"AWS":"` + caller + `"}`)})
@@ -164,17 +164,17 @@ func TestAPrincipalIsBoundByItsID(t *testing.T) {
 	assert.Contains(t, shown(), "role%2Fcaller")
 
 	w.RemoveRole(home, "caller")
-	assert.Contains(t, shown(), "AROA", "one that is gone is shown by its id")
+	assert.Contains(t, shown(), "AROA", "a deleted principal is shown by its unique ID")
 	w.add(RoleSpec{Name: "caller"})
-	assert.Contains(t, shown(), "AROA", "one of the same name is another one")
+	assert.Contains(t, shown(), "AROA", "a recreated role has another unique ID")
 	assert.False(t, w.trusted(w.session("caller"), arn))
 
 	_, err := w.iam.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{
 		RoleName: new("app"), PolicyDocument: new(trust(`{"AWS":"` + caller + `"}`)),
 	})
 	require.NoError(t, err)
-	assert.True(t, w.trusted(w.session("caller"), arn), "saving it again binds it again")
-	assert.False(t, w.trusted(before, arn), "sessions of the one before are worth nothing")
+	assert.True(t, w.trusted(w.session("caller"), arn), "saving the policy binds the new role")
+	assert.False(t, w.trusted(before, arn), "sessions of the deleted role are not trusted")
 }
 
 func TestMalformedTrustPoliciesAreRefused(t *testing.T) {
@@ -182,10 +182,10 @@ func TestMalformedTrustPoliciesAreRefused(t *testing.T) {
 	statement := func(inner string) string { return `{"Version":"2012-10-17","Statement":[{` + inner + `}]}` }
 	tests := map[string]struct{ policy, code, message string }{
 		"no JSON":            {`{`, "MalformedPolicyDocument", "This policy contains invalid Json"},
-		"trailing text":      {nobody + `x`, "MalformedPolicyDocument", "This policy contains invalid Json"},
+		"trailing text":      {serviceTrust + `x`, "MalformedPolicyDocument", "This policy contains invalid Json"},
 		"no statement":       {`{"Version":"2012-10-17"}`, "MalformedPolicyDocument", "Syntax errors"},
 		"empty statement":    {`{"Version":"2012-10-17","Statement":[]}`, "MalformedPolicyDocument", "Syntax errors"},
-		"wrong version":      {strings.Replace(nobody, "2012-10-17", "2012-10-18", 1), "MalformedPolicyDocument", "Syntax errors"},
+		"wrong version":      {strings.Replace(serviceTrust, "2012-10-17", "2012-10-18", 1), "MalformedPolicyDocument", "Syntax errors"},
 		"unknown element":    {statement(`"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Extra":1`), "MalformedPolicyDocument", "Syntax errors"},
 		"no effect":          {statement(`"Principal":"*","Action":"sts:AssumeRole"`), "MalformedPolicyDocument", "Syntax errors"},
 		"no action":          {statement(`"Effect":"Allow","Principal":"*"`), "MalformedPolicyDocument", "actions"},

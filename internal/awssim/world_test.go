@@ -17,19 +17,19 @@ import (
 const (
 	home  = "123456789012"
 	other = "999999999999"
-	// nobody trusts a service, which nobody here is.
-	nobody = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
-	// harmless is an identity policy.
+	// serviceTrust is a trust policy for a service, which no caller here is.
+	serviceTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	// harmless is an identity policy without IAM permissions.
 	harmless = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`
 )
 
-// world is a simulation with an administrator in the home account, the real SDK as its client, and a clock that only
-// tests move.
+// world is a simulation with an administrator in the home account, clients of the AWS SDK, and a clock that tests can
+// advance.
 type world struct {
 	*Server
 
 	t    *testing.T
-	late atomic.Int64 // how far the clock is ahead
+	late atomic.Int64 // offset of the clock in nanoseconds
 	iam  *iam.Client
 	sts  *sts.Client
 }
@@ -64,7 +64,7 @@ func (w *world) add(spec RoleSpec) string {
 		spec.Account = home
 	}
 	if spec.Trust == "" {
-		spec.Trust = nobody
+		spec.Trust = serviceTrust
 	}
 	arn, err := w.AddRole(spec)
 	require.NoError(w.t, err)
@@ -82,7 +82,7 @@ func provide(creds aws.Credentials) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil })
 }
 
-// Clients do not retry, so that each refusal is seen. Their signatures carry the real time.
+// Clients do not retry, so that each error is returned. They sign with the real time.
 
 func (w *world) iamAs(creds aws.Credentials) *iam.Client {
 	return iam.New(iam.Options{Region: "us-east-1", BaseEndpoint: new(w.URL()), Credentials: provide(creds), RetryMaxAttempts: 1})
@@ -92,7 +92,7 @@ func (w *world) stsAs(creds aws.Credentials) *sts.Client {
 	return sts.New(sts.Options{Region: "eu-central-1", BaseEndpoint: new(w.URL()), Credentials: provide(creds), RetryMaxAttempts: 1})
 }
 
-// refused asserts that AWS refused with a code and a message.
+// refused asserts an API error with a code and a message.
 func refused(t *testing.T, err error, code, message string) {
 	t.Helper()
 	var api smithy.APIError
@@ -102,7 +102,7 @@ func refused(t *testing.T, err error, code, message string) {
 }
 
 func (w *world) create(name string, change ...func(*iam.CreateRoleInput)) (*iam.CreateRoleOutput, error) {
-	in := &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: new(nobody)}
+	in := &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: new(serviceTrust)}
 	for _, c := range change {
 		c(in)
 	}

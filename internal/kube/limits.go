@@ -14,7 +14,8 @@ import (
 // flowcontrol.RateLimiter.
 type share struct {
 	process *rate.Limiter
-	// client is the limit of the client in addition to process; nil means that only process applies.
+	// client is the limit of the client in addition to process. nil means that only process
+	// applies.
 	client *rate.Limiter
 	// ahead exempts the client from waiting for process. Its requests still consume
 	// tokens of process.
