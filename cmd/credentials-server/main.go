@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, version)
 		return exitOK
 	}
-	if err := opts.check(); err != nil {
+	if err = opts.check(); err != nil {
 		fmt.Fprintln(stderr, "credentials-server:", err)
 		return exitUsage
 	}

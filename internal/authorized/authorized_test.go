@@ -22,10 +22,10 @@ import (
 type apiServer struct {
 	*fake.Clientset
 
-	asked  []string // tokens reviewed
-	failed error
-	log    bytes.Buffer
-	reader *Reader
+	reviewed []string // tokens
+	failed   error
+	log      bytes.Buffer
+	reader   *Reader
 }
 
 func newAPIServer() *apiServer {
@@ -33,7 +33,7 @@ func newAPIServer() *apiServer {
 	s.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		review, _ := action.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview)
 		token := review.Spec.Token
-		s.asked = append(s.asked, token)
+		s.reviewed = append(s.reviewed, token)
 		if s.failed != nil {
 			return true, nil, s.failed
 		}
@@ -57,7 +57,7 @@ func newAPIServer() *apiServer {
 	return s
 }
 
-func (s *apiServer) ask(token string) *httptest.ResponseRecorder {
+func (s *apiServer) get(token string) *httptest.ResponseRecorder {
 	w, req := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
 	req.Header.Set("Authorization", "Bearer "+token)
 	s.reader.Allowed(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })).ServeHTTP(w, req)
@@ -69,42 +69,42 @@ func TestVerdictIsCachedForTTL(t *testing.T) {
 		s := newAPIServer()
 		for range 2 {
 			for range 3 {
-				assert.Equal(t, "metrics", s.ask("reader").Body.String())
-				assert.Equal(t, http.StatusForbidden, s.ask("other").Code)
-				assert.Equal(t, http.StatusUnauthorized, s.ask("invalid").Code)
+				assert.Equal(t, "metrics", s.get("reader").Body.String())
+				assert.Equal(t, http.StatusForbidden, s.get("other").Code)
+				assert.Equal(t, http.StatusUnauthorized, s.get("invalid").Code)
 			}
 			time.Sleep(verdictTTL + time.Second)
 		}
-		assert.Equal(t, []string{"reader", "other", "invalid", "reader", "other", "invalid"}, s.asked)
+		assert.Equal(t, []string{"reader", "other", "invalid", "reader", "other", "invalid"}, s.reviewed)
 	})
 }
 
 func TestInvalidTokensDoNotEvictAllowedClients(t *testing.T) {
 	s := newAPIServer()
-	s.ask("reader")
+	s.get("reader")
 	for i := range 3 * maxVerdicts {
-		s.ask(time.Duration(i).String())
+		s.get(time.Duration(i).String())
 	}
-	s.ask("reader")
-	assert.Len(t, s.asked, 1+3*maxVerdicts)
+	s.get("reader")
+	assert.Len(t, s.reviewed, 1+3*maxVerdicts)
 	assert.Len(t, s.reader.refused.Keys(), maxVerdicts)
 }
 
 func TestFailedReviewIsNotCachedAndRevealsNoToken(t *testing.T) {
 	s := newAPIServer()
 	s.failed = errors.New("cannot review token hunter2")
-	w := s.ask("hunter2")
+	w := s.get("hunter2")
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 	assert.NotContains(t, w.Body.String()+s.log.String(), "hunter2")
 	assert.Contains(t, s.log.String(), "could not be found out")
 	s.failed = nil
-	assert.Equal(t, http.StatusUnauthorized, s.ask("hunter2").Code)
+	assert.Equal(t, http.StatusUnauthorized, s.get("hunter2").Code)
 }
 
 func TestMissingAndOversizedTokensAreNotReviewed(t *testing.T) {
 	s := newAPIServer()
-	assert.Equal(t, http.StatusUnauthorized, s.ask("").Code)
-	assert.Equal(t, http.StatusUnauthorized, s.ask(string(bytes.Repeat([]byte("x"), maxToken+1))).Code)
-	assert.Empty(t, s.asked)
-	assert.Equal(t, "Bearer", s.ask("").Header().Get("WWW-Authenticate"))
+	assert.Equal(t, http.StatusUnauthorized, s.get("").Code)
+	assert.Equal(t, http.StatusUnauthorized, s.get(string(bytes.Repeat([]byte("x"), maxToken+1))).Code)
+	assert.Empty(t, s.reviewed)
+	assert.Equal(t, "Bearer", s.get("").Header().Get("WWW-Authenticate"))
 }

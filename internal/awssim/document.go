@@ -176,8 +176,8 @@ func (st *statement) check() error {
 }
 
 func parsePrincipals(value json.RawMessage) (*principals, error) {
-	if everybody, err := oneString(value); err == nil {
-		if everybody != "*" {
+	if wildcard, err := oneString(value); err == nil {
+		if wildcard != "*" {
 			return nil, errSyntax
 		}
 		return &principals{byKind: map[string]oneOrMany{"AWS": {"*"}}}, nil

@@ -157,7 +157,7 @@ func (w *world) post(body string, header ...string) (int, string) {
 
 func TestMalformedRequestsAreRefused(t *testing.T) {
 	w := newWorld(t, Options{})
-	for body, says := range map[string]string{
+	for body, code := range map[string]string{
 		"":                                     "InvalidAction",
 		"Action=Nonsense&Version=2011-06-15":   "InvalidAction",
 		"Action=CreateRole&Version=2011-06-15": "InvalidAction",
@@ -166,7 +166,7 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 	} {
 		status, answer := w.post(body)
 		assert.GreaterOrEqual(t, status, 400)
-		assert.Contains(t, answer, says, body)
+		assert.Contains(t, answer, code, body)
 	}
 	status, answer := w.post("Action=GetCallerIdentity&Version=2011-06-15", "Authorization", "Basic eDp5")
 	assert.Equal(t, 400, status)
@@ -177,7 +177,7 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 
 func TestAdminAPI(t *testing.T) {
 	w := newWorld(t, Options{})
-	ask := func(method, path, body string) (int, string) {
+	send := func(method, path, body string) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, w.URL()+path, strings.NewReader(body))
 		require.NoError(t, err)
 		resp, err := http.DefaultClient.Do(req)
@@ -189,18 +189,18 @@ func TestAdminAPI(t *testing.T) {
 	}
 	spec, err := json.Marshal(RoleSpec{Account: home, Name: "app", Trust: serviceTrust})
 	require.NoError(t, err)
-	status, answer := ask(http.MethodPost, "/_sim/roles", string(spec))
+	status, answer := send(http.MethodPost, "/_sim/roles", string(spec))
 	assert.Equal(t, 200, status)
 	assert.Equal(t, `"arn:aws:iam::`+home+`:role/app"`, answer)
-	status, _ = ask(http.MethodPost, "/_sim/settings", `{"latency":"1ms","faults":[{"action":"GetCallerIdentity","code":"Throttling"}]}`)
+	status, _ = send(http.MethodPost, "/_sim/settings", `{"latency":"1ms","faults":[{"action":"GetCallerIdentity","code":"Throttling"}]}`)
 	assert.Equal(t, 200, status)
 	refused(t, w.whoAmI(w.sts), "Throttling", "")
-	_, answer = ask(http.MethodGet, "/_sim/counts", "")
+	_, answer = send(http.MethodGet, "/_sim/counts", "")
 	assert.Equal(t, `{"GetCallerIdentity":1}`, answer)
-	_, answer = ask(http.MethodGet, "/_sim/calls", "")
+	_, answer = send(http.MethodGet, "/_sim/calls", "")
 	assert.Contains(t, answer, `"code":"Throttling"`)
 	for _, bad := range [][3]string{{http.MethodPost, "/_sim/settings", "{"}, {http.MethodPost, "/_sim/roles", "{}"}, {http.MethodGet, "/_sim/none", ""}} {
-		status, _ = ask(bad[0], bad[1], bad[2])
+		status, _ = send(bad[0], bad[1], bad[2])
 		assert.Equal(t, 400, status, bad[1])
 	}
 }

@@ -26,7 +26,7 @@ func parseForm(body []byte) form {
 
 func (f form) get(key string) string { return f.Get(key) }
 
-// list returns the consecutive parameters Name.member.1, Name.member.2, …
+// list returns the consecutive parameters Name.member.1, Name.member.2 and so on.
 func (f form) list(name string) []string {
 	var all []string
 	for n := 1; f.Has(name + ".member." + strconv.Itoa(n)); n++ {

@@ -178,7 +178,7 @@ func (q *request) sessionFacts(a assumption) facts {
 }
 
 // allows evaluates access as described in
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html.
 // Within an account, a trust policy that names the caller is sufficient, except for an
 // explicit deny and the caller's boundary. Otherwise both sides must allow the action.
 func (q *request) allows(r *role, a assumption, action string, known facts) bool {
@@ -186,14 +186,14 @@ func (q *request) allows(r *role, a assumption, action string, known facts) bool
 	maps.Copy(withResource, known)
 	withResource.resource(r)
 	trusted, delegated := r.trust.trusts(q.caller, action, known)
-	own := q.grants(q.caller, action, r.arn, withResource, q.visible)
+	identity := q.grants(q.caller, action, r.arn, withResource, q.visible)
 	switch {
-	case trusted != allowed || own == explicitDeny:
+	case trusted != allowed || identity == explicitDeny:
 		return false
 	case delegated || a.account != q.caller.account:
-		return own == allowed
+		return identity == allowed
 	default:
-		return own == allowed || q.withinBoundary(action, r.arn, withResource)
+		return identity == allowed || q.withinBoundary(action, r.arn, withResource)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // unique ID, so that one recreated with the same name is not trusted,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html.
 type boundPrincipal struct {
-	anybody bool
+	anyone  bool
 	account string // all principals of the account, "" for a single one
 	id      string // unique ID of a role or user
 	session string // ARN of one session of the role with id
@@ -92,7 +92,7 @@ func (q *request) resolve(value string) (boundPrincipal, bool) {
 	b := boundPrincipal{text: value}
 	switch m := principalARN.FindStringSubmatch(value); {
 	case value == "*":
-		b.anybody = true
+		b.anyone = true
 	case accountID.MatchString(value):
 		b.account = value
 	case uniqueID.MatchString(value):
@@ -183,7 +183,7 @@ func (st *statement) namesCaller(caller *principal) (named, byAccount bool) {
 func (p *principals) include(caller *principal) (named, byAccount bool) {
 	for _, b := range p.bound {
 		switch {
-		case b.anybody:
+		case b.anyone:
 			named = true
 		case b.account != "":
 			byAccount = byAccount || b.account == caller.account

@@ -25,18 +25,18 @@ func TestPrincipals(t *testing.T) {
 		principal string
 		trusted   []string // the callers below that may assume the role
 	}{
-		"a role":              {`{"AWS":"` + caller + `"}`, []string{"caller"}},
-		"a user":              {`{"AWS":"` + unpermitted + `"}`, []string{"unpermitted user"}},
-		"a list":              {`{"AWS":["` + caller + `","` + unpermitted + `"]}`, []string{"caller", "unpermitted user"}},
-		"one session":         {`{"AWS":"arn:aws:sts::` + home + `:assumed-role/caller/test"}`, []string{"caller"}},
-		"another session":     {`{"AWS":"arn:aws:sts::` + home + `:assumed-role/caller/other"}`, nil},
-		"the account":         {`{"AWS":"` + home + `"}`, []string{"permitted", "admin"}},
-		"the account's root":  {`{"AWS":"arn:aws:iam::` + home + `:root"}`, []string{"permitted", "admin"}},
-		"another account":     {`{"AWS":"` + other + `"}`, []string{"foreign"}},
-		"everybody":           {`"*"`, []string{"caller", "permitted", "foreign", "admin", "unpermitted user"}},
-		"everybody, as a key": {`{"AWS":"*"}`, []string{"caller", "permitted", "foreign", "admin", "unpermitted user"}},
-		"a service":           {`{"Service":"ec2.amazonaws.com"}`, nil},
-		"a federation":        {`{"Federated":"cognito-identity.amazonaws.com"}`, nil},
+		"a role":             {`{"AWS":"` + caller + `"}`, []string{"caller"}},
+		"a user":             {`{"AWS":"` + unpermitted + `"}`, []string{"unpermitted user"}},
+		"a list":             {`{"AWS":["` + caller + `","` + unpermitted + `"]}`, []string{"caller", "unpermitted user"}},
+		"one session":        {`{"AWS":"arn:aws:sts::` + home + `:assumed-role/caller/test"}`, []string{"caller"}},
+		"another session":    {`{"AWS":"arn:aws:sts::` + home + `:assumed-role/caller/other"}`, nil},
+		"the account":        {`{"AWS":"` + home + `"}`, []string{"permitted", "admin"}},
+		"the account's root": {`{"AWS":"arn:aws:iam::` + home + `:root"}`, []string{"permitted", "admin"}},
+		"another account":    {`{"AWS":"` + other + `"}`, []string{"foreign"}},
+		"any principal":      {`"*"`, []string{"caller", "permitted", "foreign", "admin", "unpermitted user"}},
+		"any AWS principal":  {`{"AWS":"*"}`, []string{"caller", "permitted", "foreign", "admin", "unpermitted user"}},
+		"a service":          {`{"Service":"ec2.amazonaws.com"}`, nil},
+		"a federation":       {`{"Federated":"cognito-identity.amazonaws.com"}`, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

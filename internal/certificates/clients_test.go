@@ -49,7 +49,7 @@ func TestRequireRejectsInvalidClientCertificates(t *testing.T) {
 	server.TLS = c.Require(&tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*ours.Serving}})
 	server.StartTLS()
 	defer server.Close()
-	ask := func(version uint16, certificates ...tls.Certificate) string {
+	get := func(version uint16, certificates ...tls.Certificate) string {
 		client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{
 			InsecureSkipVerify: true, Certificates: certificates, MinVersion: tls.VersionTLS12, MaxVersion: version,
 		}}}
@@ -59,24 +59,24 @@ func TestRequireRejectsInvalidClientCertificates(t *testing.T) {
 			return "refused"
 		}
 		defer resp.Body.Close()
-		said, err := io.ReadAll(resp.Body)
+		body, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
-		return string(said)
+		return string(body)
 	}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		assert.Equal(t, "HTTP/2.0", ask(version, ours.client(t, "kube-apiserver")))
-		assert.Equal(t, "HTTP/2.0", ask(version, ours.client(t, "another")))
-		assert.Equal(t, "refused", ask(version))
-		assert.Equal(t, "refused", ask(version, ours.client(t, "kubelet")))
-		assert.Equal(t, "refused", ask(version, others.client(t, "kube-apiserver")))
-		assert.Equal(t, "refused", ask(version, *ours.Serving), "server certificate")
+		assert.Equal(t, "HTTP/2.0", get(version, ours.client(t, "kube-apiserver")))
+		assert.Equal(t, "HTTP/2.0", get(version, ours.client(t, "another")))
+		assert.Equal(t, "refused", get(version))
+		assert.Equal(t, "refused", get(version, ours.client(t, "kubelet")))
+		assert.Equal(t, "refused", get(version, others.client(t, "kube-apiserver")))
+		assert.Equal(t, "refused", get(version, *ours.Serving), "server certificate")
 	}
 
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
-	assert.Equal(t, "HTTP/2.0", ask(0, ours.client(t, "kube-apiserver")), "an invalid file keeps the previous CAs")
+	assert.Equal(t, "HTTP/2.0", get(0, ours.client(t, "kube-apiserver")), "an invalid file keeps the previous CAs")
 	require.NoError(t, os.WriteFile(file, append(others.AuthoritiesPEM(), '\n'), 0o600))
-	assert.Equal(t, "HTTP/2.0", ask(0, others.client(t, "kube-apiserver")))
-	assert.Equal(t, "refused", ask(0, ours.client(t, "kube-apiserver")))
+	assert.Equal(t, "HTTP/2.0", get(0, others.client(t, "kube-apiserver")))
+	assert.Equal(t, "refused", get(0, ours.client(t, "kube-apiserver")))
 }
 
 func TestCheckAcceptsAnyNameWithoutConfiguredNames(t *testing.T) {

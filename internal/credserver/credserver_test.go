@@ -62,8 +62,8 @@ func (m *mounted) put(files map[string]string) {
 	}
 }
 
-// ask sends a request and returns the status and the JSON of the response.
-func ask(t *testing.T, h http.Handler, change func(*http.Request)) (int, map[string]string) {
+// send sends a request and returns the status and the JSON of the response.
+func send(t *testing.T, h http.Handler, change func(*http.Request)) (int, map[string]string) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:9911"+CredentialsPath, http.NoBody)
 	r.Header.Set("Authorization", token)
@@ -80,7 +80,7 @@ func ask(t *testing.T, h http.Handler, change func(*http.Request)) (int, map[str
 }
 
 func TestResponseHasFieldsOfContainerProvider(t *testing.T) {
-	status, answer := ask(t, NewStore(mount(t, "A").path, uid).Handler(), nil)
+	status, answer := send(t, NewStore(mount(t, "A").path, uid).Handler(), nil)
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "A", answer["AccessKeyId"])
 	assert.Equal(t, "SECRET-A", answer["SecretAccessKey"])
@@ -126,7 +126,7 @@ func TestInvalidRequestsAreRefused(t *testing.T) {
 		"another method":          {func(r *http.Request) { r.Method = http.MethodPost }, 405, "MethodNotAllowed"},
 	} {
 		t.Run(title, func(t *testing.T) {
-			status, answer := ask(t, h, c.change)
+			status, answer := send(t, h, c.change)
 			assert.Equal(t, c.status, status)
 			assert.Equal(t, c.code, answer["Code"])
 			assert.NotEmpty(t, answer["Message"])
@@ -134,7 +134,7 @@ func TestInvalidRequestsAreRefused(t *testing.T) {
 		})
 	}
 	for _, host := range []string{"localhost:9911", "127.0.0.1", "[::1]:9911", "[::1]", "127.9.9.9:1"} {
-		status, _ := ask(t, h, func(r *http.Request) { r.Host = host })
+		status, _ := send(t, h, func(r *http.Request) { r.Host = host })
 		assert.Equal(t, http.StatusOK, status, host)
 	}
 }
@@ -156,11 +156,11 @@ func TestInvalidFilesAreUnavailable(t *testing.T) {
 			m := &mounted{t: t, path: t.TempDir()}
 			m.put(c.files)
 			h := NewStore(m.path, uid).Handler()
-			status, answer := ask(t, h, nil)
+			status, answer := send(t, h, nil)
 			assert.Equal(t, http.StatusServiceUnavailable, status)
 			assert.Contains(t, answer["Message"], c.message)
 			assert.NotContains(t, fmt.Sprint(answer), "SECRET")
-			status, _ = ask(t, h, func(r *http.Request) { r.URL.Path = ReadyPath })
+			status, _ = send(t, h, func(r *http.Request) { r.URL.Path = ReadyPath })
 			assert.Equal(t, http.StatusServiceUnavailable, status)
 		})
 	}
@@ -169,7 +169,7 @@ func TestInvalidFilesAreUnavailable(t *testing.T) {
 // status returns the status of a request with an Authorization header.
 func status(t *testing.T, h http.Handler, authorization string) int {
 	t.Helper()
-	code, _ := ask(t, h, func(r *http.Request) { r.Header.Set("Authorization", authorization) })
+	code, _ := send(t, h, func(r *http.Request) { r.Header.Set("Authorization", authorization) })
 	return code
 }
 
@@ -203,7 +203,7 @@ func TestTokenIsRequiredWithoutPodUID(t *testing.T) {
 		"an empty token": {credentialsFile: process("A"), tokenFile: "\n"},
 	} {
 		m.put(files)
-		code, answer := ask(t, NewStore(m.path, "").Handler(), nil)
+		code, answer := send(t, NewStore(m.path, "").Handler(), nil)
 		assert.Equal(t, http.StatusServiceUnavailable, code, title)
 		assert.Contains(t, answer["Message"], "authorization-token is missing or empty", title)
 	}
@@ -212,7 +212,7 @@ func TestTokenIsRequiredWithoutPodUID(t *testing.T) {
 func TestNewlineAfterTokenIsIgnored(t *testing.T) {
 	m := &mounted{t: t, path: t.TempDir()}
 	m.put(map[string]string{credentialsFile: process("A"), tokenFile: token + "\n"})
-	status, _ := ask(t, NewStore(m.path, uid).Handler(), nil)
+	status, _ := send(t, NewStore(m.path, uid).Handler(), nil)
 	assert.Equal(t, http.StatusOK, status)
 }
 
@@ -220,12 +220,12 @@ func TestReadyOnceSecretIsMounted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "later")
 	h := NewStore(path, uid).Handler()
 	ready := func(r *http.Request) { r.URL.Path = ReadyPath; r.Header.Del("Authorization") }
-	status, answer := ask(t, h, ready)
+	status, answer := send(t, h, ready)
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Contains(t, answer["Message"], "yet")
 	require.NoError(t, os.Mkdir(path, 0o700))
 	(&mounted{t: t, path: path}).put(map[string]string{credentialsFile: process("A"), tokenFile: token})
-	status, _ = ask(t, h, ready)
+	status, _ = send(t, h, ready)
 	assert.Equal(t, http.StatusOK, status)
 }
 
@@ -253,11 +253,11 @@ func TestFilesWithoutLinkAreReloaded(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, tokenFile), []byte(token), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, credentialsFile), []byte(process("A")), 0o600))
 	h := NewStore(dir, uid).Handler()
-	_, answer := ask(t, h, nil)
+	_, answer := send(t, h, nil)
 	assert.Equal(t, "A", answer["AccessKeyId"])
 	require.NoError(t, os.WriteFile(filepath.Join(dir, credentialsFile), []byte(process("B")), 0o600))
 	require.NoError(t, os.Chtimes(filepath.Join(dir, credentialsFile), time.Now(), time.Now().Add(time.Second)))
-	_, answer = ask(t, h, nil)
+	_, answer = send(t, h, nil)
 	assert.Equal(t, "B", answer["AccessKeyId"])
 }
 
@@ -271,7 +271,7 @@ func TestRequestsSucceedDuringReplacement(t *testing.T) {
 	for range 4 {
 		clients.Go(func() {
 			for ctx.Err() == nil {
-				status, answer := ask(t, h, nil)
+				status, answer := send(t, h, nil)
 				assert.Equal(t, http.StatusOK, status)
 				assert.Equal(t, "SECRET-"+answer["AccessKeyId"], answer["SecretAccessKey"])
 				assert.Equal(t, "SESSION-"+answer["AccessKeyId"], answer["Token"])
@@ -284,7 +284,7 @@ func TestRequestsSucceedDuringReplacement(t *testing.T) {
 	cancel()
 	clients.Wait()
 	time.Sleep(retryAfter)
-	_, answer := ask(t, h, nil)
+	_, answer := send(t, h, nil)
 	assert.Equal(t, "V200", answer["AccessKeyId"])
 }
 

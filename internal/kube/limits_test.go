@@ -23,16 +23,16 @@ import (
 var errNotAllowed = errors.New("not allowed")
 
 // counting starts an API server that counts requests.
-func counting(t *testing.T) (url string, asked *atomic.Int64) {
+func counting(t *testing.T) (url string, requested *atomic.Int64) {
 	t.Helper()
-	asked = &atomic.Int64{}
+	requested = &atomic.Int64{}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked.Add(1)
+		requested.Add(1)
 		w.Header().Set("Content-Type", "application/json")
 		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound)
 	}))
 	t.Cleanup(s.Close)
-	return s.URL, asked
+	return s.URL, requested
 }
 
 // A request uses one of the clients.
@@ -62,7 +62,7 @@ func deleteLease(ctx context.Context, c *Clients) error {
 }
 
 func TestClientsShareRateOfProcess(t *testing.T) {
-	url, asked := counting(t)
+	url, requested := counting(t)
 	clients, err := Connect(Options{APIServer: url, QPS: 4, UserAgent: "test", Logger: log.NewNopLogger()})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -73,12 +73,12 @@ func TestClientsShareRateOfProcess(t *testing.T) {
 		}
 	}
 	// A burst of 8 of the process, and 2 and 1 of the clients that are ahead.
-	assert.LessOrEqual(t, asked.Load(), int64(8+3+1))
+	assert.LessOrEqual(t, requested.Load(), int64(8+3+1))
 	require.Error(t, requests["core"](ctx, clients), "the rate is used up")
 
-	before := asked.Load()
+	before := requested.Load()
 	require.True(t, apierrors.IsNotFound(deleteLease(t.Context(), clients)))
-	assert.Equal(t, before+1, asked.Load(), "the Lease is not limited")
+	assert.Equal(t, before+1, requested.Load(), "the Lease is not limited")
 }
 
 func TestAdmissionPrecedesOtherRequestsAndCounts(t *testing.T) {
@@ -128,7 +128,7 @@ func TestUntrustedLookupsDoNotDelayAdmission(t *testing.T) {
 }
 
 func TestWritesAreRejectedUnlessAllowed(t *testing.T) {
-	url, asked := counting(t)
+	url, requested := counting(t)
 	var allowed atomic.Bool
 	clients, err := Connect(Options{APIServer: url, QPS: 100, UserAgent: "test", Logger: log.NewNopLogger(), Allowed: func() error {
 		if allowed.Load() {
@@ -139,12 +139,12 @@ func TestWritesAreRejectedUnlessAllowed(t *testing.T) {
 	require.NoError(t, err)
 	for name, call := range requests {
 		t.Run(name, func(t *testing.T) {
-			before := asked.Load()
+			before := requested.Load()
 			require.ErrorIs(t, call(t.Context(), clients), errNotAllowed)
-			assert.Equal(t, before, asked.Load())
+			assert.Equal(t, before, requested.Load())
 			allowed.Store(true)
 			require.NotErrorIs(t, call(t.Context(), clients), errNotAllowed)
-			assert.Equal(t, before+1, asked.Load())
+			assert.Equal(t, before+1, requested.Load())
 			allowed.Store(false)
 		})
 	}

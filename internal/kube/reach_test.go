@@ -64,16 +64,16 @@ func TestUnreachableAPIServerIsLogged(t *testing.T) {
 func TestReachableAPIServerIsRequestedOnce(t *testing.T) {
 	for name, code := range map[string]int{"OK": 200, "Unauthorized": 401} {
 		t.Run(name, func(t *testing.T) {
-			var asked atomic.Int64
+			var requested atomic.Int64
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				asked.Add(1)
+				requested.Add(1)
 				fail(w, code, metav1.StatusReasonUnauthorized)
 			}))
 			t.Cleanup(s.Close)
 			logged, reached := awaiting(t, s.URL)
 			<-reached
 			assert.Empty(t, logged.String())
-			assert.Equal(t, int64(1), asked.Load())
+			assert.Equal(t, int64(1), requested.Load())
 		})
 	}
 }
