@@ -161,3 +161,29 @@ func TestFailuresDoNotFloodTheLog(t *testing.T) {
 		assert.Contains(t, logged.String(), fmt.Sprintf("suppressed=%d", 1000-failureBurst))
 	})
 }
+
+func TestARejectedClientHoldsNothing(t *testing.T) {
+	c := newTestServer(t)
+	c.AllowUnknown = func(*http.Request) bool { return false }
+	assert.Equal(t, http.StatusNotFound, c.postPod("10.0.0.1:1").Code)
+	assert.Zero(t, c.limits.requests.Keys())
+}
+
+func TestWhoWaitedInVainForALargeBodyHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l limits
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, Path, http.NoBody)
+		r.ContentLength = smallBody
+		_, err := l.acquireBody(r, client{address: "10.0.0.9"})
+		require.NoError(t, err)
+		assert.Empty(t, l.unknownBodies, "a small one takes no place")
+		r.ContentLength++
+		for i := range maxUnknownBodies {
+			_, err = l.acquireBody(r, client{address: fmt.Sprintf("10.0.0.%d", i)})
+			require.NoError(t, err)
+		}
+		_, err = l.acquireBody(r, client{address: "10.0.0.9"})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, maxUnknownBodies, l.largeBodies.Keys())
+	})
+}

@@ -239,3 +239,29 @@ func TestAnswerMayTakeLongerThanTheBodyTimeout(t *testing.T) {
 	assert.NoError(t, <-lookedUp)
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 }
+
+func TestOnlyOneContainerMoreIsTheSidecar(t *testing.T) {
+	injection := identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: identity.DeliverEndpoint}
+	settings := Settings{Sidecar: Sidecar{Image: image}}
+	pod := podOf(maxContainers)
+	patch, err := Inject(read(t, pod), injection, settings)
+	require.NoError(t, err)
+	pod = apply(t, pod, patch)
+	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "one-more"})
+	_, err = Inject(read(t, pod), injection, settings)
+	assert.ErrorContains(t, err, "the pod has 502 containers")
+}
+
+func TestALongNameIsNotCutToAnother(t *testing.T) {
+	longest := strings.Repeat("a", maxNameLength)
+	assert.Equal(t, longest, truncate(longest))
+	cut := truncate(longest + "bc")
+	assert.NotEqual(t, longest, cut)
+	assert.Len(t, cut, maxNameLength+1)
+}
+
+func TestAPodWithoutANameIsLoggedByThePrefix(t *testing.T) {
+	pod, err := Read([]byte(`{"metadata":{"generateName":"app-"}}`))
+	require.NoError(t, err)
+	assert.Equal(t, "app-", pod.Name)
+}

@@ -2,9 +2,11 @@ package authorized
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +15,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
+	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	clienttesting "k8s.io/client-go/testing"
 )
 
@@ -107,4 +113,64 @@ func TestMissingAndOversizedTokensAreNotReviewed(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, s.get(string(bytes.Repeat([]byte("x"), maxToken+1))).Code)
 	assert.Empty(t, s.reviewed)
 	assert.Equal(t, "Bearer", s.get("").Header().Get("WWW-Authenticate"))
+}
+
+func TestOnlyABearerTokenIsLookedUp(t *testing.T) {
+	longest := strings.Repeat("x", maxToken)
+	for header, want := range map[string]string{
+		"Bearer a": "a", "bearer a": "a", "Bearer  a ": "a", "Bearer " + longest: longest,
+		"Basic a": "", "a": "", "Bearer": "", "Bearer  ": "",
+	} {
+		req := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
+		req.Header.Set("Authorization", header)
+		assert.Equal(t, want, bearer(req), header[:min(len(header), 20)])
+	}
+}
+
+func TestTheRefusalOfALookupIsToldWithoutTheToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer()
+		s.failed = apierrors.NewForbidden(schema.GroupResource{Resource: "tokenreviews"}, "", errors.New("no right to review hunter2"))
+		for range 3 {
+			assert.Equal(t, http.StatusServiceUnavailable, s.get("hunter2").Code)
+		}
+		assert.Contains(t, s.log.String(), "no right to review REDACTED")
+		assert.NotContains(t, s.log.String(), "hunter2")
+		assert.Equal(t, 1, strings.Count(s.log.String(), "\n"), "once a minute")
+		time.Sleep(time.Minute)
+		s.get("hunter2")
+		assert.Equal(t, 2, strings.Count(s.log.String(), "\n"))
+	})
+}
+
+func TestARightThatCannotBeLookedUpIsNoVerdict(t *testing.T) {
+	s := newAPIServer()
+	away := true
+	s.PrependReactor("create", "subjectaccessreviews", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return away, nil, errors.New("away")
+	})
+	assert.Equal(t, http.StatusServiceUnavailable, s.get("reader").Code)
+	away = false
+	assert.Equal(t, http.StatusOK, s.get("reader").Code)
+}
+
+// slowReviews answers when the request is given up.
+type slowReviews struct {
+	authenticationclient.TokenReviewInterface
+}
+
+func (slowReviews) Create(ctx context.Context, _ *authenticationv1.TokenReview, _ metav1.CreateOptions) (*authenticationv1.TokenReview, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestASlowAPIServerIsNotWaitedForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAPIServer()
+		s.reader.tokens = slowReviews{}
+		start := time.Now()
+		assert.Equal(t, http.StatusServiceUnavailable, s.get("reader").Code)
+		assert.Equal(t, reviewTimeout, time.Since(start))
+		assert.Contains(t, s.log.String(), "it took too long")
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,10 +18,13 @@ import (
 	"github.com/stretchr/testify/require"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
 )
 
 var names = []string{"webhook.kube-system.svc", "localhost"}
@@ -214,4 +219,108 @@ func TestFilesReloadsChangedFiles(t *testing.T) {
 	assert.Equal(t, second.Serving.Leaf.NotAfter, f.Expiration())
 	_, err = OpenFiles(filepath.Join(dir, "none"), filepath.Join(dir, "tls.key"), log.NewNopLogger())
 	assert.ErrorContains(t, err, "none")
+}
+
+func TestOnlyATokenOfTheRightLengthIsOne(t *testing.T) {
+	token := newToken()
+	assert.Equal(t, token, decodeToken([]byte(token)))
+	assert.Equal(t, token, decodeToken([]byte(strings.ToUpper(token))))
+	for _, other := range []string{"", "ab", token[2:], token + "ab", strings.Repeat("x", len(token))} {
+		assert.Empty(t, decodeToken([]byte(other)), other)
+	}
+}
+
+func TestARenewedCertificateHasAnotherToken(t *testing.T) {
+	now := time.Now()
+	have, err := Renew(now, nil, names, false)
+	require.NoError(t, err)
+	next, err := Renew(now.Add(50*day), have, names, true)
+	require.NoError(t, err)
+	assert.Len(t, next.Token, len(have.Token))
+	assert.NotEqual(t, have.Token, next.Token)
+}
+
+func TestAFileThatHasRunOutIsNotServed(t *testing.T) {
+	b, err := Renew(time.Now().Add(-servingLifetime-time.Hour), nil, names, false)
+	require.NoError(t, err)
+	data, err := b.encode()
+	require.NoError(t, err)
+	certificate, key := filepath.Join(t.TempDir(), "tls.crt"), filepath.Join(t.TempDir(), "tls.key")
+	require.NoError(t, os.WriteFile(certificate, data["tls.crt"], 0o600))
+	require.NoError(t, os.WriteFile(key, data["tls.key"], 0o600))
+	f, err := OpenFiles(certificate, key, log.NewNopLogger())
+	require.NoError(t, err)
+	require.ErrorContains(t, f.Ready(), "ran out")
+	_, err = f.Certificate(nil)
+	assert.ErrorContains(t, err, "ran out")
+}
+
+func TestThereIsACertificateWithoutAConfiguration(t *testing.T) {
+	for title, verb := range map[string]string{"before": "get", "removed meanwhile": "patch"} {
+		client, k := cluster()
+		client.PrependReactor(verb, "mutatingwebhookconfigurations", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewNotFound(schema.GroupResource{Resource: "mutatingwebhookconfigurations"}, "webhook")
+		})
+		_, err := k.sync(t.Context())
+		require.NoError(t, err, title)
+		assert.NoError(t, k.Ready(), title)
+	}
+}
+
+func TestTheKeeperTriesAgainSoonAfterASuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, k := cluster()
+		var away atomic.Bool
+		away.Store(true)
+		tries := make(chan time.Time, 100)
+		client.PrependReactor("get", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
+			tries <- time.Now()
+			return away.Load(), nil, errors.New("away")
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); k.Run(ctx) }()
+		time.Sleep(10*maxBackoff + time.Second/2)
+		away.Store(false)
+		time.Sleep(maxBackoff)
+		require.NoError(t, k.Ready())
+		for len(tries) > 0 {
+			<-tries
+		}
+		away.Store(true)
+		triggered := time.Now()
+		k.LookAgain()
+		assert.Equal(t, triggered, <-tries)
+		assert.Equal(t, triggered.Add(firstBackoff), <-tries)
+		cancel()
+		<-ended
+	})
+}
+
+// informer keeps its handler.
+type informer struct {
+	cache.SharedInformer
+
+	handler cache.ResourceEventHandler
+}
+
+func (i *informer) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
+	i.handler = handler
+	return nil, nil //nolint:nilnil // it is not used
+}
+
+func TestEveryChangeIsLookedAt(t *testing.T) {
+	_, k := cluster()
+	var i informer
+	require.NoError(t, k.Watch(&i))
+	for title, change := range map[string]func(){
+		"added":   func() { i.handler.OnAdd(&corev1.Secret{}, false) },
+		"updated": func() { i.handler.OnUpdate(&corev1.Secret{}, &corev1.Secret{}) },
+		"deleted": func() { i.handler.OnDelete(&corev1.Secret{}) },
+	} {
+		change()
+		change() // does not block
+		require.Len(t, k.changed, 1, title)
+		<-k.changed
+	}
 }

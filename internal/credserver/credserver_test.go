@@ -301,3 +301,45 @@ func FuzzParse(f *testing.F) {
 		require.False(t, c.expires.IsZero())
 	})
 }
+
+func TestAnEmptyTokenIsNobodys(t *testing.T) {
+	assert.False(t, NewStore("", "").accepts(nil, &credentials{token: []byte(token)}), "no UID")
+	assert.False(t, NewStore("", uid).accepts(nil, &credentials{}), "no token")
+}
+
+func TestWhatFailedIsReadAgainAfterAWhile(t *testing.T) {
+	m := mount(t, "A")
+	m.put(map[string]string{credentialsFile: "half", tokenFile: token})
+	s := NewStore(m.path, uid)
+	now := time.Now()
+	_, err := s.get(now)
+	require.ErrorContains(t, err, "does not hold")
+	m.put(map[string]string{credentialsFile: process("A"), tokenFile: token})
+	_, err = s.get(now.Add(retryAfter - 1))
+	require.ErrorContains(t, err, "does not hold", "requests do not read files that cannot be used each time")
+	_, err = s.get(now.Add(retryAfter))
+	require.NoError(t, err)
+}
+
+func TestCredentialsAreComplete(t *testing.T) {
+	for _, value := range []string{"A", "SECRET-A", "SESSION-A"} {
+		_, err := parse([]byte(strings.Replace(process("A"), `"`+value+`"`, `""`, 1)), nil)
+		assert.ErrorContains(t, err, "does not hold", value)
+	}
+}
+
+func TestTheExpirationIsInUTC(t *testing.T) {
+	const text = `{"AccessKeyId":"A","SecretAccessKey":"B","SessionToken":"C","Expiration":"2030-01-02T03:04:05+02:00"}`
+	c, err := parse([]byte(text), nil)
+	require.NoError(t, err)
+	assert.Contains(t, string(c.answer), `"Expiration":"2030-01-02T01:04:05Z"`)
+}
+
+func TestNoBrowserGuessesTheContentType(t *testing.T) {
+	h := NewStore(mount(t, "A").path, uid).Handler()
+	for _, path := range []string{CredentialsPath, ReadyPath, "/"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1:9911"+path, http.NoBody))
+		assert.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"), path)
+	}
+}

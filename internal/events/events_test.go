@@ -3,10 +3,13 @@ package events
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-kit/log"
 	"github.com/stretchr/testify/assert"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/record"
@@ -59,4 +62,56 @@ func TestMessagesAreTruncated(t *testing.T) {
 		assert.True(t, strings.HasSuffix(got, "…"))
 	}
 	assert.Equal(t, "a\uFFFDb", truncate("a\xffb"))
+}
+
+// objects is a recorder of the objects that events are about.
+type objects struct {
+	record.EventRecorder
+
+	seen []runtime.Object
+}
+
+func (o *objects) Event(object runtime.Object, _, _, _ string) { o.seen = append(o.seen, object) }
+
+func TestEventsAreInTheNamespaceOfTheObject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &objects{}
+		r := New(o, fake.NewClientset(pending("pod", "app")).CoreV1(), log.NewNopLogger())
+		r.WarnNamespace("ns", "u0", "Reason", "message")
+		r.Warn(desired(identity.ServiceAccount), false, "Reason", "message")
+		watching(t, r, unserved(desired(identity.ServiceAccount)))
+		time.Sleep(listInterval)
+		synctest.Wait()
+		assert.Equal(t, []runtime.Object{
+			&corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: "ns", Name: "ns", UID: "u0"},
+			&corev1.ObjectReference{APIVersion: "v1", Kind: "ServiceAccount", Namespace: "ns", Name: "app", UID: "u1"},
+			&corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: "ns", Name: "pod", UID: "pod"},
+		}, o.seen)
+	})
+}
+
+func TestPodsAreLookedForOnlyIfTheyWait(t *testing.T) {
+	r, _, _ := reporter()
+	want := desired(identity.ServiceAccount)
+	r.Warn(want, false, "Reason", "message")
+	assert.Zero(t, r.TryWarn(want, false, "Reason", "message"))
+	assert.Empty(t, r.waiting.dequeue())
+	assert.Zero(t, r.TryWarn(want, true, "Reason", "message"))
+	assert.Equal(t, map[string]bool{"ns": true}, r.waiting.dequeue())
+}
+
+func TestEventsBeyondTheLimitsAreNotRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _, said := reporter()
+		want := desired(identity.ServiceAccount)
+		for range identityBurst {
+			assert.Zero(t, r.TryWarn(want, false, "Reason", "message"))
+		}
+		assert.Equal(t, identityInterval, r.TryWarn(want, false, "Reason", "message"))
+		assert.Len(t, said(), identityBurst)
+		for range 2 * namespaceBurst {
+			r.Normal(want, "Reason", "message")
+		}
+		assert.Len(t, said(), namespaceBurst)
+	})
 }

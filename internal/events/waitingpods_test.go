@@ -190,3 +190,80 @@ func TestListErrorsAreIgnored(t *testing.T) {
 		assert.Empty(t, said())
 	})
 }
+
+// inNamespaces returns unserved identities of n namespaces, "ns" the first, each with a
+// pod that waits.
+func inNamespaces(n int) (all []identity.Unserved, pods []runtime.Object) {
+	for i := range n {
+		want, pod := desired(identity.ServiceAccount), pending(fmt.Sprintf("p%d", i), "app")
+		if i > 0 {
+			want.Namespace = fmt.Sprintf("ns-%d", i)
+		}
+		pod.Namespace = want.Namespace
+		all, pods = append(all, unserved(want)), append(pods, pod)
+	}
+	return all, pods
+}
+
+func TestListsOfAllNamespacesAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, pods := inNamespaces(50)
+		r, client, said := reporter(pods...)
+		watching(t, r, all...)
+		time.Sleep(listInterval)
+		synctest.Wait()
+		assert.Equal(t, listsAtOnce, lists(client))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.InDelta(t, listsAtOnce+listsPerSecond, lists(client), 1)
+		time.Sleep(listInterval / 2)
+		assert.Len(t, said(), len(all))
+	})
+}
+
+func TestAListOfOneNamespaceForgetsNothingOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, pods := inNamespaces(2)
+		r, client, said := reporter(pods...)
+		watching(t, r, all...)
+		time.Sleep(listInterval)
+		synctest.Wait()
+		require.Len(t, said(), 2)
+		require.Equal(t, 2, lists(client))
+		r.Warn(desired(identity.ServiceAccount), true, "GetCredentialsFailed", "Failed")
+		time.Sleep(listDelay)
+		synctest.Wait()
+		assert.Equal(t, 3, lists(client))
+		time.Sleep(listInterval)
+		synctest.Wait()
+		assert.Equal(t, 5, lists(client))
+		assert.Len(t, said(), 1, "the event on the object only")
+	})
+}
+
+func TestPodsThatNoLongerWaitAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, client, _ := reporter(pending("a", "app"), pending("b", "app"))
+		watching(t, r, unserved(desired(identity.ServiceAccount)))
+		time.Sleep(listInterval)
+		synctest.Wait()
+		require.Len(t, r.waiting.warnedAt, 2)
+		require.NoError(t, client.CoreV1().Pods("ns").Delete(t.Context(), "a", metav1.DeleteOptions{}))
+		time.Sleep(listInterval)
+		synctest.Wait()
+		require.Len(t, r.waiting.warnedAt, 1)
+		assert.Contains(t, r.waiting.warnedAt, types.UID("b"))
+	})
+}
+
+func TestPagesOfANamespaceAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, client, _ := reporter()
+		client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, &corev1.PodList{ListMeta: metav1.ListMeta{Continue: "x"}}, nil
+		})
+		watching(t, r, unserved(desired(identity.ServiceAccount)))
+		time.Sleep(2*listInterval - time.Second)
+		assert.Equal(t, maxPages, lists(client))
+	})
+}

@@ -2,10 +2,14 @@ package httpserver
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-kit/log"
@@ -117,4 +121,102 @@ func TestAddressWithTheMostConnectionsLosesItsOldest(t *testing.T) {
 	for _, conn := range append(many[1:], trusted, few) {
 		assert.True(t, c.answered(conn, "/"))
 	}
+}
+
+func TestAConnectionIsTrustedUnderItsTLS(t *testing.T) {
+	c := NewConnections(Limits{PerAddress: 1, Total: 1})
+	c.listener = &limitedListener{connections: c, wake: make(chan struct{}, 1)}
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	conn := c.newConn(ours)
+	defer conn.Close()
+	c.add(conn)
+	require.Equal(t, 1, c.served.count)
+	c.Trust(withConn(t.Context(), tls.Server(conn, &tls.Config{MinVersion: tls.VersionTLS12})))
+	assert.Zero(t, c.served.count)
+}
+
+func TestWaitingConnectionsAreClosedAtTheEnd(t *testing.T) {
+	c := NewConnections(Limits{PerAddress: 1, Total: 1, Waiting: 1})
+	inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener := c.limit(inner)
+	dial := &testServer{t: t, address: inner.Addr().String()}
+	dial.dial("127.0.0.1")
+	served, err := listener.Accept()
+	require.NoError(t, err)
+	defer served.Close()
+	waiting := dial.dial("127.0.0.1")
+	require.Eventually(t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.waiting.count == 1
+	}, 20*time.Second, time.Millisecond)
+	require.NoError(t, listener.Close())
+	require.NoError(t, waiting.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = waiting.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	_, err = listener.Accept()
+	assert.ErrorIs(t, err, net.ErrClosed)
+}
+
+// pipes is a listener of connections in memory. An error in their place is returned
+// instead, and without any more it is closed.
+type pipes struct{ next chan any }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	switch next := (<-p.next).(type) {
+	case net.Conn:
+		return next, nil
+	case error:
+		return nil, next
+	default:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p *pipes) Close() error { return nil }
+
+func TestAFailedAcceptIsToldToTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failed := errors.New("too many open files")
+		p := &pipes{next: make(chan any, 1)}
+		listener := NewConnections(Limits{}).limit(p)
+		p.next <- failed
+		close(p.next)
+		var errs []error
+		go func() {
+			for range 2 {
+				_, err := listener.Accept()
+				errs = append(errs, err)
+			}
+		}()
+		synctest.Wait()
+		assert.Equal(t, []error{failed, net.ErrClosed}, errs)
+	})
+}
+
+func TestRequestsPerAddressAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		h := LimitPerAddress(1, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+		ask := func(from string) int {
+			r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+			r.RemoteAddr = from
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w.Code
+		}
+		answers := make(chan int, 2)
+		go func() { answers <- ask("10.0.0.1:1") }()
+		go func() { answers <- ask("10.0.0.2:1") }()
+		synctest.Wait()
+		assert.Equal(t, http.StatusTooManyRequests, ask("10.0.0.1:2"))
+		close(release)
+		assert.Equal(t, http.StatusOK, <-answers)
+		assert.Equal(t, http.StatusOK, <-answers, "another address")
+		assert.Equal(t, http.StatusOK, ask("10.0.0.1:3"), "and the first one's next")
+	})
 }
