@@ -32,10 +32,19 @@ const (
 )
 
 // labelAll is what the documentation says to bring the labels up to date with: a value of which the policy makes the right
-// one, that is trusted by nobody where there is no policy, and that differs each time, lest kubectl writes nothing.
+// one, that is trusted by nobody where there is no policy, and that differs each time, lest kubectl writes nothing. Where
+// a ServiceAccount of another test is deleted between kubectl's list and its write, it has to be run again.
 func (a *accounts) labelAll(t *testing.T) {
 	t.Helper()
-	a.kubectl(t, "", fmt.Sprintf("label serviceaccounts --all --all-namespaces --overwrite %s=unknown-%d", requests, time.Now().UnixNano()))
+	require.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error {
+		args := fmt.Sprintf("label serviceaccounts --all --all-namespaces --overwrite %s=unknown-%d", requests, time.Now().UnixNano())
+		_, err := a.KubectlInput(ctx, strings.NewReader(""), strings.Fields(args)...)
+		if err != nil && !strings.Contains(err.Error(), "(NotFound)") {
+			t.Error(err) // nothing else is to be tried again
+			return nil
+		}
+		return err
+	}))
 }
 
 // accounts is a namespace in a cluster with the policy installed.
