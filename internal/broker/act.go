@@ -50,12 +50,27 @@ func (b *Broker) leaveToIAM(ctx context.Context, source Source, f facts, d decis
 	}
 	out.After = f.meanwhile()
 	if d.do == issue {
-		return out, nil
+		return b.prepareRole(ctx, source, f, out)
 	}
 	if d.do == release {
 		b.limits.removed.Note(f.key.Namespace, f.now)
 	}
 	return out, b.settle(ctx, source, f)
+}
+
+// prepareRole does what precedes a managed role and needs no IAM: the name of the Secret
+// is found to be taken, and the finalizer is added, while the identity waits.
+func (b *Broker) prepareRole(ctx context.Context, source Source, f facts, out Outcome) (Outcome, error) {
+	err := b.Secrets.Free(ctx, *f.asked)
+	if err == nil {
+		err = b.Roles.AddFinalizer(ctx, *f.asked)
+	}
+	if err == nil {
+		return out, nil
+	}
+	b.countRefused(f)
+	wait, err := b.failed(ctx, source, *f.asked, f, err)
+	return Outcome{After: wait}, err
 }
 
 // settle records that what is asked for is served.

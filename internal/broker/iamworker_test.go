@@ -34,7 +34,7 @@ func TestWhatNeedsIAMIsLeftToASlowWorker(t *testing.T) {
 				for range 2 * renewalBurst {
 					_, err := w.syncFast()
 					require.ErrorIs(t, err, errNeedsIAM)
-					assert.Empty(t, w.did(), "nothing is done before its turn")
+					assert.Contains(t, []string{"", "AddFinalizer"}, w.did(), "nothing else is done before its turn")
 				}
 				assert.Empty(t, w.told())
 				assert.Empty(t, w.metrics)
@@ -259,6 +259,25 @@ func TestStatusThatCannotBeWrittenKeepsNothingFromIAM(t *testing.T) {
 					time.Sleep(30 * time.Second)
 				}
 				assert.True(t, tc.done(w))
+			})
+		})
+	}
+}
+
+func TestWhatPrecedesAManagedRoleFailsAtOnce(t *testing.T) {
+	for reason, fail := range map[string]func(*world){
+		api.SecretConflict:  func(w *world) { w.freeErr = &identity.StepError{Reason: api.SecretConflict, Message: "taken"} },
+		api.ProvisionFailed: func(w *world) { w.holdErr = errDenied },
+	} {
+		t.Run(reason, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := asking(t)
+				fail(w)
+				out, err := w.Sync(t.Context(), app, false)
+				require.Error(t, err)
+				assert.False(t, out.NeedsIAM)
+				assert.Equal(t, []string{reason}, w.complaints())
+				assert.Equal(t, []string{"serviceaccount Missing error"}, w.metrics)
 			})
 		})
 	}

@@ -57,6 +57,9 @@ type ManagedRoles interface {
 	// that is due; false if roles are not inspected.
 	InspectIn(key identity.Key) (wait time.Duration, is bool)
 
+	// AddFinalizer adds the finalizer to the object, before there is a role. It makes a
+	// call only if the finalizer is not there already.
+	AddFinalizer(ctx context.Context, want identity.Desired) error
 	// Ensure makes the role be there and match, with the finalizer on its object.
 	// Beside an error it returns a role that was made but could not be finished.
 	Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error)

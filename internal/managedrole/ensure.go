@@ -13,15 +13,23 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
+// AddFinalizer adds the finalizer to the object of want. It comes first: there may never
+// be a role that nobody would delete.
+func (m *Manager) AddFinalizer(ctx context.Context, want identity.Desired) error {
+	if err := m.Finalizers.AddFinalizer(ctx, want); err != nil {
+		return &identity.StepError{
+			Reason: api.ProvisionFailed, Message: fmt.Sprintf("Failed to hold the ServiceAccount: %v", err), Err: err,
+		}
+	}
+	return nil
+}
+
 // Ensure makes the role of want be there and match. id is its unique ID by the Secret,
 // "" if that is not known. Beside an error it returns a role that was made but could
 // not be finished.
 func (m *Manager) Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
-	// The finalizer first: there may never be a role that nobody would delete.
-	if err := m.Finalizers.AddFinalizer(ctx, want); err != nil {
-		return identity.Role{}, &identity.StepError{
-			Reason: api.ProvisionFailed, Message: fmt.Sprintf("Failed to hold the ServiceAccount: %v", err), Err: err,
-		}
+	if err := m.AddFinalizer(ctx, want); err != nil {
+		return identity.Role{}, err
 	}
 	role, err := m.ensure(ctx, want, id)
 	if err != nil && !role.Created {
