@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,13 +55,23 @@ func (c *Cluster) leave(ctx context.Context) error {
 		if len(account.Finalizers) == 0 || !slices.Contains(c.namespaces, account.Namespace) {
 			continue
 		}
-		_, failed := c.client.CoreV1().ServiceAccounts(account.Namespace).Patch(ctx, account.Name, types.MergePatchType,
-			[]byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
-		if failed != nil && !apierrors.IsNotFound(failed) {
-			err = errors.Join(err, failed)
-		}
+		err = errors.Join(err, c.removeFinalizers(ctx, account.Namespace, account.Name))
 	}
 	return err
+}
+
+// removeFinalizers takes the finalizers off a ServiceAccount. A policy that was deleted a moment ago may still refuse that.
+func (c *Cluster) removeFinalizers(ctx context.Context, namespace, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return poll(ctx, nil, func(ctx context.Context) error {
+		_, err := c.client.CoreV1().ServiceAccounts(namespace).Patch(ctx, name, types.MergePatchType,
+			[]byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
+	})
 }
 
 // Environment is that of a command whose tests share this control plane.
