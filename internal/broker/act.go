@@ -165,7 +165,7 @@ func (f facts) untilRefusedAgain() time.Duration {
 	if next <= time.Second {
 		next = f.maxBackoff()
 	}
-	return sooner(min(next, status.RepeatAfter), status.RepeatAfter)
+	return sooner(next, status.RepeatAfter)
 }
 
 // renewLastGood renews what credentials were last issued for, while what is asked for
@@ -197,7 +197,7 @@ func (b *Broker) release(ctx context.Context, source Source, f facts) (time.Dura
 // inspect has the managed role inspected for drift. Credentials of one that was gone
 // and was made anew are issued anew.
 func (b *Broker) inspect(ctx context.Context, source Source, f facts) (time.Duration, error) {
-	reported := b.settle(ctx, source, f) // which keeps nobody from looking
+	reported := b.settle(ctx, source, f) // if that fails, the role is inspected all the same
 	again, created, err := b.Roles.Inspect(ctx, *f.asked, f.have.RoleID)
 	if err != nil {
 		b.Status.RecordFailure(*f.asked, f.have, err)

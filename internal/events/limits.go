@@ -25,8 +25,8 @@ const (
 
 // Limits bound how many events are recorded. Create them with NewLimits.
 type Limits struct {
-	identities *limit.Keyed[identity.Key]
-	namespaces *limit.Grouped[identity.Key]
+	// warnings are limited by identity, and by namespace for all of its identities.
+	warnings limit.Repeating[identity.Key]
 	// normal is for events of type Normal. Nobody comes back for those, so Warnings that
 	// wait do not take their place.
 	normal *limit.Keyed[string]
@@ -34,24 +34,21 @@ type Limits struct {
 
 // NewLimits returns Limits that nothing was recorded under.
 func NewLimits() Limits {
-	namespace := func(key identity.Key) string { return key.Namespace }
 	return Limits{
-		identities: limit.NewKeyed[identity.Key](rate.Every(identityInterval), identityBurst, maxIdentities),
-		namespaces: limit.NewGrouped(namespace, rate.Every(namespaceInterval), namespaceBurst, maxNamespaces, maxIdentities),
-		normal:     limit.NewKeyed[string](rate.Every(namespaceInterval), namespaceBurst, maxNamespaces),
+		warnings: limit.NewRepeating(limit.RepeatingConfig[identity.Key]{
+			Limit: rate.Every(identityInterval), Burst: identityBurst,
+			GroupOf:    func(key identity.Key) string { return key.Namespace },
+			GroupLimit: rate.Every(namespaceInterval), GroupBurst: namespaceBurst,
+			Keys: maxIdentities, Groups: maxNamespaces,
+		}),
+		normal: limit.NewKeyed[string](rate.Every(namespaceInterval), namespaceBurst, maxNamespaces),
 	}
 }
 
 // Take returns 0 if one more event of an identity may be recorded, or how long to wait
 // for that.
 func (l Limits) Take(key identity.Key, now time.Time) time.Duration {
-	if wait := l.identities.Delay(key, now); wait > 0 {
-		return wait
-	}
-	if wait := l.namespaces.Take(key, now); wait > 0 {
-		return wait
-	}
-	return l.identities.Take(key, now)
+	return l.warnings.TakeShared(key, now)
 }
 
 // Allow returns whether one more event that nobody waits for may be recorded in a
