@@ -52,7 +52,7 @@ func (c *Cluster) prepare(ctx context.Context, options Options) error {
 	if err := os.MkdirAll(c.LogsDir(), 0o700); err != nil {
 		return fmt.Errorf("directory for logs: %w", err)
 	}
-	free, err := freePorts(ctx, 3)
+	free, err := FreePorts(ctx, 3)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err = n.Import(ctx, pauseImage, pause); err != nil {
 		return err
 	}
-	ports, err := n.freePorts(ctx, 3)
+	ports, err := cluster.FreePorts(ctx, 3)
 	if err != nil {
 		return err
 	}
@@ -167,13 +167,4 @@ func (n *Node) ready(ctx context.Context) error {
 
 func (n *Node) ctr(ctx context.Context, args ...string) error {
 	return command(ctx, "ctr", append([]string{"--address=" + n.socket()}, args...)...)
-}
-
-func (n *Node) freePorts(ctx context.Context, count int) (ports []int, err error) {
-	for len(ports) < count && err == nil {
-		var port int
-		port, err = cluster.FreePort(ctx)
-		ports = append(ports, port)
-	}
-	return ports, err
 }
