@@ -64,7 +64,7 @@ func FreePorts(ctx context.Context, count int) ([]int, error) {
 // claim returns whether this process alone holds the lock on a port from now on. The locks are files in dir; the
 // kernel releases them when the process ends.
 func claim(dir string, port int) (bool, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // a directory of the tests
 		return false, err
 	}
 	file, err := os.OpenFile(filepath.Join(dir, strconv.Itoa(port)), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a number

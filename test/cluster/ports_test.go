@@ -23,7 +23,7 @@ func TestAPortIsGivenToOneProcessUntilThatEnds(t *testing.T) {
 	}
 	dir := t.TempDir()
 	anotherProcess := func() error {
-		c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$") //nolint:gosec // this program
+		c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 		c.Env = append(os.Environ(), claimVariable+"="+dir)
 		return c.Run()
 	}

@@ -80,7 +80,10 @@ func (w *world) end() {
 	w.assertNothingLeaked()
 	if w.t.Failed() {
 		log, _ := os.ReadFile(w.log)
-		w.t.Logf("the end of the controller's log:\n%s", log[max(0, len(log)-60000):])
+		lines := slices.DeleteFunc(strings.Split(string(log), "\n"), func(line string) bool {
+			return strings.Contains(line, "level=debug component=client-go") // thirty for each start
+		})
+		w.t.Logf("the end of the controller's log, without what client-go does:\n%s", strings.Join(lines[max(0, len(lines)-100):], "\n"))
 	}
 }
 

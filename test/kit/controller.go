@@ -74,8 +74,13 @@ func (c *Controller) WaitReady(ctx context.Context, within time.Duration) error 
 		}
 	}()
 	err := Eventually(ctx, within, func(ctx context.Context) error {
-		_, err := c.Get(ctx, "/readyz")
-		return err
+		if _, err := c.Get(ctx, "/readyz"); err != nil {
+			return err
+		}
+		if !c.Running() {
+			return errors.New("something else answers at " + c.address)
+		}
+		return nil
 	})
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
