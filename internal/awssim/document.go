@@ -78,22 +78,30 @@ func parseDocument(text string) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err = d.check(!variables); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// check checks the statements. literal says that IAM's variables are not replaced in them.
+func (d *document) check(literal bool) error {
 	if len(d.statements) == 0 {
-		return nil, errSyntax
+		return errSyntax
 	}
 	sids := map[string]bool{}
 	for i := range d.statements {
 		sid := d.statements[i].Sid
 		if sid != "" && sids[sid] {
-			return nil, errSidTwice
+			return errSidTwice
 		}
 		sids[sid] = true
-		d.statements[i].literal = !variables
+		d.statements[i].literal = literal
 		if err := d.statements[i].check(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return d, nil
+	return nil
 }
 
 // checkVersion reports whether a policy version has variables. The default version,
@@ -173,37 +181,4 @@ func (st *statement) check() error {
 		}
 	}
 	return nil
-}
-
-func parsePrincipals(value json.RawMessage) (*principals, error) {
-	if wildcard, err := oneString(value); err == nil {
-		if wildcard != "*" {
-			return nil, errSyntax
-		}
-		return &principals{byKind: map[string]oneOrMany{"AWS": {"*"}}}, nil
-	}
-	p := &principals{byKind: map[string]oneOrMany{}}
-	err := members(value, func(kind string, value json.RawMessage) (err error) {
-		if p.byKind[kind], err = manyStrings(value); len(p.byKind[kind]) == 0 {
-			return errSyntax
-		}
-		return err
-	})
-	if len(p.byKind) == 0 {
-		return nil, errSyntax
-	}
-	return p, err
-}
-
-func parseCondition(value json.RawMessage) (map[string]map[string]oneOrMany, error) {
-	operators := map[string]map[string]oneOrMany{}
-	err := members(value, func(operator string, value json.RawMessage) error {
-		keys := map[string]oneOrMany{}
-		operators[operator] = keys
-		return members(value, func(key string, value json.RawMessage) (err error) {
-			keys[key], err = manyValues(value)
-			return err
-		})
-	})
-	return operators, err
 }

@@ -90,41 +90,6 @@ func (b *Broker) forget(key identity.Key) {
 	b.Roles.Forget(key)
 }
 
-// retire removes what an identity had that is not asked for any more: its managed
-// role, the Secret, then the finalizer.
-func (b *Broker) retire(ctx context.Context, source Source, f facts) (time.Duration, error) {
-	b.Status.Clear(f.key)
-	b.limits.removed.Note(f.key.Namespace, f.now)
-	if wait := b.limits.renewals.TakeShared(f.key, time.Now()); wait > 0 {
-		return wait, nil
-	}
-	// A cache that lacks the object is not proof enough to delete by.
-	released, err := source.Release(ctx, f.key)
-	if err != nil || !released {
-		if err == nil {
-			b.Roles.HasOwner(f.key)
-		}
-		return 0, err
-	}
-	id := f.have.RoleID
-	if f.have.Edited {
-		id = "" // whoever wrote it could keep the role
-	}
-	if again, failed := b.Roles.Release(ctx, f.key, id); again > 0 || failed != nil {
-		return again, failed
-	}
-	if f.have.Exists {
-		if err = b.Secrets.Remove(ctx, f.key); err != nil {
-			return 0, err
-		}
-		level.Info(b.Logger).Log("msg", "credentials removed", "object", f.key, "role", f.have.RoleARN)
-	}
-	if f.roleMayExist {
-		return 0, b.Roles.RemoveFinalizer(ctx, f.key)
-	}
-	return 0, nil
-}
-
 // revoke removes credentials that the object may not have. Nobody else in its
 // namespace can delay that.
 func (b *Broker) revoke(ctx context.Context, source Source, f facts, refusal *identity.InvalidError) (time.Duration, error) {
@@ -175,23 +140,6 @@ func (b *Broker) renewLastGood(ctx context.Context, source Source, f facts) (tim
 		b.Status.RecordFailure(*f.asked, f.have, f.refusal)
 	}
 	return b.issue(ctx, source, issuance{want: *f.lastGood, have: f.have, reason: f.lastGoodDue, lastGood: true})
-}
-
-// release releases the managed role of an object that uses another role by now.
-func (b *Broker) release(ctx context.Context, source Source, f facts) (time.Duration, error) {
-	b.Status.Clear(f.key)
-	b.limits.removed.Note(f.key.Namespace, f.now)
-	next := f.nextRenewal() // no work at IAM delays a renewal
-	if wait := b.limits.renewals.TakeShared(f.key, time.Now()); wait > 0 {
-		return sooner(wait, next), nil
-	}
-	if again, err := b.Roles.Release(ctx, f.key, ""); again > 0 || err != nil {
-		return sooner(again, next), err
-	}
-	if err := b.Roles.RemoveFinalizer(ctx, f.key); err != nil {
-		return next, err
-	}
-	return next, b.settle(ctx, source, f)
 }
 
 // inspect has the managed role inspected for drift. Credentials of one that was gone
