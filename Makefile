@@ -34,11 +34,18 @@ RACE := $(if $(shell command -v $${CC:-cc} || command -v gcc),-race)
 INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./attacks/ ./admission/
 CONTROL_PLANE := go run ./cmd/controlplane
 
+# Integration waits for processes more than it computes: lint and unit tests run beside it.
 .PHONY: test
-test: lint race integration ## Run what one waits for, in some five minutes: lint, unit tests under the race detector, integration.
+test: ## Run what one waits for, in some five minutes: lint, unit tests under the race detector, integration.
+	@$(MAKE) --no-print-directory --jobs=2 lint-race integration
 
 .PHONY: test-full
-test-full: lint race integration-full ## Run everything: also floods, further installations, upgrades and quiet minutes; 20 minutes.
+test-full: ## Run everything: also floods, further installations, upgrades and quiet minutes; 20 minutes.
+	@$(MAKE) --no-print-directory --jobs=2 lint-race integration-full
+
+.PHONY: lint-race
+lint-race: lint
+	@$(MAKE) --no-print-directory race
 
 .PHONY: unit
 unit: ## Run the unit tests, fuzz seeds included, without the race detector.
