@@ -61,7 +61,7 @@ func (b *Broker) leaveToIAM(ctx context.Context, source Source, f facts, d decis
 // prepareRole does what precedes a managed role and needs no IAM: the name of the Secret
 // is found to be taken, and the finalizer is added, while the identity waits.
 func (b *Broker) prepareRole(ctx context.Context, source Source, f facts, out Outcome) (Outcome, error) {
-	err := b.Secrets.Free(ctx, *f.asked)
+	err := b.Secrets.CheckName(ctx, *f.asked)
 	if err == nil {
 		err = b.Roles.AddFinalizer(ctx, *f.asked)
 	}

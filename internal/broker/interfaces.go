@@ -85,8 +85,8 @@ type Sessions interface {
 type Secrets interface {
 	// Observe returns what is known of the Secret, without a call.
 	Observe(key identity.Key) refresh.State
-	// Free returns an error if the Secret's name is known to be taken.
-	Free(ctx context.Context, want identity.Desired) error
+	// CheckName returns an error if the Secret's name is known to be taken.
+	CheckName(ctx context.Context, want identity.Desired) error
 	// Apply writes the Secret and returns whether it was created. Its errors are
 	// *identity.StepError.
 	Apply(ctx context.Context, want identity.Desired, creds identity.Credentials) (refresh.State, bool, error)

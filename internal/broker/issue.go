@@ -66,7 +66,7 @@ func (b *Broker) issue(ctx context.Context, source Source, i issuance) (time.Dur
 
 // obtain gets credentials and writes them to the Secret.
 func (b *Broker) obtain(ctx context.Context, i *issuance) (creds identity.Credentials, created bool, err error) {
-	if err = b.Secrets.Free(ctx, i.want); err != nil {
+	if err = b.Secrets.CheckName(ctx, i.want); err != nil {
 		return creds, false, err
 	}
 	if i.want.Managed != nil {

@@ -270,7 +270,7 @@ func (w *world) Resolve(_ context.Context, want identity.Desired) (identity.Role
 	return identity.ParseRole(account + want.Role.String())
 }
 
-func (w *world) RefusesOthers(_ context.Context, want identity.Desired) (bool, error) {
+func (w *world) EnforcesExternalID(_ context.Context, want identity.Desired) (bool, error) {
 	w.calls = append(w.calls, "Prove")
 	return !w.open && (w.openRole == "" || want.Role.Name != w.openRole), w.proofErr
 }
@@ -295,7 +295,7 @@ func (w *world) Permit(ctx context.Context, _ identity.Key, asked func(context.C
 
 func (w *world) Observe(key identity.Key) refresh.State { return w.have[key] }
 
-func (w *world) Free(context.Context, identity.Desired) error {
+func (w *world) CheckName(context.Context, identity.Desired) error {
 	return w.freeErr
 }
 
@@ -432,8 +432,8 @@ func (w *world) Ensure(_ context.Context, want identity.Desired, id string) (ide
 		role.Changed, w.drifted = w.drifted, nil
 	}
 	w.role.Changed = nil
-	if role.Kept = w.kept; w.outdated && w.kept == "" && !created {
-		role.Renewed, w.outdated = true, false
+	if role.TrustOutdated = w.kept; w.outdated && w.kept == "" && !created {
+		role.TrustRenewed, w.outdated = true, false
 	}
 	if created {
 		role.Changed = nil
@@ -460,7 +460,7 @@ func (w *world) dispose(call string) (bool, error) {
 
 func (w *world) Differs(_ context.Context, _ identity.Desired, id string) (identity.Role, error) {
 	w.calls = append(w.calls, "Differs "+id)
-	return identity.Role{ARN: own, Changed: w.drifted, Renewed: w.outdated && w.kept == "", Kept: w.kept}, w.differsErr
+	return identity.Role{ARN: own, Changed: w.drifted, TrustRenewed: w.outdated && w.kept == "", TrustOutdated: w.kept}, w.differsErr
 }
 
 func (w *world) ObserveDrift(kind string) { w.metrics = append(w.metrics, "drift "+kind) }

@@ -28,9 +28,9 @@ type Sessions interface {
 	Account(ctx context.Context) (identity.BaseRole, error)
 	// Resolve returns the role that is meant.
 	Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error)
-	// RefusesOthers returns whether the role refuses to be assumed under another
+	// EnforcesExternalID returns whether the role refuses to be assumed under another
 	// external ID; an error says that this is not known.
-	RefusesOthers(ctx context.Context, want identity.Desired) (bool, error)
+	EnforcesExternalID(ctx context.Context, want identity.Desired) (bool, error)
 }
 
 // A Checker checks roles, and remembers which it has checked. Create it with New.
@@ -174,7 +174,7 @@ func (c *Checker) Confirm(ctx context.Context, want identity.Desired, role strin
 // enforces returns an error unless STS refuses to let a role be assumed under
 // another external ID.
 func (c *Checker) enforces(ctx context.Context, want identity.Desired, role string) error {
-	switch refuses, err := c.sessions.RefusesOthers(ctx, want); {
+	switch refuses, err := c.sessions.EnforcesExternalID(ctx, want); {
 	case err != nil:
 		return identity.NotAssumed(want, fmt.Errorf("see whether it asks for its external ID: %w", err))
 	case refuses:

@@ -87,7 +87,7 @@ func toRole(r *types.Role, created bool) (identity.Role, error) {
 const missingKind = "role"
 
 // Differs reads the role that want requests and returns it without writing
-// anything: Changed is what Ensure would correct, Renewed whether it would upgrade
+// anything: Changed is what Ensure would correct, TrustRenewed whether it would upgrade
 // the trust policy. id is the unique ID of the role. Errors are
 // *identity.StepError.
 func (p *Provisioner) Differs(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {

@@ -25,13 +25,13 @@ func (p *Provisioner) resolveTrust(ctx context.Context, s spec, have *types.Role
 	want.Role = role.ARN
 	switch why, err := p.TransitiveTags(ctx, want); {
 	case err != nil:
-		role.Kept = keptMessage(role.ARN, err.Error())
+		role.TrustOutdated = keptMessage(role.ARN, err.Error())
 	case why != "":
-		role.Kept = keptMessage(role.ARN, why)
+		role.TrustOutdated = keptMessage(role.ARN, why)
 	default:
-		role.Renewed = true
+		role.TrustRenewed = true
 	}
-	if s.dryRun || !role.Renewed {
+	if s.dryRun || !role.TrustRenewed {
 		s.trust = s.legacyTrust
 	}
 	return s
@@ -45,9 +45,9 @@ func keptMessage(role identity.RoleReference, why string) string {
 
 // markRenewed distinguishes an upgraded trust policy from a corrected one.
 func markRenewed(role *identity.Role) {
-	if !role.Renewed {
+	if !role.TrustRenewed {
 		return
 	}
-	role.Renewed = slices.Contains(role.Changed, trustKind)
+	role.TrustRenewed = slices.Contains(role.Changed, trustKind)
 	role.Changed = slices.DeleteFunc(role.Changed, func(kind string) bool { return kind == trustKind })
 }

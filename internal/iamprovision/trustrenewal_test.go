@@ -33,7 +33,7 @@ func TestLegacyTrustPolicyIsUpgradedWithoutDrift(t *testing.T) {
 	seen := len(w.Calls())
 	found, err := p.Differs(t.Context(), desired(policyA), role.ID)
 	require.NoError(t, err)
-	assert.True(t, found.Renewed)
+	assert.True(t, found.TrustRenewed)
 	assert.Empty(t, found.Changed)
 	assert.Empty(t, w.writes(&seen), "to look is to write nothing")
 	require.Len(t, w.asked, 1)
@@ -41,16 +41,16 @@ func TestLegacyTrustPolicyIsUpgradedWithoutDrift(t *testing.T) {
 	assert.Equal(t, "team/prod", w.asked[0].ExternalID)
 
 	again := w.ensure(p, desired(policyA), role.ID)
-	assert.True(t, again.Renewed)
+	assert.True(t, again.TrustRenewed)
 	assert.Empty(t, again.Changed)
-	assert.Empty(t, again.Kept)
+	assert.Empty(t, again.TrustOutdated)
 	assert.Equal(t, []string{"UpdateAssumeRolePolicy"}, w.writes(&seen))
 	assert.JSONEq(t, trustOfApp, w.state(role.ARN.Name).trust)
 
 	before := len(w.asked)
 	found, err = p.Differs(t.Context(), desired(policyA), role.ID)
 	require.NoError(t, err)
-	assert.False(t, found.Renewed)
+	assert.False(t, found.TrustRenewed)
 	assert.Len(t, w.asked, before, "that is asked only while the trust policy is of the form before")
 }
 
@@ -69,19 +69,19 @@ func TestLegacyTrustPolicyIsKeptIfTheNewOneDeniesTheController(t *testing.T) {
 			found, err := p.Differs(t.Context(), desired(policyA), role.ID)
 			require.NoError(t, err)
 			assert.Empty(t, found.Changed)
-			assert.False(t, found.Renewed)
-			assert.Contains(t, found.Kept, w.carries)
-			assert.Contains(t, found.Kept, role.ARN.String())
+			assert.False(t, found.TrustRenewed)
+			assert.Contains(t, found.TrustOutdated, w.carries)
+			assert.Contains(t, found.TrustOutdated, role.ARN.String())
 
 			again := w.ensure(p, desired(policyB), role.ID)
 			assert.Equal(t, []string{inlineKind}, again.Changed, "what is asked for is done all the same")
-			assert.False(t, again.Renewed)
-			assert.NotEmpty(t, again.Kept)
+			assert.False(t, again.TrustRenewed)
+			assert.NotEmpty(t, again.TrustOutdated)
 			assert.Equal(t, []string{"PutRolePolicy"}, w.writes(&seen))
 			assert.JSONEq(t, legacyTrustPolicy, w.state(role.ARN.Name).trust)
 
 			w.carries, w.carriesErr = "", nil
-			assert.True(t, w.ensure(p, desired(policyB), role.ID).Renewed)
+			assert.True(t, w.ensure(p, desired(policyB), role.ID).TrustRenewed)
 			assert.JSONEq(t, trustOfApp, w.state(role.ARN.Name).trust)
 		})
 	}
@@ -107,7 +107,7 @@ func TestSimilarTrustPolicyIsDrift(t *testing.T) {
 			assert.Equal(t, []string{trustKind}, found.Changed)
 			again := w.ensure(p, desired(policyA), role.ID)
 			assert.Equal(t, []string{trustKind}, again.Changed)
-			assert.False(t, again.Renewed)
+			assert.False(t, again.TrustRenewed)
 			assert.JSONEq(t, trustOfApp, w.state(role.ARN.Name).trust)
 		})
 	}
@@ -124,5 +124,5 @@ func TestFailedTrustUpgradeIsNotReported(t *testing.T) {
 	require.NoError(t, err)
 	got, err := p.Ensure(t.Context(), desired(policyA), role.ID)
 	require.ErrorContains(t, err, "AccessDenied")
-	assert.False(t, got.Renewed)
+	assert.False(t, got.TrustRenewed)
 }

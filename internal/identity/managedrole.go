@@ -22,12 +22,12 @@ type Role struct {
 	Since time.Time
 	// Changed lists what differed from the specification and was corrected.
 	Changed []string
-	// Renewed reports that the trust policy was upgraded from the form that earlier
+	// TrustRenewed reports that the trust policy was upgraded from the form that earlier
 	// versions of the controller wrote.
-	Renewed bool
-	// Kept is the reason why a trust policy of that earlier form was left
+	TrustRenewed bool
+	// TrustOutdated is the reason why a trust policy of that earlier form was left
 	// unchanged, "" if it was not.
-	Kept string
+	TrustOutdated string
 }
 
 // ClusterUIDKind is the entry of Role.Changed for a role that received the tag with

@@ -74,7 +74,7 @@ func (m *Manager) recordChange(want identity.Desired, role identity.Role) {
 
 // recordRenewedTrust records that a trust policy of an earlier version was renewed.
 func (m *Manager) recordRenewedTrust(want identity.Desired, role identity.Role) {
-	if !role.Renewed {
+	if !role.TrustRenewed {
 		return
 	}
 	m.Events.Normal(want, api.RoleUpdated,
@@ -90,10 +90,10 @@ const repeatOutdated = time.Hour * 9 / 10
 // why. The identity is served as before, so that is no failure of it.
 func (m *Manager) warnOutdated(want identity.Desired, role identity.Role) {
 	now := time.Now()
-	if at := m.record(want.Key).outdatedAt; role.Kept == "" || !at.IsZero() && now.Sub(at) < repeatOutdated {
+	if at := m.record(want.Key).outdatedAt; role.TrustOutdated == "" || !at.IsZero() && now.Sub(at) < repeatOutdated {
 		return
 	}
 	m.update(want.Key, func(r *record) { r.outdatedAt = now })
-	level.Warn(m.Logger).Log("msg", "trust policy not renewed", "object", want.Key, "role", role.ARN, "reason", role.Kept)
-	m.Events.Warn(want, false, api.TrustPolicyOutdated, role.Kept)
+	level.Warn(m.Logger).Log("msg", "trust policy not renewed", "object", want.Key, "role", role.ARN, "reason", role.TrustOutdated)
+	m.Events.Warn(want, false, api.TrustPolicyOutdated, role.TrustOutdated)
 }

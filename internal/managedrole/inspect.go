@@ -45,7 +45,7 @@ func (m *Manager) Inspect(ctx context.Context, want identity.Desired, id string)
 	switch {
 	case err != nil:
 		return 0, false, err
-	case len(role.Changed) == 0 && role.Renewed:
+	case len(role.Changed) == 0 && role.TrustRenewed:
 		return m.renewTrust(ctx, want, id)
 	case len(role.Changed) == 0:
 		return m.planNext(want.Key), false, nil

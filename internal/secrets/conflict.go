@@ -13,10 +13,10 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Free returns an error if the name of want's Secret was found to be taken by a
+// CheckName returns an error if the name of want's Secret was found to be taken by a
 // Secret of somebody else, and still is. It makes a call only in that case, and
 // avoids requesting credentials that cannot be stored.
-func (s *Store) Free(ctx context.Context, want identity.Desired) error {
+func (s *Store) CheckName(ctx context.Context, want identity.Desired) error {
 	s.mu.Lock()
 	_, taken := s.conflicts[want.Key]
 	s.mu.Unlock()

@@ -263,24 +263,24 @@ func TestRemoveDeletesThePendingVersion(t *testing.T) {
 
 func TestFreeCallsOnlyAfterAConflict(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
-	require.NoError(t, w.Free(t.Context(), want))
+	require.NoError(t, w.CheckName(t.Context(), want))
 	assert.Empty(t, w.api.requests)
 
 	w.api.write("kubectl", want.SecretName, func(*corev1.Secret) {})
 	_, _, err := w.Apply(t.Context(), want, creds)
 	requireStep(t, err, api.SecretConflict)
-	requireStep(t, w.Free(t.Context(), want), api.SecretConflict)
-	requireStep(t, w.Free(t.Context(), want), api.SecretConflict)
-	require.NoError(t, w.Free(t.Context(), desired(identity.AWSIAMRole)), "another identity's name is free")
+	requireStep(t, w.CheckName(t.Context(), want), api.SecretConflict)
+	requireStep(t, w.CheckName(t.Context(), want), api.SecretConflict)
+	require.NoError(t, w.CheckName(t.Context(), desired(identity.AWSIAMRole)), "another identity's name is free")
 
 	w.api.next("GET", func(request) error { return apierrors.NewInternalError(errors.New("away")) })
-	require.ErrorContains(t, w.Free(t.Context(), want), "away", "not knowing is not being free")
-	requireStep(t, w.Free(t.Context(), want), api.SecretConflict)
+	require.ErrorContains(t, w.CheckName(t.Context(), want), "away", "not knowing is not being free")
+	requireStep(t, w.CheckName(t.Context(), want), api.SecretConflict)
 
 	w.api.remove(want.SecretName)
-	require.NoError(t, w.Free(t.Context(), want))
+	require.NoError(t, w.CheckName(t.Context(), want))
 	w.api.requests = nil
-	require.NoError(t, w.Free(t.Context(), want))
+	require.NoError(t, w.CheckName(t.Context(), want))
 	assert.Empty(t, w.api.requests, "a name that was found free is not asked for again")
 }
 
@@ -293,7 +293,7 @@ func TestFreeAfterTheSecretBecameOurs(t *testing.T) {
 	_, _, err = w.Apply(t.Context(), want, creds)
 	require.NoError(t, err)
 	w.api.requests = nil
-	require.NoError(t, w.Free(t.Context(), want))
+	require.NoError(t, w.CheckName(t.Context(), want))
 	assert.Empty(t, w.api.requests, "having written is knowing")
 }
 
@@ -451,7 +451,7 @@ func TestForgetDropsAConflict(t *testing.T) {
 	requireStep(t, err, api.SecretConflict)
 	w.Forget(want.Key)
 	w.api.requests = nil
-	require.NoError(t, w.Free(t.Context(), want))
+	require.NoError(t, w.CheckName(t.Context(), want))
 	assert.Empty(t, w.api.requests)
 }
 

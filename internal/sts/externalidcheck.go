@@ -8,13 +8,13 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// RefusesOthers reports whether a role rejects external IDs other than want's. Only
+// EnforcesExternalID reports whether a role rejects external IDs other than want's. Only
 // STS evaluates trust policies, so it is asked for a session under an external ID
 // that no namespace can have, because names of namespaces have no capital letters.
 // An error means that STS did not tell. Credentials of a role that does not reject
 // it are discarded. See
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html.
-func (a *Assumer) RefusesOthers(ctx context.Context, want identity.Desired) (bool, error) {
+func (a *Assumer) EnforcesExternalID(ctx context.Context, want identity.Desired) (bool, error) {
 	role, err := a.caller.resolve(ctx, want)
 	if err != nil {
 		return false, err

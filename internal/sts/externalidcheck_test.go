@@ -27,7 +27,7 @@ func TestRefusesOthers(t *testing.T) {
 			w := newWorld(t, awssim.Options{})
 			w.add(awssim.RoleSpec{Name: "app", Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` +
 				home + `"},"Action":"sts:AssumeRole"` + tc.condition + `}]}`})
-			refuses, err := w.assumer(w.asRole(), Options{ClusterName: "cluster"}).RefusesOthers(t.Context(), wanting(t, "app"))
+			refuses, err := w.assumer(w.asRole(), Options{ClusterName: "cluster"}).EnforcesExternalID(t.Context(), wanting(t, "app"))
 			require.NoError(t, err)
 			assert.Equal(t, tc.refuses, refuses)
 		})
@@ -40,7 +40,7 @@ func TestRefusesOthersReturnsErrors(t *testing.T) {
 	a := w.assumer(w.asRole(), Options{ClusterName: "cluster"})
 	for _, code := range []string{"ExpiredToken", "InternalFailure", "RegionDisabledException"} {
 		w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "AssumeRole", Code: code}}})
-		_, err := a.RefusesOthers(t.Context(), wanting(t, "app"))
+		_, err := a.EnforcesExternalID(t.Context(), wanting(t, "app"))
 		require.ErrorContains(t, err, code)
 		w.requireHarmless(err)
 	}
@@ -51,7 +51,7 @@ func TestRefusesOthersUsesRandomExternalIDs(t *testing.T) {
 	w.app("app")
 	a := w.assumer(w.asRole(), Options{ClusterName: "cluster"})
 	for range 2 {
-		_, err := a.RefusesOthers(t.Context(), wanting(t, "app"))
+		_, err := a.EnforcesExternalID(t.Context(), wanting(t, "app"))
 		require.NoError(t, err)
 	}
 	tries := w.assumptions()
@@ -65,7 +65,7 @@ func TestDeniedTagsDoNotProveExternalIDs(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	w.add(awssim.RoleSpec{Name: "open", Trust: `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"AWS":"` + home + `"},"Action":"sts:AssumeRole"}]}`})
-	_, err := w.assumer(w.asRole(), Options{ClusterName: "cluster", SessionTags: true}).RefusesOthers(t.Context(), wanting(t, "open"))
+	_, err := w.assumer(w.asRole(), Options{ClusterName: "cluster", SessionTags: true}).EnforcesExternalID(t.Context(), wanting(t, "open"))
 	require.ErrorContains(t, err, "sts:TagSession")
 }
 
@@ -73,7 +73,7 @@ func TestControllerRolesNeedNoExternalIDInTheirNamespace(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	want := wanting(t, w.controller)
 	a := w.assumer(w.asRole(), Options{ClusterName: "cluster", ControllerNamespace: want.Namespace})
-	refuses, err := a.RefusesOthers(t.Context(), want)
+	refuses, err := a.EnforcesExternalID(t.Context(), want)
 	require.NoError(t, err)
 	assert.True(t, refuses, "no other namespace may have it")
 	assert.Zero(t, w.Counts()["AssumeRole"])

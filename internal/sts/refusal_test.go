@@ -165,7 +165,7 @@ func TestCredentialErrorsDoNotProveARoleRejects(t *testing.T) {
 	w.app("app")
 	w.add(awssim.RoleSpec{Name: "through", Trust: trusting(other)})
 	a := w.assumer(w.asRole(), Options{AssumeRole: "through", ClusterName: "cluster"})
-	refuses, err := a.RefusesOthers(t.Context(), wanting(t, "app"))
+	refuses, err := a.EnforcesExternalID(t.Context(), wanting(t, "app"))
 	require.ErrorContains(t, err, "the role of --assume-role cannot be assumed: AccessDenied: ")
 	assert.False(t, refuses)
 	_, err = a.Assume(t.Context(), wanting(t, "app"))
