@@ -13,7 +13,7 @@ import (
 	k8stypes "k8s.io/apimachinery/pkg/types"
 )
 
-// rolePolicy is what each role of one's own grants.
+// rolePolicy is what each managed role grants.
 const rolePolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::bucket/*"}]}`
 
 var roleOfItsOwn = kind{"ServiceAccounts with a role-policy", (*bench).createOwner}
@@ -25,8 +25,8 @@ func (b *bench) createOwner(ctx context.Context, namespace, name string) error {
 	return err
 }
 
-// ownRoles measures many new roles at once. What limits requests to IAM is out of the way: it would be what is measured.
-func (b *bench) ownRoles(ctx context.Context, size sizes, r *report) error {
+// managedRoles measures many new roles at once. What limits requests to IAM is out of the way: it would be what is measured.
+func (b *bench) managedRoles(ctx context.Context, size sizes, r *report) error {
 	b.aws.SetLatency(latency)
 	defer b.aws.SetLatency(0)
 	const bareNamespace = "bare-roles"
@@ -55,13 +55,13 @@ func (b *bench) ownRoles(ctx context.Context, size sizes, r *report) error {
 		calls += n - before[action]
 	}
 	ratio := took.Seconds() / loop.Seconds()
-	r.add(ratio <= 1.3, fmt.Sprintf("%d new roles of one's own at once, IAM and STS at %s, from the start of the process to the last Secret", size.roles, latency),
+	r.add(ratio <= 1.3, fmt.Sprintf("%d new managed roles at once, IAM and STS at %s, from the start of the process to the last Secret", size.roles, latency),
 		"at most 1.3 times a bare loop of the same calls", "%.2f times (%.2f s, the loop %.2f s; %.2f calls of AWS for each)",
 		ratio, took.Seconds(), loop.Seconds(), float64(calls)/float64(size.roles))
 	return nil
 }
 
-// roleMaker makes the requests that cannot be avoided for a role of one's own: the finalizer on the ServiceAccount, the
+// roleMaker makes the requests that cannot be avoided for a managed role: the finalizer on the ServiceAccount, the
 // role, its policy, and what bare does.
 type roleMaker struct {
 	*bare
