@@ -28,16 +28,29 @@ import (
 	"kube-aws-iam-controller/internal/telemetry"
 )
 
-// build wires the controller. It calls neither AWS nor the API server.
+// build wires the controller and opens its listeners. It calls neither AWS nor the API
+// server.
 func build(ctx context.Context, version string, cfg config.Config, logger log.Logger) (*controller, error) {
+	c, registry, err := wire(ctx, version, cfg, logger)
+	if err != nil {
+		return nil, err
+	}
+	if err = c.openWebhook(ctx, ownNamespace(), registry); err != nil {
+		return nil, err
+	}
+	return c, c.openMetrics(ctx, registry)
+}
+
+// wire is build without the listeners.
+func wire(ctx context.Context, version string, cfg config.Config, logger log.Logger) (*controller, *prometheus.Registry, error) {
 	own := ownNamespace()
 	if err := defaultLeaseNamespace(&cfg, own); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	registry := prometheus.NewRegistry()
 	metrics, err := telemetry.NewMetrics(registry, version)
 	if err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+		return nil, nil, fmt.Errorf("register metrics: %w", err)
 	}
 	fence := leader.NewFence()
 	clients, err := kube.Connect(kube.Options{
@@ -45,22 +58,16 @@ func build(ctx context.Context, version string, cfg config.Config, logger log.Lo
 		UserAgent: name + "/" + version, Logger: logger,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	assumer, err := newAssumer(ctx, cfg, own, sts.ConfigOptions{Observe: metrics.ObserveAWSRequest, Allowed: fence.Check})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	warnOfNoNamespace(logger, own)
 	warnOfTags(logger, assumer)
 	c := &controller{config: cfg, logger: logger, clients: clients, fence: fence, metrics: metrics}
-	if err = c.assemble(assumer, c.newProvisioner(assumer), registry); err != nil {
-		return nil, err
-	}
-	if err = c.openWebhook(ctx, own, registry); err != nil {
-		return nil, err
-	}
-	return c, c.openMetrics(ctx, registry)
+	return c, registry, c.assemble(assumer, c.newProvisioner(assumer), registry)
 }
 
 func defaultLeaseNamespace(cfg *config.Config, own string) error {

@@ -105,7 +105,11 @@ func (c *controller) elect(ctx context.Context) error {
 		c.lead(ctx, context.WithoutCancel(ctx))
 		return nil
 	}
-	return leader.Run(ctx, leader.Config{
+	return leader.Run(ctx, c.election(), c.lead)
+}
+
+func (c *controller) election() leader.Config {
+	return leader.Config{
 		Client:    c.clients.Lease.CoordinationV1(),
 		Namespace: c.config.LeaderElectNamespace,
 		Name:      c.config.LeaderElectName,
@@ -113,7 +117,7 @@ func (c *controller) elect(ctx context.Context) error {
 		Fence:     c.fence,
 		Changed:   c.metrics.SetLeader,
 		Logger:    c.logger,
-	}, c.lead)
+	}
 }
 
 // lead serves identities until ctx is done. Syncs in flight may then be finished, as

@@ -40,6 +40,12 @@ func Run(ctx context.Context, version string, args []string, stdout, stderr io.W
 			return exitError
 		}
 		return exitOK
+	case command == config.Uninstall:
+		if err = uninstallController(ctx, version, cfg, stdout, stderr); err != nil {
+			fmt.Fprintln(stderr, err)
+			return exitError
+		}
+		return exitOK
 	default:
 		return runController(ctx, version, cfg, stderr)
 	}

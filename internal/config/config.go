@@ -18,6 +18,14 @@ const (
 	Version    Command = "version"
 	// TrustPolicy prints the trust policy of a role for a namespace.
 	TrustPolicy Command = "trust-policy"
+	// Uninstall releases what the controller would leave behind.
+	Uninstall Command = "uninstall"
+)
+
+// What becomes of managed roles when the controller is uninstalled.
+const (
+	DeleteRoles = "delete"
+	RetainRoles = "retain"
 )
 
 // Config is the configuration of the controller.
@@ -109,6 +117,10 @@ type Config struct {
 	// TrustedNamespace and TrustedServiceAccount are the arguments of the command
 	// trust-policy. TrustedServiceAccount is "" for all in the namespace.
 	TrustedNamespace, TrustedServiceAccount string
+
+	// ManagedRoles and Deployment are the arguments of the command uninstall: DeleteRoles
+	// or RetainRoles, and the Deployment to scale to zero, "" for none.
+	ManagedRoles, Deployment string
 
 	// version is the flag --version, the same as the command.
 	version bool

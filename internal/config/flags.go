@@ -64,11 +64,7 @@ func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 	app := kingpin.New("kube-aws-iam-controller", "Issues credentials of AWS IAM roles to Kubernetes ServiceAccounts, in Secrets that it keeps fresh.")
 	app.UsageWriter(stdout).ErrorWriter(stdout)
 	app.HelpFlag.Short('h')
-	app.Command(string(Controller), "Run the controller. This is the default.")
-	app.Command(string(Version), "Print the version.")
-	trustPolicy := app.Command(string(TrustPolicy), "Print the trust policy, as JSON, of a role that a namespace or one of its ServiceAccounts may use.")
-	trustPolicy.Arg("namespace", "The namespace.").Required().StringVar(&c.TrustedNamespace)
-	trustPolicy.Arg("serviceaccount", "The ServiceAccount. By default all in the namespace may use the role.").StringVar(&c.TrustedServiceAccount)
+	commands(app, c)
 	app.Flag("version", "Print the version.").BoolVar(&c.version)
 	kingpins := len(app.Model().Flags)
 	clusterFlags(app, c)
@@ -81,6 +77,18 @@ func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 		app.GetFlag(flag.Name).Envar(envName(flag.Name)).SetValue(setting{Value: flag.Value, flag: flag.Name})
 	}
 	return app
+}
+
+func commands(app *kingpin.Application, c *Config) {
+	app.Command(string(Controller), "Run the controller. This is the default.")
+	app.Command(string(Version), "Print the version.")
+	trustPolicy := app.Command(string(TrustPolicy), "Print the trust policy, as JSON, of a role that a namespace or one of its ServiceAccounts may use.")
+	trustPolicy.Arg("namespace", "The namespace.").Required().StringVar(&c.TrustedNamespace)
+	trustPolicy.Arg("serviceaccount", "The ServiceAccount. By default all in the namespace may use the role.").StringVar(&c.TrustedServiceAccount)
+	uninstall := app.Command(string(Uninstall), "Remove the finalizers of ServiceAccounts with managed roles, before the controller is removed for good.")
+	uninstall.Arg("managed-roles", "What becomes of managed roles: delete or retain.").Required().EnumVar(&c.ManagedRoles, DeleteRoles, RetainRoles)
+	uninstall.Arg("deployment", "The Deployment of the controller, in its own namespace, to scale to zero first. By default no controller may run.").
+		StringVar(&c.Deployment)
 }
 
 // withDefaultCommand inserts the controller command if args name none. Kingpin's own

@@ -23,6 +23,16 @@ func (s *Source) Report(ctx context.Context, want identity.Desired, status ident
 	return s.setRoleARN(ctx, want.Key, want.UID, &status.RoleARN)
 }
 
+// ClearRoleARN removes the annotation with the ARN of the role, unless the cache shows
+// that it is not there.
+func (s *Source) ClearRoleARN(ctx context.Context, key identity.Key) error {
+	a := s.cached(key)
+	if a == nil || a.annotationMap()[api.RoleARNAnnotation] == "" {
+		return nil
+	}
+	return s.setRoleARN(ctx, key, a.uid, nil)
+}
+
 // setRoleARN sets the annotation on the ServiceAccount with the given UID, or
 // removes it if arn is nil.
 func (s *Source) setRoleARN(ctx context.Context, key identity.Key, uid string, arn *string) error {
