@@ -114,7 +114,7 @@ func (b *Broker) refuse(ctx context.Context, source Source, f facts, refusal *id
 // countRefused counts credentials that are due and are not issued, without a call.
 func (b *Broker) countRefused(f facts) {
 	if f.due != "" {
-		b.Metrics.ObserveRefresh(string(f.key.Source), string(f.due), "error", 0)
+		b.Metrics.ObserveRefresh(string(f.key.Source), string(f.due), resultError, 0)
 	}
 }
 

@@ -176,10 +176,15 @@ func isSettling(want identity.Desired, err error) bool {
 	return is && step.Transient || errors.Is(err, identity.ErrNotAssumable)
 }
 
-// result is the metric label of an issue.
+// The results of an issue, as the metric's label has them.
+const (
+	resultSuccess = "success"
+	resultError   = "error"
+)
+
 func result(err error) string {
 	if err != nil {
-		return "error"
+		return resultError
 	}
-	return "success"
+	return resultSuccess
 }
