@@ -12,7 +12,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	testcluster "kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/cluster"
 )
 
 // Name is the chart's.
@@ -20,17 +20,27 @@ const Name = "kube-aws-iam-controller"
 
 // Dir returns the directory of the chart.
 func Dir() (string, error) {
-	root, err := testcluster.Root()
+	root, err := cluster.Root()
 	return filepath.Join(root, "charts", Name), err
 }
 
 // CopiesDir is where the chart has what is copied, within it.
 const CopiesDir = "templates/manifests"
 
+// Made returns the files of the chart that follow from others, by their path within the chart.
+func Made() (map[string][]byte, error) {
+	made, err := Copies()
+	if err != nil {
+		return nil, err
+	}
+	made[SchemaFile], err = Schema()
+	return made, err
+}
+
 // Copies returns the files of the chart that are made from manifests/, by their path within the chart. It fails if a
 // kustomization has a resource that is neither copied nor known to be a template of the chart's own.
 func Copies() (map[string][]byte, error) {
-	root, err := testcluster.Root()
+	root, err := cluster.Root()
 	if err != nil {
 		return nil, err
 	}

@@ -12,13 +12,13 @@ type edit struct{ pattern, with string }
 
 // Conditions of the templates.
 const (
-	cluster   = `not .Values.namespaces.only`
-	namespace = `.Values.namespaces.only`
-	policy    = `eq (include "kube-aws-iam-controller.admission" .) "policy"`
-	webhook   = `eq (include "kube-aws-iam-controller.admission" .) "webhook"`
-	guard     = `and .Values.guard.enabled (not .Values.namespaces.only)`
-	rules     = `and .Values.namespaces.protectRules (not .Values.namespaces.only)`
-	authentic = `and .Values.metrics.authentication.enabled (not .Values.namespaces.only)`
+	wholeCluster  = `not .Values.namespaces.only`
+	oneNamespace  = `.Values.namespaces.only`
+	byPolicy      = `eq (include "kube-aws-iam-controller.admission" .) "policy"`
+	byWebhook     = `eq (include "kube-aws-iam-controller.admission" .) "webhook"`
+	guarded       = `and .Values.guard.enabled (not .Values.namespaces.only)`
+	ruled         = `and .Values.namespaces.protectRules (not .Values.namespaces.only)`
+	authenticated = `and .Values.metrics.authentication.enabled (not .Values.namespaces.only)`
 )
 
 const accountName = `{{ include "kube-aws-iam-controller.serviceAccountName" . }}`
@@ -28,7 +28,8 @@ var (
 	home = edit{`(?m)^( +)namespace: kube-system$`, `${1}namespace: {{ .Release.Namespace }}`}
 	// Subjects of manifests/namespaced, whose namespace kustomize puts in.
 	subjectHome = edit{`(?m)^    namespace: default( #.*)?$`, `    namespace: {{ .Release.Namespace }}`}
-	// Objects of the namespace that is served.
+	// Objects of the namespace that it runs in, and of the one that it serves.
+	runs   = edit{`(?m)^metadata:\n  name: (\S+)$`, "metadata:\n  name: $1\n  namespace: {{ .Release.Namespace }}"}
 	served = edit{`(?m)^metadata:\n  name: (\S+)$`, "metadata:\n  name: $1\n  namespace: {{ .Values.namespaces.only }}"}
 	// The ServiceAccount as a subject.
 	account = edit{`(?m)^(  - kind: ServiceAccount\n    name: )kube-aws-iam-controller$`, `${1}` + accountName}
@@ -57,24 +58,24 @@ func setting(variable, value string) edit {
 // sources is all that is copied.
 var sources = []source{
 	{"prerequisites/crd.yaml", `and .Values.crds.enabled (not .Values.namespaces.only)`, []edit{keep}},
-	{"prerequisites/rbac.yaml", cluster, []edit{home, account}},
-	{"prerequisites/users.yaml", cluster, nil},
-	{"namespaced/runs/rbac.yaml", namespace, []edit{subjectHome, account}},
-	{"namespaced/serves/rbac.yaml", namespace, []edit{served, subjectHome, account}},
+	{"prerequisites/rbac.yaml", wholeCluster, []edit{home, account}},
+	{"prerequisites/users.yaml", wholeCluster, nil},
+	{"namespaced/runs/rbac.yaml", oneNamespace, []edit{runs, subjectHome, account}},
+	{"namespaced/serves/rbac.yaml", oneNamespace, []edit{served, subjectHome, account}},
 	{"namespaced/serves/awsiamroles.yaml", `and .Values.namespaces.only .Values.namespaces.awsIAMRoles`, []edit{served, subjectHome, account}},
-	{"components/admission-policy/accounts.yaml", policy, nil},
-	{"components/admission-policy/mutate.yaml", policy, []edit{
+	{"components/admission-policy/accounts.yaml", byPolicy, nil},
+	{"components/admission-policy/mutate.yaml", byPolicy, []edit{
 		setting("image", "sidecarImage"), setting("defaultRegion", "defaultRegion"), setting("imagePullPolicy", "sidecarPullPolicy"),
 		setting("requests", "sidecarRequests"), setting("limits", "sidecarLimits"), setting("securityContext", "sidecarSecurityContext"),
 	}},
-	{"components/admission-policy/refuse.yaml", policy, nil},
-	{"components/webhook/rbac.yaml", webhook, []edit{home, account}},
-	{"components/guard/pods.yaml", guard, nil},
-	{"components/guard/writes.yaml", guard, []edit{writer}},
-	{"components/guard/controller.yaml", guard, []edit{bound}},
-	{"components/namespace-rules/policy.yaml", rules, nil},
-	{"components/namespace-rules/clusterrole.yaml", rules, nil},
-	{"components/metrics-authentication/rbac.yaml", authentic, []edit{home, account}},
+	{"components/admission-policy/refuse.yaml", byPolicy, nil},
+	{"components/webhook/rbac.yaml", byWebhook, []edit{home, account}},
+	{"components/guard/pods.yaml", guarded, nil},
+	{"components/guard/writes.yaml", guarded, []edit{writer}},
+	{"components/guard/controller.yaml", guarded, []edit{bound}},
+	{"components/namespace-rules/policy.yaml", ruled, nil},
+	{"components/namespace-rules/clusterrole.yaml", ruled, nil},
+	{"components/metrics-authentication/rbac.yaml", authenticated, []edit{home, account}},
 }
 
 // written are the resources of kustomizations that the chart has as templates of its own.

@@ -1,4 +1,5 @@
-// Command chart makes the parts of the Helm chart that are copies of manifests/.
+// Command chart makes the parts of the Helm chart that follow from others: the copies of manifests/, and the schema of its
+// values.
 //
 //	go run ./cmd/chart
 package main
@@ -23,7 +24,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	made, err := chart.Copies()
+	made, err := chart.Made()
 	if err != nil {
 		return err
 	}
