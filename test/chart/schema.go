@@ -37,7 +37,7 @@ func Schema() ([]byte, error) {
 	if err = yamlv3.Unmarshal(text, &values); err != nil {
 		return nil, err
 	}
-	s := schema{}
+	s := schemer{}
 	if err = yamlv3.Unmarshal(constraints, &s.constraints); err != nil {
 		return nil, fmt.Errorf("constraints.yaml: %w", err)
 	}
@@ -61,13 +61,14 @@ func indented(value any) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-type schema struct {
+// A schemer makes the schema of values.
+type schemer struct {
 	// constraints that no value has had yet, by path
 	constraints map[string]map[string]any
 }
 
 // object is a map whose keys are known.
-func (s *schema) object(node *yamlv3.Node, path string) (map[string]any, error) {
+func (s *schemer) object(node *yamlv3.Node, path string) (map[string]any, error) {
 	properties := map[string]any{}
 	if path == "" {
 		// Charts that have this one as a dependency give it to all of theirs.
@@ -85,7 +86,7 @@ func (s *schema) object(node *yamlv3.Node, path string) (map[string]any, error) 
 	return map[string]any{"type": "object", "additionalProperties": false, "properties": properties}, nil
 }
 
-func (s *schema) property(key, value *yamlv3.Node, path string) (map[string]any, error) {
+func (s *schemer) property(key, value *yamlv3.Node, path string) (map[string]any, error) {
 	description, described := strings.CutPrefix(key.HeadComment, "# -- ")
 	if !described {
 		if value.Kind == yamlv3.MappingNode && len(value.Content) > 0 {
