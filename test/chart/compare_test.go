@@ -132,6 +132,7 @@ func TestTheChartInstallsWhatTheManifestsDo(t *testing.T) {
 			if i.namespace == "" {
 				i.namespace = "kube-system"
 			}
+			i.settings = append(i.settings, "KUBE_AWS_IAM_CLUSTER_NAME=demo-cluster")
 			want, got := byKey(t, i.kustomize(t)), byKey(t, i.helm(t))
 			assert.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
 			for key, text := range want {
@@ -144,6 +145,18 @@ func TestTheChartInstallsWhatTheManifestsDo(t *testing.T) {
 // kustomize builds the installation from manifests.
 func (i installation) kustomize(t *testing.T) []unstructured.Unstructured {
 	t.Helper()
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), i.write(t))
+	require.NoError(t, err)
+	stream, err := built.AsYaml()
+	require.NoError(t, err)
+	objects, err := Decode(string(stream))
+	require.NoError(t, err)
+	return objects
+}
+
+// write writes the installation's kustomization, and returns its directory.
+func (i installation) write(t *testing.T) string {
+	t.Helper()
 	root, err := cluster.Root()
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -155,21 +168,16 @@ func (i installation) kustomize(t *testing.T) []unstructured.Unstructured {
 	}
 	name, tag, _ := strings.Cut(image, ":")
 	text += fmt.Sprintf("images: [{name: kube-aws-iam-controller, newName: %s, newTag: %s}]\n", name, tag)
-	text += "configMapGenerator:\n- name: kube-aws-iam-controller-settings\n  behavior: merge\n  literals:\n"
-	for _, literal := range append([]string{"KUBE_AWS_IAM_CLUSTER_NAME=demo-cluster", "AWS_REGION=eu-central-1", "KUBE_AWS_IAM_CREDENTIALS_SERVER_IMAGE=" + image}, i.settings...) {
+	text += "configMapGenerator:\n- name: kube-aws-iam-controller-settings\n  behavior: merge\n"
+	if i.base == "base" {
+		text += "  namespace: kube-system\n"
+	}
+	text += "  literals:\n"
+	for _, literal := range append([]string{"AWS_REGION=eu-central-1", "KUBE_AWS_IAM_CREDENTIALS_SERVER_IMAGE=" + image}, i.settings...) {
 		text += fmt.Sprintf("  - %q\n", literal)
 	}
-	if i.base == "base" {
-		text = strings.Replace(text, "  behavior: merge", "  namespace: kube-system\n  behavior: merge", 1)
-	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text+"patches:"+i.patches+"\n"), 0o600))
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
-	require.NoError(t, err)
-	stream, err := built.AsYaml()
-	require.NoError(t, err)
-	objects, err := Decode(string(stream))
-	require.NoError(t, err)
-	return objects
+	return dir
 }
 
 // helm renders it from the chart.

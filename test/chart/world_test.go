@@ -31,7 +31,10 @@ import (
 // What is installed concerns all of a cluster.
 var shared = cluster.Shared{Apart: true}
 
-func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
+func TestMain(m *testing.M) {
+	kube.ManagedFieldsManager = "helm" // by default the name of the program
+	os.Exit(shared.Run(m))
+}
 
 // A world is a cluster, and a namespace that releases go to.
 type world struct {
