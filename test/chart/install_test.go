@@ -97,9 +97,9 @@ func TestThePolicyAndTheGuardOfAReleaseApply(t *testing.T) {
 	w.clear()
 	require.NoError(t, w.install(`{clusterName: c, admission: {defaultRegion: eu-west-1}}`))
 	tenant := w.NewNamespace(t)
-	w.account(tenant, "app", "demo-app")
-	w.awaitRegion(tenant, "app", "eu-west-1")
-	made, err := w.pod(t.Context(), tenant, "app")
+	w.account(tenant)
+	w.awaitRegion(tenant, "eu-west-1")
+	made, err := w.pod(t.Context(), tenant)
 	require.NoError(t, err)
 	require.Len(t, made.Spec.Volumes, 1)
 	assert.Equal(t, "app.aws-iam", made.Spec.Volumes[0].Secret.SecretName)
@@ -108,7 +108,7 @@ func TestThePolicyAndTheGuardOfAReleaseApply(t *testing.T) {
 	assert.True(t, apierrors.IsForbidden(err), "%v", err)
 
 	require.NoError(t, w.upgrade(`{clusterName: c, admission: {defaultRegion: us-east-1}}`))
-	w.awaitRegion(tenant, "app", "us-east-1")
+	w.awaitRegion(tenant, "us-east-1")
 	require.NoError(t, w.upgrade(`{clusterName: c, admission: {mode: none}}`))
-	w.awaitRegion(tenant, "app", "")
+	w.awaitRegion(tenant, "")
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v4/pkg/action"
@@ -25,6 +26,8 @@ type Release struct {
 	// KubeVersion, by default v1.36.0, and APIVersions are what the chart is told of the API server.
 	KubeVersion string
 	APIVersions []string
+	// Files are in the place of those of the chart, or besides, by their path within it.
+	Files map[string]string
 }
 
 // Rendered is what Helm makes of a release.
@@ -55,6 +58,10 @@ func (r Release) Render(ctx context.Context) (*Rendered, error) {
 	chart, err := Load()
 	if err != nil {
 		return nil, err
+	}
+	for name, content := range r.Files {
+		chart.Files = slices.DeleteFunc(chart.Files, func(f *common.File) bool { return f.Name == name })
+		chart.Files = append(chart.Files, &common.File{Name: name, Data: []byte(content)})
 	}
 	install := action.NewInstall(action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler)))
 	install.DryRunStrategy, install.ReleaseName, install.Namespace = action.DryRunClient, Name, r.Namespace

@@ -102,7 +102,7 @@ func TestTheControllerOfAReleaseKeepsWhatItWroteThroughAnUpgrade(t *testing.T) {
 	require.NoError(t, w.install(`{clusterName: c, admission: {mode: webhook}}`, func(i *action.Install) { i.CreateNamespace = true }))
 	tenant := w.NewNamespace(t)
 	controller := w.run(tenant)
-	w.account(tenant, "app", "demo-app")
+	w.account(tenant)
 	credentials := w.secret(tenant, "app.aws-iam")
 	certificate := w.secret(w.namespace, "kube-aws-iam-controller-webhook")
 	webhook := w.webhook()
@@ -132,14 +132,14 @@ func TestAnInstallationByKustomizeBecomesARelease(t *testing.T) {
 	_, err := w.Kubectl(t.Context(), "apply", "-k", dir)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, err := w.Kubectl(context.Background(), "delete", "-k", dir, "--ignore-not-found")
-		assert.NoError(t, err)
+		_, failed := w.Kubectl(context.Background(), "delete", "-k", dir, "--ignore-not-found")
+		assert.NoError(t, failed)
 	})
 	tenant := w.NewNamespace(t)
 	w.run(tenant)
-	w.account(tenant, "app", "demo-app")
+	w.account(tenant)
 	credentials := w.secret(tenant, "app.aws-iam")
-	w.awaitRegion(tenant, "app", "eu-west-1")
+	w.awaitRegion(tenant, "eu-west-1")
 	before := w.deployment()
 
 	const same = `{clusterName: c, admission: {defaultRegion: eu-west-1}}`
@@ -152,9 +152,9 @@ func TestAnInstallationByKustomizeBecomesARelease(t *testing.T) {
 	assert.Equal(t, before.UID, w.deployment().UID)
 	assert.Equal(t, "kube-aws-iam-controller-settings", w.deployment().Spec.Template.Spec.Containers[0].EnvFrom[0].ConfigMapRef.Name)
 	assert.Equal(t, credentials.ResourceVersion, w.secret(tenant, "app.aws-iam").ResourceVersion, "nobody has written the credentials")
-	w.awaitRegion(tenant, "app", "eu-west-1")
+	w.awaitRegion(tenant, "eu-west-1")
 	require.NoError(t, w.upgrade(`{clusterName: c, replicaCount: 3, resources: {limits: {memory: 1Gi}}, admission: {defaultRegion: us-east-1}}`))
-	w.awaitRegion(tenant, "app", "us-east-1")
+	w.awaitRegion(tenant, "us-east-1")
 
 	_, err = w.Kubectl(t.Context(), "delete", "configmap", "--namespace", "kube-system", "--selector",
 		"app.kubernetes.io/name=kube-aws-iam-controller,app.kubernetes.io/managed-by!=Helm")

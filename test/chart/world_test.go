@@ -166,31 +166,31 @@ func (w *world) requireLeft(want ...string) {
 	assert.NoError(w.t, err, "want %q", want)
 }
 
-// account creates a ServiceAccount that asks for a role.
-func (w *world) account(namespace, name, role string) {
+// account creates the ServiceAccount app, which asks for the role demo-app.
+func (w *world) account(namespace string) {
 	w.t.Helper()
 	_, err := w.Client().CoreV1().ServiceAccounts(namespace).Create(w.t.Context(), &corev1.ServiceAccount{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{"iam.amazonaws.com/role": role}},
+		ObjectMeta: metav1.ObjectMeta{Name: "app", Annotations: map[string]string{"iam.amazonaws.com/role": "demo-app"}},
 	}, metav1.CreateOptions{})
 	require.NoError(w.t, err)
 }
 
-// pod is what the API server makes of a pod of a ServiceAccount.
-func (w *world) pod(ctx context.Context, namespace, account string) (*corev1.Pod, error) {
+// pod is what the API server makes of a pod of that ServiceAccount.
+func (w *world) pod(ctx context.Context, namespace string) (*corev1.Pod, error) {
 	return w.Client().CoreV1().Pods(namespace).Create(ctx, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "p"},
 		Spec: corev1.PodSpec{
-			ServiceAccountName: account, AutomountServiceAccountToken: new(false),
+			ServiceAccountName: "app", AutomountServiceAccountToken: new(false),
 			Containers: []corev1.Container{{Name: "c", Image: "registry.example.com/c"}},
 		},
 	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
-// awaitRegion waits until pods of an account are given a Region; "" for pods that are given nothing.
-func (w *world) awaitRegion(namespace, account, want string) {
+// awaitRegion waits until its pods are given a Region; "" for pods that are given nothing.
+func (w *world) awaitRegion(namespace, want string) {
 	w.t.Helper()
 	require.NoError(w.t, kit.Eventually(w.t.Context(), kit.Within, func(ctx context.Context) error {
-		made, err := w.pod(ctx, namespace, account)
+		made, err := w.pod(ctx, namespace)
 		if err != nil {
 			return err
 		}
