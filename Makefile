@@ -8,6 +8,8 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOVULNCHECK_VERSION := v1.9.0
 GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
+HELM_DOCS_VERSION := v1.14.2
+HELM_DOCS := $(BIN)/helm-docs-$(HELM_DOCS_VERSION)
 VULNDB ?= https://vuln.go.dev
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 IMAGE ?= kube-aws-iam-controller
@@ -31,7 +33,7 @@ demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 
 # With a C compiler the unit tests run under the race detector.
 RACE := $(if $(shell command -v $${CC:-cc} || command -v gcc),-race)
 # The packages beside integration share no control plane with it, and run while it waits.
-INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./attacks/ ./admission/
+INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./attacks/ ./admission/ ./chart/
 CONTROL_PLANE := go run ./cmd/controlplane
 
 # Integration waits for processes more than it computes: lint and unit tests run beside it.
@@ -111,8 +113,17 @@ docs: ## Write docs/aws-calls.md as it is counted, docs/permissions.md as it is 
 	cd test && go test -count=1 ./rights/ -update
 	cd test && go test -count=1 -run TestTheAttacksAreDocumented ./attacks/ -update
 
+.PHONY: chart
+chart: $(HELM_DOCS) ## Make what the Helm chart has of manifests/, its schema and its README.
+	cd test && go run ./cmd/chart
+	$(HELM_DOCS) --log-level warning --sort-values-order file --chart-search-root charts
+
+$(HELM_DOCS):
+	GOBIN=$(BIN) go install github.com/norwoodj/helm-docs/cmd/helm-docs@$(HELM_DOCS_VERSION)
+	mv $(BIN)/helm-docs $@
+
 .PHONY: verify
-verify: ## Check that modules, formatting, generated docs, manifests and examples are up to date.
+verify: ## Check that modules, formatting, generated docs, manifests, the chart and examples are up to date.
 	go mod tidy -diff
 	cd test && go mod tidy -diff
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "verify: gofmt would change: $$unformatted"; exit 1; fi
@@ -122,8 +133,11 @@ verify: ## Check that modules, formatting, generated docs, manifests and example
 	$(MAKE) unit
 	@echo "verify: the command release, and every kustomization of manifests and examples"
 	cd test && go test -count=1 ./cmd/...
+	@echo "verify: the chart, as it is made and against what kustomize builds"
+	$(MAKE) chart
 	@echo "verify: docs that tests write, and examples at a real API server; a minute or two"
 	cd test && go run ./cmd/controlplane -build-only >/dev/null
+	cd test && go test -count=1 -run 'TestTheChart|TestWhatIsMade|TestValues|TestHelmLint' ./chart/
 	cd test && go test -count=1 -run 'TestRightsAreAsDocumented' ./rights/
 	cd test && go test -count=1 -run 'TestTheAttacksAreDocumented' ./attacks/
 	cd test && go test -count=1 -run 'TestCallsOfAWSAreAsDocumented' ./integration/

@@ -11,7 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v4/pkg/strvals"
 	"sigs.k8s.io/yaml"
+
+	"kube-aws-iam-controller/test/chart"
 )
 
 // An exception is a command that cannot be run here, why, and what is checked in its place.
@@ -35,6 +38,7 @@ var exceptions = []exception{
 	{`(for role in \$\()?aws iam\b`, "it needs the AWS CLI, and an account", operations},
 	{`terraform -chdir=\S+ (init|apply)\b`, "it downloads a provider, and needs an AWS account; test/iam tries what the module makes", module},
 	{`ip6?tables\b`, "it would change the firewall of this machine", address},
+	{`helm (install|test)\b`, "there is no helm; test/chart installs, changes and uninstalls releases with its library", release},
 	{`kubectl run\b`, "no node runs pods", dryRun},
 	{`kubectl rollout status\b`, "no node runs pods", deployment},
 	{`kubectl logs\b`, "no node runs pods", deployment},
@@ -174,6 +178,22 @@ func address(t *testing.T, w *world, c command) {
 	found := regexp.MustCompile(`-d (\S+)`).FindStringSubmatch(c.text)
 	require.NotNil(t, found)
 	assert.Contains(t, string(policy), found[1])
+}
+
+// release sees that the chart takes the values of a release.
+func release(t *testing.T, w *world, c command) {
+	t.Helper()
+	r := chart.Release{Namespace: argument(t, c.text, "namespace"), Values: map[string]any{}}
+	assert.Contains(t, c.text, " kube-aws-iam-controller ")
+	if !strings.HasPrefix(c.text, "helm install ") {
+		return
+	}
+	assert.DirExists(t, filepath.Join(w.dir, strings.Fields(c.text)[3]))
+	for _, set := range regexp.MustCompile(`--set (\S+)`).FindAllStringSubmatch(c.text, -1) {
+		require.NoError(t, strvals.ParseInto(set[1], r.Values))
+	}
+	_, err := r.Render(t.Context())
+	require.NoError(t, err)
 }
 
 // dryRun has the API server look at the pod.

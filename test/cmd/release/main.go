@@ -1,6 +1,6 @@
 // Command release makes everything that a release consists of, without Docker and without a registry: the programs for
-// each platform, the image for all of them, the manifests as one file, and the checksums of these. It then makes all of
-// it again and fails if a byte differs.
+// each platform, the image for all of them, the manifests as one file, the Helm chart, and the checksums of these. It then
+// makes all of it again and fails if a byte differs.
 //
 //	go run ./cmd/release -version v1.2.3 -o ../dist
 package main

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"kube-aws-iam-controller/test/chart"
 	"kube-aws-iam-controller/test/image"
 )
 
@@ -61,6 +62,9 @@ func (r *release) makeIn(ctx context.Context, dir string) error {
 	}
 	r.progress("the image %s is %s", r.tagged(), digest)
 	if err = r.writeManifests(filepath.Join(dir, manifestsFile)); err != nil {
+		return err
+	}
+	if _, err = chart.Package(dir, r.version, r.image); err != nil {
 		return err
 	}
 	return writeSums(dir)

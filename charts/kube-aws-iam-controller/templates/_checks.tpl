@@ -1,0 +1,40 @@
+{{- /* What no schema can say. */}}
+{{- define "kube-aws-iam-controller.check" -}}
+{{- $v := .Values -}}
+{{- if not $v.clusterName }}
+{{- fail "clusterName is required: name this cluster, uniquely among the clusters that use the same AWS accounts, such as --set clusterName=demo-cluster. It is the second half of every external ID." }}
+{{- end }}
+{{- $c := $v.aws.credentials }}
+{{- if and (has $c.mode (list "irsa" "webIdentity")) (not $c.roleArn) }}
+{{- fail (printf "aws.credentials.mode %s needs aws.credentials.roleArn: the ARN of the controller's role." $c.mode) }}
+{{- end }}
+{{- if and $c.roleArn (not (has $c.mode (list "irsa" "webIdentity"))) }}
+{{- fail (printf "aws.credentials.roleArn has no effect with aws.credentials.mode %s: set the mode to irsa or webIdentity, or leave the ARN out. A role to go through is aws.assumeRole." $c.mode) }}
+{{- end }}
+{{- if and (eq $c.mode "irsa") (not $v.serviceAccount.create) }}
+{{- fail "aws.credentials.mode irsa annotates the ServiceAccount, which serviceAccount.create=false leaves alone: annotate it with eks.amazonaws.com/role-arn yourself, and set the mode to default." }}
+{{- end }}
+{{- if ne (eq $c.mode "existingSecret") (ne $c.existingSecret "") }}
+{{- fail "aws.credentials.mode existingSecret and aws.credentials.existingSecret, the name of the Secret with the key credentials.json, go together." }}
+{{- end }}
+{{- if and $v.managedRoles.permissionsBoundary $v.managedRoles.allowWithoutBoundary }}
+{{- fail "managedRoles.allowWithoutBoundary has no effect with managedRoles.permissionsBoundary: leave one of them out." }}
+{{- end }}
+{{- if and $v.metrics.serviceMonitor.enabled $v.metrics.podMonitor.enabled }}
+{{- fail "metrics.serviceMonitor and metrics.podMonitor would scrape everything twice: enable one of them." }}
+{{- end }}
+{{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) }}
+{{- fail "serviceAccount.create=false needs serviceAccount.name: which ServiceAccount is the controller's." }}
+{{- end }}
+{{- if $v.namespaces.only }}
+{{- if eq $v.admission.mode "webhook" }}
+{{- fail "admission.mode webhook is for a controller of all namespaces: with namespaces.only, leave it at auto, and have a cluster administrator install the policy once, or mount the Secrets yourself." }}
+{{- end }}
+{{- if $v.namespaces.protectRules }}
+{{- fail "namespaces.protectRules concerns all namespaces: leave it out with namespaces.only." }}
+{{- end }}
+{{- if $v.metrics.authentication.enabled }}
+{{- fail "metrics.authentication needs permissions on the cluster: leave it out with namespaces.only." }}
+{{- end }}
+{{- end }}
+{{- end }}

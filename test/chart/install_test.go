@@ -1,0 +1,114 @@
+package chart
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v4/pkg/action"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// kept is what stays after a release that keeps its custom resource definition.
+var kept = []string{"apiservices v1.zalando.org", "customresourcedefinitions awsiamroles.zalando.org"}
+
+// releases are values, and objects that there are with them, among others.
+var releases = map[string]struct {
+	values    string
+	there     []string
+	notThere  []string
+	namespace string
+	left      []string
+}{
+	"admission as the API server has it": {
+		values: `clusterName: c`,
+		there: []string{
+			"mutatingadmissionpolicies kube-aws-iam-controller", "validatingadmissionpolicies kube-aws-iam-controller-guard-pods",
+			"customresourcedefinitions awsiamroles.zalando.org", "leases kube-aws-iam-controller",
+		},
+		notThere: []string{"mutatingwebhookconfigurations kube-aws-iam-controller-webhook"}, namespace: "kube-system", left: kept,
+	},
+	"the webhook, in a namespace of its own": {
+		values:   `{clusterName: c, admission: {mode: webhook}}`,
+		there:    []string{"mutatingwebhookconfigurations kube-aws-iam-controller-webhook", "services kube-aws-iam-controller-webhook"},
+		notThere: []string{"mutatingadmissionpolicies kube-aws-iam-controller"}, namespace: "iam", left: kept,
+	},
+	"nothing that can be left out": {
+		values: `{clusterName: c, admission: {mode: none}, guard: {enabled: false}, crds: {enabled: false}, networkPolicy: {enabled: false},
+			podDisruptionBudget: {enabled: false}, serviceAccount: {create: false, name: default}}`,
+		there: []string{"deployments kube-aws-iam-controller"},
+		notThere: []string{
+			"mutatingadmissionpolicies kube-aws-iam-controller", "mutatingwebhookconfigurations kube-aws-iam-controller-webhook",
+			"validatingadmissionpolicies kube-aws-iam-controller-guard-pods", "customresourcedefinitions awsiamroles.zalando.org",
+			"networkpolicies kube-aws-iam-controller", "poddisruptionbudgets kube-aws-iam-controller", "serviceaccounts kube-aws-iam-controller",
+		}, namespace: "iam",
+	},
+	"all that there is": {
+		values: `{clusterName: c, crds: {keep: false}, namespaces: {protectRules: true}, metrics: {authentication: {enabled: true}}}`,
+		there: []string{
+			"validatingadmissionpolicies kube-aws-iam-controller-namespace-rules", "clusterroles kube-aws-iam-controller-metrics-reader",
+			"customresourcedefinitions awsiamroles.zalando.org",
+		}, namespace: "iam",
+	},
+	"one namespace": {
+		values: `{clusterName: c, namespaces: {only: iam}}`,
+		there:  []string{"roles kube-aws-iam-controller", "roles kube-aws-iam-controller-awsiamroles"},
+		notThere: []string{
+			"clusterroles kube-aws-iam-controller", "mutatingadmissionpolicies kube-aws-iam-controller",
+			"validatingadmissionpolicies kube-aws-iam-controller-guard-pods", "customresourcedefinitions awsiamroles.zalando.org",
+		}, namespace: "iam",
+	},
+}
+
+func TestReleasesAreInstalledChangedAndUninstalled(t *testing.T) {
+	for name, release := range releases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, release.namespace)
+			w.clear()
+			require.NoError(t, w.install(release.values, func(i *action.Install) { i.CreateNamespace = true }))
+			found, err := w.ours(t.Context())
+			require.NoError(t, err)
+			assert.Subset(t, found, release.there)
+			for _, object := range release.notThere {
+				assert.NotContains(t, found, object)
+			}
+
+			before := w.deployment()
+			changed := values(t, release.values)
+			changed["logging"] = map[string]any{"debug": true}
+			require.NoError(t, w.upgradeTo(changed))
+			after := w.deployment()
+			assert.Equal(t, before.UID, after.UID)
+			assert.NotEqual(t, before.Spec.Template.Annotations, after.Spec.Template.Annotations, "pods with the settings of before are replaced")
+			settings, err := w.Client().CoreV1().ConfigMaps(w.namespace).Get(t.Context(), "kube-aws-iam-controller-settings", metav1.GetOptions{})
+			require.NoError(t, err)
+			assert.Equal(t, "true", settings.Data["KUBE_AWS_IAM_DEBUG"])
+
+			w.uninstall()
+			w.requireLeft(release.left...)
+		})
+	}
+}
+
+func TestThePolicyAndTheGuardOfAReleaseApply(t *testing.T) {
+	w := newWorld(t, "kube-system")
+	w.clear()
+	require.NoError(t, w.install(`{clusterName: c, admission: {defaultRegion: eu-west-1}}`))
+	tenant := w.NewNamespace(t)
+	w.account(tenant)
+	w.awaitRegion(tenant, "eu-west-1")
+	made, err := w.pod(t.Context(), tenant)
+	require.NoError(t, err)
+	require.Len(t, made.Spec.Volumes, 1)
+	assert.Equal(t, "app.aws-iam", made.Spec.Volumes[0].Secret.SecretName)
+	_, err = w.Client().CoreV1().Secrets(tenant).Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "app.aws-iam"}},
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	assert.True(t, apierrors.IsForbidden(err), "%v", err)
+
+	require.NoError(t, w.upgrade(`{clusterName: c, admission: {defaultRegion: us-east-1}}`))
+	w.awaitRegion(tenant, "us-east-1")
+	require.NoError(t, w.upgrade(`{clusterName: c, admission: {mode: none}}`))
+	w.awaitRegion(tenant, "")
+}

@@ -1,0 +1,164 @@
+package chart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v4/pkg/action"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/kit"
+)
+
+// run runs the controller as the Deployment does, with its ServiceAccount, arguments and settings, but for where it
+// listens: no node runs it. The returned AWS has a role demo-app for a namespace.
+func (w *world) run(tenant string) *kit.Controller {
+	w.t.Helper()
+	ctx := w.t.Context()
+	aws, err := kit.StartAWS(ctx, "/")
+	require.NoError(w.t, err)
+	w.t.Cleanup(aws.Close)
+	_, err = aws.Role(kit.AccountID, "", "demo-app", tenant+"/c")
+	require.NoError(w.t, err)
+	template := w.deployment().Spec.Template.Spec
+	kubeconfig, err := w.ServiceAccountKubeconfig(ctx, w.namespace, template.ServiceAccountName)
+	require.NoError(w.t, err)
+	binary, err := kit.Binary()
+	require.NoError(w.t, err)
+	port, err := cluster.FreePort(ctx)
+	require.NoError(w.t, err)
+	options := kit.Options{
+		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(w.t.TempDir(), "controller.log"),
+		Env: append(w.settings(template.Containers[0].EnvFrom[0].ConfigMapRef.Name), append(aws.ControllerEnv(), "POD_NAMESPACE="+w.namespace)...),
+	}
+	for _, argument := range template.Containers[0].Args {
+		options.Args = append(options.Args, strings.Replace(argument, "=:8443", "=127.0.0.1:"+strconv.Itoa(port), 1))
+	}
+	controller, err := kit.StartController(ctx, options)
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() {
+		controller.Kill()
+		if log, _ := os.ReadFile(options.Log); w.t.Failed() {
+			w.t.Logf("the end of the controller's log:\n%s", log[max(0, len(log)-10000):])
+		}
+	})
+	return controller
+}
+
+func (w *world) settings(name string) (env []string) {
+	w.t.Helper()
+	found, err := w.Client().CoreV1().ConfigMaps(w.namespace).Get(w.t.Context(), name, metav1.GetOptions{})
+	require.NoError(w.t, err)
+	for name, value := range found.Data {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// secret waits for a Secret with content.
+func (w *world) secret(namespace, name string) (found *corev1.Secret) {
+	w.t.Helper()
+	require.NoError(w.t, kit.Eventually(w.t.Context(), kit.Within, func(ctx context.Context) (err error) {
+		found, err = w.Client().CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil && len(found.Data) == 0 {
+			err = fmt.Errorf("the Secret %s is empty", name)
+		}
+		return err
+	}))
+	return found
+}
+
+// webhook waits until the controller has written who it is.
+func (w *world) webhook() (config admissionregistrationv1.WebhookClientConfig) {
+	w.t.Helper()
+	require.NoError(w.t, kit.Eventually(w.t.Context(), kit.Within, func(ctx context.Context) error {
+		found, err := w.Client().AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, "kube-aws-iam-controller-webhook", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		config = found.Webhooks[0].ClientConfig
+		if len(config.CABundle) == 0 || config.Service.Path == nil || !strings.HasPrefix(*config.Service.Path, "/mutate-pods/") {
+			err = errors.New("the webhook has no caBundle or no path")
+		}
+		return err
+	}))
+	return config
+}
+
+func TestTheControllerOfAReleaseKeepsWhatItWroteThroughAnUpgrade(t *testing.T) {
+	w := newWorld(t, "iam")
+	w.clear()
+	require.NoError(t, w.install(`{clusterName: c, admission: {mode: webhook}}`, func(i *action.Install) { i.CreateNamespace = true }))
+	tenant := w.NewNamespace(t)
+	controller := w.run(tenant)
+	w.account(tenant)
+	credentials := w.secret(tenant, "app.aws-iam")
+	certificate := w.secret(w.namespace, "kube-aws-iam-controller-webhook")
+	webhook := w.webhook()
+
+	require.NoError(t, w.upgrade(`{clusterName: c, admission: {mode: webhook}, logging: {debug: true}}`))
+	assert.Equal(t, webhook, w.webhook())
+	assert.Equal(t, certificate.Data, w.secret(w.namespace, "kube-aws-iam-controller-webhook").Data)
+	assert.Equal(t, credentials.ResourceVersion, w.secret(tenant, "app.aws-iam").ResourceVersion, "nobody has written the credentials")
+
+	_, err := controller.Stop(t.Context())
+	require.NoError(t, err)
+	w.uninstall()
+	w.requireLeft(kept...)
+	assert.Equal(t, credentials.UID, w.secret(tenant, "app.aws-iam").UID, "what pods use stays")
+}
+
+// kustomized is what was installed before there was a chart.
+var kustomized = installation{
+	namespace: "kube-system", base: "base", components: []string{"admission-policy", "admission-settings", "guard"},
+	settings: []string{"KUBE_AWS_IAM_CLUSTER_NAME=c", "KUBE_AWS_IAM_DEFAULT_REGION=eu-west-1"},
+}
+
+func TestAnInstallationByKustomizeBecomesARelease(t *testing.T) {
+	w := newWorld(t, "kube-system")
+	w.clear()
+	dir := kustomized.write(t)
+	_, err := w.Kubectl(t.Context(), "apply", "-k", dir)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, failed := w.Kubectl(context.Background(), "delete", "-k", dir, "--ignore-not-found")
+		assert.NoError(t, failed)
+	})
+	tenant := w.NewNamespace(t)
+	w.run(tenant)
+	w.account(tenant)
+	credentials := w.secret(tenant, "app.aws-iam")
+	w.awaitRegion(tenant, "eu-west-1")
+	before := w.deployment()
+
+	const same = `{clusterName: c, admission: {defaultRegion: eu-west-1}}`
+	require.ErrorContains(t, w.install(same), "cannot be imported into the current release")
+	// As docs/install.md says. What kubectl applied belongs to Helm then, and nothing changes.
+	_, err = w.Kubectl(t.Context(), "apply", "-k", dir, "--server-side", "--force-conflicts", "--field-manager=helm")
+	require.NoError(t, err)
+	assert.Equal(t, before.Spec, w.deployment().Spec, "nothing changes but whose fields they are")
+	require.NoError(t, w.install(same, func(i *action.Install) { i.TakeOwnership = true }))
+	assert.Equal(t, before.UID, w.deployment().UID)
+	assert.Equal(t, "kube-aws-iam-controller-settings", w.deployment().Spec.Template.Spec.Containers[0].EnvFrom[0].ConfigMapRef.Name)
+	assert.Equal(t, credentials.ResourceVersion, w.secret(tenant, "app.aws-iam").ResourceVersion, "nobody has written the credentials")
+	w.awaitRegion(tenant, "eu-west-1")
+	require.NoError(t, w.upgrade(`{clusterName: c, replicaCount: 3, resources: {limits: {memory: 1Gi}}, admission: {defaultRegion: us-east-1}}`))
+	w.awaitRegion(tenant, "us-east-1")
+
+	_, err = w.Kubectl(t.Context(), "delete", "configmap", "--namespace", "kube-system", "--selector",
+		"app.kubernetes.io/name=kube-aws-iam-controller,app.kubernetes.io/managed-by!=Helm")
+	require.NoError(t, err)
+	w.uninstall()
+	w.requireLeft(kept...)
+}
