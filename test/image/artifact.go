@@ -29,7 +29,7 @@ func attach(index v1.ImageIndex, image v1.Image, document []byte) (v1.ImageIndex
 		return nil, err
 	}
 	return mutate.AppendManifests(index, mutate.IndexAddendum{
-		Add: artifact, Descriptor: v1.Descriptor{Platform: noPlatform, ArtifactType: sbom.MediaType},
+		Add: artifact, Descriptor: v1.Descriptor{Platform: noPlatform},
 	}), nil
 }
 

@@ -26,11 +26,7 @@ type builder struct {
 func newBuilder(t *testing.T) *builder {
 	t.Helper()
 	requirePackages(t, map[string]string{"buildah": "buildah", "busybox": "busybox-static"})
-	dir, err := os.MkdirTemp("", "buildah-") // not the test's, whose removal would fail the test for a mount that is left
-	require.NoError(t, err)
-	b := &builder{T: t, dir: dir}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return b
+	return &builder{T: t, dir: t.TempDir()}
 }
 
 func (b *builder) run(command string, args ...string) string {

@@ -50,7 +50,9 @@ func MakeIndex(ctx context.Context, options Options, platforms ...string) (*Inde
 			return nil, fmt.Errorf("SBOM for %s: %w", platform, err)
 		}
 	}
-	return index, nil
+	var err error
+	index.Index, err = rewrite(index.Index)
+	return index, err
 }
 
 // add makes the image for one platform and its SBOM.

@@ -18,6 +18,7 @@ import (
 	"github.com/package-url/packageurl-go"
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
+	"github.com/spdx/tools-golang/utils"
 )
 
 // imagePackage is the image as a whole.
@@ -32,6 +33,19 @@ func imagePackage(image *Image) (*v2_3.Package, error) {
 	p.PackageLicenseDeclared = image.License
 	p.PackageChecksums = []common.Checksum{{Algorithm: common.SHA256, Value: digest}}
 	return p, nil
+}
+
+// sealFiles says that the document has all files of the image, with a checksum over theirs: validators accept files in no
+// other package.
+func (d *document) sealFiles() error {
+	code, err := utils.GetVerificationCode(d.Files, "")
+	if err != nil {
+		return fmt.Errorf("verification code: %w", err)
+	}
+	image := d.Packages[0]
+	image.FilesAnalyzed, image.PackageVerificationCode = true, &code
+	image.PackageLicenseInfoFromFiles = []string{noAssertion}
+	return nil
 }
 
 // newPackage returns a package of which nothing else is known.

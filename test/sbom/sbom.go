@@ -55,6 +55,9 @@ func Make(image *Image) ([]byte, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	if err = d.sealFiles(); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(d.Packages[1:], func(a, b *v2_3.Package) int {
 		return strings.Compare(string(a.PackageSPDXIdentifier), string(b.PackageSPDXIdentifier))
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/spdx/tools-golang/json"
 	"github.com/spdx/tools-golang/spdx"
 	"github.com/spdx/tools-golang/spdx/v2/common"
+	"github.com/spdx/tools-golang/utils"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -97,7 +98,7 @@ func TestEveryLinkedModuleIsListedWithTheChecksumOfGoSum(t *testing.T) {
 		require.Contains(t, found, name)
 		p := found[name]
 		assert.Equal(t, version, p.PackageVersion)
-		assert.Equal(t, "pkg:golang/"+name+"@"+version, strings.ToLower(p.PackageExternalReferences[0].Locator), name)
+		assert.Equal(t, "pkg:golang/"+name+"@"+strings.ReplaceAll(version, "+", "%2b"), strings.ToLower(p.PackageExternalReferences[0].Locator), name)
 		sum, failed := hex.DecodeString(p.PackageChecksums[0].Value)
 		require.NoError(t, failed)
 		assert.Contains(t, string(goSum), name+" "+version+" h1:"+base64.StdEncoding.EncodeToString(sum)+"\n")
@@ -130,6 +131,10 @@ func TestTheDocumentDescribesTheImageAndItsFiles(t *testing.T) {
 		assert.True(t, relations[want], want)
 	}
 	require.Len(t, document.Files, 2)
+	code, err := utils.GetVerificationCode(document.Files, "")
+	require.NoError(t, err)
+	assert.True(t, product.FilesAnalyzed, "the files are all there are")
+	assert.Equal(t, &code, product.PackageVerificationCode)
 	sum := sha256.Sum256(image.Files["/program"])
 	assert.Equal(t, "./program", document.Files[1].FileName)
 	assert.Contains(t, document.Files[1].Checksums, common.Checksum{Algorithm: common.SHA256, Value: hex.EncodeToString(sum[:])})
