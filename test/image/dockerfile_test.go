@@ -86,8 +86,10 @@ func (b *builder) labels() map[string]string {
 	b.Helper()
 	var image struct {
 		OCIv1 struct {
-			Config struct{ Labels map[string]string }
-		}
+			Config struct {
+				Labels map[string]string `json:"Labels"`
+			} `json:"config"`
+		} `json:"OCIv1"`
 	}
 	require.NoError(b, json.Unmarshal([]byte(b.run("inspect", "--type=image", builtImage)), &image))
 	labels := image.OCIv1.Config.Labels
