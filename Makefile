@@ -13,6 +13,12 @@ HELM_DOCS := $(BIN)/helm-docs-$(HELM_DOCS_VERSION)
 VULNDB ?= https://vuln.go.dev
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 IMAGE ?= kube-aws-iam-controller
+# What an image says of its origin: the commit and its time, which the same source has everywhere, and the address of the
+# repository, which has to be given.
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+SOURCE ?=
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+ORIGIN = -version '$(VERSION)' -revision '$(REVISION)' -source '$(SOURCE)' -image '$(IMAGE)'
 FUZZTIME ?= 1m
 
 export CGO_ENABLED ?= 1
@@ -33,7 +39,7 @@ demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 
 # With a C compiler the unit tests run under the race detector.
 RACE := $(if $(shell command -v $${CC:-cc} || command -v gcc),-race)
 # The packages beside integration share no control plane with it, and run while it waits.
-INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./attacks/ ./admission/ ./chart/
+INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./sbom/ ./attacks/ ./admission/ ./chart/
 CONTROL_PLANE := go run ./cmd/controlplane
 
 # Integration waits for processes more than it computes: lint and unit tests run beside it.
@@ -77,8 +83,14 @@ sdks: ## Run real AWS SDKs as containers are given their credentials. Installs D
 	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -v ./sdks/ $(if $(ARGS),-args $(ARGS))
 
 .PHONY: image
-image: ## Make the container image without Docker, into bin/.
-	cd test && go run ./cmd/image -o $(BIN)/kube-aws-iam-controller.tar -version $(VERSION)
+image: ## Make the container image for all platforms, with SBOMs, without Docker, into bin/. PLATFORM=… makes one for docker load.
+	cd test && go run ./cmd/image $(ORIGIN) $(if $(PLATFORM),\
+	  -docker -platforms $(PLATFORM) -o $(BIN)/kube-aws-iam-controller.tar,\
+	  -o $(BIN)/kube-aws-iam-controller-image.tar)
+
+.PHONY: push
+push: ## Make the same image, and push it to the registry in IMAGE=….
+	cd test && go run ./cmd/image $(ORIGIN) -push
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run the linters, on both modules.
@@ -159,4 +171,4 @@ $(GOVULNCHECK):
 
 .PHONY: release
 release: ## Make what a release consists of into dist/, twice, with the same bytes. IMAGE=… names the image in the manifests.
-	cd test && go run ./cmd/release -o ../dist -version $(VERSION) -image $(IMAGE)
+	cd test && go run ./cmd/release $(ORIGIN) -o ../dist

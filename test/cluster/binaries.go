@@ -22,7 +22,8 @@ type Bins struct {
 // Binaries returns the programs of a control plane: those in the directory that KUBEBUILDER_ASSETS names, and what is
 // missing there as built from the versions in go.mod. The first build takes about five minutes; progress (nil for
 // none) tells of it, and what is built is kept. Processes may call it at the same time. Ready-made binaries have to be
-// of the Kubernetes version in go.mod, since a controller manager must not be newer than its API server.
+// of the Kubernetes version in go.mod, since a controller manager must not be newer than its API server. Another version
+// is built, and kept beside it, where CONTROL_PLANE_KUBERNETES names it; then no ready-made ones are taken.
 func Binaries(ctx context.Context, progress io.Writer) (Bins, error) {
 	paths, err := find(ctx, progress, []string{etcd, kubeAPIServer, kubeControllerManager, kubectl})
 	if err != nil {
@@ -61,7 +62,7 @@ func findKubectl(ctx context.Context, progress io.Writer) (string, error) {
 // find returns the path of each named tool, and builds those that are nowhere.
 func find(ctx context.Context, progress io.Writer, names []string) (map[string]string, error) {
 	paths := map[string]string{}
-	missing := pick(paths, os.Getenv(AssetsVariable), names)
+	missing := pick(paths, assets(), names)
 	if len(missing) == 0 {
 		return paths, nil
 	}
@@ -79,11 +80,19 @@ func find(ctx context.Context, progress io.Writer, names []string) (map[string]s
 	return paths, nil
 }
 
+// assets returns the directory of ready-made binaries, none where a version is chosen that they need not be of.
+func assets() string {
+	if os.Getenv(VersionVariable) != "" {
+		return ""
+	}
+	return os.Getenv(AssetsVariable)
+}
+
 // pick adds the tools that lie in a directory to paths, and returns the names of the others.
 func pick(paths map[string]string, dir string, names []string) (missing []string) {
 	for _, name := range names {
 		path := filepath.Join(dir, name)
-		info, err := os.Stat(path) //nolint:gosec // a directory that its user chose
+		info, err := os.Stat(path)
 		if dir == "" || err != nil || info.IsDir() {
 			missing = append(missing, name)
 			continue

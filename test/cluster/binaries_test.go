@@ -63,9 +63,10 @@ func TestModuleIsFoundFromOutsideAsWell(t *testing.T) {
 func TestFailedBuildSaysWhyAndLeavesNoTool(t *testing.T) {
 	var progress strings.Builder
 	b := builder{
-		module:   module{dir: t.TempDir(), versions: map[string]string{kubernetesModule: "v1.2.3"}},
-		dir:      filepath.Join(t.TempDir(), "bin"),
-		progress: &progress,
+		module:     module{dir: t.TempDir()},
+		kubernetes: "v1.2.3",
+		dir:        filepath.Join(t.TempDir(), "bin"),
+		progress:   &progress,
 	}
 	err := b.build(t.Context(), []string{kubectl})
 	require.ErrorContains(t, err, "build kubectl (1 of 1): go exited with code 1")

@@ -35,9 +35,13 @@ const progressInterval = 15 * time.Second
 // builder builds tools from the module's requirements into a directory named after their versions, so that an upgrade
 // in go.mod builds anew and going back finds what was there.
 type builder struct {
-	module   module
-	dir      string
-	progress io.Writer
+	module module
+	// kubernetes is the version to build, and another says that it is not the one of the module, but is built from a
+	// module of its own.
+	kubernetes string
+	another    bool
+	dir        string
+	progress   io.Writer
 }
 
 func newBuilder(progress io.Writer) (builder, error) {
@@ -45,13 +49,19 @@ func newBuilder(progress io.Writer) (builder, error) {
 	if err != nil {
 		return builder{}, fmt.Errorf("find what to build the control plane from: %w", err)
 	}
+	version, another, err := chosenVersion(m)
+	if err != nil {
+		return builder{}, err
+	}
 	if progress == nil {
 		progress = io.Discard
 	}
 	// The platform is part of the name for a repository that a container and its host share.
 	name := fmt.Sprintf("kubernetes-%s_etcd-%s_%s-%s",
-		m.versions[kubernetesModule], m.versions[etcdModule], runtime.GOOS, runtime.GOARCH)
-	return builder{module: m, dir: filepath.Join(m.dir, ".bin", name), progress: progress}, nil
+		version, m.versions[etcdModule], runtime.GOOS, runtime.GOARCH)
+	return builder{
+		module: m, kubernetes: version, another: another, dir: filepath.Join(m.dir, ".bin", name), progress: progress,
+	}, nil
 }
 
 // build makes the named tools. It locks out other processes, and then makes only what they have not made meanwhile.
@@ -73,6 +83,13 @@ func (b builder) build(ctx context.Context, names []string) error {
 	}
 	b.say("building %s from source into %s; the first time this takes about five minutes on two cores",
 		strings.Join(names, ", "), b.dir)
+	if b.another {
+		remove, err := b.writeSource(ctx)
+		if err != nil {
+			return err
+		}
+		defer remove() //nolint:errcheck // what is left there is written anew
+	}
 	start := time.Now()
 	for i, name := range names {
 		step := fmt.Sprintf("%s (%d of %d)", name, i+1, len(names))
@@ -95,8 +112,8 @@ func (b builder) buildOne(ctx context.Context, name, step string, start time.Tim
 		Name: "go build of " + name,
 		Path: "go",
 		Args: []string{"build", "-ldflags", b.linkerFlags(name), "-o", unfinished, packageOf(name)},
-		Env:  append(os.Environ(), "GOWORK=off"),
-		Dir:  b.module.dir,
+		Env:  b.environment(name),
+		Dir:  b.sourceOf(name),
 		Log:  log,
 	})
 	if err != nil {
@@ -112,6 +129,35 @@ func (b builder) buildOne(ctx context.Context, name, step string, start time.Tim
 	return nil
 }
 
+// source is the module of another release than that of go.mod.
+func (b builder) source() string { return filepath.Join(b.dir, "source") }
+
+// writeSource writes that module, and returns how to take it away.
+func (b builder) writeSource(ctx context.Context) (remove func() error, err error) {
+	remove = func() error { return os.RemoveAll(b.source()) }
+	if err := errors.Join(remove(), os.Mkdir(b.source(), 0o750)); err != nil {
+		return nil, err
+	}
+	return remove, writeRelease(ctx, b.source(), b.kubernetes)
+}
+
+// sourceOf returns the directory of the module that a tool is built from. There is one etcd for all releases.
+func (b builder) sourceOf(name string) string {
+	if b.another && name != etcd {
+		return b.source()
+	}
+	return b.module.dir
+}
+
+// environment lets a module that was just written get its checksums.
+func (b builder) environment(name string) []string {
+	env := append(os.Environ(), "GOWORK=off")
+	if b.sourceOf(name) == b.source() {
+		env = append(env, "GOFLAGS=-mod=mod")
+	}
+	return env
+}
+
 func packageOf(name string) string {
 	if name == etcd {
 		return etcdModule // whose binary go would call "server"
@@ -123,7 +169,7 @@ func packageOf(name string) string {
 func (b builder) linkerFlags(name string) string {
 	flags := "-s -w"
 	if name != etcd {
-		version := b.module.versions[kubernetesModule]
+		version := b.kubernetes
 		parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
 		const stamp = " -X k8s.io/component-base/version."
 		flags += stamp + "gitVersion=" + version + stamp + "gitMajor=" + parts[0] + stamp + "gitMinor=" + parts[1]

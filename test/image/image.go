@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -21,26 +19,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"golang.org/x/crypto/x509roots/fallback/bundle"
-
-	"kube-aws-iam-controller/test/cluster"
 )
 
 // User is whom images run as.
 const User = "65532:65532"
-
-// A Program is a Go package and where its binary goes.
-type Program struct {
-	// Path is absolute, in the image.
-	Path string
-	// Dir is the module's, from the root of the repository, and Package one of its packages.
-	Dir, Package string
-}
-
-// Product is the image that is shipped: the Dockerfile makes the same.
-var Product = []Program{
-	{Path: "/kube-aws-iam-controller", Package: "."},
-	{Path: "/credentials-server", Package: "./cmd/credentials-server"},
-}
 
 // Options say what to make.
 type Options struct {
@@ -52,6 +34,10 @@ type Options struct {
 	Platform string
 	// Version is what the programs say they are.
 	Version string
+	// Labels are those of the image. An index has them as annotations.
+	Labels map[string]string
+	// Created is when the image says it was made. It says nothing if this is zero.
+	Created time.Time
 }
 
 // Make builds an image on nothing but the programs and the certificate authorities that the world trusts. The same
@@ -61,7 +47,7 @@ func Make(ctx context.Context, options Options) (v1.Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: %w", err)
 	}
-	files := map[string][]byte{"/etc/ssl/certs/ca-certificates.crt": authorities()}
+	files := map[string][]byte{authoritiesPath: authorities()}
 	maps.Copy(files, options.Files)
 	for _, program := range options.Programs {
 		if files[program.Path], err = build(ctx, program, platform, options.Version); err != nil {
@@ -84,6 +70,8 @@ func Make(ctx context.Context, options Options) (v1.Image, error) {
 	config.OS, config.Architecture, config.Variant = platform.OS, platform.Architecture, platform.Variant
 	config.Config.User = User
 	config.Config.Entrypoint = []string{options.Programs[0].Path}
+	config.Config.Labels = options.Labels
+	config.Created = v1.Time{Time: options.Created.UTC()}
 	return mutate.ConfigFile(image, config)
 }
 
@@ -96,6 +84,9 @@ func Save(path, tag string, image v1.Image) error {
 	return tarball.WriteToFile(path, reference, image)
 }
 
+// authoritiesPath is where programs of Go, and most others, look for them.
+const authoritiesPath = "/etc/ssl/certs/ca-certificates.crt"
+
 // authorities returns Mozilla's, as Go's own maintainers keep them.
 func authorities() []byte {
 	var out bytes.Buffer
@@ -103,28 +94,6 @@ func authorities() []byte {
 		_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}) // a buffer takes everything
 	}
 	return out.Bytes()
-}
-
-// build returns a static binary.
-func build(ctx context.Context, program Program, platform *v1.Platform, version string) ([]byte, error) {
-	root, err := cluster.Root()
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "image-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	binary := filepath.Join(dir, "binary")
-	//nolint:gosec // a program of the repository
-	compiler := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+version, "-o", binary, program.Package)
-	compiler.Dir = filepath.Join(root, program.Dir)
-	compiler.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOOS="+platform.OS, "GOARCH="+platform.Architecture)
-	if out, err := compiler.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build %s: %w: %s", program.Package, err, out)
-	}
-	return os.ReadFile(binary) //nolint:gosec // it was just built
 }
 
 // layerOf returns a layer of files that everybody may read and run, without times.

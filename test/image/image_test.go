@@ -35,7 +35,9 @@ func files(t *testing.T, image v1.Image) map[string]int64 {
 }
 
 func TestTheImageIsWhatTheDockerfileMakes(t *testing.T) {
-	made, err := Make(t.Context(), Options{Programs: Product, Platform: "linux/" + runtime.GOARCH, Version: "v1"})
+	options := origin.Options()
+	options.Platform = "linux/" + runtime.GOARCH
+	made, err := Make(t.Context(), options)
 	require.NoError(t, err)
 	config, err := made.ConfigFile()
 	require.NoError(t, err)
@@ -46,7 +48,7 @@ func TestTheImageIsWhatTheDockerfileMakes(t *testing.T) {
 	require.NoError(t, err)
 	_, last, found := strings.Cut(string(text), "FROM scratch\n")
 	require.True(t, found, "nothing is below the programs")
-	paths := []string{}
+	paths, labels := []string{}, map[string]string{}
 	for line := range strings.Lines(last) {
 		words := strings.Fields(line)
 		switch words[0] {
@@ -58,10 +60,19 @@ func TestTheImageIsWhatTheDockerfileMakes(t *testing.T) {
 			var entrypoint []string
 			require.NoError(t, json.Unmarshal([]byte(words[1]), &entrypoint))
 			assert.Equal(t, entrypoint, config.Config.Entrypoint)
+		case "ARG":
+			assert.Len(t, words, 2, "older builders read one a line")
+		case "LABEL":
+			key, value, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "LABEL ")), "=")
+			labels[key] = strings.NewReplacer(`"`, "", "$VERSION", origin.Version, "$REVISION", origin.Revision).Replace(value)
 		default:
 			t.Errorf("what is %s?", words[0])
 		}
 	}
+	for key, value := range labels {
+		assert.Equal(t, value, config.Config.Labels[key], key)
+	}
+	assert.Len(t, labels, len(config.Config.Labels)-2, "all but the source and the time")
 	inside := files(t, made)
 	assert.Len(t, inside, len(paths))
 	for _, path := range paths {

@@ -25,30 +25,56 @@ type Index struct {
 	Index v1.ImageIndex
 	// Images are by platform, such as linux/amd64.
 	Images map[string]v1.Image
+	// Documents are their SBOMs, which are in the index as well.
+	Documents map[string][]byte
 }
 
-// MakeIndex makes an image for each of the platforms, and an index of them. The same source makes the same index.
+// MakeIndex makes an image for each of the platforms, with its SBOM, and an index of them. The same source makes the same
+// index.
 func MakeIndex(ctx context.Context, options Options, platforms ...string) (*Index, error) {
-	index := &Index{Index: empty.Index, Images: map[string]v1.Image{}}
-	for _, name := range platforms {
-		platform, err := v1.ParsePlatform(name)
-		if err != nil {
-			return nil, fmt.Errorf("platform: %w", err)
-		}
-		options.Platform = name
-		made, err := Make(ctx, options)
-		if err != nil {
-			return nil, fmt.Errorf("image for %s: %w", name, err)
-		}
-		if made, err = inOCI(made); err != nil {
-			return nil, err
-		}
-		index.Images[name] = made
-		index.Index = mutate.AppendManifests(index.Index, mutate.IndexAddendum{
-			Add: made, Descriptor: v1.Descriptor{Platform: platform},
-		})
+	index := &Index{
+		Index:     mutate.Annotations(empty.Index, options.Labels).(v1.ImageIndex), //nolint:errcheck // it returns the type that it is given
+		Images:    map[string]v1.Image{},
+		Documents: map[string][]byte{},
 	}
-	return index, nil
+	for _, platform := range platforms {
+		options.Platform = platform
+		if err := index.add(ctx, options); err != nil {
+			return nil, fmt.Errorf("image for %s: %w", platform, err)
+		}
+	}
+	// Images come first: there are tools that take the first of an index for the image.
+	for _, platform := range platforms {
+		var err error
+		if index.Index, err = attach(index.Index, index.Images[platform], index.Documents[platform]); err != nil {
+			return nil, fmt.Errorf("SBOM for %s: %w", platform, err)
+		}
+	}
+	var err error
+	index.Index, err = rewrite(index.Index)
+	return index, err
+}
+
+// add makes the image for one platform and its SBOM.
+func (i *Index) add(ctx context.Context, options Options) error {
+	platform, err := v1.ParsePlatform(options.Platform)
+	if err != nil {
+		return fmt.Errorf("platform: %w", err)
+	}
+	made, err := Make(ctx, options)
+	if err != nil {
+		return err
+	}
+	if made, err = inOCI(made); err != nil {
+		return err
+	}
+	made = mutate.Annotations(made, options.Labels).(v1.Image) //nolint:errcheck // it returns the type that it is given
+	if i.Documents[options.Platform], err = document(ctx, options, made); err != nil {
+		return fmt.Errorf("SBOM: %w", err)
+	}
+	i.Images[options.Platform] = made
+	i.Index = mutate.AppendManifests(i.Index, mutate.IndexAddendum{Add: made, Descriptor: v1.Descriptor{Platform: platform}})
+	return nil
 }
 
 // inOCI returns the image with the media types of OCI, which an OCI layout has to have.

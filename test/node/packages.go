@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"runtime"
-	"strings"
+
+	"kube-aws-iam-controller/test/debian"
 )
 
 // ErrUnsupported says that this machine cannot run a node, and why.
@@ -31,34 +29,8 @@ var needs = map[string]string{
 
 // Install makes sure that what a node needs is on this machine. It returns an ErrUnsupported where that cannot be.
 func Install(ctx context.Context, progress io.Writer) error {
-	if runtime.GOOS != "linux" {
-		return fmt.Errorf("%w: it needs Linux", ErrUnsupported)
-	}
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("%w: it needs root, for network and mounts", ErrUnsupported)
-	}
-	var missing []string
-	for program, debian := range needs {
-		if _, err := exec.LookPath(program); err != nil {
-			missing = append(missing, debian)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("%w: %s missing, and there is no apt-get to install them with", ErrUnsupported, strings.Join(missing, ", "))
-	}
-	_, _ = fmt.Fprintf(progress, "node: installing %s with apt-get, for half a minute\n", strings.Join(missing, ", "))
-	for _, args := range [][]string{
-		{"update", "-qq"},
-		append([]string{"install", "-qq", "-y", "--no-install-recommends"}, missing...),
-	} {
-		cmd := exec.CommandContext(ctx, "apt-get", args...) //nolint:gosec // packages of ours
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: apt-get %s: %w: %s", ErrUnsupported, args[0], err, out)
-		}
+	if err := debian.Install(ctx, progress, needs); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	return nil
 }

@@ -6,6 +6,10 @@
 // the control plane, and ends with it:
 //
 //	go run ./cmd/controlplane go test -short ./integration/ ./admission/
+//
+// It is of the version of Kubernetes in go.mod, or of another one:
+//
+//	go run ./cmd/controlplane -kubernetes 1.30.14 -build-only
 package main
 
 import (
@@ -41,10 +45,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	dir := flags.String("dir", "", "keep data, kubeconfig and logs in this `directory`; a temporary one if empty")
 	audit := flags.Bool("audit", false, "record each request in logs/audit.log")
 	buildOnly := flags.Bool("build-only", false, "build what is missing, print where it is, and end")
+	version := flags.String("kubernetes", "", "`version` of Kubernetes, such as 1.30.14; that of go.mod if empty")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-
+	if *version != "" { // for what is run as well
+		if err := os.Setenv(cluster.VersionVariable, *version); err != nil {
+			return err
+		}
+	}
 	bins, err := cluster.Binaries(ctx, stderr)
 	if err != nil {
 		return err

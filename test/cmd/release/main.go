@@ -1,6 +1,6 @@
 // Command release makes everything that a release consists of, without Docker and without a registry: the programs for
-// each platform, the image for all of them, the manifests as one file, the Helm chart, and the checksums of these. It then
-// makes all of it again and fails if a byte differs.
+// each platform, the image for all of them, its SBOMs, the manifests, the Helm chart, and the checksums of these. It then makes all of
+// it again and fails if a byte differs.
 //
 //	go run ./cmd/release -version v1.2.3 -o ../dist
 package main
@@ -30,9 +30,12 @@ func main() {
 func run(ctx context.Context) error {
 	out := flag.String("o", "dist", "`directory` to write; a release that is in it goes")
 	r := release{}
-	flag.StringVar(&r.version, "version", "unknown", "what the programs say they are, and the tag of the image")
+	r.Flags(flag.CommandLine)
 	flag.StringVar(&r.image, "image", "kube-aws-iam-controller", "`name` of the image in the manifests, registry included")
 	flag.Parse()
+	if err := r.ReadEpoch(); err != nil {
+		return err
+	}
 	if err := r.makeIn(ctx, *out); err != nil {
 		return err
 	}

@@ -13,22 +13,34 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/image"
 )
 
 func TestTheManifestsNameTheImageOfTheReleaseAndNoOther(t *testing.T) {
-	path := filepath.Join(t.TempDir(), manifestsFile)
-	r := &release{version: "v1.2.3", image: "registry.example.com/controller"}
-	require.NoError(t, r.writeManifests(path))
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	head, objects, found := strings.Cut(string(text), "\napiVersion:")
-	require.True(t, found)
-	assert.NotContains(t, head, "\nkind:", "the heading is a comment")
-	assert.Equal(t, 3, strings.Count(objects, "registry.example.com/controller:v1.2.3"), "Deployment, ConfigMap and policy")
-	assert.NotContains(t, objects, ":latest")
-	for _, kind := range []string{"Deployment", "CustomResourceDefinition", "MutatingAdmissionPolicy", "ValidatingAdmissionPolicy", "NetworkPolicy"} {
-		assert.Contains(t, objects, "\nkind: "+kind+"\n")
+	dir := t.TempDir()
+	r := &release{Origin: image.Origin{Version: "v1.2.3"}, image: "registry.example.com/controller"}
+	require.NoError(t, r.writeManifests(dir))
+	for name, want := range map[string]struct {
+		images int // Deployment, ConfigMap, and policy if there is one
+		kinds  []string
+	}{
+		"install.yaml":         {images: 3, kinds: []string{"MutatingAdmissionPolicy"}},
+		"install-webhook.yaml": {images: 2, kinds: []string{"MutatingWebhookConfiguration", "Service"}},
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		head, objects, found := strings.Cut(string(text), "\napiVersion:")
+		require.True(t, found)
+		for line := range strings.Lines(head) {
+			assert.True(t, strings.HasPrefix(line, "#"), "the heading is a comment: %s", line)
+		}
+		assert.Equal(t, want.images, strings.Count(objects, "registry.example.com/controller:v1.2.3"), name)
+		assert.NotContains(t, objects, ":latest")
+		for _, kind := range append(want.kinds, "Deployment", "CustomResourceDefinition", "ValidatingAdmissionPolicy", "NetworkPolicy") {
+			assert.Contains(t, objects, "\nkind: "+kind+"\n", name)
+		}
 	}
+	assert.Len(t, installations, 2)
 }
 
 func TestADirectoryThatHoldsSomethingElseIsNotEmptied(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,15 +16,23 @@ import (
 
 // What a release consists of, besides the programs.
 const (
-	imageFile     = "kube-aws-iam-controller-image.tar"
-	manifestsFile = "kube-aws-iam-controller.yaml"
-	sumsFile      = "SHA256SUMS"
+	imageFile = "kube-aws-iam-controller-image.tar"
+	sumsFile  = "SHA256SUMS"
 )
 
-var platforms = []string{"linux/amd64", "linux/arm64"}
+// documentFile is the SBOM of the image for a platform.
+func documentFile(platform string) string {
+	return "kube-aws-iam-controller-image-" + dashed(platform) + ".spdx.json"
+}
+
+func dashed(platform string) string { return strings.ReplaceAll(platform, "/", "-") }
 
 // release says what to make.
-type release struct{ version, image string }
+type release struct {
+	image.Origin
+
+	image string
+}
 
 func (r *release) progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "release: "+format+"\n", args...)
@@ -48,12 +57,12 @@ func (r *release) makeIn(ctx context.Context, dir string) error {
 	if err := prepare(dir); err != nil {
 		return err
 	}
-	r.progress("building %s for %s; minutes where nothing is cached", r.version, strings.Join(platforms, " and "))
-	index, err := image.MakeIndex(ctx, image.Options{Programs: image.Product, Version: r.version}, platforms...)
+	r.progress("building %s for %s; minutes where nothing is cached", r.Version, strings.Join(image.Platforms, " and "))
+	index, err := image.MakeIndex(ctx, r.Options(), image.Platforms...)
 	if err != nil {
 		return err
 	}
-	if err = r.writePrograms(dir, index); err != nil {
+	if err = errors.Join(r.writePrograms(dir, index), r.writeDocuments(dir, index)); err != nil {
 		return err
 	}
 	digest, err := image.SaveIndex(filepath.Join(dir, imageFile), r.tagged(), index.Index)
@@ -61,16 +70,27 @@ func (r *release) makeIn(ctx context.Context, dir string) error {
 		return err
 	}
 	r.progress("the image %s is %s", r.tagged(), digest)
-	if err = r.writeManifests(filepath.Join(dir, manifestsFile)); err != nil {
+	if err = r.writeManifests(dir); err != nil {
 		return err
 	}
-	if _, err = chart.Package(dir, r.version, r.image); err != nil {
+	if _, err = chart.Package(dir, r.Version, r.image); err != nil {
 		return err
 	}
 	return writeSums(dir)
 }
 
-func (r *release) tagged() string { return r.image + ":" + r.version }
+func (r *release) tagged() string { return r.image + ":" + r.Version }
+
+// writeDocuments writes the SBOMs as they are in the image's index.
+func (r *release) writeDocuments(dir string, index *image.Index) error {
+	for platform, text := range index.Documents {
+		//nolint:gosec // for everybody to read
+		if err := os.WriteFile(filepath.Join(dir, documentFile(platform)), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // writePrograms writes the programs as they are in the image.
 func (r *release) writePrograms(dir string, index *image.Index) error {
@@ -80,7 +100,7 @@ func (r *release) writePrograms(dir string, index *image.Index) error {
 			return err
 		}
 		for _, program := range image.Product {
-			name := strings.TrimPrefix(program.Path, "/") + "-" + strings.ReplaceAll(platform, "/", "-")
+			name := strings.TrimPrefix(program.Path, "/") + "-" + dashed(platform)
 			//nolint:gosec // everybody may run them
 			if err = os.WriteFile(filepath.Join(dir, name), files[program.Path], 0o755); err != nil {
 				return err

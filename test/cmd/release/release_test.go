@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/test/image"
+)
+
+func TestWhatAReleaseHasIsDocumented(t *testing.T) {
+	root, err := cluster.Root()
+	require.NoError(t, err)
+	page, err := os.ReadFile(filepath.Join(root, "docs", "release.md"))
+	require.NoError(t, err)
+	names := []string{imageFile, sumsFile}
+	for name := range installations {
+		names = append(names, name)
+	}
+	for _, platform := range image.Platforms {
+		names = append(names, documentFile(platform))
+		for _, program := range image.Product {
+			names = append(names, path.Base(program.Path)+"-"+dashed(platform))
+		}
+	}
+	for _, name := range names {
+		assert.Contains(t, string(page), "`"+name+"`")
+	}
+}
