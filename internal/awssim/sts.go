@@ -14,6 +14,7 @@ func stsActions() map[string]handler {
 	return map[string]handler{
 		"AssumeRole":        assumeRole,
 		"GetCallerIdentity": getCallerIdentity,
+		webIdentityAction:   assumeRoleWithWebIdentity,
 	}
 }
 
@@ -62,12 +63,35 @@ func (q *request) assumption() (a assumption, failure *apiError) {
 	if failure = first(errs[:]...); failure != nil {
 		return a, failure
 	}
+	return a, q.locate(&a)
+}
+
+// locate sets the account of the role.
+func (q *request) locate(a *assumption) *apiError {
 	m := principalARN.FindStringSubmatch(a.arn)
 	if m == nil || m[1] != q.partition || m[2] != "iam" || !strings.HasPrefix(m[4], "role/") {
-		return a, invalid("%s is invalid", a.arn)
+		return invalid("%s is invalid", a.arn)
 	}
 	a.account = m[3]
-	return a, nil
+	return nil
+}
+
+// roleOf returns the role of an ARN, nil if STS does not see it.
+func (q *request) roleOf(a assumption) *role {
+	name := a.arn[strings.LastIndexByte(a.arn, '/')+1:]
+	r := q.visible(q.account(a.account).roles[strings.ToLower(name)])
+	if r == nil || r.arn != a.arn {
+		return nil
+	}
+	return r
+}
+
+func (q *request) regionActive(a assumption) *apiError {
+	if q.faults.regionDisabled(a.account) {
+		return newError(http.StatusForbidden, "RegionDisabledException", "STS is not activated in this region for account:"+a.account+
+			". Your account administrator can activate STS in this region using the IAM Console.")
+	}
+	return nil
 }
 
 type assumedRole struct {
@@ -92,14 +116,12 @@ func assumeRole(q *request) (any, *apiError) {
 	if failure != nil {
 		return nil, failure
 	}
-	if q.faults.regionDisabled(a.account) {
-		return nil, newError(http.StatusForbidden, "RegionDisabledException", "STS is not activated in this region for account:"+a.account+
-			". Your account administrator can activate STS in this region using the IAM Console.")
+	if failure = q.regionActive(a); failure != nil {
+		return nil, failure
 	}
 	// STS returns the same error for a role that does not exist and one that denies access.
-	name := a.arn[strings.LastIndexByte(a.arn, '/')+1:]
-	r := q.visible(q.account(a.account).roles[strings.ToLower(name)])
-	if r == nil || r.arn != a.arn || !q.mayAssume(r, a) {
+	r := q.roleOf(a)
+	if r == nil || !q.mayAssume(r, a) {
 		return nil, accessDenied(q.caller, "sts:AssumeRole", a.arn)
 	}
 	if failure = q.mayTag(r, a); failure != nil {
