@@ -3,6 +3,7 @@ package awserr
 import (
 	"cmp"
 	"errors"
+	"io/fs"
 )
 
 // CredentialsError reports that the controller itself has no credentials, so that
@@ -37,6 +38,9 @@ func (o *CredentialsError) detail() (what, better string) {
 	}
 	if plain, is := errors.AsType[*PlainError](o.Err); is {
 		return plain.Message, ""
+	}
+	if file, is := errors.AsType[*fs.PathError](o.Err); is {
+		return file.Error(), "have that file there, readable by the controller"
 	}
 	what, _, _ = classify(o.Err) // an unrecognized error may quote secrets
 	return what, ""

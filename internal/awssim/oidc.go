@@ -56,6 +56,13 @@ func (s *Sim) AddOIDCProvider(spec OIDCProvider) (string, error) {
 	return s.providerARN(spec.Account, spec.URL), nil
 }
 
+// RemoveOIDCProvider deletes an OIDC provider.
+func (s *Sim) RemoveOIDCProvider(account, issuer string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.providers, account+" "+issuer)
+}
+
 // providerARN returns the ARN of the provider for an issuer, which lacks the scheme.
 func (s *Sim) providerARN(account, issuer string) string {
 	return s.arn("iam", account, "oidc-provider/"+strings.TrimPrefix(issuer, "https://"))
