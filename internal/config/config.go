@@ -18,6 +18,8 @@ const (
 	Version    Command = "version"
 	// TrustPolicy prints the trust policy of a role for a namespace.
 	TrustPolicy Command = "trust-policy"
+	// Bootstrap writes the first credentials of a controller that renews its own.
+	Bootstrap Command = "bootstrap"
 )
 
 // Config is the configuration of the controller.
@@ -109,6 +111,11 @@ type Config struct {
 	// TrustedNamespace and TrustedServiceAccount are the arguments of the command
 	// trust-policy. TrustedServiceAccount is "" for all in the namespace.
 	TrustedNamespace, TrustedServiceAccount string
+
+	// SeedObject is the argument of the command bootstrap: the object that requests the
+	// controller's own role, as kind/name. DryRun says only what the command would do.
+	SeedObject string
+	DryRun     bool
 
 	// version is the flag --version, the same as the command.
 	version bool
