@@ -87,7 +87,9 @@ func (s *seeder) assume(ctx context.Context, want identity.Desired) (identity.Cr
 	if err != nil {
 		return first, fmt.Errorf("assume the controller's role: %w", awserr.ForCommand(err))
 	}
-	itself, err := sts.New(sts.As(s.aws, first), sessionOptions(s.config, s.key.Namespace))
+	options := sessionOptions(s.config, s.key.Namespace)
+	options.ControllerRoleARN = first.RoleARN
+	itself, err := sts.New(sts.As(s.aws, first), options)
 	if err != nil {
 		return first, err
 	}

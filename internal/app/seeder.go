@@ -102,21 +102,25 @@ func (s *seeder) desired(ctx context.Context) (*identity.Desired, error) {
 }
 
 // find returns an error that says what is missing if the object cannot be read.
-func (s *seeder) find(ctx context.Context) (err error) {
-	if s.key.Source == identity.ServiceAccount {
-		_, err = s.controller.clients.Core.CoreV1().ServiceAccounts(s.key.Namespace).Get(ctx, s.key.Name, metav1.GetOptions{})
-	} else {
-		_, err = s.controller.clients.Roles.Namespace(s.key.Namespace).Get(ctx, s.key.Name, metav1.GetOptions{})
-	}
-	switch {
-	case apierrors.IsNotFound(err):
+func (s *seeder) find(ctx context.Context) error {
+	if err := s.get(ctx, s.admin); apierrors.IsNotFound(err) {
 		return fmt.Errorf("there is no %s: install the controller first, with this object, which has to request the controller's own role", s.key)
-	case apierrors.IsForbidden(err):
+	}
+	err := s.get(ctx, s.controller.clients)
+	if apierrors.IsForbidden(err) {
 		return fmt.Errorf("%w: this command acts as the controller, so you have to be allowed to impersonate %s, and the controller's RBAC rules have to be installed",
 			err, controllerUser(s.key))
-	default:
-		return err
 	}
+	return err
+}
+
+func (s *seeder) get(ctx context.Context, as *kube.Clients) (err error) {
+	if s.key.Source == identity.ServiceAccount {
+		_, err = as.Core.CoreV1().ServiceAccounts(s.key.Namespace).Get(ctx, s.key.Name, metav1.GetOptions{})
+	} else {
+		_, err = as.Roles.Namespace(s.key.Namespace).Get(ctx, s.key.Name, metav1.GetOptions{})
+	}
+	return err
 }
 
 // fillCaches lists the objects and Secrets of the namespace.

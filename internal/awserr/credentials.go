@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"strings"
 )
 
 // CredentialsError reports that the controller itself has no credentials, so that
@@ -34,7 +35,7 @@ func (o *CredentialsError) message(who, otherwise string) string {
 func ForCommand(err error) error {
 	own, is := errors.AsType[*CredentialsError](err)
 	if !is {
-		return WithoutRetry(err)
+		return WithoutRetry(&described{message: strings.ReplaceAll(err.Error(), " (this controller)", ""), cause: err})
 	}
 	text := own.message("this command", "configure them as for the AWS CLI, such as with AWS_PROFILE")
 	return WithoutRetry(&described{message: oneLine(text, maxMessage), cause: err})

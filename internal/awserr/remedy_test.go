@@ -117,3 +117,9 @@ func TestWithoutRetry(t *testing.T) {
 	assert.Contains(t, err.Error(), "Rate exceeded")
 	assert.ErrorIs(t, err, cause)
 }
+
+func TestCommandsSpeakOfTheirUsersCredentials(t *testing.T) {
+	own := &CredentialsError{Source: "there are none", Remedy: "give the ServiceAccount some"}
+	require.EqualError(t, ForCommand(fmt.Errorf("ask: %w", own)), "this command has no AWS credentials: there are none; configure them as for the AWS CLI, such as with AWS_PROFILE")
+	require.EqualError(t, ForCommand(Plain(own.Err, "it does not trust X (this controller); "+retried)), "it does not trust X")
+}
