@@ -124,7 +124,7 @@ func assumeRole(q *request) (any, *apiError) {
 	if r == nil || !q.mayAssume(r, a) {
 		return nil, accessDenied(q.caller, "sts:AssumeRole", a.arn)
 	}
-	if failure = q.mayTag(r, a); failure != nil {
+	if failure = first(q.mayIdentify(r, &a), q.mayTag(r, a)); failure != nil {
 		return nil, failure
 	}
 	duration, failure := q.sessionLength(r, a)
@@ -137,14 +137,37 @@ func assumeRole(q *request) (any, *apiError) {
 // mayAssume authorizes sts:AssumeRole by the role's trust policy and, where required, the
 // caller's identity policies.
 func (q *request) mayAssume(r *role, a assumption) bool {
+	return q.allows(r, a, "sts:AssumeRole", q.assumeFacts(a))
+}
+
+func (q *request) assumeFacts(a assumption) facts {
 	known := q.sessionFacts(a)
 	if a.externalID != "" {
 		known["sts:externalid"] = []string{a.externalID}
 	}
-	if !q.allows(r, a, "sts:AssumeRole", known) {
-		return false
+	return known
+}
+
+// mayIdentify authorizes sts:SetSourceIdentity. The source identity of the caller's own
+// session is passed on, cannot be changed, and needs the permission again, on both sides:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html#id_credentials_temp_control-access_monitor-setup.
+func (q *request) mayIdentify(r *role, a *assumption) *apiError {
+	inherited := q.caller.source != ""
+	if inherited && a.source != "" && a.source != q.caller.source {
+		return accessDenied(q.caller, "sts:SetSourceIdentity", a.arn)
 	}
-	return a.source == "" || q.allows(r, a, "sts:SetSourceIdentity", known)
+	if inherited {
+		a.source = q.caller.source
+	}
+	if a.source == "" {
+		return nil
+	}
+	known := q.assumeFacts(*a)
+	granted := !inherited || q.grants(q.caller, "sts:SetSourceIdentity", r.arn, known, q.visible) == allowed
+	if !granted || !q.allows(r, *a, "sts:SetSourceIdentity", known) {
+		return accessDenied(q.caller, "sts:SetSourceIdentity", a.arn)
+	}
+	return nil
 }
 
 // mayTag authorizes sts:TagSession, which has no condition key for the external ID:
