@@ -44,6 +44,9 @@ type Config struct {
 	// CredentialsFile is a file with the controller's own credentials.
 	CredentialsFile string
 	SessionTags     bool
+	// AllowSourceIdentity lets roles accept the source identity of the controller's own
+	// session.
+	AllowSourceIdentity bool
 	// NamespaceRestrictions denies all roles to a namespace without rules.
 	NamespaceRestrictions bool
 	// RequireExternalID says which roles are used only if they refuse a wrong external

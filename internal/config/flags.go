@@ -131,6 +131,8 @@ func awsFlags(app *kingpin.Application, c *Config) {
 		StringVar(&c.CredentialsFile)
 	app.Flag("session-tags", "Pass kubernetes-cluster, kubernetes-namespace and kubernetes-service-account as session tags. Trust policies must allow sts:TagSession.").
 		BoolVar(&c.SessionTags)
+	app.Flag("allow-source-identity", "Have the trust policies of managed roles, and those that trust-policy prints, allow sts:SetSourceIdentity. Needed if the controller's own session has a source identity, as with IAM Roles Anywhere.").
+		BoolVar(&c.AllowSourceIdentity)
 	app.Flag("sts-qps", "STS requests per second; bursts up to twice that.").Default("250").Float64Var(&c.STSQPS)
 	app.Flag("refresh-limit", "Renew credentials that expire in less than this, or in less than a third of their session if that is shorter.").
 		Default("20m").DurationVar(&c.RefreshLimit)

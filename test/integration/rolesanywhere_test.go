@@ -74,6 +74,20 @@ func TestCredentialsOfRolesAnywhereComeFromTheHelpersEndpoint(t *testing.T) {
 	assert.Contains(t, w.event("ServiceAccount", "closed", "GetCredentialsFailed"), "have the trust policy of the role, and the controller's own policy, allow sts:SetSourceIdentity")
 }
 
+func TestManagedRolesAcceptASourceIdentityWhereAsked(t *testing.T) {
+	w := newWorld(t)
+	helper, err := w.aws.StartRolesAnywhere(t.Context(), time.Hour)
+	require.NoError(t, err)
+	endpoint := helper.Serve()
+	t.Cleanup(endpoint.Close)
+	w.withoutCredentials()
+	w.env = append(w.env, "AWS_EC2_METADATA_SERVICE_ENDPOINT="+endpoint.URL+"/")
+	w.start("--allow-source-identity", "--permissions-boundary="+w.aws.Boundary)
+	_, err = w.objects().Account(t.Context(), "app", map[string]string{"role-policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`})
+	require.NoError(t, err)
+	w.secret("app.aws-iam", nil)
+}
+
 func TestAHelperOfRolesAnywhereThatFailsIsNamed(t *testing.T) {
 	w := newWorld(t)
 	w.iamRole("", "app")
