@@ -15,11 +15,11 @@ func TestSourceIdentityIsPassedOnWhereBothSidesAllowIt(t *testing.T) {
 	const may = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:SetSourceIdentity","Resource":"*"}}`
 	w.add(RoleSpec{Name: "may", Policies: map[string]string{"p": may}})
 	w.add(RoleSpec{Name: "may-not"})
-	trust := func(actions string) string {
+	trusting := func(actions string) string {
 		return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::` + home + `:role/may","arn:aws:iam::` + home + `:role/may-not"]},"Action":[` + actions + `]}}`
 	}
-	open := w.add(RoleSpec{Name: "open", Trust: trust(`"sts:AssumeRole","sts:SetSourceIdentity"`)})
-	closed := w.add(RoleSpec{Name: "closed", Trust: trust(`"sts:AssumeRole"`)})
+	open := w.add(RoleSpec{Name: "open", Trust: trusting(`"sts:AssumeRole","sts:SetSourceIdentity"`)})
+	closed := w.add(RoleSpec{Name: "closed", Trust: trusting(`"sts:AssumeRole"`)})
 	for name, tc := range map[string]struct {
 		caller, role, set string
 		want              bool
