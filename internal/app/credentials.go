@@ -13,6 +13,7 @@ import (
 	"kube-aws-iam-controller/internal/iamprovision"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/sts"
+	"kube-aws-iam-controller/internal/trust"
 )
 
 // newAssumer loads the controller's own credentials, and returns what assumes roles
@@ -56,9 +57,18 @@ func (c *controller) newProvisioner(assumer *sts.Assumer) *iamprovision.Provisio
 		Logger:               c.logger,
 		Principal:            assumer.Principal,
 		Account:              assumer.Account,
+		PassedOn:             passedOn(c.config),
 		SessionName:          sts.ServiceAccountSessionName,
 		TransitiveTags:       assumer.TransitiveTags,
 	})
+}
+
+// passedOn returns what trust policies have to allow beside sts:TagSession.
+func passedOn(cfg config.Config) []string {
+	if cfg.AllowSourceIdentity {
+		return []string{trust.SourceIdentity}
+	}
+	return nil
 }
 
 // warnOfTags logs what the controller's own credentials cannot do with session tags.

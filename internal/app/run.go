@@ -35,20 +35,23 @@ func Run(ctx context.Context, version string, args []string, stdout, stderr io.W
 		fmt.Fprintln(stdout, version)
 		return exitOK
 	case command == config.TrustPolicy:
-		if err = printTrustPolicy(ctx, cfg, stdout, stderr); err != nil {
-			fmt.Fprintln(stderr, err)
-			return exitError
-		}
-		return exitOK
+		return exitCode(printTrustPolicy(ctx, cfg, stdout, stderr), stderr)
+	case command == config.Bootstrap:
+		return exitCode(bootstrap(ctx, version, cfg, stdout, stderr), stderr)
 	case command == config.Uninstall:
-		if err = uninstallController(ctx, version, cfg, stdout, stderr); err != nil {
-			fmt.Fprintln(stderr, err)
-			return exitError
-		}
-		return exitOK
+		return exitCode(uninstallController(ctx, version, cfg, stdout, stderr), stderr)
 	default:
 		return runController(ctx, version, cfg, stderr)
 	}
+}
+
+// exitCode reports the error of a command, and returns the exit code.
+func exitCode(err error, stderr io.Writer) int {
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitError
+	}
+	return exitOK
 }
 
 func runController(ctx context.Context, version string, cfg config.Config, stderr io.Writer) int {

@@ -24,7 +24,7 @@ func printTrustPolicy(ctx context.Context, cfg config.Config, stdout, stderr io.
 	if cfg.TrustedServiceAccount != "" {
 		sessionName = sts.ServiceAccountSessionName(cfg.TrustedNamespace, cfg.TrustedServiceAccount)
 	}
-	policy, err := trust.Policy(principal, trust.ExternalID(cfg.TrustedNamespace, cfg.ClusterName), sessionName)
+	policy, err := trust.Policy(principal, trust.ExternalID(cfg.TrustedNamespace, cfg.ClusterName), sessionName, passedOn(cfg)...)
 	if err != nil {
 		return err
 	}

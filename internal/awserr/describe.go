@@ -79,7 +79,7 @@ func Describe(err error) error {
 
 func message(err error) string {
 	if own, is := errors.AsType[*CredentialsError](err); is {
-		return own.message()
+		return own.Error()
 	}
 	if plain, is := errors.AsType[*PlainError](err); is {
 		return plain.Message

@@ -41,16 +41,18 @@ const (
 	// retried applies to all failures, because the backoff grows to five minutes.
 	retried               = "it is retried within five minutes"
 	controllerCredentials = "these are the controller's own credentials, not the ServiceAccount's: "
+	publishKeys           = "AWS reads /.well-known/openid-configuration of the cluster's issuer, and the keys that it names, over public HTTPS: have both answer, with the keys that the API server signs with now; " + retried
 	setClock              = "set the clock of the controller's machine; the credentials are the controller's own, not the ServiceAccount's"
 )
 
 // The operations that take the inline policy, the trust policy, the permissions
-// boundary, and a managed policy.
+// boundary, a managed policy, and a web identity token.
 var (
 	inlinePolicyOperations = []string{"PutRolePolicy"}
 	trustPolicyOperations  = []string{"CreateRole", "UpdateAssumeRolePolicy"}
 	boundaryOperations     = []string{"CreateRole", "PutRolePermissionsBoundary"}
 	attachOperations       = []string{"AttachRolePolicy"}
+	webIdentityOperations  = []string{"AssumeRoleWithWebIdentity"}
 )
 
 // remedies are tried in order. The messages are AWS's of 2026; if AWS changes one,
@@ -63,16 +65,25 @@ var remedies = []advice{
 	{[]string{"SignatureDoesNotMatch"}, nil, "Credential should be scoped", "the controller's AWS_REGION and AWS_ENDPOINT_URL do not fit together: correct them"},
 	{[]string{"SignatureDoesNotMatch", "IncompleteSignature"}, nil, "",
 		controllerCredentials + "their secret key is wrong, or a proxy modifies requests on the way"},
+	{[]string{"ExpiredTokenException"}, webIdentityOperations, "",
+		"the token in AWS_WEB_IDENTITY_TOKEN_FILE has to be a projected one, which the kubelet renews, and not a copy; if it is, set the clock of the machine"},
 	{[]string{"ExpiredToken", "ExpiredTokenException"}, nil, "",
 		controllerCredentials + "they expired; have whatever provides them renew them"},
 	{[]string{"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}, nil, "",
 		controllerCredentials + "they were deleted or deactivated, belong to another partition, or the Region is not enabled in their account"},
 	{[]string{"MissingAuthenticationToken", "MissingAuthenticationTokenException"}, nil, "", controllerCredentials + "provide some, or check whether a proxy drops headers"},
 	{[]string{"OptInRequired"}, nil, "", controllerCredentials + "their AWS account is not signed up for the service"},
-	{[]string{"InvalidIdentityToken", "IDPCommunicationError", "IDPRejectedClaim"}, nil, "",
+	{[]string{"InvalidIdentityToken"}, nil, "audience",
+		"project the controller's token with the audience sts.amazonaws.com, and have that among the client IDs of the IAM OIDC provider"},
+	{[]string{"InvalidIdentityToken"}, nil, "not a valid JWT",
+		"AWS_WEB_IDENTITY_TOKEN_FILE has to be a projected token of the controller's ServiceAccount"},
+	{[]string{"InvalidIdentityToken"}, nil, "verification key", publishKeys},
+	{[]string{"InvalidIdentityToken"}, nil, "could not be validated", publishKeys},
+	{[]string{"IDPCommunicationError"}, nil, "", publishKeys},
+	{[]string{"InvalidIdentityToken", "IDPRejectedClaim"}, nil, "",
 		"create the IAM OIDC provider of this cluster in the account of the controller's role, and have the role's trust policy name it"},
 	{[]string{"AccessDenied"}, nil, "sts:AssumeRoleWithWebIdentity",
-		"have the trust policy of the controller's own role allow this cluster's OIDC provider and the controller's ServiceAccount"},
+		"have the trust policy of the controller's own role allow this cluster's OIDC provider and, as its subject, the controller's ServiceAccount"},
 	{[]string{"AccessDenied"}, nil, "iam:RemoveRoleFromInstanceProfile",
 		"somebody put the role into this instance profile: take it out, or have the administrator of the controller allow it to, by the statement LeaveInstanceProfiles of examples/iam/optional-statements.json"},
 	{[]string{"AccessDenied"}, nil, "to perform: iam:",

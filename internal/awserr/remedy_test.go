@@ -27,6 +27,11 @@ var responses = map[string]struct {
 	"a clock that is ahead":       {"AssumeRole", "SignatureDoesNotMatch", "Signature not yet current: 20250414T215136Z is still later than 20250413T033719Z (20250413T032219Z + 15 min.)", "set the clock"},
 	"an old request":              {"AssumeRole", "RequestExpired", "Request has expired.", "set the clock"},
 	"no OIDC provider":            {"AssumeRoleWithWebIdentity", "InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://oidc.eks.eu-central-1.amazonaws.com/id/0123", "create the IAM OIDC provider"},
+	"another audience":            {"AssumeRoleWithWebIdentity", "InvalidIdentityToken", "Incorrect token audience", "with the audience sts.amazonaws.com"},
+	"a file that has no token":    {"AssumeRoleWithWebIdentity", "InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)", "a projected token of the controller's ServiceAccount"},
+	"keys that are not published": {"AssumeRoleWithWebIdentity", "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider, please reference AssumeRoleWithWebIdentity documentation for requirements", "over public HTTPS"},
+	"an issuer that is away":      {"AssumeRoleWithWebIdentity", "IDPCommunicationError", "Could not reach the identity provider", "over public HTTPS"},
+	"a token that ran out":        {"AssumeRoleWithWebIdentity", "ExpiredTokenException", "Token expired: current date/time 1600000001 must be before the expiration date/time 1600000000", "a projected one, which the kubelet renews"},
 	"IRSA's role that refuses":    {"AssumeRoleWithWebIdentity", "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", "trust policy of the controller's own role"},
 	"a lack of permissions":       {"PutRolePolicy", "AccessDenied", "User: arn:aws:sts::123456789012:assumed-role/c/s is not authorized to perform: iam:PutRolePolicy on resource: role app because no identity-based policy allows the iam:PutRolePolicy action", "examples/iam/controller-policy.json"},
 	"another refusal":             {"AssumeRole", "AccessDenied", "User: arn:aws:iam::123456789012:user/u is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/app", ""},
@@ -111,4 +116,10 @@ func TestWithoutRetry(t *testing.T) {
 	assert.NotContains(t, err.Error(), retried)
 	assert.Contains(t, err.Error(), "Rate exceeded")
 	assert.ErrorIs(t, err, cause)
+}
+
+func TestCommandsSpeakOfTheirUsersCredentials(t *testing.T) {
+	own := &CredentialsError{Source: "there are none", Remedy: "give the ServiceAccount some"}
+	require.EqualError(t, ForCommand(fmt.Errorf("ask: %w", own)), "this command has no AWS credentials: there are none; configure them as for the AWS CLI, such as with AWS_PROFILE")
+	require.EqualError(t, ForCommand(Plain(own.Err, "it does not trust X (this controller); "+retried)), "it does not trust X")
 }

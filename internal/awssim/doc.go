@@ -6,7 +6,9 @@
 // boundaries, names, sizes and quotas, the order of deletion, session limits
 // and role chaining. Latency, faults, throttling and propagation delay are configurable.
 //
-// It has one Region and no other services. Session policies, MFA, federation and service
+// Web identity federation verifies tokens with the keys of their issuer.
+//
+// It has one Region and no other services. Session policies, MFA, SAML and service
 // control policies are not simulated. It shares no code with the controller, so that a bug
 // in one does not hide in the other.
 //

@@ -137,6 +137,8 @@ type principal struct {
 	tags        []tag
 	transitive  []string // keys, folded
 	source      string   // source identity
+	// web is the bearer of a token, nil for whoever signs requests.
+	web *webIdentity
 }
 
 // userID returns the UserId of GetCallerIdentity.

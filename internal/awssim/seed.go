@@ -120,6 +120,25 @@ func (s *Sim) RoleCredentials(account, name, session string, lifetime time.Durat
 	}, nil
 }
 
+// RolesAnywhereCredentials issues a session of a role as IAM Roles Anywhere does for a
+// certificate with a common name, which is its source identity:
+// https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html.
+func (s *Sim) RolesAnywhereCredentials(account, name, commonName string, lifetime time.Duration) (aws.Credentials, error) {
+	creds, err := s.RoleCredentials(account, name, newID("", serialLength), lifetime)
+	if err != nil {
+		return creds, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	session := s.keys[creds.AccessKeyID].principal
+	session.source = commonName
+	session.tags = []tag{{Key: "x509Subject/CN", Value: commonName}}
+	return creds, nil
+}
+
+// serialLength is that of a certificate's serial number, which names the session.
+const serialLength = 40
+
 // AddManagedPolicy creates a managed policy and returns its ARN. The account "aws" is for
 // AWS managed policies.
 func (s *Sim) AddManagedPolicy(account, path, name, text string) (string, error) {

@@ -36,6 +36,8 @@ type Sim struct {
 	accounts map[string]*account
 	keys     map[string]*accessKey // by access key ID
 	profiles map[string]*instanceProfile
+	// providers are OIDC providers by account and issuer.
+	providers map[string]*OIDCProvider
 }
 
 // New returns a Sim. Accounts are created on first use.
@@ -43,6 +45,7 @@ func New(options Options) *Sim {
 	s := &Sim{
 		now: options.Now, partition: options.Partition, pageSize: options.PageSize,
 		accounts: map[string]*account{}, keys: map[string]*accessKey{}, profiles: map[string]*instanceProfile{},
+		providers: map[string]*OIDCProvider{},
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -131,15 +134,26 @@ func (s *Sim) handle(r *http.Request, body []byte, q *request) (any, *apiError) 
 	if fault.refuse != nil {
 		return nil, fault.refuse
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var failure *apiError
-	if q.caller, failure = s.authenticate(r, body, q); failure != nil {
+	if q.caller, failure = s.identify(r, body, q); failure != nil {
 		return nil, failure
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	result, failure := do(q)
 	if fault.drop {
 		return nil, dropped
 	}
 	return result, failure
+}
+
+// identify returns the caller of a request: whose access key signed it, or the bearer of
+// its token.
+func (s *Sim) identify(r *http.Request, body []byte, q *request) (*principal, *apiError) {
+	if q.action == webIdentityAction {
+		return s.federated(r.Context(), q)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.authenticate(r, body, q)
 }

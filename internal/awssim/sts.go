@@ -14,6 +14,7 @@ func stsActions() map[string]handler {
 	return map[string]handler{
 		"AssumeRole":        assumeRole,
 		"GetCallerIdentity": getCallerIdentity,
+		webIdentityAction:   assumeRoleWithWebIdentity,
 	}
 }
 
@@ -62,12 +63,35 @@ func (q *request) assumption() (a assumption, failure *apiError) {
 	if failure = first(errs[:]...); failure != nil {
 		return a, failure
 	}
+	return a, q.locate(&a)
+}
+
+// locate sets the account of the role.
+func (q *request) locate(a *assumption) *apiError {
 	m := principalARN.FindStringSubmatch(a.arn)
 	if m == nil || m[1] != q.partition || m[2] != "iam" || !strings.HasPrefix(m[4], "role/") {
-		return a, invalid("%s is invalid", a.arn)
+		return invalid("%s is invalid", a.arn)
 	}
 	a.account = m[3]
-	return a, nil
+	return nil
+}
+
+// roleOf returns the role of an ARN, nil if STS does not see it.
+func (q *request) roleOf(a assumption) *role {
+	name := a.arn[strings.LastIndexByte(a.arn, '/')+1:]
+	r := q.visible(q.account(a.account).roles[strings.ToLower(name)])
+	if r == nil || r.arn != a.arn {
+		return nil
+	}
+	return r
+}
+
+func (q *request) regionActive(a assumption) *apiError {
+	if q.faults.regionDisabled(a.account) {
+		return newError(http.StatusForbidden, "RegionDisabledException", "STS is not activated in this region for account:"+a.account+
+			". Your account administrator can activate STS in this region using the IAM Console.")
+	}
+	return nil
 }
 
 type assumedRole struct {
@@ -92,17 +116,15 @@ func assumeRole(q *request) (any, *apiError) {
 	if failure != nil {
 		return nil, failure
 	}
-	if q.faults.regionDisabled(a.account) {
-		return nil, newError(http.StatusForbidden, "RegionDisabledException", "STS is not activated in this region for account:"+a.account+
-			". Your account administrator can activate STS in this region using the IAM Console.")
+	if failure = q.regionActive(a); failure != nil {
+		return nil, failure
 	}
 	// STS returns the same error for a role that does not exist and one that denies access.
-	name := a.arn[strings.LastIndexByte(a.arn, '/')+1:]
-	r := q.visible(q.account(a.account).roles[strings.ToLower(name)])
-	if r == nil || r.arn != a.arn || !q.mayAssume(r, a) {
+	r := q.roleOf(a)
+	if r == nil || !q.mayAssume(r, a) {
 		return nil, accessDenied(q.caller, "sts:AssumeRole", a.arn)
 	}
-	if failure = q.mayTag(r, a); failure != nil {
+	if failure = first(q.mayIdentify(r, &a), q.mayTag(r, a)); failure != nil {
 		return nil, failure
 	}
 	duration, failure := q.sessionLength(r, a)
@@ -115,14 +137,37 @@ func assumeRole(q *request) (any, *apiError) {
 // mayAssume authorizes sts:AssumeRole by the role's trust policy and, where required, the
 // caller's identity policies.
 func (q *request) mayAssume(r *role, a assumption) bool {
+	return q.allows(r, a, "sts:AssumeRole", q.assumeFacts(a))
+}
+
+func (q *request) assumeFacts(a assumption) facts {
 	known := q.sessionFacts(a)
 	if a.externalID != "" {
 		known["sts:externalid"] = []string{a.externalID}
 	}
-	if !q.allows(r, a, "sts:AssumeRole", known) {
-		return false
+	return known
+}
+
+// mayIdentify authorizes sts:SetSourceIdentity. The source identity of the caller's own
+// session is passed on, cannot be changed, and needs the permission again, on both sides:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html#id_credentials_temp_control-access_monitor-setup.
+func (q *request) mayIdentify(r *role, a *assumption) *apiError {
+	inherited := q.caller.source != ""
+	if inherited && a.source != "" && a.source != q.caller.source {
+		return accessDenied(q.caller, "sts:SetSourceIdentity", a.arn)
 	}
-	return a.source == "" || q.allows(r, a, "sts:SetSourceIdentity", known)
+	if inherited {
+		a.source = q.caller.source
+	}
+	if a.source == "" {
+		return nil
+	}
+	known := q.assumeFacts(*a)
+	granted := !inherited || q.grants(q.caller, "sts:SetSourceIdentity", r.arn, known, q.visible) == allowed
+	if !granted || !q.allows(r, *a, "sts:SetSourceIdentity", known) {
+		return accessDenied(q.caller, "sts:SetSourceIdentity", a.arn)
+	}
+	return nil
 }
 
 // mayTag authorizes sts:TagSession, which has no condition key for the external ID:

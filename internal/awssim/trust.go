@@ -3,6 +3,7 @@ package awssim
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,7 @@ type boundPrincipal struct {
 var (
 	accountID    = regexp.MustCompile(`^[0-9]{12}$`)
 	principalARN = regexp.MustCompile(`^arn:([a-z-]+):(iam|sts)::([0-9]{12}):(root|role/.+|user/.+|assumed-role/[^/]+/[^/]+)$`)
+	federation   = regexp.MustCompile(`^(?:arn:[a-z-]+:iam::[0-9]{12}:(?:oidc|saml)-provider/[^*?\s]+|(?:[a-z0-9-]+\.)+[a-z]+)$`)
 	uniqueID     = regexp.MustCompile(`^(AROA|AIDA)[A-Z0-9]{12,}$`)
 )
 
@@ -69,8 +71,13 @@ func (q *request) bind(p *principals) *apiError {
 	}
 	for kind, values := range p.byKind {
 		switch kind {
-		case "Service", "Federated", "CanonicalUser":
+		case "Service", "CanonicalUser":
 			continue // no caller in the simulation is one
+		case "Federated":
+			if !slices.ContainsFunc(values, func(v string) bool { return !federation.MatchString(v) }) {
+				continue // compared as text, as AWS does
+			}
+			return malformed("Federated principals must be valid domain names or SAML metadata ARNs")
 		case "AWS":
 		default:
 			return malformed("Invalid principal in policy: \"" + kind + "\"")

@@ -103,3 +103,24 @@ func TestIDOfAnOrphanIsForgottenOnceItHasAnOwner(t *testing.T) {
 		assert.Contains(t, w.did(), "Delete AROA2", "another would be taken for somebody else's, and left behind")
 	})
 }
+
+func TestWhatTheControllerRunsOnIsNotRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.did()
+		w.asked, w.runsOnErr = nil, errors.New("STS is away")
+		_, err := w.sync()
+		require.ErrorIs(t, err, w.runsOnErr)
+		assert.Equal(t, "Release", w.did(), "nothing is removed while that is not known")
+
+		w.runsOn, w.runsOnErr = account+"app", nil
+		w.serve()
+		assert.Equal(t, "Release", w.did())
+		assert.Contains(t, w.logged.String(), "the controller may be running on them")
+
+		w.runsOn = account + "other"
+		w.serve()
+		assert.Equal(t, "Release Remove", w.did())
+	})
+}

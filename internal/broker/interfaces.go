@@ -79,6 +79,9 @@ type Sessions interface {
 	Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error)
 	// Assume returns an *identity.InvalidError for a role that is never handed out.
 	Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error)
+	// MayRunOn returns whether the controller may be using credentials that an object of
+	// a namespace has for a role.
+	MayRunOn(ctx context.Context, namespace string, role identity.RoleReference) (bool, error)
 }
 
 // Secrets keeps credentials.

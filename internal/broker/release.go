@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"kube-aws-iam-controller/internal/identity"
+
 	"github.com/go-kit/log/level"
 )
 
@@ -30,16 +32,42 @@ func (b *Broker) retire(ctx context.Context, source Source, f facts) (time.Durat
 	if again, failed := b.Roles.Release(ctx, f.key, id); again > 0 || failed != nil {
 		return again, failed
 	}
-	if f.have.Exists {
-		if err = b.Secrets.Remove(ctx, f.key); err != nil {
-			return 0, err
-		}
-		level.Info(b.Logger).Log("msg", "credentials removed", "object", f.key, "role", f.have.RoleARN)
+	if err = b.removeSecret(ctx, f); err != nil {
+		return 0, err
 	}
 	if f.roleMayExist {
 		return 0, b.Roles.RemoveFinalizer(ctx, f.key)
 	}
 	return 0, nil
+}
+
+// removeSecret removes credentials that are not asked for any more, except those that the
+// controller itself may be using: without them it could not serve anybody.
+func (b *Broker) removeSecret(ctx context.Context, f facts) error {
+	if !f.have.Exists {
+		return nil
+	}
+	own, err := b.mayRunOn(ctx, f)
+	switch {
+	case err != nil:
+		return err
+	case own:
+		level.Warn(b.Logger).Log("msg", "credentials are kept although nothing asks for them, because the controller may be running on them: they are no longer renewed",
+			"object", f.key, "role", f.have.RoleARN)
+		return nil
+	}
+	if err = b.Secrets.Remove(ctx, f.key); err == nil {
+		level.Info(b.Logger).Log("msg", "credentials removed", "object", f.key, "role", f.have.RoleARN)
+	}
+	return err
+}
+
+func (b *Broker) mayRunOn(ctx context.Context, f facts) (bool, error) {
+	role, err := identity.ParseRole(f.have.RoleARN)
+	if err != nil {
+		return false, nil //nolint:nilerr // it is of no role that could be the controller's
+	}
+	return b.Sessions.MayRunOn(ctx, f.key.Namespace, role)
 }
 
 // release releases the managed role of an object that uses another role by now.

@@ -79,6 +79,10 @@ type world struct {
 	// this is not known.
 	refused   []string
 	permitErr error
+	// runsOn is the ARN of the role that the controller runs on. runsOnErr says that this
+	// is not known.
+	runsOn    string
+	runsOnErr error
 	// open says that roles take any external ID, proofErr that STS does not tell.
 	open     bool
 	openRole string // the name of one that does
@@ -268,6 +272,10 @@ func (w *world) Resolve(_ context.Context, want identity.Desired) (identity.Role
 		return want.Role, nil
 	}
 	return identity.ParseRole(account + want.Role.String())
+}
+
+func (w *world) MayRunOn(_ context.Context, _ string, role identity.RoleReference) (bool, error) {
+	return role.String() == w.runsOn, w.runsOnErr
 }
 
 func (w *world) EnforcesExternalID(_ context.Context, want identity.Desired) (bool, error) {

@@ -22,7 +22,7 @@ func checkNamespace(value string) error {
 
 func checkAccount(value string) error {
 	if len(validation.IsDNS1123Subdomain(value)) > 0 {
-		return fmt.Errorf("%s is not the name of a ServiceAccount: give 1 to 253 lower-case letters, digits, - and ., the first and last a letter or digit", identity.Quote(value))
+		return fmt.Errorf("%s is not the name of a ServiceAccount or AWSIAMRole: give 1 to 253 lower-case letters, digits, - and ., the first and last a letter or digit", identity.Quote(value))
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ const (
 	TrustPolicy Command = "trust-policy"
 	// Uninstall releases what the controller would leave behind.
 	Uninstall Command = "uninstall"
+	// Bootstrap writes the first credentials of a controller that renews its own.
+	Bootstrap Command = "bootstrap"
 )
 
 // What becomes of managed roles when the controller is uninstalled.
@@ -50,6 +52,9 @@ type Config struct {
 	// CredentialsFile is a file with the controller's own credentials.
 	CredentialsFile string
 	SessionTags     bool
+	// AllowSourceIdentity lets roles accept the source identity of the controller's own
+	// session.
+	AllowSourceIdentity bool
 	// NamespaceRestrictions denies all roles to a namespace without rules.
 	NamespaceRestrictions bool
 	// RequireExternalID says which roles are used only if they refuse a wrong external
@@ -121,6 +126,11 @@ type Config struct {
 	// ManagedRoles and Deployment are the arguments of the command uninstall: DeleteRoles
 	// or RetainRoles, and the Deployment to scale to zero, "" for none.
 	ManagedRoles, Deployment string
+
+	// SeedObject is the argument of the command bootstrap: the object that requests the
+	// controller's own role, as kind/name. DryRun says only what the command would do.
+	SeedObject string
+	DryRun     bool
 
 	// version is the flag --version, the same as the command.
 	version bool

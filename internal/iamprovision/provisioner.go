@@ -48,6 +48,9 @@ type Options struct {
 	Principal func(context.Context) (string, error)
 	// Account returns the partition and account in which roles are created.
 	Account func(context.Context) (identity.BaseRole, error)
+	// PassedOn are actions concerning what the controller's session passes on, which
+	// trust policies allow beside sts:TagSession.
+	PassedOn []string
 	// SessionName returns the session name of a ServiceAccount, which trust
 	// policies require.
 	SessionName func(namespace, name string) string

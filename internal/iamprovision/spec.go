@@ -44,7 +44,7 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 			Err:     err,
 		}
 	}
-	policy, err1 := trust.ManagedPolicy(principal, want.ExternalID, p.SessionName(want.Namespace, want.Name))
+	policy, err1 := trust.ManagedPolicy(principal, want.ExternalID, p.SessionName(want.Namespace, want.Name), p.PassedOn...)
 	before, err2 := trust.Policy(principal, want.ExternalID, "")
 	if err = errors.Join(err1, err2); err != nil {
 		return spec{}, err

@@ -3,6 +3,7 @@ package sts
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,7 +18,11 @@ func explainErrors(provider aws.CredentialsProvider) aws.CredentialsProvider {
 		return nil
 	}
 	source, remedy := credentialSource(provider)
-	return explainedProvider{CredentialsProvider: provider, source: source, remedy: remedy}
+	e := explainedProvider{CredentialsProvider: provider, source: source, remedy: remedy}
+	if slices.Contains(sourcesOf(provider), aws.CredentialSourceEnvVarsSTSWebIDToken) {
+		e.file = os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")
+	}
+	return e
 }
 
 // explainedProvider is a provider whose errors name the source and the remedy.
@@ -25,6 +30,9 @@ type explainedProvider struct {
 	aws.CredentialsProvider
 
 	source, remedy string
+	// file is what the provider reads, "" for nothing. The SDK's error does not tell
+	// whether it could.
+	file string
 }
 
 // Retrieve implements aws.CredentialsProvider.
@@ -36,7 +44,22 @@ func (e explainedProvider) Retrieve(ctx context.Context) (aws.Credentials, error
 	if _, explained := errors.AsType[*awserr.CredentialsError](err); explained {
 		return creds, err // from the credentials before --assume-role
 	}
+	if unreadable := e.checkFile(); unreadable != nil {
+		err = unreadable
+	}
 	return creds, &awserr.CredentialsError{Source: e.source, Remedy: e.remedy, Err: err}
+}
+
+// checkFile returns an *fs.PathError if the file cannot be opened.
+func (e explainedProvider) checkFile() error {
+	if e.file == "" {
+		return nil
+	}
+	f, err := os.Open(e.file)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // ProviderSources implements aws.CredentialProviderSource, which the SDK uses to

@@ -57,6 +57,11 @@ func TestMissingCredentialsNameTheSource(t *testing.T) {
 			t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::"+home+":role/controller")
 			t.Setenv("AWS_ENDPOINT_URL_STS", errorServer(t, http.StatusBadRequest, `<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>No OpenIDConnect provider found in your account for https://oidc</Message></Error></ErrorResponse>`))
 		}, []string{"AWS_WEB_IDENTITY_TOKEN_FILE) yielded none for AWS_ROLE_ARN: InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc; create the IAM OIDC provider of this cluster"}},
+		"web identity without a token": {func(t *testing.T) {
+			t.Helper()
+			t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/such/token")
+			t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::"+home+":role/controller")
+		}, []string{"yielded none for AWS_ROLE_ARN: open /no/such/token: no such file or directory; have that file there, readable by the controller"}},
 		"a program that fails": {func(t *testing.T) {
 			t.Helper()
 			t.Setenv("AWS_CONFIG_FILE", write(t, "[default]\ncredential_process = echo "+sentinel+"\n"))

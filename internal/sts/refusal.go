@@ -33,6 +33,9 @@ func (a *Assumer) refusalError(want identity.Desired, role identity.RoleReferenc
 	switch {
 	case isUntaggable(err):
 		return roleUnfitError{awserr.Plain(err, "%s; %s", awserr.Words(answer), a.tagAdvice(want))}
+	case awserr.IsDenied(err) && strings.Contains(err.Error(), "sts:SetSourceIdentity"):
+		return roleUnfitError{awserr.Plain(err, "%s; the controller's own session has a source identity, as one of IAM Roles Anywhere has, which every role has to accept: "+
+			"have the trust policy of the role, and the controller's own policy, allow sts:SetSourceIdentity, and for managed roles run the controller with --allow-source-identity", awserr.Words(answer))}
 	case isConflicting(err):
 		return roleUnfitError{awserr.Plain(err, "%s: %s (%s)", answer.ErrorCode(), tagConflict, answer.ErrorMessage())}
 	case awserr.IsDenied(err):

@@ -183,3 +183,15 @@ func TestTooLongSessionIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "raise the role's maximum session duration")
 	require.ErrorIs(t, err, identity.ErrRoleUnfit)
 }
+
+func TestRefusedSourceIdentityIsExplained(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.add(awssim.RoleSpec{Name: "app", Trust: trusting(w.controller)})
+	creds, err := w.RolesAnywhereCredentials(home, "controller", "the controller", time.Hour)
+	require.NoError(t, err)
+	_, err = w.assumer(creds, Options{}).Assume(t.Context(), wanting(t, "app"))
+	require.ErrorIs(t, err, identity.ErrRoleUnfit)
+	require.NotErrorIs(t, err, identity.ErrNotAssumable)
+	require.ErrorContains(t, err, "is not authorized to perform: sts:SetSourceIdentity")
+	assert.ErrorContains(t, err, "have the trust policy of the role, and the controller's own policy, allow sts:SetSourceIdentity")
+}

@@ -18,7 +18,7 @@ type policy struct {
 type statement struct {
 	Effect    string     `json:"Effect"`
 	Principal principal  `json:"Principal"`
-	Action    string     `json:"Action"`
+	Action    any        `json:"Action"` // a string, or a list of them
 	Condition *condition `json:"Condition,omitempty"`
 }
 
@@ -31,6 +31,12 @@ type condition struct {
 	Null         map[string]string `json:"Null,omitempty"`
 }
 
+// SourceIdentity is the action by which a role accepts the source identity of the
+// controller's own session, which is passed on to every role that it assumes. Like
+// sts:TagSession it gives nobody credentials:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html.
+const SourceIdentity = "sts:SetSourceIdentity"
+
 // Policy returns the trust policy of an existing role, as compact JSON that is
 // identical for identical arguments. It allows only principalARN, the controller's
 // role or user, to assume the role, and only with externalID. With a session name
@@ -41,9 +47,9 @@ type condition struct {
 // condition key of sts:TagSession; that action alone gives nobody credentials:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html. A
 // controller that runs under EKS Pod Identity passes tags even if it is not
-// configured to.
-func Policy(principalARN, externalID, sessionName string) (string, error) {
-	return render(principalARN, equals(externalID, sessionName))
+// configured to. Further actions that concern what a session passes on stand beside it.
+func Policy(principalARN, externalID, sessionName string, passed ...string) (string, error) {
+	return render(principalARN, equals(externalID, sessionName), passed)
 }
 
 // ManagedPolicy returns the trust policy of a managed role. Unlike Policy it denies
@@ -56,10 +62,10 @@ func Policy(principalARN, externalID, sessionName string) (string, error) {
 // are not transitive and harmless, and the controller's role may well be tagged
 // with kubernetes-namespace. The condition therefore tests the tag for the pod's
 // UID, which no role carries: Pod Identity sets either all of its tags or none.
-func ManagedPolicy(principalARN, externalID, sessionName string) (string, error) {
+func ManagedPolicy(principalARN, externalID, sessionName string, passed ...string) (string, error) {
 	demands := equals(externalID, sessionName)
 	demands.Null = map[string]string{"aws:PrincipalTag/" + api.PodUIDTag: "true"}
-	return render(principalARN, demands)
+	return render(principalARN, demands, passed)
 }
 
 // equals returns the condition on the external ID and, unless it is "", the session
@@ -72,13 +78,17 @@ func equals(externalID, sessionName string) *condition {
 	return &condition{StringEquals: demands}
 }
 
-func render(principalARN string, demands *condition) (string, error) {
+func render(principalARN string, demands *condition, passed []string) (string, error) {
 	controller := principal{AWS: principalARN}
+	var passing any = "sts:TagSession"
+	if len(passed) > 0 {
+		passing = append([]string{"sts:TagSession"}, passed...)
+	}
 	text, err := json.Marshal(policy{
 		Version: "2012-10-17",
 		Statement: []statement{
 			{Effect: "Allow", Principal: controller, Action: "sts:AssumeRole", Condition: demands},
-			{Effect: "Allow", Principal: controller, Action: "sts:TagSession"},
+			{Effect: "Allow", Principal: controller, Action: passing},
 		},
 	})
 	if err != nil {

@@ -49,9 +49,19 @@ func TestManagedPolicy(t *testing.T) {
 		`,"Null":{"aws:PrincipalTag/kubernetes-pod-uid":"true"}}},{`+controller+`TagSession"}]}`, got)
 }
 
+func TestPoliciesMayAcceptASourceIdentity(t *testing.T) {
+	for _, render := range []func(string, string, string, ...string) (string, error){Policy, ManagedPolicy} {
+		without, err := render("arn:aws:iam::123456789012:role/c", "ns/cluster", "ns.app")
+		require.NoError(t, err)
+		got, err := render("arn:aws:iam::123456789012:role/c", "ns/cluster", "ns.app", SourceIdentity)
+		require.NoError(t, err)
+		assert.Equal(t, strings.Replace(without, `"sts:TagSession"`, `["sts:TagSession","sts:SetSourceIdentity"]`, 1), got)
+	}
+}
+
 func TestLongestManagedPolicyFitsTheQuota(t *testing.T) {
 	principal := "arn:aws-us-gov:iam::123456789012:role/" + strings.Repeat("p", 510) + "/" + strings.Repeat("r", 64)
-	got, err := ManagedPolicy(principal, ExternalID(strings.Repeat("n", 63), strings.Repeat("c", 100)), strings.Repeat("s", 64))
+	got, err := ManagedPolicy(principal, ExternalID(strings.Repeat("n", 63), strings.Repeat("c", 100)), strings.Repeat("s", 64), SourceIdentity)
 	require.NoError(t, err)
 	assert.LessOrEqual(t, len(got), 2048)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,7 +38,13 @@ type AWS struct {
 
 	controllerARN string
 	env           aws.Credentials
+	ahead         atomic.Int64 // of the clock, in nanoseconds
 }
+
+func (a *AWS) now() time.Time { return time.Now().Add(time.Duration(a.ahead.Load())) }
+
+// Advance sets the clock of AWS ahead of the machine's. Signatures are refused from 15 minutes on.
+func (a *AWS) Advance(d time.Duration) { a.ahead.Store(int64(d)) }
 
 // controllerPolicy is the policy that is shipped, for a controller of a cluster, its own role and its boundary, and beside
 // it what an installer adds who has roles in another account: nothing here runs with more than that.
@@ -73,11 +80,11 @@ func StartAWS(ctx context.Context, path string) (*AWS, error) {
 
 // StartAWSOn is StartAWS on another address of this machine, such as one that pods reach.
 func StartAWSOn(ctx context.Context, address, path string) (*AWS, error) {
-	server, err := awssim.StartOn(ctx, awssim.New(awssim.Options{}), address)
-	if err != nil {
+	a := &AWS{ControllerRole: "kube-aws-iam-controller"}
+	var err error
+	if a.Server, err = awssim.StartOn(ctx, awssim.New(awssim.Options{Now: a.now}), address); err != nil {
 		return nil, err
 	}
-	a := &AWS{Server: server, ControllerRole: "kube-aws-iam-controller"}
 	const clusterName = "test"
 	policy, err := controllerPolicy(clusterName, ARN(AccountID, path[1:], a.ControllerRole), boundaryARN+clusterName)
 	if err != nil {

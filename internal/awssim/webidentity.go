@@ -1,0 +1,223 @@
+package awssim
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+// webIdentityAction needs no signature: the caller is who the token says.
+const webIdentityAction = "AssumeRoleWithWebIdentity"
+
+// webIdentity is what a verified token says about its bearer.
+type webIdentity struct {
+	issuer, subject, audience string
+	// provider is the ARN of the OIDC provider.
+	provider string
+}
+
+var webTokenRule = makeRule(4, 20_000, `(?s).*`)
+
+func invalidToken(message string) *apiError {
+	return newError(http.StatusBadRequest, "InvalidIdentityToken", message)
+}
+
+// federated returns the bearer of the token in a request as a principal. It may ask the
+// issuer for its keys, so the caller does not hold mu.
+func (s *Sim) federated(ctx context.Context, q *request) (*principal, *apiError) {
+	token, failure := q.form.required("WebIdentityToken", webTokenRule)
+	if failure != nil {
+		return nil, failure
+	}
+	s.journal.issue(token) // as secret as the session that it is worth
+	a, failure := q.webAssumption()
+	if failure != nil {
+		return nil, failure
+	}
+	who, failure := s.verifyToken(ctx, a.account, token, q.now)
+	if failure != nil {
+		return nil, failure
+	}
+	return &principal{account: a.account, arn: who.provider, web: who}, nil
+}
+
+// algorithms are those that AWS accepts.
+var algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512}
+
+// claims are those that AWS reads. A pointer tells an absent claim from a zero.
+type claims struct {
+	jwt.Claims
+
+	AuthorizedParty string `json:"azp"`
+}
+
+// verifyToken verifies a token as described in
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html.
+func (s *Sim) verifyToken(ctx context.Context, account, token string, now time.Time) (*webIdentity, *apiError) {
+	parsed, err := jwt.ParseSigned(token, algorithms)
+	var unverified claims
+	if err != nil || parsed.UnsafeClaimsWithoutVerification(&unverified) != nil {
+		return nil, invalidToken("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
+	}
+	provider := s.provider(account, unverified.Issuer)
+	if provider == nil {
+		return nil, invalidToken("No OpenIDConnect provider found in your account for " + unverified.Issuer)
+	}
+	key, failure := provider.key(ctx, parsed)
+	if failure != nil {
+		return nil, failure
+	}
+	var verified claims
+	if parsed.Claims(key, &verified) != nil {
+		return nil, invalidToken("The web identity token that was passed could not be validated by AWS. Get a new identity token from the identity provider and then retry the request.")
+	}
+	if failure = verified.check(now); failure != nil {
+		return nil, failure
+	}
+	audience, ok := verified.party()
+	if !ok || !slices.Contains(provider.ClientIDs, audience) {
+		return nil, invalidToken("Incorrect token audience")
+	}
+	return &webIdentity{
+		issuer: verified.Issuer, subject: verified.Subject, audience: audience, provider: s.providerARN(account, verified.Issuer),
+	}, nil
+}
+
+// key returns the key of the issuer that a token names.
+func (p *OIDCProvider) key(ctx context.Context, token *jwt.JSONWebToken) (any, *apiError) {
+	keys, err := p.keys(ctx)
+	if errors.Is(err, errUnreachable) {
+		return nil, newError(http.StatusBadRequest, "IDPCommunicationError", "Could not reach the identity provider "+p.URL)
+	}
+	// A token has one signature, which ParseSigned has made sure of.
+	found := keys.Key(token.Headers[0].KeyID)
+	if err != nil || len(found) != 1 {
+		return nil, invalidToken("Couldn't retrieve verification key from your identity provider, please reference AssumeRoleWithWebIdentity documentation for requirements")
+	}
+	return found[0].Key, nil
+}
+
+// check validates the claims that AWS requires, and the lifetime. There is no leeway.
+func (c *claims) check(now time.Time) *apiError {
+	for name, missing := range map[string]bool{
+		"sub": c.Subject == "", "aud": len(c.Audience) == 0, "exp": c.Expiry == nil, "iat": c.IssuedAt == nil,
+	} {
+		if missing {
+			return invalidToken("Missing a required claim: " + name)
+		}
+	}
+	if expires := c.Expiry.Time(); !now.Before(expires) {
+		return newError(http.StatusBadRequest, "ExpiredTokenException",
+			"Token expired: current date/time "+itoa(int(now.Unix()))+" must be before the expiration date/time "+itoa(int(expires.Unix())))
+	}
+	// Issuers count in seconds.
+	if begin := now.Add(time.Second); c.IssuedAt.Time().After(begin) || (c.NotBefore != nil && c.NotBefore.Time().After(begin)) {
+		return invalidToken("The token is not valid yet")
+	}
+	return nil
+}
+
+// party returns the audience that conditions see: azp if there is one, else the only
+// audience.
+func (c *claims) party() (string, bool) {
+	switch {
+	case c.AuthorizedParty != "":
+		return c.AuthorizedParty, true
+	case len(c.Audience) == 1:
+		return c.Audience[0], true
+	default:
+		return "", false
+	}
+}
+
+// webAssumption parses the parameters of AssumeRoleWithWebIdentity, which has neither
+// external ID nor tags.
+func (q *request) webAssumption() (a assumption, failure *apiError) {
+	var errs [3]*apiError
+	a.arn, errs[0] = q.form.required("RoleArn", arnRule)
+	a.session, errs[1] = q.form.required("RoleSessionName", sessionNameRule)
+	a.duration, errs[2] = q.form.number("DurationSeconds", 0, minSession, maxSession)
+	if failure = first(errs[:]...); failure != nil {
+		return a, failure
+	}
+	return a, q.locate(&a)
+}
+
+type webIdentityRole struct {
+	assumedRole
+
+	SubjectFromWebIdentityToken string
+	Audience                    string
+	Provider                    string
+}
+
+// assumeRoleWithWebIdentity issues temporary credentials to the bearer of a token.
+func assumeRoleWithWebIdentity(q *request) (any, *apiError) {
+	a, failure := q.webAssumption()
+	if failure != nil {
+		return nil, failure
+	}
+	if failure = q.regionActive(a); failure != nil {
+		return nil, failure
+	}
+	r := q.roleOf(a)
+	if r == nil || r.trust.trustsFederated(q.caller.web.provider, q.webFacts(a)) != allowed {
+		return nil, newError(http.StatusForbidden, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+	}
+	duration, failure := q.sessionLength(r, a)
+	if failure != nil {
+		return nil, failure
+	}
+	who := q.caller.web
+	return webIdentityRole{
+		assumedRole: q.issue(r, a, duration), SubjectFromWebIdentityToken: who.subject, Audience: who.audience, Provider: who.issuer,
+	}, nil
+}
+
+// webFacts returns the condition keys of web identity federation,
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif.
+func (q *request) webFacts(a assumption) facts {
+	who := q.caller.web
+	prefix := strings.ToLower(strings.TrimPrefix(who.issuer, "https://"))
+	return facts{
+		prefix + ":sub":         {who.subject},
+		prefix + ":aud":         {who.audience},
+		"aws:federatedprovider": {who.provider},
+		"sts:rolesessionname":   {a.session},
+		"aws:currenttime":       {q.now.UTC().Format("2006-01-02T15:04:05Z")},
+		"aws:sourceip":          {"127.0.0.1"},
+		"aws:securetransport":   {"true"},
+	}
+}
+
+// trustsFederated evaluates a trust policy for a bearer of a provider's token. Only a
+// statement that names the provider allows; one for everybody can deny.
+func (d *document) trustsFederated(provider string, known facts) verdict {
+	answer := implicitDeny
+	for i := range d.statements {
+		st := &d.statements[i]
+		if !st.names("sts:"+webIdentityAction) || !st.holds(known) {
+			continue
+		}
+		named := st.Principal != nil && slices.Contains(st.Principal.byKind["Federated"], provider)
+		switch {
+		case st.Effect == "Deny" && (named || st.namesAnyone()):
+			return explicitDeny
+		case st.Effect == "Allow" && named:
+			answer = allowed
+		}
+	}
+	return answer
+}
+
+// namesAnyone reports whether a statement may apply to principals of all kinds. With
+// NotPrincipal that is everybody who is not in the list, and no list here has a bearer.
+func (st *statement) namesAnyone() bool {
+	return st.NotPrincipal != nil || slices.Contains(st.Principal.byKind["AWS"], "*")
+}
