@@ -47,7 +47,8 @@ func build(ctx context.Context, version string, cfg config.Config, logger log.Lo
 	if err != nil {
 		return nil, err
 	}
-	assumer, err := newAssumer(ctx, cfg, own, sts.ConfigOptions{Observe: metrics.ObserveAWSRequest, Allowed: fence.Check})
+	assumer, err := newAssumer(ctx, cfg, own,
+		sts.ConfigOptions{Observe: metrics.ObserveAWSRequest, Allowed: fence.Check}, metrics.ObserveOwnCredentialsError)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	if err = telemetry.RegisterRESTClient(registry); err != nil {
+	if err = errors.Join(telemetry.RegisterRESTClient(registry), telemetry.RegisterOwnCredentials(registry, sessions.FileExpiration)); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	sources, keys, err := c.openSources()
@@ -95,8 +96,9 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 	settings := queueOf(c.broker, iamWorkers(c.config))
 	settings.Metrics = queueMetrics
 	c.queue = queue.New(c.logger, syncWith(c.broker), settings)
-	return registry.Register(telemetry.NewIdentities(c.metrics.Leading, observed(c.broker, keys),
-		[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States()))
+	return errors.Join(telemetry.RegisterQueueWait(registry, c.queue.LongestWaits),
+		registry.Register(telemetry.NewIdentities(c.metrics.Leading, observed(c.broker, keys),
+			[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States())))
 }
 
 func (c *controller) newReporter() *events.Reporter {

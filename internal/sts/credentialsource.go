@@ -11,13 +11,14 @@ import (
 )
 
 // explainErrors returns a provider whose errors report that the controller itself
-// has no credentials, and where they were looked for.
-func explainErrors(provider aws.CredentialsProvider) aws.CredentialsProvider {
+// has no credentials, and where they were looked for. failed is called for each error,
+// unless it is nil.
+func explainErrors(provider aws.CredentialsProvider, failed func()) aws.CredentialsProvider {
 	if provider == nil {
 		return nil
 	}
 	source, remedy := credentialSource(provider)
-	return explainedProvider{CredentialsProvider: provider, source: source, remedy: remedy}
+	return explainedProvider{CredentialsProvider: provider, source: source, remedy: remedy, failed: failed}
 }
 
 // explainedProvider is a provider whose errors name the source and the remedy.
@@ -25,6 +26,7 @@ type explainedProvider struct {
 	aws.CredentialsProvider
 
 	source, remedy string
+	failed         func()
 }
 
 // Retrieve implements aws.CredentialsProvider.
@@ -32,6 +34,9 @@ func (e explainedProvider) Retrieve(ctx context.Context) (aws.Credentials, error
 	creds, err := e.CredentialsProvider.Retrieve(ctx)
 	if err == nil {
 		return creds, nil
+	}
+	if e.failed != nil && ctx.Err() == nil {
+		e.failed()
 	}
 	if _, explained := errors.AsType[*awserr.CredentialsError](err); explained {
 		return creds, err // from the credentials before --assume-role
