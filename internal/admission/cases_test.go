@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-kit/log"
 	"github.com/stretchr/testify/assert"
@@ -113,7 +114,9 @@ func newWebhook(t *testing.T, c *admissiontest.Case) *Webhook {
 		Injection:   accounts.Injection,
 		IsAPIServer: func(*http.Request) bool { return true },
 		Observe:     func(string) {},
-		Logger:      log.NewNopLogger(),
+
+		ObserveDuration: func(time.Duration) {},
+		Logger:          log.NewNopLogger(),
 	}
 }
 

@@ -54,8 +54,9 @@ func newTestServer(t *testing.T) *testServer {
 			c.clients = append(c.clients, unknownClient)
 			return nil, nil //nolint:nilnil // nothing to inject
 		},
-		Observe: func(string) {},
-		Logger:  log.NewNopLogger(),
+		Observe:         func(string) {},
+		ObserveDuration: func(time.Duration) {},
+		Logger:          log.NewNopLogger(),
 	}
 	return c
 }
@@ -129,6 +130,8 @@ func TestBodyOfARejectedClientIsNotRead(t *testing.T) {
 	c := newTestServer(t)
 	var results []string
 	c.Observe = func(result string) { results = append(results, result) }
+	measured := 0
+	c.ObserveDuration = func(time.Duration) { measured++ }
 	c.AllowUnknown = func(*http.Request) bool { return false }
 	unread := strings.NewReader(podReview)
 	w := c.post("10.0.0.1:1", unread, int64(unread.Len()))
@@ -136,6 +139,7 @@ func TestBodyOfARejectedClientIsNotRead(t *testing.T) {
 	assert.Equal(t, len(podReview), unread.Len())
 	assert.Equal(t, []string{Unknown}, results)
 	assert.Equal(t, http.StatusOK, c.postPod("").Code)
+	assert.Equal(t, 1, measured, "the delay of a rejection tells nothing of how long pods take")
 }
 
 func TestFailuresDoNotFloodTheLog(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/go-kit/log"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -45,7 +46,10 @@ type Webhook struct {
 	AllowUnknown func(*http.Request) bool
 	// Observe is called with the result of each request.
 	Observe func(result string)
-	Logger  log.Logger
+	// ObserveDuration is called with how long each request took, but for those whose
+	// result is Unknown.
+	ObserveDuration func(time.Duration)
+	Logger          log.Logger
 
 	limits limits
 	// failures limits the log lines about pods of the API server, unknownFailures
@@ -56,6 +60,7 @@ type Webhook struct {
 // ServeHTTP implements http.Handler. Whatever goes wrong, the pod is not admitted:
 // it must not be created without what its ServiceAccount asks for.
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begun := time.Now()
 	from, release, failed := h.identify(r)
 	if failed != nil {
 		h.Observe(Unknown)
@@ -63,6 +68,7 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
+	defer func() { h.ObserveDuration(time.Since(begun)) }()
 	posted, failed := h.read(w, r, from)
 	if failed != nil {
 		h.Observe(Failed)

@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-kit/log"
 	"github.com/stretchr/testify/assert"
@@ -28,8 +30,9 @@ func testWebhook(results *[]string, err error) *Webhook {
 		Injection: func(_ context.Context, _, _, name string) (*identity.Injection, error) {
 			return &identity.Injection{Account: name, SecretName: name + ".aws-iam", Delivery: identity.DeliverProcess}, err
 		},
-		Observe: func(result string) { *results = append(*results, result) },
-		Logger:  log.NewNopLogger(),
+		Observe:         func(result string) { *results = append(*results, result) },
+		ObserveDuration: func(time.Duration) {},
+		Logger:          log.NewNopLogger(),
 	}
 }
 
@@ -72,6 +75,23 @@ func TestOnlyPodCreationIsMutated(t *testing.T) {
 			assert.Equal(t, []string{Unchanged}, results)
 		})
 	}
+}
+
+func TestDurationIsThatOfTheWholeRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var results []string
+		var took []time.Duration
+		h := testWebhook(&results, nil)
+		h.AllowUnknown = func(*http.Request) bool { time.Sleep(time.Second); return true }
+		h.IsAPIServer = nil
+		h.Injection = func(context.Context, string, string, string) (*identity.Injection, error) {
+			time.Sleep(time.Second)
+			return nil, errors.New("away")
+		}
+		h.ObserveDuration = func(d time.Duration) { took = append(took, d) }
+		post(t, h, createRequest())
+		assert.Equal(t, []time.Duration{2 * time.Second}, took, "also of one that failed")
+	})
 }
 
 func TestInvalidPodIsNotAdmitted(t *testing.T) {

@@ -60,7 +60,8 @@ func wire(ctx context.Context, version string, cfg config.Config, logger log.Log
 	if err != nil {
 		return nil, nil, err
 	}
-	assumer, err := newAssumer(ctx, cfg, own, sts.ConfigOptions{Observe: metrics.ObserveAWSRequest, Allowed: fence.Check})
+	assumer, err := newAssumer(ctx, cfg, own,
+		sts.ConfigOptions{Observe: metrics.ObserveAWSRequest, Allowed: fence.Check}, metrics.ObserveOwnCredentialsError)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,7 +87,7 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	if err = telemetry.RegisterRESTClient(registry); err != nil {
+	if err = errors.Join(telemetry.RegisterRESTClient(registry), telemetry.RegisterOwnCredentials(registry, sessions.FileExpiration)); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	sources, keys, err := c.openSources()
@@ -102,8 +103,9 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 	settings := queueOf(c.broker, iamWorkers(c.config))
 	settings.Metrics = queueMetrics
 	c.queue = queue.New(c.logger, syncWith(c.broker), settings)
-	return registry.Register(telemetry.NewIdentities(c.metrics.Leading, observed(c.broker, keys),
-		[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States()))
+	return errors.Join(telemetry.RegisterQueueWait(registry, c.queue.LongestWaits),
+		registry.Register(telemetry.NewIdentities(c.metrics.Leading, observed(c.broker, keys),
+			[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, broker.States())))
 }
 
 func (c *controller) newReporter() *events.Reporter {

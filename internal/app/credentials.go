@@ -18,13 +18,15 @@ import (
 
 // newAssumer loads the controller's own credentials, and returns what assumes roles
 // with them.
-func newAssumer(ctx context.Context, cfg config.Config, own string, options sts.ConfigOptions) (*sts.Assumer, error) {
+func newAssumer(ctx context.Context, cfg config.Config, own string, options sts.ConfigOptions, credentialsFailed func()) (*sts.Assumer, error) {
 	options.CredentialsFile = cfg.CredentialsFile
 	aws, err := sts.LoadConfig(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	return sts.New(aws, sessionOptions(cfg, own))
+	sessions := sessionOptions(cfg, own)
+	sessions.CredentialsFailed = credentialsFailed
+	return sts.New(aws, sessions)
 }
 
 // sessionOptions returns the options of assuming roles.

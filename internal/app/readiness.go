@@ -48,9 +48,10 @@ func observed(b *broker.Broker, keys []func() iter.Seq[identity.Key]) func() ite
 			now := time.Now()
 			for _, list := range keys {
 				for key := range list() {
-					state, expiration := b.State(key, now)
+					state, reason, expiration := b.State(key, now)
 					if !yield(telemetry.Identity{
-						Source: string(key.Source), Namespace: key.Namespace, Name: key.Name, State: state, Expiration: expiration,
+						Source: string(key.Source), Namespace: key.Namespace, Name: key.Name,
+						State: state, Ready: state == broker.Ready, Reason: reason, Expiration: expiration,
 					}) {
 						return
 					}

@@ -44,7 +44,7 @@ func trustedPrincipal(ctx context.Context, cfg config.Config, stderr io.Writer) 
 	if err != nil || told != "" {
 		return told, err
 	}
-	assumer, err := newAssumer(ctx, cfg, "", sts.ConfigOptions{})
+	assumer, err := newAssumer(ctx, cfg, "", sts.ConfigOptions{}, nil)
 	if err != nil {
 		return "", err
 	}

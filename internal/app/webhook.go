@@ -110,7 +110,9 @@ func (w *webhook) handler(c *controller) http.Handler {
 		IsAPIServer:  w.isAPIServer,
 		AllowUnknown: w.allowUnknown,
 		Observe:      c.metrics.ObserveWebhook,
-		Logger:       c.logger,
+
+		ObserveDuration: c.metrics.ObserveWebhookDuration,
+		Logger:          c.logger,
 	}
 	mux := http.NewServeMux()
 	for _, path := range []string{"/{$}", admission.Path, admission.Path + "/{token}"} {

@@ -22,21 +22,25 @@ const (
 // States returns all states.
 func States() []string { return []string{Ready, Degraded, Failed, Pending} }
 
-// State returns the state of an identity, and when its credentials run out,
-// the zero Time if there are none.
-func (b *Broker) State(key identity.Key, now time.Time) (string, time.Time) {
+// State returns the state of an identity, the event reason of what failed, "" for
+// nothing, and when its credentials run out, the zero Time if there are none.
+func (b *Broker) State(key identity.Key, now time.Time) (state, reason string, expiration time.Time) {
 	have := b.Secrets.Observe(key)
-	failing := b.Status.Failure(key) != nil
-	switch valid := have.Valid(now); {
-	case valid && failing:
-		return Degraded, have.Expiration
-	case valid:
-		return Ready, have.Expiration
-	case failing:
-		return Failed, have.Expiration
-	default:
-		return Pending, have.Expiration
+	failure := b.Status.Failure(key)
+	if failure != nil {
+		reason = failure.Reason
 	}
+	switch valid := have.Valid(now); {
+	case valid && failure != nil:
+		state = Degraded
+	case valid:
+		state = Ready
+	case failure != nil:
+		state = Failed
+	default:
+		state = Pending
+	}
+	return state, reason, have.Expiration
 }
 
 // Unserved yields the identities that have no valid credentials although they were

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
@@ -34,8 +35,10 @@ func TestState(t *testing.T) {
 				if tc.troubled {
 					w.Status.RecordFailure(*desired(), refresh.State{}, errSTS)
 				}
-				state, expiration := w.State(app, time.Unix(1000, 0))
+				state, reason, expiration := w.State(app, time.Unix(1000, 0))
 				assert.Equal(t, tc.want, state)
+				assert.Equal(t, tc.troubled, reason != "")
+				assert.Contains(t, []string{"", api.GetCredentialsFailed}, reason)
 				assert.Equal(t, tc.have.Expiration, expiration)
 				assert.Empty(t, w.did(), "metrics cost no calls")
 				seen[state] = true

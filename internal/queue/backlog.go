@@ -2,6 +2,7 @@ package queue
 
 import (
 	"sync"
+	"time"
 
 	"k8s.io/client-go/util/workqueue"
 )
@@ -72,6 +73,13 @@ func (b *backlog[K]) done(tenant *tenantQueue[K]) {
 	defer b.mu.Unlock()
 	b.pending.done(tenant)
 	b.changed.Signal() // the tenant may have another key that was held back
+}
+
+// longestWait returns how long the key that waits the longest has waited.
+func (b *backlog[K]) longestWait(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pending.longestWait(now)
 }
 
 // shutDown makes all calls of get return.

@@ -61,3 +61,45 @@ func TestDepthOfTheBacklogIsMeasured(t *testing.T) {
 		stop()
 	})
 }
+
+func TestLongestWaitIsOfTheKeyThatWaitsTheLongest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result, error) {
+			time.Sleep(time.Minute)
+			return Result{NeedsSlow: !slow && key == "slow"}, nil
+		}, Config[string]{Name: "keys", Deadline: noDeadline, SlowWorkers: 1})
+		assert.Equal(t, map[string]time.Duration{"keys": 0, "keys-slow": 0}, q.LongestWaits())
+		stop := run(t, q, 1)
+		q.Add("slow")
+		synctest.Wait()
+		q.Add("a")
+		time.Sleep(30 * time.Second)
+		q.Add("b")
+		q.Add("a") // once more, which does not make it wait anew
+		synctest.Wait()
+		assert.Equal(t, map[string]time.Duration{"keys": 30 * time.Second, "keys-slow": 0}, q.LongestWaits())
+		time.Sleep(40 * time.Second) // a is being synced
+		assert.Equal(t, 40*time.Second, q.LongestWaits()["keys"])
+		time.Sleep(time.Hour)
+		assert.Equal(t, map[string]time.Duration{"keys": 0, "keys-slow": 0}, q.LongestWaits(), "nothing waits")
+		stop()
+	})
+}
+
+func TestLongestWaitForASlowWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(log.NewNopLogger(), func(_ context.Context, _ string, slow bool) (Result, error) {
+			if slow {
+				time.Sleep(time.Minute)
+			}
+			return Result{NeedsSlow: !slow}, nil
+		}, Config[string]{Name: "keys", Deadline: noDeadline, SlowWorkers: 1})
+		stop := run(t, q, 1)
+		q.Add("a")
+		q.Add("b")
+		time.Sleep(20 * time.Second)
+		assert.Equal(t, map[string]time.Duration{"keys": 0, "keys-slow": 20 * time.Second}, q.LongestWaits())
+		time.Sleep(time.Hour)
+		stop()
+	})
+}

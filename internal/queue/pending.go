@@ -32,7 +32,7 @@ func (p *pending[K]) contains(key K) bool { return p.entries[key] != nil }
 func (p *pending[K]) push(key K) {
 	now := time.Now()
 	due, _ := p.due(key, now)
-	e := &entry[K]{key: key, due: due, sequence: p.pushed}
+	e := &entry[K]{key: key, added: now, due: due, sequence: p.pushed}
 	p.pushed++
 	p.entries[key] = e
 	p.queue.push(e, p.tenant(key), now.Add(p.urgent))
@@ -70,6 +70,15 @@ func (p *pending[K]) pop(tenant *tenantQueue[K]) K {
 	e := tenant.pop(time.Now().Add(p.urgent))
 	delete(p.entries, e.key)
 	return e.key
+}
+
+// longestWait returns how long the key that waits the longest has waited, 0 if none
+// waits.
+func (p *pending[K]) longestWait(now time.Time) (longest time.Duration) {
+	for _, e := range p.entries {
+		longest = max(longest, now.Sub(e.added))
+	}
+	return longest
 }
 
 // done ends the sync of a key of a tenant.

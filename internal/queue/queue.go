@@ -70,6 +70,9 @@ type Config[K comparable] struct {
 	Grace time.Duration
 }
 
+// slowName labels the metrics of keys that wait for a slow worker.
+func (c Config[K]) slowName() string { return c.Name + "-slow" }
+
 // A Queue calls a SyncFunc for the keys that are added. Create it with New.
 type Queue[K comparable] struct {
 	logger log.Logger
@@ -89,7 +92,7 @@ type Queue[K comparable] struct {
 func New[K comparable](logger log.Logger, fn SyncFunc[K], cfg Config[K]) *Queue[K] {
 	var depth workqueue.GaugeMetric
 	if cfg.Metrics != nil && cfg.SlowWorkers > 0 {
-		depth = cfg.Metrics.NewDepthMetric(cfg.Name + "-slow")
+		depth = cfg.Metrics.NewDepthMetric(cfg.slowName())
 	}
 	store := newStore(newPending(cfg.Deadline, cfg.Tenant, cfg.Urgent))
 	queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[K]{
@@ -113,6 +116,14 @@ func (q *Queue[K]) Add(key K) { q.queue.Add(key) }
 
 // Alive returns an error if a sync has been running for longer than limit.
 func (q *Queue[K]) Alive(limit time.Duration) error { return q.watchdog.check(time.Now(), limit) }
+
+// LongestWaits returns how long the key that waits the longest for a fast worker, and
+// the one for a slow worker, has waited, by the names that the metrics have for the two.
+// It looks at every key that waits.
+func (q *Queue[K]) LongestWaits() map[string]time.Duration {
+	now := time.Now()
+	return map[string]time.Duration{q.cfg.Name: q.store.longestWait(now), q.cfg.slowName(): q.backlog.longestWait(now)}
+}
 
 // Run runs the workers until ctx is done and the syncs in flight have returned.
 // The context of a sync outlives ctx by the grace period, so that credentials

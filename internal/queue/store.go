@@ -1,6 +1,9 @@
 package queue
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // store implements workqueue.Queue, the order in which client-go's work queue hands
 // out its keys. The work queue keeps them unique.
@@ -57,6 +60,13 @@ func (s *store[K]) Pop() K {
 	key := s.pending.pop(tenant)
 	s.inFlight[key] = tenant
 	return key
+}
+
+// longestWait returns how long the key that waits the longest has waited.
+func (s *store[K]) longestWait(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending.longestWait(now)
 }
 
 // done ends the sync of a key. It has to be called before the work queue's Done,

@@ -28,6 +28,8 @@ func (t *tenantQueue[K]) SetIndex(i int) { t.index = i }
 type entry[K comparable] struct {
 	key    K
 	tenant *tenantQueue[K]
+	// added is since when the key has waited.
+	added time.Time
 	// due orders the keys of a tenant, and sequence those that are due at once.
 	due      time.Time
 	sequence uint64

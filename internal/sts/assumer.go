@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -32,6 +33,9 @@ type Options struct {
 	ClusterName string
 	// SessionTags enables session tags.
 	SessionTags bool
+	// CredentialsFailed is called when the source of the controller's own credentials
+	// has none, nil for nobody.
+	CredentialsFailed func()
 	// QPS limits the AssumeRole requests per second; bursts may have up to twice
 	// that.
 	QPS float64
@@ -50,14 +54,17 @@ type Assumer struct {
 	// principal is the ARN that trust policies have to name.
 	principal lazy[string]
 	// podIdentity reports that the controller's credentials come from EKS Pod Identity.
-	podIdentity    bool
+	podIdentity bool
+	// file holds the controller's credentials, nil if they are not from a file.
+	file           *fileProvider
 	transitiveTags transitiveTags
 }
 
 // New returns an Assumer that uses the credentials of cfg. It makes no call.
 func New(cfg aws.Config, options Options) (*Assumer, error) {
 	podIdentity := isPodIdentity(cfg.Credentials, os.Getenv)
-	cfg.Credentials = explainErrors(cfg.Credentials)
+	file, _ := cfg.Credentials.(*fileProvider)
+	cfg.Credentials = explainErrors(cfg.Credentials, options.CredentialsFailed)
 	caller, err := newCallerIdentity(cfg, options)
 	if err != nil {
 		return nil, err
@@ -75,12 +82,24 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 		limiter: limit.NewRequests(options.QPS),
 
 		podIdentity: podIdentity,
+		file:        file,
 	}, nil
 }
 
 // Config returns the configuration for requests to AWS, with the credentials of
 // AssumeRole if it is set.
 func (a *Assumer) Config() aws.Config { return a.cfg }
+
+// FileExpiration returns when the controller's credentials from
+// ConfigOptions.CredentialsFile expire, the zero Time if they do not, are not known, or
+// are not from a file. Other sources renew credentials when they are needed. It makes
+// no call.
+func (a *Assumer) FileExpiration() time.Time {
+	if a.file == nil {
+		return time.Time{}
+	}
+	return a.file.expiration()
+}
 
 // Resolve returns the role that want requests. Errors are as those of Assume.
 func (a *Assumer) Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error) {

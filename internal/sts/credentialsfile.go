@@ -45,6 +45,15 @@ func (p *fileProvider) Retrieve(context.Context) (aws.Credentials, error) {
 	}
 }
 
+// expiration returns when the credentials in the file expire, the zero Time if they do
+// not or are not known.
+func (p *fileProvider) expiration() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.refresh() // requests report the error
+	return p.creds.Expires
+}
+
 // refresh reads the file if it changed. Kubernetes updates a mounted Secret by
 // replacing a symbolic link, so the identity of the file counts, too.
 func (p *fileProvider) refresh() error {

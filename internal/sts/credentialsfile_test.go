@@ -286,3 +286,27 @@ func TestSDKUsesARotatedFileImmediately(t *testing.T) {
 	requireHarmless(t, err)
 	require.ErrorContains(t, err, "the credentials in "+m.path+" ran out at")
 }
+
+func TestExpirationOfTheFileIsKnownWithoutARequest(t *testing.T) {
+	file := mount(t)
+	file.renew(document(credentialsNamed("a", time.Hour)))
+	a, err := New(aws.Config{Credentials: &fileProvider{path: file.path}}, withQPS(Options{}))
+	require.NoError(t, err)
+	assert.WithinDuration(t, time.Now().Add(time.Hour), a.FileExpiration(), 10*time.Second)
+	file.renew(document(credentialsNamed("b", 2*time.Hour)))
+	assert.WithinDuration(t, time.Now().Add(2*time.Hour), a.FileExpiration(), 10*time.Second, "after a rotation")
+	file.renew("half of a fi")
+	assert.WithinDuration(t, time.Now().Add(2*time.Hour), a.FileExpiration(), 10*time.Second, "what is used until it expires")
+	file.renew(document(credentialsNamed("c", 0)))
+	assert.Zero(t, a.FileExpiration(), "credentials of a user do not expire")
+}
+
+func TestOnlyAFileHasAnExpirationOfItsOwn(t *testing.T) {
+	creds := credentialsNamed("a", time.Hour)
+	a, err := New(configFor("http://127.0.0.1:1", creds), withQPS(Options{}))
+	require.NoError(t, err)
+	assert.Zero(t, a.FileExpiration(), "the SDK renews what expires")
+	a, err = New(aws.Config{Credentials: &fileProvider{path: "/nonexistent"}}, withQPS(Options{}))
+	require.NoError(t, err)
+	assert.Zero(t, a.FileExpiration())
+}

@@ -12,13 +12,14 @@ import (
 )
 
 // explainErrors returns a provider whose errors report that the controller itself
-// has no credentials, and where they were looked for.
-func explainErrors(provider aws.CredentialsProvider) aws.CredentialsProvider {
+// has no credentials, and where they were looked for. failed is called for each error,
+// unless it is nil.
+func explainErrors(provider aws.CredentialsProvider, failed func()) aws.CredentialsProvider {
 	if provider == nil {
 		return nil
 	}
 	source, remedy := credentialSource(provider)
-	e := explainedProvider{CredentialsProvider: provider, source: source, remedy: remedy}
+	e := explainedProvider{CredentialsProvider: provider, source: source, remedy: remedy, failed: failed}
 	if slices.Contains(sourcesOf(provider), aws.CredentialSourceEnvVarsSTSWebIDToken) {
 		e.file = os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")
 	}
@@ -32,7 +33,8 @@ type explainedProvider struct {
 	source, remedy string
 	// file is what the provider reads, "" for nothing. The SDK's error does not tell
 	// whether it could.
-	file string
+	file   string
+	failed func()
 }
 
 // Retrieve implements aws.CredentialsProvider.
@@ -40,6 +42,9 @@ func (e explainedProvider) Retrieve(ctx context.Context) (aws.Credentials, error
 	creds, err := e.CredentialsProvider.Retrieve(ctx)
 	if err == nil {
 		return creds, nil
+	}
+	if e.failed != nil && ctx.Err() == nil {
+		e.failed()
 	}
 	if _, explained := errors.AsType[*awserr.CredentialsError](err); explained {
 		return creds, err // from the credentials before --assume-role

@@ -1,6 +1,7 @@
 package sts
 
 import (
+	"context"
 	"io"
 	"log"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -149,4 +151,21 @@ func TestUnreachableEndpointIsNamed(t *testing.T) {
 			require.ErrorContains(t, err, tc.says)
 		})
 	}
+}
+
+func TestMissingCredentialsAreCounted(t *testing.T) {
+	failures := 0
+	a, err := New(aws.Config{Region: "eu-central-1", Credentials: &fileProvider{path: "/nonexistent"}},
+		withQPS(Options{CredentialsFailed: func() { failures++ }}))
+	require.NoError(t, err)
+	_, err = a.Base(t.Context())
+	require.ErrorContains(t, err, "the controller itself has no AWS credentials")
+	assert.Positive(t, failures)
+
+	failures = 0
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = a.cfg.Credentials.Retrieve(ended)
+	require.Error(t, err)
+	assert.Zero(t, failures, "whoever asked has ended")
 }

@@ -11,6 +11,10 @@ import (
 type Identity struct {
 	Source, Namespace, Name string
 	State                   string
+	// Ready says that it is served, and nothing is wrong.
+	Ready bool
+	// Reason is that of the event, "" if nothing failed.
+	Reason string
 	// Expiration is the zero Time if there are no credentials.
 	Expiration time.Time
 }
@@ -23,9 +27,10 @@ type identities struct {
 	leading func() bool
 	list    func() iter.Seq[Identity]
 	// zero holds the counts of no identities, by source and state.
-	zero   map[[2]string]float64
-	count  *prometheus.Desc
-	expiry *prometheus.Desc
+	zero     map[[2]string]float64
+	count    *prometheus.Desc
+	expiry   *prometheus.Desc
+	notReady *prometheus.Desc
 }
 
 // NewIdentities returns a collector of the identities that list yields. It has no
@@ -41,6 +46,9 @@ func NewIdentities(leading func() bool, list func() iter.Seq[Identity], sources,
 		expiry: prometheus.NewDesc(namespace+"_credentials_expiration_timestamp_seconds",
 			"When the credentials in an identity's Secret expire, in seconds since the epoch.",
 			[]string{"source", "namespace", "name"}, nil),
+		notReady: prometheus.NewDesc(namespace+"_identity_not_ready",
+			"1 for each identity that is not ready, with its state and the reason of the event.",
+			[]string{"source", "namespace", "name", "state", "reason"}, nil),
 	}
 	for _, source := range sources {
 		for _, state := range states {
@@ -54,6 +62,7 @@ func NewIdentities(leading func() bool, list func() iter.Seq[Identity], sources,
 func (c *identities) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.count
 	ch <- c.expiry
+	ch <- c.notReady
 }
 
 // Collect implements prometheus.Collector.
@@ -67,6 +76,10 @@ func (c *identities) Collect(ch chan<- prometheus.Metric) {
 	}
 	for id := range c.list() {
 		counts[[2]string{id.Source, id.State}]++
+		if !id.Ready {
+			ch <- prometheus.MustNewConstMetric(c.notReady, prometheus.GaugeValue, 1,
+				id.Source, id.Namespace, id.Name, id.State, id.Reason)
+		}
 		if !id.Expiration.IsZero() {
 			ch <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue,
 				float64(id.Expiration.Unix()), id.Source, id.Namespace, id.Name)

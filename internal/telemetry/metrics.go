@@ -23,6 +23,8 @@ type Metrics struct {
 	drift           *prometheus.CounterVec
 	leader          prometheus.Gauge
 	webhook         *prometheus.CounterVec
+	webhookDuration prometheus.Histogram
+	ownCredentials  prometheus.Counter
 
 	leading atomic.Bool
 }
@@ -52,9 +54,19 @@ func NewMetrics(reg prometheus.Registerer, version string) (*Metrics, error) {
 			Help: "1 while this replica is the leader, 0 otherwise.",
 		}),
 		webhook: newCounter("webhook_requests_total", "Requests to the webhook, by result.", "result"),
+		webhookDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "webhook_request_duration_seconds",
+			Help:    "How long it took to answer requests to the webhook, unless the caller is not the API server.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), // 1 ms to 8 s
+		}),
+		ownCredentials: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "own_credentials_errors_total",
+			Help: "How often the source of the controller's own credentials had none.",
+		}),
 	}
 	return m, registerAll(reg,
-		m.refreshes, m.refreshDuration, m.awsRequests, m.awsDuration, m.drift, m.leader, m.webhook, buildInfo(version),
+		m.refreshes, m.refreshDuration, m.awsRequests, m.awsDuration, m.drift, m.leader,
+		m.webhook, m.webhookDuration, m.ownCredentials, buildInfo(version),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -93,6 +105,15 @@ func (m *Metrics) ObserveDrift(kind string) { m.drift.WithLabelValues(kind).Inc(
 
 // ObserveWebhook counts a request to the webhook.
 func (m *Metrics) ObserveWebhook(result string) { m.webhook.WithLabelValues(result).Inc() }
+
+// ObserveWebhookDuration records how long it took to answer a request to the webhook.
+func (m *Metrics) ObserveWebhookDuration(took time.Duration) {
+	m.webhookDuration.Observe(took.Seconds())
+}
+
+// ObserveOwnCredentialsError counts that the source of the controller's own credentials
+// had none.
+func (m *Metrics) ObserveOwnCredentialsError() { m.ownCredentials.Inc() }
 
 // errorCode matches AWS's error codes. What answers in AWS's place, such as a proxy,
 // may send anything: as a label that would be any number of series, and invalid UTF-8

@@ -62,6 +62,9 @@ func TestMetricsAreServedAndDocumented(t *testing.T) {
 	m.ObserveAWSRequest("STS", "AssumeRole", "OK", 50*time.Millisecond)
 	m.SetLeader(true)
 	m.ObserveDrift("trust")
+	m.ObserveWebhook("mutated")
+	m.ObserveWebhookDuration(3 * time.Millisecond)
+	m.ObserveOwnCredentialsError()
 	code, body := serve(t, reg, nil, nil)(http.MethodGet, "/metrics")
 	assert.Equal(t, http.StatusOK, code)
 	for _, line := range []string{
@@ -71,6 +74,9 @@ func TestMetricsAreServedAndDocumented(t *testing.T) {
 		`kube_aws_iam_controller_aws_request_duration_seconds_count{operation="AssumeRole",service="STS"} 1`,
 		`kube_aws_iam_controller_is_leader 1`,
 		`kube_aws_iam_controller_role_drift_corrections_total{kind="trust"} 1`,
+		`kube_aws_iam_controller_webhook_requests_total{result="mutated"} 1`,
+		`kube_aws_iam_controller_webhook_request_duration_seconds_bucket{le="0.004"} 1`,
+		`kube_aws_iam_controller_own_credentials_errors_total 1`,
 		`kube_aws_iam_controller_build_info{version="v1"} 1`,
 		`go_goroutines`, `process_resident_memory_bytes`,
 	} {
@@ -102,9 +108,9 @@ func TestMalformedErrorCodesAreOneSeries(t *testing.T) {
 
 func TestSeriesOfDeletedIdentitiesDisappear(t *testing.T) {
 	all := []Identity{
-		{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Expiration: time.Unix(100, 0)},
-		{Source: "serviceaccount", Namespace: "b", Name: "y", State: "ready", Expiration: time.Unix(200, 0)},
-		{Source: "awsiamrole", Namespace: "c", Name: "z", State: "pending"},
+		{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Ready: true, Expiration: time.Unix(100, 0)},
+		{Source: "serviceaccount", Namespace: "b", Name: "y", State: "ready", Ready: true, Expiration: time.Unix(200, 0)},
+		{Source: "awsiamrole", Namespace: "c", Name: "z", State: "pending", Reason: "GetCredentialsFailed"},
 	}
 	c := NewIdentities(always, func() iter.Seq[Identity] { return slices.Values(all) }, []string{"serviceaccount", "awsiamrole"}, []string{"ready", "pending"})
 	want := `
@@ -118,18 +124,52 @@ kube_aws_iam_controller_identities{source="awsiamrole",state="pending"} 1
 kube_aws_iam_controller_identities{source="awsiamrole",state="ready"} 0
 kube_aws_iam_controller_identities{source="serviceaccount",state="pending"} 0
 kube_aws_iam_controller_identities{source="serviceaccount",state="ready"} 2
+# HELP kube_aws_iam_controller_identity_not_ready 1 for each identity that is not ready, with its state and the reason of the event.
+# TYPE kube_aws_iam_controller_identity_not_ready gauge
+kube_aws_iam_controller_identity_not_ready{name="z",namespace="c",reason="GetCredentialsFailed",source="awsiamrole",state="pending"} 1
 `
 	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(want)))
 	all = all[:1]
 	assert.Equal(t, 1, testutil.CollectAndCount(c, "kube_aws_iam_controller_credentials_expiration_timestamp_seconds"))
 	assert.Equal(t, 4, testutil.CollectAndCount(c, "kube_aws_iam_controller_identities"))
+	assert.Zero(t, testutil.CollectAndCount(c, "kube_aws_iam_controller_identity_not_ready"))
+}
+
+func TestExpirationsAreReadAtEachScrape(t *testing.T) {
+	for name, register := range map[string]func(prometheus.Registerer, func() time.Time) error{
+		"kube_aws_iam_controller_webhook_certificate_expiration_timestamp_seconds": RegisterWebhookCertificate,
+		"kube_aws_iam_controller_own_credentials_expiration_timestamp_seconds":     RegisterOwnCredentials,
+	} {
+		reg, expires := prometheus.NewPedanticRegistry(), time.Time{}
+		require.NoError(t, register(reg, func() time.Time { return expires }))
+		count, err := testutil.GatherAndCount(reg)
+		require.NoError(t, err)
+		assert.Zero(t, count, "it is not known: %s", name)
+		expires = time.Unix(100, 0)
+		families, err := reg.Gather()
+		require.NoError(t, err)
+		require.Len(t, families, 1)
+		assert.Equal(t, name, families[0].GetName())
+		assert.InDelta(t, 100, families[0].GetMetric()[0].GetGauge().GetValue(), 0)
+	}
+}
+
+func TestQueueWaitIsReadAtEachScrape(t *testing.T) {
+	reg, waits := prometheus.NewPedanticRegistry(), map[string]time.Duration{"fast": 0, "slow": time.Minute}
+	require.NoError(t, RegisterQueueWait(reg, func() map[string]time.Duration { return waits }))
+	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP kube_aws_iam_controller_queue_longest_wait_seconds How long the identity that waits the longest for a worker has waited, 0 if none waits.
+# TYPE kube_aws_iam_controller_queue_longest_wait_seconds gauge
+kube_aws_iam_controller_queue_longest_wait_seconds{queue="fast"} 0
+kube_aws_iam_controller_queue_longest_wait_seconds{queue="slow"} 60
+`)))
 }
 
 func TestStandbyExportsNoIdentities(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	m, err := NewMetrics(reg, "v1")
 	require.NoError(t, err)
-	all := []Identity{{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Expiration: time.Unix(100, 0)}}
+	all := []Identity{{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Ready: true, Expiration: time.Unix(100, 0)}}
 	c := NewIdentities(m.Leading, func() iter.Seq[Identity] { return slices.Values(all) }, []string{"serviceaccount"}, []string{"ready"})
 	assert.Zero(t, testutil.CollectAndCount(c), "a standby")
 	m.SetLeader(true)
