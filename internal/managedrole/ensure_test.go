@@ -65,13 +65,13 @@ func TestNoRoleIsMadeWhileTheIDOfADeletedOneIsNotForgotten(t *testing.T) {
 func TestDeletedRoleThatIsNotReplacedYetIsStillRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := made(t, time.Second)
-		w.held = false
 		w.answers = []ensured{{err: identity.ErrRoleGone}, {err: errAway}}
 		_, err := w.m.Ensure(t.Context(), w.want, "AROA1")
 		require.ErrorIs(t, err, errAway)
 		assert.Equal(t, "AROA2", w.m.ID(app, "AROA2"), "its ID is forgotten")
 		_, recent := w.m.Recent(w.want)
 		assert.False(t, recent, "it is no role to assume")
+		w.held = false
 		assert.True(t, w.m.MayExist(app), "it may only be out of sight")
 	})
 }
@@ -125,6 +125,16 @@ func TestUpdateNamesWhatChanged(t *testing.T) {
 		_, err = w.m.Ensure(t.Context(), w.want, "")
 		require.NoError(t, err)
 		assert.Empty(t, w.events, "it matches")
+	})
+}
+
+func TestUpdateIsRecordedAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.answers = []ensured{{role: identity.Role{ARN: roleARN, ID: "AROA1", Changed: []string{"policy"}}}}
+		_, err := w.m.Ensure(t.Context(), w.want, "AROA1")
+		require.NoError(t, err)
+		assert.Equal(t, []string{"Normal RoleUpdated: Updated role '" + roleARN.String() + "': policy"}, w.events)
 	})
 }
 

@@ -49,6 +49,31 @@ func TestOrphanIsReleasedByTheIDThatTheSweepFound(t *testing.T) {
 	})
 }
 
+func TestWhatASweepFoundTakesPrecedenceOverMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := made(t, time.Hour)
+		w.swept = map[identity.Key]string{app: "AROA2"}
+		w.sweeping()
+		time.Sleep(sweepInterval)
+		synctest.Wait()
+		w.did()
+		w.release("AROA0")
+		assert.Equal(t, "Delete AROA2", w.did())
+	})
+}
+
+func TestSweepThatEndsWithTheProcessIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		w.sweepErr = context.Canceled
+		w.onSweep = cancel
+		w.m.SweepOrphans(ctx, nil)
+		assert.Equal(t, "Sweep", w.did())
+		assert.Empty(t, w.logged.String())
+	})
+}
+
 func TestOrphanOutlivesThatItsIdentityIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := orphaned(t)

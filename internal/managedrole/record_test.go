@@ -32,18 +32,20 @@ func TestRoleIsRecentUntilItIsReady(t *testing.T) {
 
 func TestRoleThatMatchedIsAsOldAsIAMSays(t *testing.T) {
 	for name, tc := range map[string]struct {
-		age      time.Duration
+		age      time.Duration // by the clock of IAM
+		created  bool
 		changed  []string
 		settling bool
 	}{
 		"made a while ago": {age: readyTimeout},
 		"made just now":    {age: readyTimeout - time.Second, settling: true},
-		"changed just now": {age: 24 * time.Hour, changed: []string{"trust"}, settling: true},
+		"made just now, by the clock of this process": {age: readyTimeout, created: true, settling: true},
+		"changed just now":                            {age: 24 * time.Hour, changed: []string{"trust"}, settling: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				w.answers = []ensured{{role: identity.Role{ID: "AROA1", Since: time.Now().Add(-tc.age), Changed: tc.changed}}}
+				w.answers = []ensured{{role: identity.Role{ID: "AROA1", Created: tc.created, Since: time.Now().Add(-tc.age), Changed: tc.changed}}}
 				_, err := w.m.Ensure(t.Context(), w.want, "")
 				require.NoError(t, err)
 				_, settling := w.m.Settling(app)
@@ -87,9 +89,9 @@ func TestRoleMayExistByTheFinalizerOrByMemory(t *testing.T) {
 		w.answers = []ensured{created("AROA1")}
 		_, err := w.m.Ensure(t.Context(), w.want, "")
 		require.NoError(t, err)
+		assert.False(t, w.m.MayExist(identity.Key{Source: identity.AWSIAMRole, Namespace: "ns", Name: "app"}), "those have no role of their own")
 		w.held = false
 		assert.True(t, w.m.MayExist(app), "somebody removed the finalizer")
-		assert.False(t, w.m.MayExist(identity.Key{Source: identity.AWSIAMRole, Namespace: "ns", Name: "app"}), "those have no role of their own")
 		w.m.Forget(app)
 		assert.False(t, w.m.MayExist(app))
 	})

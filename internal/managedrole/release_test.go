@@ -52,6 +52,14 @@ func TestReleasedRoleIsDeletedOrRetained(t *testing.T) {
 	}
 }
 
+func TestRoleThatWasMadeAMomentAgoIsReleasedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := made(t, 0)
+		assert.Zero(t, w.release(""))
+		assert.Len(t, w.events, 1)
+	})
+}
+
 func TestNothingIsReleasedWhereNoRoleMayExist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -108,7 +116,15 @@ func TestRoleThatIAMDoesNotShowYetIsWaitedFor(t *testing.T) {
 		"made a moment ago":                     {func(t *testing.T) *world { t.Helper(); return made(t, 0) }, true},
 		"made a while ago":                      {func(t *testing.T) *world { t.Helper(); return made(t, readyTimeout) }, false},
 		"perhaps by the leader before this one": {func(t *testing.T) *world { t.Helper(); w := newWorld(t); w.m.Begin(); return w }, true},
-		"by nobody, for all that is known":      {func(t *testing.T) *world { t.Helper(); return newWorld(t) }, false},
+		"matched by this leader, which is new": {func(t *testing.T) *world {
+			t.Helper()
+			w := newWorld(t)
+			w.m.Begin()
+			_, err := w.m.Ensure(t.Context(), w.want, "")
+			require.NoError(t, err)
+			return w
+		}, true},
+		"by nobody, for all that is known": {func(t *testing.T) *world { t.Helper(); return newWorld(t) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -50,6 +50,7 @@ type world struct {
 	endErr   error                 // of Delete and Retain
 	onEnd    func(context.Context) // happens while a role is deleted or retained
 	swept    map[identity.Key]string
+	onSweep  func() // happens while orphans are looked for
 	sweepErr error
 	disabled error
 
@@ -148,6 +149,9 @@ func (w *world) end(ctx context.Context, parts ...string) (bool, error) {
 
 func (w *world) Sweep(_ context.Context, owners iter.Seq[identity.Key], found func(identity.Key, string)) error {
 	w.call("Sweep")
+	if w.onSweep != nil {
+		w.onSweep()
+	}
 	known := slices.Collect(owners)
 	for key, id := range w.swept {
 		if !slices.Contains(known, key) {
@@ -180,7 +184,7 @@ func (w *world) AddFinalizer(context.Context, identity.Desired) error {
 }
 
 func (w *world) Finalizer(key identity.Key) (uid string, present, retain bool) {
-	if key != app {
+	if key.Namespace != app.Namespace || key.Name != app.Name { // no matter of which source
 		return "", false, false
 	}
 	return w.uid, w.held, w.retain
