@@ -58,6 +58,19 @@ func TestFailedRenewalOfATrustPolicyIsTriedAgain(t *testing.T) {
 	})
 }
 
+func TestRoleThatIsDeletedBeforeItsTrustPolicyIsRenewedIsMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := made(t, time.Hour)
+		w.differs, w.answers = outdated, []ensured{{err: identity.ErrRoleGone}, created("AROA2")}
+		_, anew := w.inspect()
+		assert.True(t, anew, "its credentials are worth nothing any more")
+		assert.Equal(t, "Differs AROA1, Ensure AROA1, ForgetRole, Ensure ", w.did())
+		assert.Equal(t, "AROA2", w.m.ID(app, "AROA1"))
+		_, recent := w.m.Recent(w.want)
+		assert.True(t, recent)
+	})
+}
+
 func TestTrustPolicyThatIsLeftOutdatedIsWarnedOfAtEachInspection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := made(t, time.Hour)
