@@ -7,21 +7,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// sweeping runs the sweeps in the background until the test ends, and returns what they found.
-func (w *world) sweeping() (found *[]identity.Key) {
+// sweepFor sweeps for so long, and returns what was found.
+func (w *world) sweepFor(d time.Duration) (found []identity.Key) {
 	w.t.Helper()
-	found = &[]identity.Key{}
-	ctx, cancel := context.WithCancel(w.t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		w.m.SweepOrphans(ctx, func(key identity.Key) { *found = append(*found, key) })
-	}()
-	w.t.Cleanup(func() { cancel(); <-ended })
+	ctx, cancel := context.WithTimeout(w.t.Context(), d)
+	defer cancel()
+	w.m.SweepOrphans(ctx, func(key identity.Key) { found = append(found, key) })
 	return found
 }
 
@@ -30,10 +26,7 @@ func orphaned(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.uid, w.swept = "", map[identity.Key]string{app: "AROA1"}
-	found := w.sweeping()
-	time.Sleep(sweepInterval)
-	synctest.Wait()
-	assert.Contains(t, *found, app)
+	assert.Contains(t, w.sweepFor(sweepInterval), app)
 	w.forgetWhatWasDone()
 	return w
 }
@@ -53,9 +46,7 @@ func TestWhatASweepFoundTakesPrecedenceOverMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := made(t, time.Hour)
 		w.swept = map[identity.Key]string{app: "AROA2"}
-		w.sweeping()
-		time.Sleep(sweepInterval)
-		synctest.Wait()
+		w.sweepFor(sweepInterval)
 		w.did()
 		w.release("AROA0")
 		assert.Equal(t, "Delete AROA2", w.did())
@@ -99,7 +90,7 @@ func TestFailedReleaseOfAnOrphanIsRetried(t *testing.T) {
 		w := orphaned(t)
 		w.endErr = errAway
 		_, err := w.m.Release(t.Context(), app, "")
-		assert.ErrorIs(t, err, errAway) //nolint:testifylint // the next try counts
+		require.ErrorIs(t, err, errAway)
 		w.endErr = nil
 		w.did()
 		w.release("")
@@ -119,11 +110,8 @@ func TestOwnersAndOtherNamespacesAreNotSwept(t *testing.T) {
 				w := newWorld(t)
 				w.swept = map[identity.Key]string{app: "AROA1"}
 				prepare(w)
-				found := w.sweeping()
-				time.Sleep(sweepInterval)
-				synctest.Wait()
+				assert.Empty(t, w.sweepFor(sweepInterval))
 				assert.Contains(t, w.calls, "Sweep")
-				assert.Empty(t, *found)
 				assert.False(t, w.m.MayExist(app))
 				assert.Equal(t, w.sweepErr != nil, w.logged.Len() > 0)
 			})
@@ -135,46 +123,35 @@ func TestOnlyTheServedNamespaceIsSwept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.m.Namespace, w.swept = "ns", map[identity.Key]string{app: "AROA1"}
-		found := w.sweeping()
-		time.Sleep(sweepInterval)
-		synctest.Wait()
-		assert.Contains(t, *found, app)
+		assert.Contains(t, w.sweepFor(sweepInterval), app)
 	})
 }
 
 func TestSweepsAreAnIntervalApart(t *testing.T) {
-	for range 20 {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
-			w.sweeping()
-			time.Sleep(sweepInterval)
-			synctest.Wait()
-			first := len(w.calls)
-			assert.GreaterOrEqual(t, first, 1, "the first one within an interval")
-			assert.LessOrEqual(t, first, 2)
-			time.Sleep(10 * sweepInterval)
-			synctest.Wait()
-			assert.GreaterOrEqual(t, len(w.calls)-first, 10)
-			assert.LessOrEqual(t, len(w.calls)-first, 12, "at most a tenth earlier")
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w, last := newWorld(t), time.Now()
+		var gaps []time.Duration
+		w.onSweep = func() {
+			gaps = append(gaps, time.Since(last))
+			last = time.Now()
+		}
+		w.sweepFor(10 * sweepInterval)
+		require.GreaterOrEqual(t, len(gaps), 10)
+		assert.Less(t, gaps[0], sweepInterval, "the first one at any moment")
+		for _, gap := range gaps[1:] {
+			assert.GreaterOrEqual(t, gap, sweepInterval*9/10)
+			assert.LessOrEqual(t, gap, sweepInterval)
+		}
+	})
 }
 
 func TestNothingIsSweptWhereThatIsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.disabled = errAway
-		w.sweeping()
-		time.Sleep(3 * sweepInterval)
-		synctest.Wait()
+		w.sweepFor(3 * sweepInterval)
 		assert.Empty(t, w.calls, "it has no business with IAM")
-		w.disabled = nil
-		time.Sleep(sweepInterval)
-		synctest.Wait()
-		assert.NotEmpty(t, w.calls, "by now it has")
-
-		w = newWorld(t)
-		w.m.SweepInterval = 0
+		w.m.SweepInterval, w.disabled = 0, nil
 		w.m.SweepOrphans(t.Context(), nil) // returns
 		assert.Empty(t, w.calls)
 	})
