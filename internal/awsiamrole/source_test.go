@@ -148,6 +148,8 @@ func TestInvalidSpecs(t *testing.T) {
 		"huge":          {Spec{RoleReference: strings.Repeat("x", 300_000)}, "spec.roleReference: "},
 		"short session": {Spec{RoleReference: "app", RoleSessionDuration: 899}, "spec.roleSessionDuration: "},
 		"long session":  {Spec{RoleReference: "app", RoleSessionDuration: 1 << 62}, "spec.roleSessionDuration: "},
+		// As many nanoseconds as an hour has, in 64 bits.
+		"overflowing session": {Spec{RoleReference: "app", RoleSessionDuration: 1<<55 + 3600}, "spec.roleSessionDuration: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, i, _ := newSource(t)

@@ -36,7 +36,8 @@ func (m *Manager) InspectIn(key identity.Key) (wait time.Duration, is bool) {
 }
 
 // Inspect corrects what somebody else changed of a role, once it has been seen twice.
-// It returns when to inspect it again, and whether the role was gone and was made
+// A trust policy that an earlier version made is no drift, and is renewed at once. It
+// returns when to inspect it again, and whether the role was gone and was made
 // anew, so that its credentials are worth nothing any more.
 func (m *Manager) Inspect(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
 	suspect := m.record(want.Key).suspect
@@ -45,31 +46,18 @@ func (m *Manager) Inspect(ctx context.Context, want identity.Desired, id string)
 	switch {
 	case err != nil:
 		return 0, false, err
-	case len(role.Changed) == 0 && role.TrustRenewed:
-		return m.renewTrust(ctx, want, id)
-	case len(role.Changed) == 0:
+	case len(role.Changed) == 0 && !role.TrustRenewed:
 		return m.planNext(want.Key), false, nil
-	case !suspect:
+	case len(role.Changed) > 0 && !suspect:
 		m.plan(want.Key, confirmAfter, true)
 		return confirmAfter, false, nil
 	}
 	return m.correct(ctx, want, id)
 }
 
-// renewTrust renews the trust policy of a role that an earlier version made. That is
-// no drift, so it needs no second inspection. Sessions keep their names, so no
-// credentials have to be renewed.
-func (m *Manager) renewTrust(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
-	role, err := m.ensure(ctx, want, id)
-	m.recordChange(want, role)
-	if err != nil {
-		return 0, false, err
-	}
-	return m.planNext(want.Key), false, nil
-}
-
 // correct makes a role match again, with an event and a count for each thing that
-// somebody else had changed.
+// somebody else had changed. Where only the trust policy was renewed, sessions keep
+// their names, so no credentials have to be renewed.
 func (m *Manager) correct(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
 	role, err := m.ensure(ctx, want, id)
 	if role.Created {

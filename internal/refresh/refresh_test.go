@@ -1,6 +1,8 @@
 package refresh
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -76,9 +78,20 @@ func TestRenewalWindow(t *testing.T) {
 			}
 			if tc.session > 0 {
 				assert.Greater(t, len(seen), 150, "renewals are spread")
+				all := slices.Collect(maps.Keys(seen))
+				assert.Greater(t, slices.Max(all)-slices.Min(all), (tc.earliest-tc.latest)*95/100, "over the whole window")
 			}
 		})
 	}
+}
+
+func TestIdentitiesThatAreRenewedTogetherAreNotAgain(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	for i := range 200 {
+		end := now.Add(time.Duration(i) * time.Hour)
+		seen[end.Sub(renewAt(State{UID: "u", Expiration: end, Session: time.Hour}, 20*time.Minute))] = true
+	}
+	assert.Greater(t, len(seen), 150, "each session has a jitter of its own")
 }
 
 func TestNext(t *testing.T) {

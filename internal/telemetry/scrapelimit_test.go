@@ -2,13 +2,16 @@ package telemetry
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -94,5 +97,84 @@ func TestConcurrentScrapesAreLimited(t *testing.T) {
 		close(finish)
 		synctest.Wait()
 		assert.Equal(t, http.StatusOK, next.Code)
+	})
+}
+
+// blocking returns a limiter whose answers end one by one with a value sent on finish.
+func blocking() (s *scrapeLimiter, finish chan struct{}) {
+	finish = make(chan struct{})
+	return newScrapeLimiter(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-finish })), finish
+}
+
+func TestAnswerThatStartsWhileOthersWaitHasADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, finish := blocking()
+		for range maxScrapes {
+			scrape(s, "10.0.0.1")
+		}
+		first, second := scrape(s, "10.0.0.2"), scrape(s, "10.0.0.3")
+		finish <- struct{}{}
+		synctest.Wait()
+		assert.Equal(t, time.Now().Add(writeTimeout), first.writeDeadline(), "the second one waits")
+		finish <- struct{}{}
+		synctest.Wait()
+		assert.True(t, second.writeDeadline().IsZero(), "nobody waits any more")
+		for range maxScrapes {
+			finish <- struct{}{}
+		}
+		synctest.Wait()
+		assert.Empty(t, s.started)
+		later := scrape(s, "10.0.0.1")
+		assert.True(t, later.writeDeadline().IsZero())
+		finish <- struct{}{}
+	})
+}
+
+func TestScrapeOfAClientThatIsGoneDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, finish := blocking()
+		for range maxScrapes {
+			scrape(s, "10.0.0.1")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		gone := time.AfterFunc(time.Second, cancel)
+		defer gone.Stop()
+		begin, w := time.Now(), httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, MetricsPath, http.NoBody).WithContext(ctx))
+		assert.Equal(t, time.Second, time.Since(begin))
+		assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+		close(finish)
+	})
+}
+
+func TestScrapeWaitsForLessThanPrometheusDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, finish := blocking()
+		for range maxScrapes {
+			scrape(s, "10.0.0.1")
+		}
+		begin, w := time.Now(), httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, MetricsPath, http.NoBody))
+		assert.Less(t, time.Since(begin), 10*time.Second, "the default of scrape_timeout")
+		assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+		close(finish)
+	})
+}
+
+func TestMetricsAreScrapedUnderTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, finish, asked := prometheus.NewRegistry(), make(chan struct{}), 0
+		reg.MustRegister(NewIdentities(always, func() iter.Seq[Identity] {
+			asked++
+			<-finish
+			return slices.Values([]Identity(nil))
+		}, nil, nil))
+		handler := metricsHandler(reg)
+		for range maxScrapes + 1 {
+			go handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, MetricsPath, http.NoBody))
+			synctest.Wait()
+		}
+		assert.Equal(t, maxScrapes, asked)
+		close(finish)
 	})
 }

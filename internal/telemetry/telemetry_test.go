@@ -293,28 +293,39 @@ func TestServeAfterShutdownReturns(t *testing.T) {
 }
 
 func TestScrapesPerAddressAreLimited(t *testing.T) {
-	reg := prometheus.NewRegistry()
-	asked, finish := make(chan struct{}, maxScrapesPerAddress), make(chan struct{})
-	reg.MustRegister(NewIdentities(always, func() iter.Seq[Identity] {
-		asked <- struct{}{}
-		<-finish
-		return slices.Values([]Identity(nil))
-	}, nil, nil))
-	get := serve(t, reg, nil, nil)
-	var scrapes sync.WaitGroup
-	for range maxScrapesPerAddress {
-		scrapes.Go(func() {
-			code, _ := get(http.MethodGet, "/metrics")
-			assert.Equal(t, http.StatusOK, code)
+	for name, serving := range map[string]func(*testing.T, *prometheus.Registry) func() int{
+		"with the probes": func(t *testing.T, reg *prometheus.Registry) func() int {
+			t.Helper()
+			get := serve(t, reg, nil, nil)
+			return func() int { code, _ := get(http.MethodGet, MetricsPath); return code }
+		},
+		"secured": func(t *testing.T, reg *prometheus.Registry) func() int {
+			t.Helper()
+			get := serveSecure(t, reg)
+			return func() int { code, _ := get("https", MetricsPath, "right"); return code }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg := prometheus.NewRegistry()
+			asked, finish := make(chan struct{}, maxScrapesPerAddress), make(chan struct{})
+			reg.MustRegister(NewIdentities(always, func() iter.Seq[Identity] {
+				asked <- struct{}{}
+				<-finish
+				return slices.Values([]Identity(nil))
+			}, nil, nil))
+			scrapeOnce := serving(t, reg)
+			var scrapes sync.WaitGroup
+			for range maxScrapesPerAddress {
+				scrapes.Go(func() { assert.Equal(t, http.StatusOK, scrapeOnce()) })
+			}
+			for range maxScrapesPerAddress {
+				<-asked
+			}
+			assert.Equal(t, http.StatusTooManyRequests, scrapeOnce())
+			close(finish)
+			scrapes.Wait()
 		})
 	}
-	for range maxScrapesPerAddress {
-		<-asked
-	}
-	code, _ := get(http.MethodGet, "/metrics")
-	assert.Equal(t, http.StatusTooManyRequests, code)
-	close(finish)
-	scrapes.Wait()
 }
 
 func TestListenFailsIfThePortIsTaken(t *testing.T) {
