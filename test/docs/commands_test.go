@@ -84,7 +84,9 @@ var answers = map[string]string{
 	"kubectl get lease":                        `\S`,
 	"kubectl get serviceaccounts":              `(?m)^demo reader$`,
 	"kubectl get mutatingadmissionpolicies":    `kube-aws-iam-controller`,
-	"kubectl get --raw":                        `"issuer"`,
+	"kubectl get --raw /.well-known":           `"issuer"`,
+	"kubectl get --raw /openid":                `"keys"`,
+	"kubectl get secrets --all-namespaces":     `demo +app\.aws-iam +arn:aws:iam::123456789012:role/demo-app +20`,
 	"kubectl diff":                             `(?s).*`,
 }
 

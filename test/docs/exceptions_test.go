@@ -38,6 +38,10 @@ var exceptions = []exception{
 	{`aws cloudformation deploy\b`, "it needs an AWS account; test/iam tries what the template makes", template},
 	{`aws cloudformation describe-stacks\b`, "it needs an AWS account", stack},
 	{`aws eks (create|update)-pod-identity-association\b`, "it needs an AWS account", association},
+	{`aws eks (create-addon|describe-cluster|list-pod-identity-associations)\b`, "it needs an AWS account", eksCluster},
+	{`aws s3 cp\b`, "it needs an AWS account", published},
+	{`gcloud compute firewall-rules create\b`, "it needs a project of Google Cloud", firewall},
+	{`velero (backup|restore) create\b`, "there is no Velero", leftOut},
 	{`aws ec2 modify-instance-metadata-options\b`, "it needs an AWS account", hopLimit},
 	{`(for role in \$\()?aws iam\b`, "it needs the AWS CLI, and an account", operations},
 	{`terraform -chdir=\S+ (init|apply)\b`, "it downloads a provider, and needs an AWS account; test/iam tries what the module makes", module},
@@ -45,7 +49,9 @@ var exceptions = []exception{
 	{`helm (install|test)\b`, "there is no helm; test/chart installs, changes and uninstalls releases with its library", release},
 	{`kubectl run\b`, "no node runs pods", dryRun},
 	{`kubectl rollout status\b`, "no node runs pods", deployment},
-	{`kubectl logs\b`, "no node runs pods", deployment},
+	{`kubectl logs deployment/`, "no node runs pods", deployment},
+	{`kubectl (wait|logs) job/`, "no node runs pods; test/integration runs the command uninstall", job},
+	{`kubectl exec deployment/`, "no node runs pods", inContainer},
 }
 
 // dryMake sees that there is such a target.
@@ -188,6 +194,9 @@ func operations(t *testing.T, _ *world, c command) {
 func camel(name string) string {
 	var all strings.Builder
 	for part := range strings.SplitSeq(name, "-") {
+		if part == "id" {
+			part = "ID"
+		}
 		all.WriteString(strings.ToUpper(part[:1]) + part[1:])
 	}
 	return all.String()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,8 @@ type world struct {
 	t   *testing.T
 	dir string
 	env []string
+	// settings are the variables of the running controller.
+	settings []string
 }
 
 func newWorld(t *testing.T) *world {
@@ -50,6 +53,7 @@ func (w *world) start() {
 	w.t.Cleanup(aws.Close)
 	const clusterName = "demo-cluster"
 	require.NoError(w.t, aws.ServeCluster(w.t.Context(), clusterName))
+	w.settings = append(aws.ControllerEnv(), "KUBE_AWS_IAM_CLUSTER_NAME="+clusterName)
 	_, err = aws.Role(kit.AccountID, "", "demo-app", "demo/"+clusterName)
 	require.NoError(w.t, err)
 	binary, err := kit.BuildController(w.t.Context())
@@ -115,5 +119,14 @@ var before = map[string]func(*world){
 	"docs/admission.md": func(w *world) {
 		w.succeeds(w.t, "kubectl apply -f manifests/components/webhook/rbac.yaml")
 		w.succeeds(w.t, "kubectl create secret generic kube-aws-iam-controller-webhook --namespace kube-system")
+	},
+	// It restores a backup: Velero's namespace is there, and a file with the block that begins like this.
+	"docs/operations.md": func(w *world) {
+		w.succeeds(w.t, "kubectl create namespace velero")
+		for _, b := range (page{name: "docs/operations.md", text: read(w.t, "docs/operations.md")}).blocks(w.t) {
+			if strings.HasPrefix(b.text(), "version: v1\nresourceModifierRules:") {
+				require.NoError(w.t, os.WriteFile(filepath.Join(w.dir, "modifiers.yaml"), []byte(b.text()), 0o600))
+			}
+		}
 	},
 }
