@@ -48,7 +48,9 @@ func TestWaysToCredentialsAreAccepted(t *testing.T) {
 // installed returns the pods of the controller in a list of objects.
 func installed(t *testing.T, list string) corev1.PodSpec {
 	t.Helper()
-	var objects struct{ Items []json.RawMessage }
+	var objects struct {
+		Items []json.RawMessage `json:"items"`
+	}
 	require.NoError(t, json.Unmarshal([]byte(list), &objects))
 	for _, raw := range objects.Items {
 		var kind metav1.TypeMeta
@@ -74,7 +76,9 @@ func certificate(t *testing.T, w *world, c command) {
 	download.Dir = t.TempDir() // no module of ours needs it
 	out, err := download.Output()
 	require.NoError(t, err)
-	var module struct{ Dir string }
+	var module struct {
+		Dir string `json:"Dir"`
+	}
 	require.NoError(t, json.Unmarshal(out, &module))
 	w.succeeds(t, "kubectl apply --server-side -f "+filepath.Join(module.Dir, "deploy", "crds", "cert-manager.io_certificates.yaml"))
 	w.succeeds(t, "kubectl wait --for=condition=Established --timeout=30s crd/certificates.cert-manager.io")
