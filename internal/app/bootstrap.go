@@ -22,41 +22,44 @@ func bootstrap(ctx context.Context, version string, cfg config.Config, stdout, s
 	if err != nil {
 		return err
 	}
-	want, err := s.desired(ctx)
-	if err != nil {
-		return err
-	}
-	have, err := s.store().Standing(ctx, *want)
+	want, have, err := s.look(ctx)
 	if err != nil {
 		return err
 	}
 	if err = s.useAWS(ctx); err != nil {
 		return err
 	}
-	role, err := s.assumer.Resolve(ctx, *want)
+	role, err := s.assumer.Resolve(ctx, want)
 	if err != nil {
 		return awserr.ForCommand(err)
 	}
-	fmt.Fprintf(stdout, "%s of %s under the external ID %s and the session name %s, for the Secret %s/%s, which %s\n",
-		map[bool]string{false: "Getting a session", true: "Would get a session"}[cfg.DryRun],
-		role, want.ExternalID, sts.SessionName(*want, role), want.Namespace, want.SecretName, standing(have))
+	announce(stdout, cfg, want, have, role)
 	if cfg.DryRun {
-		fmt.Fprintln(stdout, "Nothing was changed: this was a dry run")
 		return nil
 	}
-	creds, err := s.assume(ctx, *want)
+	creds, err := s.assume(ctx, want)
 	if err != nil {
 		return err
 	}
 	if creds.Notice != "" {
 		fmt.Fprintf(stderr, "warning: %s\n", creds.Notice)
 	}
-	if err = s.write(ctx, *want, have, creds); err != nil {
+	if err = s.write(ctx, want, have, creds); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "Written. The session lasts until %s; a controller that runs before then renews it from now on\n",
 		creds.Expiration.Format(time.RFC3339))
 	return nil
+}
+
+// announce prints what is done, or would be.
+func announce(stdout io.Writer, cfg config.Config, want identity.Desired, have secrets.Standing, role identity.RoleReference) {
+	begin, end := "Getting a session", ""
+	if cfg.DryRun {
+		begin, end = "Would get a session", "Nothing was changed: this was a dry run\n"
+	}
+	fmt.Fprintf(stdout, "%s of %s under the external ID %s and the session name %s, for the Secret %s/%s, which %s\n%s",
+		begin, role, want.ExternalID, sts.SessionName(want, role), want.Namespace, want.SecretName, standing(have), end)
 }
 
 func standing(have secrets.Standing) string {

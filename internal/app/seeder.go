@@ -75,6 +75,16 @@ func controllerUser(key identity.Key) string {
 	return "system:serviceaccount:" + key.Namespace + ":" + account
 }
 
+// look returns what the object requests, and what there is of its Secret.
+func (s *seeder) look(ctx context.Context) (identity.Desired, secrets.Standing, error) {
+	want, err := s.desired(ctx)
+	if err != nil {
+		return identity.Desired{}, secrets.Standing{}, err
+	}
+	have, err := s.store().Standing(ctx, *want)
+	return *want, have, err
+}
+
 // cacheTimeout is how long the objects of one namespace may take to arrive.
 const cacheTimeout = 30 * time.Second
 

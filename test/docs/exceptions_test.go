@@ -44,6 +44,11 @@ var exceptions = []exception{
 	{`velero (backup|restore) create\b`, "there is no Velero", leftOut},
 	{`aws ec2 modify-instance-metadata-options\b`, "it needs an AWS account", hopLimit},
 	{`(for role in \$\()?aws iam\b`, "it needs the AWS CLI, and an account", operations},
+	{`aws rolesanywhere\b`, "it needs an AWS account", rolesAnywhere},
+	{`aws s3 cp\b`, "it needs an AWS account", example},
+	{`curl --fail https://oidc\.example\.com\b`, "nobody has published that", example},
+	{`kubectl apply -f examples/credentials/roles-anywhere/certificate\.yaml`, "cert-manager is not installed", certificate},
+	{`bin/kube-aws-iam-controller bootstrap\b`, "it needs an AWS account; test/integration runs it", known},
 	{`terraform -chdir=\S+ (init|apply)\b`, "it downloads a provider, and needs an AWS account; test/iam tries what the module makes", module},
 	{`ip6?tables\b`, "it would change the firewall of this machine", address},
 	{`helm (install|test)\b`, "there is no helm; test/chart installs, changes and uninstalls releases with its library", release},
@@ -199,7 +204,7 @@ func camel(name string) string {
 		}
 		all.WriteString(strings.ToUpper(part[:1]) + part[1:])
 	}
-	return all.String()
+	return strings.NewReplacer("OpenId", "OpenID", "ClientId", "ClientID").Replace(all.String())
 }
 
 // module sees that variables are those of the module, and all that it needs.
