@@ -174,9 +174,11 @@ func TestTheNotesHaveTheNextStepsWithTheInstallersValues(t *testing.T) {
 	} {
 		assert.Contains(t, notes, part)
 	}
-	notes = render(t, `{clusterName: c, namespaces: {only: team-a}}`).Notes
+	assert.Contains(t, notes, "The image kube-aws-iam-controller:v1.0.0 has no registry")
+	notes = render(t, `{clusterName: c, image: {repository: r.example.com/c}, namespaces: {only: team-a}}`).Notes
 	assert.Contains(t, notes, "serves the namespace team-a of")
 	assert.Contains(t, notes, "namespace: team-a")
+	assert.NotContains(t, notes, "has no registry")
 }
 
 func TestMonitoringIsAddedAsAsked(t *testing.T) {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +18,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/kit"
@@ -117,6 +121,37 @@ func TestTheControllerOfAReleaseKeepsWhatItWroteThroughAnUpgrade(t *testing.T) {
 	w.uninstall()
 	w.requireLeft(kept...)
 	assert.Equal(t, credentials.UID, w.secret(tenant, "app.aws-iam").UID, "what pods use stays")
+}
+
+// TestWhatHelmTestRunsTellsWhetherTheCredentialsWork runs its command with the environment that its pod has.
+func TestWhatHelmTestRunsTellsWhetherTheCredentialsWork(t *testing.T) {
+	aws, err := kit.StartAWS(t.Context(), "/")
+	require.NoError(t, err)
+	defer aws.Close()
+	binary, err := kit.Binary()
+	require.NoError(t, err)
+	made := render(t, `{clusterName: demo-cluster}`)
+	settings, _ := find(made.Objects, "ConfigMap", "kube-aws-iam-controller-settings")
+	data, _, err := unstructured.NestedStringMap(settings.Object, "data")
+	require.NoError(t, err)
+	var env []string
+	for name, value := range data {
+		env = append(env, name+"="+value)
+	}
+	hook, _ := find(made.Hooks, "Pod", "kube-aws-iam-controller-test")
+	var pod corev1.Pod
+	require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(hook.Object, &pod, true))
+
+	run := exec.CommandContext(t.Context(), binary, pod.Spec.Containers[0].Args...) //nolint:gosec // what we built
+	run.Env = append(slices.Clone(env), aws.ControllerEnv()...)
+	out, err := run.Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(out), `"sts:ExternalId": "kube-system/demo-cluster"`)
+
+	run = exec.CommandContext(t.Context(), binary, pod.Spec.Containers[0].Args...) //nolint:gosec // what we built
+	run.Env = append(append(slices.Clone(env), aws.ControllerEnv()...), "AWS_SECRET_ACCESS_KEY=wrong")
+	out, err = run.CombinedOutput()
+	require.Error(t, err, "%s", out)
 }
 
 // kustomized is what was installed before there was a chart.
