@@ -179,4 +179,6 @@ func TestTheNotesHaveTheNextStepsWithTheInstallersValues(t *testing.T) {
 	assert.Contains(t, notes, "serves the namespace team-a of")
 	assert.Contains(t, notes, "namespace: team-a")
 	assert.NotContains(t, notes, "has no registry")
+	notes = render(t, `{clusterName: c, aws: {assumeRole: hop, credentials: {mode: irsa, roleArn: "arn:aws:iam::123456789012:role/c"}}}`).Notes
+	assert.NotContains(t, notes, "--controller-role-arn", "roles trust the one that is assumed first")
 }
