@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -111,4 +112,25 @@ func TestThePolicyAndTheGuardOfAReleaseApply(t *testing.T) {
 	w.awaitRegion(tenant, "us-east-1")
 	require.NoError(t, w.upgrade(`{clusterName: c, admission: {mode: none}}`))
 	w.awaitRegion(tenant, "")
+}
+
+func TestAReleaseChangesFromTheWebhookToThePolicyAndComesBack(t *testing.T) {
+	w := newWorld(t, "iam")
+	w.clear()
+	create := func(i *action.Install) { i.CreateNamespace = true }
+	require.NoError(t, w.install(`{clusterName: c, admission: {mode: webhook}}`, create))
+	tenant := w.NewNamespace(t)
+	w.account(tenant)
+	_, err := w.pod(t.Context(), tenant)
+	require.Error(t, err, "no controller answers for the webhook")
+	require.NoError(t, w.upgrade(`{clusterName: c, admission: {mode: policy, defaultRegion: eu-west-1}}`))
+	w.awaitRegion(tenant, "eu-west-1")
+	found, err := w.ours(t.Context())
+	require.NoError(t, err)
+	assert.NotContains(t, strings.Join(found, ","), "webhook")
+
+	w.uninstall()
+	w.requireLeft(kept...)
+	require.NoError(t, w.install(`{clusterName: c, admission: {mode: policy, defaultRegion: us-east-1}}`, create), "the definition that was kept is the release's again")
+	w.awaitRegion(tenant, "us-east-1")
 }

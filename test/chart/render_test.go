@@ -174,43 +174,11 @@ func TestTheNotesHaveTheNextStepsWithTheInstallersValues(t *testing.T) {
 	} {
 		assert.Contains(t, notes, part)
 	}
-	notes = render(t, `{clusterName: c, namespaces: {only: team-a}}`).Notes
+	assert.Contains(t, notes, "The image kube-aws-iam-controller:v1.0.0 has no registry")
+	notes = render(t, `{clusterName: c, image: {repository: r.example.com/c}, namespaces: {only: team-a}}`).Notes
 	assert.Contains(t, notes, "serves the namespace team-a of")
 	assert.Contains(t, notes, "namespace: team-a")
-}
-
-func TestMonitoringIsAddedAsAsked(t *testing.T) {
-	made := render(t, `{clusterName: c, metrics: {serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}}}`)
-	monitor := text(t, made.Objects, "ServiceMonitor", Name)
-	assert.Contains(t, monitor, "interval: 15s\n    port: http\n")
-	assert.Contains(t, monitor, "release: prometheus")
-	made = render(t, `{clusterName: c, metrics: {authentication: {enabled: true}, serviceMonitor: {enabled: true}}}`)
-	assert.Contains(t, text(t, made.Objects, "ServiceMonitor", Name), "port: https-metrics\n    scheme: https\n")
-	made = render(t, `{clusterName: c, metrics: {podMonitor: {enabled: true}}}`)
-	assert.Contains(t, text(t, made.Objects, "PodMonitor", Name), "podMetricsEndpoints:\n  - port: http\n")
-	for kind, value := range map[string]string{"PrometheusRule": "prometheusRule", "ConfigMap": "dashboards"} {
-		object := map[string]string{"PrometheusRule": Name, "ConfigMap": "kube-aws-iam-controller-dashboards"}[kind]
-		_, found := find(render(t, `{clusterName: c}`).Objects, kind, object)
-		assert.False(t, found, "not unless asked")
-		files := map[string]string{"files/monitoring/rules.yaml": "groups: []\n", "files/monitoring/dashboard.json": "{\n  \"title\": \"{{ x }}\"\n}\n"}
-		assert.Contains(t, rendered(t, files, value), map[string]string{"PrometheusRule": "spec:\n  groups: []", "ConfigMap": `"title": "{{ x }}"`}[kind])
-	}
-}
-
-// rendered is the chart with more files, and one of the values of metrics enabled.
-func rendered(t *testing.T, files map[string]string, value string) string {
-	t.Helper()
-	made, err := Release{Namespace: "kube-system", Values: values(t, `{clusterName: c, metrics: {`+value+`: {enabled: true}}}`), Files: files}.Render(t.Context())
-	require.NoError(t, err)
-	var all strings.Builder
-	for _, object := range made.Objects {
-		text, err := yaml.Marshal(object.Object)
-		require.NoError(t, err)
-		all.Write(text)
-		if object.GetName() == "kube-aws-iam-controller-dashboards" {
-			content, _, _ := unstructured.NestedString(object.Object, "data", "kube-aws-iam-controller.json")
-			all.WriteString(content)
-		}
-	}
-	return all.String()
+	assert.NotContains(t, notes, "has no registry")
+	notes = render(t, `{clusterName: c, aws: {assumeRole: hop, credentials: {mode: irsa, roleArn: "arn:aws:iam::123456789012:role/c"}}}`).Notes
+	assert.NotContains(t, notes, "--controller-role-arn", "roles trust the one that is assumed first")
 }

@@ -68,6 +68,7 @@ var refused = map[string]struct{ values, because string }{
 	"a volume without a name":          {`{clusterName: c, extraVolumes: [{emptyDir: {}}]}`, "extraVolumes"},
 	"a log format that there is not":   {`{clusterName: c, logging: {format: xml}}`, "format"},
 	"everything scraped twice":         {`{clusterName: c, metrics: {serviceMonitor: {enabled: true}, podMonitor: {enabled: true}}}`, "enable one of them"},
+	"a PodMonitor with a token":        {`{clusterName: c, metrics: {podMonitor: {enabled: true}, authentication: {enabled: true}}}`, "enable metrics.serviceMonitor instead"},
 	"an account that nobody creates":   {`{clusterName: c, serviceAccount: {create: false}}`, "serviceAccount.create=false needs serviceAccount.name"},
 	"a budget that is neither":         {`{clusterName: c, podDisruptionBudget: {maxUnavailable: one}}`, "maxUnavailable"},
 	"a pull secret that is but a name": {`{clusterName: c, imagePullSecrets: [regcred]}`, "imagePullSecrets"},

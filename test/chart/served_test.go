@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +18,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/kit"
@@ -119,46 +123,33 @@ func TestTheControllerOfAReleaseKeepsWhatItWroteThroughAnUpgrade(t *testing.T) {
 	assert.Equal(t, credentials.UID, w.secret(tenant, "app.aws-iam").UID, "what pods use stays")
 }
 
-// kustomized is what was installed before there was a chart.
-var kustomized = installation{
-	namespace: "kube-system", base: "base", components: []string{"admission-policy", "admission-settings", "guard"},
-	settings: []string{"KUBE_AWS_IAM_CLUSTER_NAME=c", "KUBE_AWS_IAM_DEFAULT_REGION=eu-west-1"},
-}
-
-func TestAnInstallationByKustomizeBecomesARelease(t *testing.T) {
-	w := newWorld(t, "kube-system")
-	w.clear()
-	dir := kustomized.write(t)
-	_, err := w.Kubectl(t.Context(), "apply", "-k", dir)
+// TestWhatHelmTestRunsTellsWhetherTheCredentialsWork runs its command with the environment that its pod has.
+func TestWhatHelmTestRunsTellsWhetherTheCredentialsWork(t *testing.T) {
+	aws, err := kit.StartAWS(t.Context(), "/")
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, failed := w.Kubectl(context.Background(), "delete", "-k", dir, "--ignore-not-found")
-		assert.NoError(t, failed)
-	})
-	tenant := w.NewNamespace(t)
-	w.run(tenant)
-	w.account(tenant)
-	credentials := w.secret(tenant, "app.aws-iam")
-	w.awaitRegion(tenant, "eu-west-1")
-	before := w.deployment()
-
-	const same = `{clusterName: c, admission: {defaultRegion: eu-west-1}}`
-	require.ErrorContains(t, w.install(same), "cannot be imported into the current release")
-	// As docs/install.md says. What kubectl applied belongs to Helm then, and nothing changes.
-	_, err = w.Kubectl(t.Context(), "apply", "-k", dir, "--server-side", "--force-conflicts", "--field-manager=helm")
+	defer aws.Close()
+	binary, err := kit.Binary()
 	require.NoError(t, err)
-	assert.Equal(t, before.Spec, w.deployment().Spec, "nothing changes but whose fields they are")
-	require.NoError(t, w.install(same, func(i *action.Install) { i.TakeOwnership = true }))
-	assert.Equal(t, before.UID, w.deployment().UID)
-	assert.Equal(t, "kube-aws-iam-controller-settings", w.deployment().Spec.Template.Spec.Containers[0].EnvFrom[0].ConfigMapRef.Name)
-	assert.Equal(t, credentials.ResourceVersion, w.secret(tenant, "app.aws-iam").ResourceVersion, "nobody has written the credentials")
-	w.awaitRegion(tenant, "eu-west-1")
-	require.NoError(t, w.upgrade(`{clusterName: c, replicaCount: 3, resources: {limits: {memory: 1Gi}}, admission: {defaultRegion: us-east-1}}`))
-	w.awaitRegion(tenant, "us-east-1")
-
-	_, err = w.Kubectl(t.Context(), "delete", "configmap", "--namespace", "kube-system", "--selector",
-		"app.kubernetes.io/name=kube-aws-iam-controller,app.kubernetes.io/managed-by!=Helm")
+	made := render(t, `{clusterName: demo-cluster}`)
+	settings, _ := find(made.Objects, "ConfigMap", "kube-aws-iam-controller-settings")
+	data, _, err := unstructured.NestedStringMap(settings.Object, "data")
 	require.NoError(t, err)
-	w.uninstall()
-	w.requireLeft(kept...)
+	var env []string
+	for name, value := range data {
+		env = append(env, name+"="+value)
+	}
+	hook, _ := find(made.Hooks, "Pod", "kube-aws-iam-controller-test")
+	var pod corev1.Pod
+	require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(hook.Object, &pod, true))
+
+	run := exec.CommandContext(t.Context(), binary, pod.Spec.Containers[0].Args...)
+	run.Env = append(slices.Clone(env), aws.ControllerEnv()...)
+	out, err := run.Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(out), `"sts:ExternalId": "kube-system/demo-cluster"`)
+
+	run = exec.CommandContext(t.Context(), binary, pod.Spec.Containers[0].Args...)
+	run.Env = append(append(slices.Clone(env), aws.ControllerEnv()...), "AWS_SECRET_ACCESS_KEY=wrong")
+	out, err = run.CombinedOutput()
+	require.Error(t, err, "%s", out)
 }

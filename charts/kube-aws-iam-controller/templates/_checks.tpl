@@ -23,6 +23,9 @@
 {{- if and $v.metrics.serviceMonitor.enabled $v.metrics.podMonitor.enabled }}
 {{- fail "metrics.serviceMonitor and metrics.podMonitor would scrape everything twice: enable one of them." }}
 {{- end }}
+{{- if and $v.metrics.podMonitor.enabled $v.metrics.authentication.enabled }}
+{{- fail "a PodMonitor cannot send the token of Prometheus that metrics.authentication asks for: enable metrics.serviceMonitor instead." }}
+{{- end }}
 {{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) }}
 {{- fail "serviceAccount.create=false needs serviceAccount.name: which ServiceAccount is the controller's." }}
 {{- end }}
