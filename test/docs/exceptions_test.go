@@ -45,7 +45,6 @@ var exceptions = []exception{
 	{`aws ec2 modify-instance-metadata-options\b`, "it needs an AWS account", hopLimit},
 	{`(for role in \$\()?aws iam\b`, "it needs the AWS CLI, and an account", operations},
 	{`aws rolesanywhere\b`, "it needs an AWS account", rolesAnywhere},
-	{`aws s3 cp\b`, "it needs an AWS account", example},
 	{`curl --fail https://oidc\.example\.com\b`, "nobody has published that", example},
 	{`kubectl apply -f examples/credentials/roles-anywhere/certificate\.yaml`, "cert-manager is not installed", certificate},
 	{`bin/kube-aws-iam-controller bootstrap\b`, "it needs an AWS account; test/integration runs it", known},
