@@ -31,7 +31,7 @@ demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 
 # With a C compiler the unit tests run under the race detector.
 RACE := $(if $(shell command -v $${CC:-cc} || command -v gcc),-race)
 # The packages beside integration share no control plane with it, and run while it waits.
-INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./attacks/ ./admission/
+INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./attacks/ ./admission/ ./monitoring/
 CONTROL_PLANE := go run ./cmd/controlplane
 
 .PHONY: test
@@ -103,6 +103,10 @@ docs: ## Write docs/aws-calls.md as it is counted, docs/permissions.md as it is 
 	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -run TestCallsOfAWSAreAsDocumented ./integration/ -update
 	cd test && go test -count=1 ./rights/ -update
 	cd test && go test -count=1 -run TestTheAttacksAreDocumented ./attacks/ -update
+
+.PHONY: alerts
+alerts: ## Write what the component monitoring has of charts/…/monitoring: alerts and dashboard.
+	cd test && go test -count=1 -run TestTheComponentHas ./monitoring/ -update
 
 .PHONY: verify
 verify: ## Check that modules, formatting, generated docs, manifests and examples are up to date.
