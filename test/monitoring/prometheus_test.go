@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -31,6 +32,8 @@ func startPrometheus(t *testing.T, dir, config string) *prometheus {
 	port, err := cluster.FreePort(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "prometheus.yaml"), []byte(config), 0o600))
+	out, err := exec.CommandContext(t.Context(), program(t, "promtool"), "check", "config", filepath.Join(dir, "prometheus.yaml")).CombinedOutput()
+	require.NoError(t, err, string(out))
 	address := "127.0.0.1:" + strconv.Itoa(port)
 	process, err := cluster.StartProcess(cluster.Command{
 		Name: "prometheus", Path: program(t, "prometheus"), Dir: dir, Log: filepath.Join(dir, "prometheus.log"),
