@@ -119,6 +119,7 @@ verify: ## Check that modules, formatting, generated docs, manifests and example
 	$(MAKE) unit
 	@echo "verify: the command release, and every kustomization of manifests and examples"
 	cd test && go test -count=1 ./cmd/...
+	cd test && go test -count=1 -run 'TestTheComponentHas' ./monitoring/
 	@echo "verify: docs that tests write, and examples at a real API server; a minute or two"
 	cd test && go run ./cmd/controlplane -build-only >/dev/null
 	cd test && go test -count=1 -run 'TestRightsAreAsDocumented' ./rights/
