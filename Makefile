@@ -39,7 +39,7 @@ demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 
 # With a C compiler the unit tests run under the race detector.
 RACE := $(if $(shell command -v $${CC:-cc} || command -v gcc),-race)
 # The packages beside integration share no control plane with it, and run while it waits.
-INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./sbom/ ./attacks/ ./admission/ ./chart/
+INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./sbom/ ./attacks/ ./admission/ ./chart/ ./monitoring/
 CONTROL_PLANE := go run ./cmd/controlplane
 
 # Integration waits for processes more than it computes: lint and unit tests run beside it.
@@ -134,6 +134,10 @@ $(HELM_DOCS):
 	GOBIN=$(BIN) go install github.com/norwoodj/helm-docs/cmd/helm-docs@$(HELM_DOCS_VERSION)
 	mv $(BIN)/helm-docs $@
 
+.PHONY: alerts
+alerts: ## Write what the component monitoring has of charts/…/monitoring: alerts and dashboard.
+	cd test && go test -count=1 -run TestTheComponentHas ./monitoring/ -update
+
 .PHONY: verify
 verify: ## Check that modules, formatting, generated docs, manifests, the chart and examples are up to date.
 	go mod tidy -diff
@@ -147,6 +151,7 @@ verify: ## Check that modules, formatting, generated docs, manifests, the chart 
 	cd test && go test -count=1 ./cmd/...
 	@echo "verify: the chart, as it is made and against what kustomize builds"
 	$(MAKE) chart
+	cd test && go test -count=1 -run 'TestTheComponentHas' ./monitoring/
 	@echo "verify: docs that tests write, and examples at a real API server; a minute or two"
 	cd test && go run ./cmd/controlplane -build-only >/dev/null
 	cd test && go test -count=1 -run 'TestTheChart|TestWhatIsMade|TestValues|TestHelmLint' ./chart/

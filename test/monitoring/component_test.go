@@ -24,7 +24,7 @@ func prometheusRule(rules string) string {
 	_, groups, _ := strings.Cut(rules, "\ngroups:\n")
 	var b strings.Builder
 	b.WriteString(`# Made from ` + source + `rules.yaml
-# by: cd test && go test ./monitoring/ -update
+# by: make alerts
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -53,7 +53,7 @@ func TestTheComponentHasTheAlertsAndTheDashboardOfTheChart(t *testing.T) {
 		if *update {
 			require.NoError(t, os.WriteFile(filepath.Join(root, component, name), []byte(want), 0o600))
 		}
-		assert.Equal(t, want, read(t, component+name), "%s is not up to date: cd test && go test ./monitoring/ -update", name)
+		assert.Equal(t, want, read(t, component+name), "%s is not up to date: make alerts", name)
 	}
 	var object struct {
 		Spec ruleFile `json:"spec"`

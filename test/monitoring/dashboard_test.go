@@ -11,24 +11,43 @@ import (
 
 // A dashboard is as much of Grafana's model as is looked at.
 type dashboard struct {
-	UID           string
-	SchemaVersion int
-	Panels        []panel
-	Templating    struct{ List []variable }
+	UID           string  `json:"uid"`
+	SchemaVersion int     `json:"schemaVersion"`
+	Panels        []panel `json:"panels"`
+	Templating    struct {
+		List []variable `json:"list"`
+	} `json:"templating"`
 }
 
 type panel struct {
-	ID          int
-	Type, Title string
-	GridPos     struct{ H, W, X, Y int }
-	Datasource  struct{ UID string }
-	Targets     []struct{ Expr, RefID string }
+	ID         int        `json:"id"`
+	Type       string     `json:"type"`
+	Title      string     `json:"title"`
+	GridPos    rectangle  `json:"gridPos"`
+	Datasource datasource `json:"datasource"`
+	Targets    []target   `json:"targets"`
+}
+
+type rectangle struct {
+	H int `json:"h"`
+	W int `json:"w"`
+	X int `json:"x"`
+	Y int `json:"y"`
+}
+
+type datasource struct {
+	UID string `json:"uid"`
+}
+
+type target struct {
+	Expr  string `json:"expr"`
+	RefID string `json:"refId"`
 }
 
 type variable struct {
-	Name, Type, AllValue string
-	// Query is a text or an object.
-	Query any
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	AllValue string `json:"allValue"`
 }
 
 func readDashboard(t *testing.T) (d dashboard) {

@@ -71,7 +71,7 @@ func unpack(ctx context.Context, into string) error {
 }
 
 func in(ctx context.Context, dir, program string, args ...string) error {
-	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // programs of the test's own choice
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %v: %w: %s", program, args, err, out)

@@ -92,7 +92,7 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 	page := read(t, "docs/operations.md")
 	for _, r := range rules(t).rules() {
 		assert.Contains(t, []string{"warning", "critical"}, r.Labels["severity"], r.Alert)
-		assert.Regexp(t, `^[A-Z].*\.$`, r.Annotations["summary"], r.Alert)
+		assert.Regexp(t, `^\S.*\.$`, r.Annotations["summary"], r.Alert)
 		assert.Regexp(t, value, r.Annotations["description"], "%s names what is wrong", r.Alert)
 		assert.Equal(t, "docs/operations.md#"+strings.ToLower(r.Alert), r.Annotations["runbook_url"], r.Alert)
 		assert.Len(t, r.Annotations, 3, r.Alert)
