@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"kube-aws-iam-controller/internal/broker"
+	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/queue"
 	"kube-aws-iam-controller/internal/refresh"
@@ -56,4 +58,38 @@ func TestEKSWebhookIsDetectedByItsTokens(t *testing.T) {
 			assert.Equal(t, tc.want, irsaServed(func(key string) string { return tc.env[key] }))
 		})
 	}
+}
+
+func TestNamespaceOfTheLease(t *testing.T) {
+	for name, tc := range map[string]struct {
+		elect      bool
+		given, own string
+		want       string
+		fails      bool
+	}{
+		"given":               {true, "leases", "own", "leases", false},
+		"the Pod's":           {true, "", "own", "own", false},
+		"outside a cluster":   {true, "", "", "", true},
+		"without an election": {false, "", "", "", false},
+	} {
+		cfg := config.Config{LeaderElect: tc.elect, LeaderElectNamespace: tc.given}
+		err := defaultLeaseNamespace(&cfg, tc.own)
+		assert.Equal(t, tc.fails, err != nil, name)
+		assert.Equal(t, tc.want, cfg.LeaderElectNamespace, name)
+	}
+}
+
+func TestOwnNamespaceIsThePods(t *testing.T) {
+	t.Setenv("POD_NAMESPACE", "own")
+	assert.Equal(t, "own", ownNamespace())
+	t.Setenv("POD_NAMESPACE", "")
+	assert.Empty(t, ownNamespace(), "this is no Pod")
+}
+
+func TestUnknownOwnNamespaceIsAWarning(t *testing.T) {
+	var logged bytes.Buffer
+	warnOfNoNamespace(log.NewLogfmtLogger(&logged), "own")
+	assert.Empty(t, logged.String())
+	warnOfNoNamespace(log.NewLogfmtLogger(&logged), "")
+	assert.Contains(t, logged.String(), "set POD_NAMESPACE")
 }

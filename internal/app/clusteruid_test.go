@@ -34,6 +34,7 @@ func TestClusterUIDIsReadOnce(t *testing.T) {
 		"not permitted":                {says: "do not reach that far"},
 		"not permitted, by the answer": {review: forbidden, answer: forbidden, asked: 1, says: "is forbidden"},
 		"known, but the review fails":  {review: forbidden, uid: "u1", asked: 1},
+		"absent":                       {allowed: true, answer: apierrors.NewNotFound(namespaces.Resource.GroupResource(), "kube-system"), asked: 1, says: "not found"},
 		"away":                         {allowed: true, answer: away, asked: 3, err: away},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +47,14 @@ func TestClusterUIDIsReadOnce(t *testing.T) {
 				return tc.answer != nil, nil, tc.answer
 			})
 			reviews := fake.NewClientset()
-			reviews.PrependReactor("create", "selfsubjectaccessreviews", func(clienttesting.Action) (bool, runtime.Object, error) {
+			reviews.PrependReactor("create", "selfsubjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
+				create, is := action.(clienttesting.CreateAction)
+				require.True(t, is)
+				review, is := create.GetObject().(*authorizationv1.SelfSubjectAccessReview)
+				require.True(t, is)
+				assert.Equal(t, &authorizationv1.ResourceAttributes{
+					Verb: "get", Version: "v1", Resource: "namespaces", Namespace: "kube-system", Name: "kube-system",
+				}, review.Spec.ResourceAttributes)
 				return true, &authorizationv1.SelfSubjectAccessReview{Status: authorizationv1.SubjectAccessReviewStatus{Allowed: tc.allowed}}, tc.review
 			})
 			var logged bytes.Buffer

@@ -61,3 +61,29 @@ func TestRunGroupReturnsTheFirstErrorEvenIfAnotherHangs(t *testing.T) {
 		})
 	}
 }
+
+func TestRunGroupNamesWhatStillRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		outer, sigterm := context.WithCancel(t.Context())
+		release := make(chan struct{})
+		g, ctx := newRunGroup(outer, log.NewLogfmtLogger(&logged))
+		for name, hang := range map[string][]bool{"watch": {false, true}, "webhook": {false}, "work": {true, true, false}} {
+			for _, hangs := range hang {
+				g.start(name, func() error {
+					<-ctx.Done()
+					if hangs {
+						<-release
+					}
+					return nil
+				})
+			}
+		}
+		sigterm()
+		require.NoError(t, g.await(ctx, time.Second))
+		assert.Contains(t, logged.String(), `running="watch, work"`)
+		close(release)
+		synctest.Wait()
+		assert.Empty(t, g.names())
+	})
+}

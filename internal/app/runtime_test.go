@@ -87,3 +87,36 @@ func TestMemoryLimitIsNineTenthsOfTheContainers(t *testing.T) {
 		})
 	}
 }
+
+func TestMemoryIsNotFreedBeforeAllCachesAreFilled(t *testing.T) {
+	for name, filled := range map[string]func(source) *kube.Informer{
+		"only Secrets": func(s source) *kube.Informer { return s.secrets },
+		"only objects": func(s source) *kube.Informer { return s.objects },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := watchedBy(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for _, s := range c.sources {
+				go filled(s).RunWithContext(ctx)
+			}
+			for _, s := range c.sources {
+				require.Eventually(t, filled(s).HasSynced, time.Minute, 10*time.Millisecond)
+			}
+			ended, end := context.WithCancel(t.Context())
+			end()
+			c.freeMemory(ended, func() { t.Error("it was freed") })
+		})
+	}
+}
+
+func TestGarbageIsCollectedMoreOftenUnlessTheUserSaysHowOften(t *testing.T) {
+	before := debug.SetGCPercent(77)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	t.Setenv("GOGC", "77")
+	setGCPercent()
+	assert.Equal(t, 77, debug.SetGCPercent(77))
+	t.Setenv("GOGC", "")
+	setGCPercent()
+	assert.Equal(t, gcPercent, debug.SetGCPercent(77))
+}

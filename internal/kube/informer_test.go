@@ -24,9 +24,11 @@ import (
 // api is an API server that fails with refuse while that is not zero, and otherwise returns empty lists.
 type api struct {
 	refuse atomic.Int32
+	asked  atomic.Int64 // requests
 }
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.asked.Add(1)
 	w.Header().Set("Content-Type", "application/json")
 	if code := int(a.refuse.Load()); code != 0 {
 		reason := map[int]metav1.StatusReason{403: metav1.StatusReasonForbidden, 404: metav1.StatusReasonNotFound, 500: metav1.StatusReasonInternalError}[code]

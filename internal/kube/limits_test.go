@@ -3,8 +3,10 @@ package kube
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -151,4 +153,39 @@ func TestWritesAreRejectedUnlessAllowed(t *testing.T) {
 	_, err = clients.Core.CoreV1().Secrets("ns").Get(t.Context(), "a", metav1.GetOptions{})
 	require.NotErrorIs(t, err, errNotAllowed, "reads are not fenced")
 	require.NotErrorIs(t, deleteLease(t.Context(), clients), errNotAllowed, "the Lease is not fenced")
+}
+
+func TestOnlyAdmissionDoesNotWaitForTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rates := newRates(8)
+		assert.InDelta(t, 1, rates.untrusted.QPS(), 0, "half as many as of the API server")
+		for range 16 {
+			require.True(t, rates.work.TryAccept())
+		}
+		assert.False(t, rates.work.TryAccept())
+		assert.False(t, rates.events.TryAccept())
+		assert.True(t, rates.admission.TryAccept())
+		assert.True(t, rates.untrusted.TryAccept())
+	})
+}
+
+// body is the body of a request.
+type body struct {
+	io.Reader
+
+	closed bool
+}
+
+func (b *body) Close() error { b.closed = true; return nil }
+
+func TestFenceIsATransportLikeAnother(t *testing.T) {
+	next := http.DefaultTransport
+	f := &fenced{allowed: func() error { return errNotAllowed }, next: next}
+	assert.Same(t, next, f.WrappedRoundTripper())
+	b := &body{Reader: strings.NewReader("{}")}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:1", b)
+	require.NoError(t, err)
+	_, err = f.RoundTrip(req) //nolint:bodyclose // there is no response
+	require.ErrorIs(t, err, errNotAllowed)
+	assert.True(t, b.closed, "a transport closes the body, also if it fails")
 }

@@ -1,0 +1,77 @@
+package app
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/broker"
+	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/queue"
+	"kube-aws-iam-controller/internal/refresh"
+	"kube-aws-iam-controller/internal/status"
+)
+
+func TestWorkersThatWaitForIAM(t *testing.T) {
+	for _, tc := range []struct {
+		workers int
+		qps     float64
+		want    int
+	}{
+		{20, 10, 5},   // as many as IAM answers in half a second
+		{20, 100, 26}, // three quarters are no more than --workers
+		{4, 100, 5},
+		{20, 1, 1},
+		{1, 0.1, 1},
+	} {
+		got := iamWorkers(config.Config{Workers: tc.workers, IAMQPS: tc.qps})
+		assert.Equal(t, tc.want, got, tc)
+		assert.LessOrEqual(t, got*3/4, tc.workers)
+	}
+}
+
+func TestQueueIsByNamespaceAndEndsInTime(t *testing.T) {
+	settings := queueOf(broker.New(broker.Config{}), 7)
+	assert.Equal(t, "a", settings.Tenant(identity.Key{Source: identity.ServiceAccount, Namespace: "a", Name: "b"}))
+	assert.Equal(t, 7, settings.SlowWorkers)
+	assert.Equal(t, 2*time.Minute, settings.Timeout)
+	assert.Less(t, settings.Timeout, stuckTimeout, "a worker that may still end is not stuck")
+	assert.Positive(t, settings.Grace)
+	assert.LessOrEqual(t, settings.Grace+1500*time.Millisecond, shutdownTimeout, "there is time to release the Lease")
+	assert.Less(t, shutdownTimeout, 10*time.Second)
+}
+
+// gone is a source of objects that are gone, gentle IAM roles that they may have had.
+type gone struct{ broker.Source }
+
+func (gone) Desired(identity.Key) (*identity.Desired, error) { return nil, nil } //nolint:nilnil // there is none
+
+func (gone) Warning(identity.Key) identity.Warning { return identity.Warning{} }
+
+type roles struct{ broker.ManagedRoles }
+
+func (roles) MayExist(identity.Key) bool { return true }
+
+// stored are Secrets that exist.
+type stored struct{ broker.Secrets }
+
+func (stored) Observe(identity.Key) refresh.State {
+	return refresh.State{Exists: true, Expiration: time.Now().Add(time.Hour)}
+}
+
+func TestWhatNeedsIAMIsLeftToSlowWorkers(t *testing.T) {
+	b := broker.New(broker.Config{
+		Sources: map[identity.Source]broker.Source{identity.ServiceAccount: gone{}}, Roles: roles{}, Secrets: stored{},
+		Status: status.New(nil, log.NewNopLogger()), Logger: log.NewNopLogger(), RefreshLimit: 20 * time.Minute,
+	})
+	got, err := syncWith(b)(context.Background(), identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: "app"}, false)
+	require.NoError(t, err)
+	assert.Equal(t, queue.Result{NeedsSlow: true}, got)
+	_, err = syncWith(b)(context.Background(), identity.Key{Source: "odd"}, false)
+	assert.ErrorContains(t, err, "unknown source")
+}
