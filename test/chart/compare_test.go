@@ -58,7 +58,7 @@ var hashed = regexp.MustCompile(`(kube-aws-iam-controller-settings)-[a-z0-9]{10}
 func alike(object *unstructured.Unstructured) {
 	without(object.Object, "metadata.labels", "helm.sh/chart", "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/version",
 		"app.kubernetes.io/managed-by")
-	without(object.Object, "metadata.annotations", "helm.sh/resource-policy")
+	without(object.Object, "metadata.annotations", "helm.sh/resource-policy", "helm.sh/hook", "helm.sh/hook-weight", "helm.sh/hook-delete-policy")
 	if strings.Contains(object.GetKind(), "AdmissionPolicy") {
 		object.SetNamespace("")
 		object.Object, _ = spaced(object.Object).(map[string]any)

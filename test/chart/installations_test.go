@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,9 @@ type installation struct {
 }
 
 var installations = map[string]installation{
+	"before it is uninstalled": {
+		base: "base", components: []string{"admission-policy", "admission-settings", "guard", "uninstall"}, values: `{uninstall: {managedRoles: delete}}`,
+	},
 	"the whole cluster, admission by policy, the guard": {
 		base: "base", components: []string{"admission-policy", "admission-settings", "guard"},
 	},
@@ -165,7 +169,13 @@ func (i installation) helm(t *testing.T) []unstructured.Unstructured {
 	t.Helper()
 	rendered, err := Release{Namespace: i.namespace, Values: i.valuesOf(t)}.Render(t.Context())
 	require.NoError(t, err)
-	return rendered.Objects
+	if !slices.Contains(i.components, "uninstall") {
+		return rendered.Objects
+	}
+	hooks := slices.DeleteFunc(rendered.Hooks, func(hook unstructured.Unstructured) bool {
+		return hook.GetAnnotations()["helm.sh/hook"] != "pre-delete"
+	})
+	return slices.Concat(rendered.Objects, hooks)
 }
 
 func (i installation) valuesOf(t *testing.T) map[string]any {

@@ -82,4 +82,6 @@ var sources = []source{
 var written = []string{
 	"controller/deployment.yaml", "controller/service.yaml", "controller/networkpolicy.yaml",
 	"components/webhook/service.yaml", "components/webhook/webhook.yaml",
+	"components/uninstall/job.yaml", "components/uninstall/rbac.yaml",
+	"components/monitoring/prometheusrule.yaml", "components/monitoring/servicemonitor.yaml",
 }

@@ -87,6 +87,7 @@ func (w *world) upgradeTo(changed map[string]any) error {
 func (w *world) uninstall() {
 	w.t.Helper()
 	uninstall := action.NewUninstall(w.configuration())
+	uninstall.DisableHooks = true // no node runs the Job; test/e2e does
 	uninstall.IgnoreNotFound, uninstall.WaitStrategy, uninstall.DeletionPropagation = true, kube.HookOnlyStrategy, "background"
 	_, err := uninstall.Run(Name)
 	require.NoError(w.t, err)
