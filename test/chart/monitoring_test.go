@@ -13,14 +13,15 @@ import (
 func TestMonitoringIsAddedAsAsked(t *testing.T) {
 	made := render(t, `{clusterName: c, metrics: {serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}}}`)
 	monitor := text(t, made.Objects, "ServiceMonitor", Name)
-	assert.Contains(t, monitor, "interval: 15s\n    port: http\n")
+	assert.Contains(t, monitor, "honorLabels: true\n    interval: 15s\n    port: http\n")
+	assert.Contains(t, monitor, "jobLabel: app.kubernetes.io/name", "the alerts know the job by it")
 	assert.Contains(t, monitor, "release: prometheus")
 	made = render(t, `{clusterName: c, metrics: {authentication: {enabled: true}, serviceMonitor: {enabled: true}}}`)
 	assert.Contains(t, text(t, made.Objects, "ServiceMonitor", Name), "port: https-metrics\n    scheme: https\n")
 	made = render(t, `{clusterName: c, metrics: {podMonitor: {enabled: true}}}`)
-	assert.Contains(t, text(t, made.Objects, "PodMonitor", Name), "podMetricsEndpoints:\n  - port: http\n")
+	assert.Contains(t, text(t, made.Objects, "PodMonitor", Name), "podMetricsEndpoints:\n  - honorLabels: true\n    interval: 30s\n    port: http\n")
 	for kind, value := range map[string]string{"PrometheusRule": "prometheusRule", "ConfigMap": "dashboards"} {
-		object := map[string]string{"PrometheusRule": Name, "ConfigMap": "kube-aws-iam-controller-dashboards"}[kind]
+		object := map[string]string{"PrometheusRule": Name, "ConfigMap": "kube-aws-iam-controller-dashboard"}[kind]
 		_, found := find(render(t, `{clusterName: c}`).Objects, kind, object)
 		assert.False(t, found, "not unless asked")
 		files := map[string]string{"files/monitoring/rules.yaml": "groups: []\n", "files/monitoring/dashboard.json": "{\n  \"title\": \"{{ x }}\"\n}\n"}
@@ -38,7 +39,7 @@ func rendered(t *testing.T, files map[string]string, value string) string {
 		text, err := yaml.Marshal(object.Object)
 		require.NoError(t, err)
 		all.Write(text)
-		if object.GetName() == "kube-aws-iam-controller-dashboards" {
+		if object.GetName() == "kube-aws-iam-controller-dashboard" {
 			content, _, _ := unstructured.NestedString(object.Object, "data", "kube-aws-iam-controller.json")
 			all.WriteString(content)
 		}

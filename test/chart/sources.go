@@ -78,10 +78,11 @@ var sources = []source{
 	{"components/metrics-authentication/rbac.yaml", authenticated, []edit{home, account}},
 }
 
-// written are the resources of kustomizations that the chart has as templates of its own.
+// written are the resources of kustomizations that the chart has as templates of its own, or not at all: the Job that
+// releases what there is before the controller is removed is applied once.
 var written = []string{
 	"controller/deployment.yaml", "controller/service.yaml", "controller/networkpolicy.yaml",
 	"components/webhook/service.yaml", "components/webhook/webhook.yaml",
+	"components/monitoring/servicemonitor.yaml", "components/monitoring/prometheusrule.yaml",
 	"components/uninstall/job.yaml", "components/uninstall/rbac.yaml",
-	"components/monitoring/prometheusrule.yaml", "components/monitoring/servicemonitor.yaml",
 }
