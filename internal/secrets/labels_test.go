@@ -111,7 +111,7 @@ func TestLabelsDifferIsFalseIfApplyWritesThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, want := newWorld(t), desired(identity.AWSIAMRole)
 			w.stored(t, want)
-			want.Labels = nil
+			want.Labels = set("team", "b")
 			happen(w, &want)
 			if secret := w.api.get("ns", want.SecretName); secret != nil {
 				w.show(t, want, secret)
