@@ -24,9 +24,12 @@ import (
 )
 
 func TestPodsOnlySetTheirServiceAccount(t *testing.T) {
-	for title, components := range map[string][]string{"admission-policy": {"admission-policy", "admission-settings"}, "webhook": {"webhook"}} {
+	for title, installed := range map[string]func(*testing.T) *world{
+		"admission-policy, by kustomize": func(t *testing.T) *world { t.Helper(); return install(t, "admission-policy", "admission-settings") },
+		"webhook, by Helm":               release,
+	} {
 		t.Run(title, func(t *testing.T) {
-			w := install(t, components...)
+			w := installed(t)
 			restrict(t, w.Client(), w.namespace)
 			w.awaitAdmission()
 
@@ -50,6 +53,9 @@ func TestPodsOnlySetTheirServiceAccount(t *testing.T) {
 			w.sessions("early", 1)
 
 			w.assertRefusals()
+			if w.dir == "" {
+				w.leavesNothing()
+			}
 		})
 	}
 }
