@@ -1,6 +1,8 @@
 package chart
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kube-aws-iam-controller/test/kit"
 )
 
 // kept is what stays after a release that keeps its custom resource definition.
@@ -104,9 +108,14 @@ func TestThePolicyAndTheGuardOfAReleaseApply(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, made.Spec.Volumes, 1)
 	assert.Equal(t, "app.aws-iam", made.Spec.Volumes[0].Secret.SecretName)
-	_, err = w.Client().CoreV1().Secrets(tenant).Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "app.aws-iam"}},
-		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-	assert.True(t, apierrors.IsForbidden(err), "%v", err)
+	require.NoError(t, kit.Eventually(t.Context(), kit.Within, func(ctx context.Context) error { // each policy takes its moment
+		_, err := w.Client().CoreV1().Secrets(tenant).Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "app.aws-iam"}},
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if !apierrors.IsForbidden(err) {
+			return fmt.Errorf("not refused: %w", err)
+		}
+		return nil
+	}))
 
 	require.NoError(t, w.upgrade(`{clusterName: c, admission: {defaultRegion: us-east-1}}`))
 	w.awaitRegion(tenant, "us-east-1")
@@ -121,13 +130,21 @@ func TestAReleaseChangesFromTheWebhookToThePolicyAndComesBack(t *testing.T) {
 	require.NoError(t, w.install(`{clusterName: c, admission: {mode: webhook}}`, create))
 	tenant := w.NewNamespace(t)
 	w.account(tenant)
-	_, err := w.pod(t.Context(), tenant)
-	require.Error(t, err, "no controller answers for the webhook")
+	require.NoError(t, kit.Eventually(t.Context(), kit.Within, func(ctx context.Context) error {
+		if made, err := w.pod(ctx, tenant); err == nil {
+			return fmt.Errorf("pod %s is admitted, and no controller answers for the webhook", made.Name)
+		}
+		return nil
+	}))
 	require.NoError(t, w.upgrade(`{clusterName: c, admission: {mode: policy, defaultRegion: eu-west-1}}`))
 	w.awaitRegion(tenant, "eu-west-1")
-	found, err := w.ours(t.Context())
-	require.NoError(t, err)
-	assert.NotContains(t, strings.Join(found, ","), "webhook")
+	require.NoError(t, kit.Eventually(t.Context(), kit.Within, func(ctx context.Context) error {
+		found, err := w.ours(ctx)
+		if err == nil && strings.Contains(strings.Join(found, " "), "webhook") {
+			err = fmt.Errorf("there are %q", found)
+		}
+		return err
+	}))
 
 	w.uninstall()
 	w.requireLeft(kept...)
