@@ -29,6 +29,15 @@ type installation struct {
 }
 
 var installations = map[string]installation{
+	"monitoring": {
+		base: "base", components: []string{"monitoring"},
+		// The chart scrapes the port that there is.
+		patches: `
+  - target: {kind: ServiceMonitor}
+    patch: |
+      - {op: remove, path: /spec/endpoints/1}`,
+		values: "{admission: {mode: none}, guard: {enabled: false}, metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboards: {enabled: true}}}",
+	},
 	"before it is uninstalled": {
 		base: "base", components: []string{"admission-policy", "admission-settings", "guard", "uninstall"}, values: `{uninstall: {managedRoles: delete}}`,
 	},
