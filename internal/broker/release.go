@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"kube-aws-iam-controller/internal/identity"
-
 	"github.com/go-kit/log/level"
+
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // retire removes what an identity had that is not asked for any more: its managed

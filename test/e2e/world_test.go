@@ -166,6 +166,9 @@ patches:
 		_, err := w.Kubectl(context.Background(), "delete", "-k", w.dir, "--wait=false")
 		require.NoError(t, err)
 		w.awaitNoPods()
+		// As docs/operations.md has it: a release would not take over what is not its own.
+		_, err = w.Kubectl(context.Background(), "delete", "lease", kit.Account, "--namespace", kit.Namespace, "--ignore-not-found")
+		require.NoError(t, err)
 	})
 	w.awaitControllers()
 	w.namespace = w.NewNamespace(t)
