@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-kit/log"
@@ -46,27 +47,36 @@ func TestQueueIsByNamespaceAndEndsInTime(t *testing.T) {
 	assert.Less(t, shutdownTimeout, 10*time.Second)
 }
 
-// gone is a source of objects that are gone, gentle IAM roles that they may have had.
-type gone struct{ broker.Source }
+// objects are a source of objects that all ask for one identity, or are gone.
+type objects struct {
+	broker.Source
 
-func (gone) Desired(identity.Key) (*identity.Desired, error) { return nil, nil } //nolint:nilnil // there is none
+	asked *identity.Desired
+}
 
-func (gone) Warning(identity.Key) identity.Warning { return identity.Warning{} }
+func (o objects) Desired(identity.Key) (*identity.Desired, error) { return o.asked, nil }
 
+func (objects) Report(context.Context, identity.Desired, identity.Status) error { return nil }
+
+// roles may have been made for every object.
 type roles struct{ broker.ManagedRoles }
 
 func (roles) MayExist(identity.Key) bool { return true }
 
-// stored are Secrets that exist.
-type stored struct{ broker.Secrets }
+// stored are Secrets whose credentials last for an hour.
+type stored struct {
+	broker.Secrets
 
-func (stored) Observe(identity.Key) refresh.State {
-	return refresh.State{Exists: true, Expiration: time.Now().Add(time.Hour)}
+	hash, role string
+}
+
+func (s stored) Observe(identity.Key) refresh.State {
+	return refresh.State{Exists: true, SpecHash: s.hash, RoleARN: s.role, Expiration: time.Now().Add(time.Hour)}
 }
 
 func TestWhatNeedsIAMIsLeftToSlowWorkers(t *testing.T) {
 	b := broker.New(broker.Config{
-		Sources: map[identity.Source]broker.Source{identity.ServiceAccount: gone{}}, Roles: roles{}, Secrets: stored{},
+		Sources: map[identity.Source]broker.Source{identity.ServiceAccount: objects{}}, Roles: roles{}, Secrets: stored{},
 		Status: status.New(nil, log.NewNopLogger()), Logger: log.NewNopLogger(), RefreshLimit: 20 * time.Minute,
 	})
 	got, err := syncWith(b)(context.Background(), identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: "app"}, false)
@@ -74,4 +84,38 @@ func TestWhatNeedsIAMIsLeftToSlowWorkers(t *testing.T) {
 	assert.Equal(t, queue.Result{NeedsSlow: true}, got)
 	_, err = syncWith(b)(context.Background(), identity.Key{Source: "odd"}, false)
 	assert.ErrorContains(t, err, "unknown source")
+}
+
+// permissive lets every object use its role, which needs no check.
+type permissive struct {
+	broker.Rules
+	broker.ExternalIDs
+}
+
+func (permissive) Permit(context.Context, identity.Key, func(context.Context) (identity.RoleReference, error)) error {
+	return nil
+}
+
+func (permissive) Reissue(refresh.State) bool { return false }
+
+// unmade are managed roles of which there are none.
+type unmade struct{ broker.ManagedRoles }
+
+func (unmade) MayExist(identity.Key) bool { return false }
+
+func (s stored) LabelsDiffer(identity.Desired) bool { return false }
+
+func TestQueueComesBackWhenCredentialsAreDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		role := identity.RoleReference{Partition: "aws", Account: account, Name: "app"}
+		asked := &identity.Desired{Key: identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: "app"}, Role: role}
+		b := broker.New(broker.Config{
+			Sources: map[identity.Source]broker.Source{identity.ServiceAccount: objects{asked: asked}},
+			Rules:   permissive{}, ExternalIDs: permissive{}, Roles: unmade{}, Secrets: stored{hash: asked.SpecHash(), role: role.String()},
+			Status: status.New(nil, log.NewNopLogger()), Logger: log.NewNopLogger(), RefreshLimit: 20 * time.Minute,
+		})
+		got, err := syncWith(b)(t.Context(), asked.Key, false)
+		require.NoError(t, err)
+		assert.Equal(t, queue.Result{After: 40 * time.Minute}, got)
+	})
 }

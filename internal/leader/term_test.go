@@ -41,6 +41,19 @@ func TestLeaseThatWasNeverLedUnderIsNotLostWithTheElection(t *testing.T) {
 	assert.NoError(t, m.await())
 }
 
+func TestElectionThatEndsUnderALeaderLosesTheLease(t *testing.T) {
+	for name, ended := range map[string]bool{"the work goes on": false, "the work has ended": true} {
+		c := config(fake.NewClientset(), &atomic.Bool{})
+		c.Fence.renew(time.Now())
+		m := &term{ctx: t.Context(), resign: func() {}, done: make(chan struct{}), config: c, begun: true}
+		if ended {
+			close(m.done)
+		}
+		m.stopped() // client-go gave up before the fence did
+		assert.Equal(t, !ended, errors.Is(c.Fence.Check(), ErrLost), name)
+	}
+}
+
 func TestEndOfTheProcessIsTheCauseOfTheEndOfTheWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sigterm := errors.New("SIGTERM")
