@@ -1,13 +1,9 @@
 package awssim
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 )
 
 func stsActions() map[string]handler {
@@ -148,80 +144,6 @@ func (q *request) assumeFacts(a assumption) facts {
 	return known
 }
 
-// mayIdentify authorizes sts:SetSourceIdentity. The source identity of the caller's own
-// session is passed on, cannot be changed, and needs the permission again, on both sides:
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html#id_credentials_temp_control-access_monitor-setup.
-func (q *request) mayIdentify(r *role, a *assumption) *apiError {
-	inherited := q.caller.source != ""
-	if inherited && a.source != "" && a.source != q.caller.source {
-		return accessDenied(q.caller, "sts:SetSourceIdentity", a.arn)
-	}
-	if inherited {
-		a.source = q.caller.source
-	}
-	if a.source == "" {
-		return nil
-	}
-	known := q.assumeFacts(*a)
-	granted := !inherited || q.grants(q.caller, "sts:SetSourceIdentity", r.arn, known, q.visible) == allowed
-	if !granted || !q.allows(r, *a, "sts:SetSourceIdentity", known) {
-		return accessDenied(q.caller, "sts:SetSourceIdentity", a.arn)
-	}
-	return nil
-}
-
-// mayTag authorizes sts:TagSession, which has no condition key for the external ID:
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
-func (q *request) mayTag(r *role, a assumption) *apiError {
-	if len(a.tags) == 0 && len(a.transitive) == 0 && len(q.caller.transitive) == 0 {
-		return nil
-	}
-	if failure := q.tagConflict(a); failure != nil {
-		return failure
-	}
-	known := q.sessionFacts(a)
-	known.requestTags(a.tags)
-	for _, t := range a.tags {
-		if len(a.transitive) > 0 && slices.Contains(a.transitive, foldKey(t.Key)) {
-			known["sts:transitivetagkeys"] = append(known["sts:transitivetagkeys"], t.Key)
-		}
-	}
-	if !q.allows(r, a, "sts:TagSession", known) {
-		return accessDenied(q.caller, "sts:TagSession", a.arn)
-	}
-	return nil
-}
-
-// tagConflict returns an error for tags that are transitive in the caller's session, and
-// for transitive keys without a tag. Keys are case-insensitive.
-func (q *request) tagConflict(a assumption) *apiError {
-	conflict := func(message string) *apiError {
-		return newError(http.StatusBadRequest, "InvalidParameterValue", message)
-	}
-	has := map[string]bool{}
-	for _, t := range a.tags {
-		if slices.Contains(q.caller.transitive, foldKey(t.Key)) {
-			return conflict("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
-		}
-		has[foldKey(t.Key)] = true
-	}
-	for _, key := range a.transitive {
-		if !has[key] {
-			return conflict("The specified transitive tag key must be included in the requested tags.")
-		}
-	}
-	return nil
-}
-
-func (q *request) sessionFacts(a assumption) facts {
-	known := q.facts()
-	known["sts:rolesessionname"] = []string{a.session}
-	if a.source != "" {
-		known["sts:sourceidentity"] = []string{a.source}
-	}
-	return known
-}
-
 // allows evaluates access as described in
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html.
 // Within an account, a trust policy that names the caller is sufficient, except for an
@@ -246,72 +168,4 @@ func (q *request) withinBoundary(action, resource string, known facts) bool {
 	account := q.account(q.caller.account)
 	caller := q.visible(account.roles[strings.ToLower(q.caller.roleName)])
 	return caller == nil || q.bounded(account, caller, action, resource, known) == allowed
-}
-
-// sessionLength returns the duration of a session.
-func (q *request) sessionLength(r *role, a assumption) (time.Duration, *apiError) {
-	seconds := a.duration
-	if seconds == 0 {
-		seconds = defaultSession
-	}
-	if q.caller.roleName != "" && seconds > maxChained {
-		return 0, invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
-	}
-	if seconds > r.maxSession {
-		return 0, invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-	}
-	if session := q.faults.session(); session > 0 {
-		return session, nil
-	}
-	return time.Duration(seconds) * time.Second, nil
-}
-
-func (q *request) issue(r *role, a assumption, duration time.Duration) assumedRole {
-	p := &principal{
-		account: a.account,
-		arn:     q.arn("sts", a.account, "assumed-role/"+r.name+"/"+a.session),
-		entity:  r.arn, id: r.id, roleName: r.name, sessionName: a.session, source: a.source,
-		transitive: slices.Concat(q.caller.transitive, a.transitive),
-	}
-	for _, t := range q.caller.tags {
-		if slices.Contains(q.caller.transitive, foldKey(t.Key)) {
-			p.tags = append(p.tags, t)
-		}
-	}
-	p.tags = append(p.tags, a.tags...)
-	key := q.newSession(p, q.now.Add(duration))
-
-	var out assumedRole
-	out.Credentials.AccessKeyID, out.Credentials.SecretAccessKey = key.id, key.secret
-	out.Credentials.SessionToken, out.Credentials.Expiration = key.token, key.expires.UTC().Format(time.RFC3339)
-	out.AssumedRoleUser.AssumedRoleID, out.AssumedRoleUser.Arn = p.userID(), p.arn
-	out.SourceIdentity = a.source
-	if len(a.tags) > 0 {
-		out.PackedPolicySize = 1 + len(a.tags)
-	}
-	return out
-}
-
-// Sizes of issued credentials. In AWS, session tokens have no fixed size.
-const (
-	keyIDLength  = 20
-	secretBytes  = 30 // 40 characters
-	sessionBytes = 420
-)
-
-// newSession issues temporary credentials.
-func (s *Sim) newSession(p *principal, expires time.Time) *accessKey {
-	key := &accessKey{
-		id: newID("ASIA", keyIDLength), secret: randomText(secretBytes), token: "IQoJ" + randomText(sessionBytes),
-		expires: expires.Truncate(time.Second), principal: p,
-	}
-	s.keys[key.id] = key
-	s.journal.issue(key.id, key.secret, key.token)
-	return key
-}
-
-func randomText(n int) string {
-	b := make([]byte, n)
-	_, _ = rand.Read(b)
-	return base64.StdEncoding.EncodeToString(b)
 }
