@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"k8s.io/klog/v2"
 
 	"kube-aws-iam-controller/internal/broker"
 	"kube-aws-iam-controller/internal/queue"
@@ -50,14 +49,4 @@ func TestCertificateForMetricsThatCannotBeReadIsAnError(t *testing.T) {
 	c := watchedBy(t)
 	c.config.MetricsSecureListenAddress, c.config.MetricsCertFile, c.config.MetricsKeyFile = "127.0.0.1:0", "none.crt", "none.key"
 	assert.ErrorContains(t, c.openSecureMetrics(t.Context(), prometheus.NewRegistry()), "none.crt")
-}
-
-func TestControllerThatCannotStartSaysWhy(t *testing.T) {
-	t.Cleanup(klog.ClearLogger)
-	for variable, value := range map[string]string{"KUBERNETES_SERVICE_HOST": "", "GOGC": "100", "GOMEMLIMIT": "4GiB"} {
-		t.Setenv(variable, value)
-	}
-	code, _, stderr := command(t, "--cluster-name=prod")
-	assert.Equal(t, exitError, code)
-	assert.Contains(t, stderr, "not running in a cluster")
 }
