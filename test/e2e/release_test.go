@@ -111,7 +111,7 @@ func (w *world) leavesNothing() {
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}`
 	accounts := w.Client().CoreV1().ServiceAccounts(w.namespace)
 	_, err := accounts.Create(w.t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
-		Name: "managed", Annotations: map[string]string{"iam.amazonaws.com/role-policy": policy},
+		Name: "managed", Annotations: map[string]string{"iam.amazonaws.com/role-policy": policy, "iam.amazonaws.com/region": "eu-central-1"},
 	}}, metav1.CreateOptions{})
 	require.NoError(w.t, err)
 	require.NoError(w.t, w.pod("managed", "managed", shellImage))
