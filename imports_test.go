@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	"internal/kube":           {"internal/awsiamrole"},
 	"internal/credserver":     {},
 	"internal/awssim":         {},
-	"internal/uninstall":      {"internal/identity", "internal/refresh"},
+	"internal/uninstall":      {"internal/api", "internal/identity", "internal/refresh"},
 	"internal/app":            nil, // wires all of them
 
 	"internal/admission/admissiontest": {},

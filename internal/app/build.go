@@ -67,7 +67,7 @@ func wire(ctx context.Context, version string, cfg config.Config, logger log.Log
 	}
 	warnOfNoNamespace(logger, own)
 	warnOfTags(logger, assumer)
-	c := &controller{config: cfg, logger: logger, clients: clients, fence: fence, metrics: metrics}
+	c := &controller{config: cfg, logger: logger, clients: clients, fence: fence, metrics: metrics, assumer: assumer}
 	return c, registry, c.assemble(assumer, c.newProvisioner(assumer), registry)
 }
 

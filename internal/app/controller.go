@@ -20,6 +20,7 @@ import (
 	"kube-aws-iam-controller/internal/queue"
 	"kube-aws-iam-controller/internal/secrets"
 	"kube-aws-iam-controller/internal/serviceaccount"
+	"kube-aws-iam-controller/internal/sts"
 	"kube-aws-iam-controller/internal/telemetry"
 )
 
@@ -56,6 +57,7 @@ type controller struct {
 	config  config.Config
 	logger  log.Logger
 	clients *kube.Clients
+	assumer *sts.Assumer
 	// fence is closed when the Lease is lost.
 	fence   *leader.Fence
 	sources []source

@@ -8,16 +8,11 @@ import (
 	"io"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
-
-	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/iamprovision"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/leader"
 	"kube-aws-iam-controller/internal/logging"
-	"kube-aws-iam-controller/internal/managedrole"
 	"kube-aws-iam-controller/internal/uninstall"
 )
 
@@ -26,12 +21,9 @@ import (
 // two attempts.
 const leaseTimeout = 40 * time.Second
 
-// errStillRuns is returned where the Lease cannot be had.
-var errStillRuns = errors.New("the controller still runs, and would create again what is released: " +
-	"scale its Deployment to zero, or name it as the second argument")
-
 // uninstallController releases the managed roles and finalizers of all ServiceAccounts,
-// as the leader, so that no controller creates them again meanwhile.
+// as the leader, so that no controller creates them again meanwhile. What can be checked
+// is checked before the controller is stopped; if anything fails, it is started again.
 func uninstallController(ctx context.Context, version string, cfg config.Config, stdout, stderr io.Writer) error {
 	logger, err := logging.New(stderr, cfg.LogFormat, cfg.Debug)
 	if err != nil {
@@ -44,77 +36,74 @@ func uninstallController(ctx context.Context, version string, cfg config.Config,
 		return err
 	}
 	defer c.events.Shutdown()
-	if err = c.scaleToZero(ctx); err != nil {
+	running, done := context.WithCancel(ctx)
+	defer done()
+	iam := c.newProvisioner(c.assumer)
+	if err = c.prepareUninstall(running, iam); err != nil {
 		return err
 	}
-	summary, err := c.uninstall(ctx, stdout)
+	restore, err := c.scaleToZero(running)
+	if err == nil {
+		err = c.uninstall(running, iam, stdout)
+	}
 	if err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "managed roles: %d deleted, %d retained, %d failed\n", summary.Deleted, summary.Retained, summary.Failed)
-	if summary.Failed > 0 {
-		return fmt.Errorf("%d ServiceAccounts keep their finalizer and cannot be deleted: see above, and run this again", summary.Failed)
+		return errors.Join(err, restore(context.WithoutCancel(ctx)))
 	}
 	return nil
 }
 
-// scaleToZero stops the controller. The Deployment itself is left to whoever installed it.
-func (c *controller) scaleToZero(ctx context.Context) error {
-	if c.config.Deployment == "" {
-		return nil
+// prepareUninstall fills the caches of ServiceAccounts and of their Secrets, and asks AWS
+// whose the credentials are.
+func (c *controller) prepareUninstall(ctx context.Context, iam *iamprovision.Provisioner) error {
+	timeout, cancel := context.WithTimeout(ctx, cacheTimeout)
+	defer cancel()
+	for _, s := range c.sources {
+		if s.name != identity.ServiceAccount {
+			continue
+		}
+		go s.objects.RunWithContext(ctx)
+		go s.secrets.RunWithContext(ctx)
+		if !s.objects.AwaitSettled(timeout) || !s.secrets.AwaitSettled(timeout) || s.objects.Refused() || s.secrets.Refused() {
+			return errors.New("ServiceAccounts and Secrets cannot be listed with the permissions of this command: see the log; nothing was changed")
+		}
 	}
-	_, err := c.clients.Lease.AppsV1().Deployments(c.config.LeaderElectNamespace).Patch(ctx, c.config.Deployment, types.MergePatchType,
-		[]byte(`{"spec":{"replicas":0}}`), metav1.PatchOptions{FieldManager: api.ControllerName}, "scale")
-	if err != nil {
-		return fmt.Errorf("scale the Deployment %s/%s to zero: %w", c.config.LeaderElectNamespace, c.config.Deployment, err)
+	for key := range c.accounts.Owners() {
+		if _, err := iam.Reference(ctx, key); err != nil {
+			return fmt.Errorf("managed roles cannot be released, and nothing was changed: %w", err)
+		}
+		break // one is enough to know whose the credentials are
 	}
 	return nil
 }
 
 // uninstall runs the Uninstaller while it holds the Lease.
-func (c *controller) uninstall(ctx context.Context, stdout io.Writer) (summary uninstall.Summary, err error) {
+func (c *controller) uninstall(ctx context.Context, iam uninstall.IAM, stdout io.Writer) (err error) {
 	running, done := context.WithCancel(ctx)
 	defer done()
-	for _, s := range c.sources {
-		go s.objects.RunWithContext(running)
-		go s.secrets.RunWithContext(running)
-	}
 	waiting, leading := time.AfterFunc(leaseTimeout, done), false
 	elected := leader.Run(running, c.election(), func(ctx, _ context.Context) {
 		defer done()
 		if leading = waiting.Stop(); leading {
-			summary, err = c.release(ctx, stdout)
+			err = c.release(ctx, iam, stdout)
 		}
 	})
 	if !leading && elected == nil {
-		return summary, cmp.Or(context.Cause(ctx), errStillRuns)
+		return cmp.Or(context.Cause(ctx), c.whyNotElected(ctx))
 	}
-	return summary, errors.Join(elected, err)
+	return errors.Join(elected, err)
 }
 
-// release runs the Uninstaller once ServiceAccounts and their Secrets are known.
-func (c *controller) release(ctx context.Context, stdout io.Writer) (uninstall.Summary, error) {
-	for _, s := range c.sources {
-		if s.name == identity.ServiceAccount && !cache.WaitFor(ctx, string(s.name), s.objects.HasSyncedChecker(), s.secrets.HasSyncedChecker()) {
-			return uninstall.Summary{}, context.Cause(ctx)
-		}
+// release runs the Uninstaller, and prints what it did.
+func (c *controller) release(ctx context.Context, iam uninstall.IAM, stdout io.Writer) error {
+	u := uninstall.Uninstaller{
+		Accounts: c.accounts, IAM: iam, Secrets: c.store, Retain: c.config.ManagedRoles == config.RetainRoles,
+		Namespace: c.config.Namespace, ReadyTimeout: c.config.RoleReadyTimeout, Output: uninstall.NewPrinter(stdout),
 	}
-	printer := uninstall.NewPrinter(stdout)
-	retain := c.config.ManagedRoles == config.RetainRoles
-	c.roles.Events = printer
-	if retain {
-		c.roles.Finalizers = retaining{c.roles.Finalizers}
+	summary, err := u.Run(ctx)
+	fmt.Fprintf(stdout, "managed roles: %d deleted, %d retained, %d not found or not the controller's, %d failed, %d left\n",
+		summary.Deleted, summary.Retained, summary.Absent, summary.Failed, summary.Left)
+	if summary.Failed > 0 {
+		err = errors.Join(fmt.Errorf("%d ServiceAccounts keep their finalizer and cannot be deleted: see above, and run this again", summary.Failed), err)
 	}
-	c.roles.Begin()
-	u := uninstall.Uninstaller{Accounts: c.accounts, Roles: c.roles, Secrets: c.store, Retain: retain, Output: printer}
-	return u.Run(ctx)
-}
-
-// retaining has every managed role retained.
-type retaining struct{ managedrole.Finalizers }
-
-// Finalizer implements managedrole.Finalizers.
-func (r retaining) Finalizer(key identity.Key) (uid string, present, retain bool) {
-	uid, present, _ = r.Finalizers.Finalizer(key)
-	return uid, present, true
+	return err
 }

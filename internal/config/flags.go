@@ -59,6 +59,8 @@ func checkCommand(command Command, c Config) error {
 	case (command == TrustPolicy || command == Bootstrap) && c.ClusterName == "":
 		return flagError("cluster-name", fmt.Errorf(
 			"%s needs the name that the controller runs with: roles have to ask for the external ID <namespace>/<cluster name>", command))
+	case command == Uninstall && c.ClusterName == "":
+		return flagError("cluster-name", errors.New("uninstall needs the name that the controller runs with, which is in the names of managed roles"))
 	case command == Bootstrap:
 		_, err := c.SeedKey()
 		return wrap("the argument of bootstrap", err)

@@ -8,8 +8,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// A Printer prints what becomes of identities, a line each. It implements
-// managedrole.Events: nobody reads the events of a controller that is being removed.
+// A Printer prints what becomes of identities, a line each.
 type Printer struct {
 	mu  sync.Mutex
 	out io.Writer
@@ -21,21 +20,16 @@ func NewPrinter(out io.Writer) *Printer { return &Printer{out: out} }
 
 // Print prints a line about an identity.
 func (p *Printer) Print(key identity.Key, message string) {
+	p.Say(fmt.Sprintf("%s/%s: %s", key.Namespace, key.Name, message))
+}
+
+// Say prints a line.
+func (p *Printer) Say(message string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, err := fmt.Fprintf(p.out, "%s/%s: %s\n", key.Namespace, key.Name, message); err != nil && p.err == nil {
+	if _, err := fmt.Fprintln(p.out, message); err != nil && p.err == nil {
 		p.err = err
 	}
-}
-
-// Normal implements managedrole.Events.
-func (p *Printer) Normal(want identity.Desired, reason, message string) {
-	p.Print(want.Key, reason+": "+message)
-}
-
-// Warn implements managedrole.Events.
-func (p *Printer) Warn(want identity.Desired, _ bool, reason, message string) {
-	p.Print(want.Key, reason+": "+message)
 }
 
 // Err returns the first error of the writer.

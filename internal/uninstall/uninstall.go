@@ -23,12 +23,20 @@ import (
 // limit of their own.
 const concurrency = 8
 
-// Roles releases managed roles, see managedrole.Manager.
-type Roles interface {
-	// Release deletes the role, or tags it as retained, and returns how soon to come
-	// back, 0 if there is nothing left to do. id is its unique ID, "" if not known.
-	Release(ctx context.Context, key identity.Key, id string) (time.Duration, error)
-	RemoveFinalizer(ctx context.Context, key identity.Key) error
+// IAM has the managed roles, see iamprovision.Provisioner. Its errors are
+// *identity.StepError.
+type IAM interface {
+	// Reference returns the managed role of an identity, whether or not it exists.
+	Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error)
+	// Delete and Retain return whether there was such a role. id is its unique ID, "" if
+	// not known.
+	Delete(ctx context.Context, key identity.Key, id string) (bool, error)
+	Retain(ctx context.Context, key identity.Key, id string) (bool, error)
+	// Disabled returns an error if no roles are created.
+	Disabled() error
+	// Sweep calls found for each managed role that is not retained and belongs to none of
+	// the owners.
+	Sweep(ctx context.Context, owners iter.Seq[identity.Key], found func(key identity.Key, id string)) error
 }
 
 // Accounts knows the ServiceAccounts with a managed role.
@@ -38,6 +46,7 @@ type Accounts interface {
 	// Finalizer returns whether the finalizer is on a ServiceAccount, and whether its
 	// role is to be retained.
 	Finalizer(key identity.Key) (uid string, present, retain bool)
+	RemoveFinalizer(ctx context.Context, key identity.Key) error
 	// ClearRoleARN removes the annotation with the ARN of the role.
 	ClearRoleARN(ctx context.Context, key identity.Key) error
 }
@@ -51,17 +60,22 @@ type Secrets interface {
 // An Uninstaller releases identities. Everything it does may be done again.
 type Uninstaller struct {
 	Accounts Accounts
-	Roles    Roles
+	IAM      IAM
 	Secrets  Secrets
 	// Retain keeps all managed roles, with the tag that says so, and the credentials
 	// of them. Otherwise those are deleted whose ServiceAccount does not say Retain.
 	Retain bool
-	Output *Printer
+	// Namespace is the only one that is served, "" for all.
+	Namespace string
+	// ReadyTimeout is how long IAM may not show a role that was created.
+	ReadyTimeout time.Duration
+	Output       *Printer
 }
 
-// A Summary counts the managed roles.
+// A Summary counts managed roles by what became of them. Absent ones did not exist, or
+// are somebody else's. Left ones have no ServiceAccount that would release them.
 type Summary struct {
-	Deleted, Retained, Failed int
+	Deleted, Retained, Absent, Failed, Left int
 }
 
 // Run releases every ServiceAccount with the finalizer. One that fails keeps its
@@ -73,17 +87,19 @@ func (u *Uninstaller) Run(ctx context.Context) (Summary, error) {
 		group   errgroup.Group
 	)
 	group.SetLimit(concurrency)
-	for _, key := range u.withFinalizer() {
+	keys := u.withFinalizer()
+	for _, key := range keys {
 		group.Go(func() error {
-			retained, err := u.release(ctx, key)
+			became, err := u.release(ctx, key)
+			u.Output.Print(key, describe(became, err))
 			mu.Lock()
 			defer mu.Unlock()
-			summary.add(retained, err)
-			u.Output.Print(key, outcome(err))
+			summary.count(became, err)
 			return nil
 		})
 	}
 	_ = group.Wait() // what failed is in the summary
+	summary.Left = u.left(ctx, keys)
 	return summary, errors.Join(context.Cause(ctx), u.Output.Err())
 }
 
@@ -103,58 +119,51 @@ func (u *Uninstaller) withFinalizer() []identity.Key {
 
 // release releases one ServiceAccount: its role, then what depends on that, and last the
 // finalizer, so that a failure is taken up again by the next run.
-func (u *Uninstaller) release(ctx context.Context, key identity.Key) (retained bool, err error) {
-	_, _, retained = u.Accounts.Finalizer(key)
-	retained = retained || u.Retain
-	if err = u.releaseRole(ctx, key); err != nil {
-		return retained, err
+func (u *Uninstaller) release(ctx context.Context, key identity.Key) (outcome, error) {
+	have := u.Secrets.Observe(key)
+	became, err := u.releaseRole(ctx, key, have)
+	if err != nil {
+		return became, err
 	}
-	if !retained { // its credentials are worth nothing any more
+	// The Secret may be of another role by now, whose credentials are still good.
+	if (became == deleted || became == absent) && have.RoleID != "" {
 		if err = u.Secrets.Remove(ctx, key); err != nil {
-			return retained, err
+			return became, err
 		}
 		if err = u.Accounts.ClearRoleARN(ctx, key); err != nil {
-			return retained, err
+			return became, err
 		}
 	}
-	return retained, u.Roles.RemoveFinalizer(ctx, key)
+	return became, u.Accounts.RemoveFinalizer(ctx, key)
 }
 
-// releaseRole waits where IAM may not show yet that there is a role.
-func (u *Uninstaller) releaseRole(ctx context.Context, key identity.Key) error {
-	id := ""
-	if have := u.Secrets.Observe(key); !have.Edited { // whoever wrote it could keep the role
-		id = have.RoleID
+// left prints the managed roles that no ServiceAccount with a finalizer would have
+// released. Where roles are not created nobody may be allowed to look.
+func (u *Uninstaller) left(ctx context.Context, released []identity.Key) (count int) {
+	if u.IAM.Disabled() != nil {
+		return 0
 	}
-	for {
-		again, err := u.Roles.Release(ctx, key, id)
-		if err != nil || again == 0 {
-			return err
+	err := u.IAM.Sweep(ctx, slices.Values(released), func(key identity.Key, _ string) {
+		if u.Namespace == "" || key.Namespace == u.Namespace {
+			count++
+			u.Output.Print(key, "its managed role is left, because the ServiceAccount is gone or has no finalizer: delete the role, or tag it with retained=true")
 		}
-		timer := time.NewTimer(again)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
-		}
+	})
+	if err != nil {
+		u.Output.Say(fmt.Sprintf("it is not known whether managed roles are left: %v", err))
 	}
+	return count
 }
 
-func (s *Summary) add(retained bool, err error) {
+func (s *Summary) count(became outcome, err error) {
 	switch {
 	case err != nil:
 		s.Failed++
-	case retained:
+	case became == retained:
 		s.Retained++
-	default:
+	case became == deleted:
 		s.Deleted++
+	default:
+		s.Absent++
 	}
-}
-
-func outcome(err error) string {
-	if err != nil {
-		return fmt.Sprintf("failed, and keeps its finalizer: %v", err)
-	}
-	return "finalizer removed"
 }

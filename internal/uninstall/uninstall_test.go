@@ -26,6 +26,9 @@ type installation struct {
 	// unseen are roles that IAM does not show yet, and for how many looks.
 	unseen map[string]int
 	fails  map[string]error
+	// orphans are roles that no ServiceAccount would release.
+	orphans  []string
+	disabled error
 
 	mu    sync.Mutex
 	calls []string
@@ -56,17 +59,42 @@ func (i *installation) Finalizer(key identity.Key) (uid string, present, retain 
 	return "uid", i.finalizers[key.Name], i.retain[key.Name]
 }
 
-func (i *installation) Release(_ context.Context, key identity.Key, id string) (time.Duration, error) {
-	if err := i.call("release"+id, key); err != nil {
-		return 0, err
+func (i *installation) end(verb string, key identity.Key, id string) (bool, error) {
+	if err := i.call(verb+id, key); err != nil {
+		return false, err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.unseen[key.Name] > 0 {
 		i.unseen[key.Name]--
-		return 10 * time.Second, nil
+		return false, nil
 	}
-	return 0, nil
+	return true, nil
+}
+
+func (i *installation) Delete(_ context.Context, key identity.Key, id string) (bool, error) {
+	return i.end("delete", key, id)
+}
+
+func (i *installation) Retain(_ context.Context, key identity.Key, id string) (bool, error) {
+	return i.end("retain", key, id)
+}
+
+// Reference is the role of every ServiceAccount in the cluster "c".
+func (i *installation) Reference(_ context.Context, key identity.Key) (identity.RoleReference, error) {
+	return identity.RoleReference{Partition: "aws", Account: "123456789012", Path: "c/", Name: "ns." + key.Name}, nil
+}
+
+func (i *installation) Disabled() error { return i.disabled }
+
+func (i *installation) Sweep(_ context.Context, owners iter.Seq[identity.Key], found func(identity.Key, string)) error {
+	known := slices.Collect(owners)
+	for _, name := range i.orphans {
+		if !slices.Contains(known, key(name)) {
+			found(key(name), "AROA9")
+		}
+	}
+	return i.fails["sweep"]
 }
 
 func (i *installation) RemoveFinalizer(_ context.Context, key identity.Key) error {
@@ -86,7 +114,7 @@ func (i *installation) Remove(_ context.Context, key identity.Key) error {
 func (i *installation) run(t *testing.T, retain bool) (Summary, string) {
 	t.Helper()
 	var out strings.Builder
-	u := Uninstaller{Accounts: i, Roles: i, Secrets: i, Retain: retain, Output: NewPrinter(&out)}
+	u := Uninstaller{Accounts: i, IAM: i, Secrets: i, Retain: retain, ReadyTimeout: 25 * time.Second, Output: NewPrinter(&out)}
 	summary, err := u.Run(t.Context())
 	require.NoError(t, err)
 	return summary, out.String()
@@ -97,24 +125,32 @@ func (i *installation) of(name string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(i.calls), func(c string) bool { return !strings.HasSuffix(c, " "+name) }), ", ")
 }
 
+// managed is a Secret of the managed role of a ServiceAccount.
+func managed(name string) refresh.State {
+	return refresh.State{Exists: true, RoleARN: "arn:aws:iam::123456789012:role/c/ns." + name, RoleID: "AROA1"}
+}
+
 func TestTheFinalizerGoesLast(t *testing.T) {
-	i := &installation{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": {RoleID: "AROA1"}}}
+	i := &installation{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": managed("app")}}
 	summary, out := i.run(t, false)
 	assert.Equal(t, Summary{Deleted: 1}, summary)
-	assert.Equal(t, "releaseAROA1 app, secret app, annotation app, finalizer app", i.of("app"))
-	assert.Equal(t, "ns/app: finalizer removed\n", out)
+	assert.Equal(t, "deleteAROA1 app, secret app, annotation app, finalizer app", i.of("app"))
+	assert.Equal(t, "ns/app: role deleted; finalizer removed\n", out)
 }
 
 func TestWhatIsRetainedKeepsItsCredentials(t *testing.T) {
-	i := &installation{finalizers: map[string]bool{"app": true, "kept": true}, retain: map[string]bool{"kept": true}}
+	i := &installation{
+		finalizers: map[string]bool{"app": true, "kept": true}, retain: map[string]bool{"kept": true},
+		secrets: map[string]refresh.State{"app": managed("app"), "kept": managed("kept")},
+	}
 	summary, _ := i.run(t, false)
 	assert.Equal(t, Summary{Deleted: 1, Retained: 1}, summary)
-	assert.Equal(t, "release kept, finalizer kept", i.of("kept"))
+	assert.Equal(t, "retainAROA1 kept, finalizer kept", i.of("kept"))
 
 	i.calls = nil
 	summary, _ = i.run(t, true)
 	assert.Equal(t, Summary{Retained: 2}, summary)
-	assert.Equal(t, "release app, finalizer app", i.of("app"))
+	assert.Equal(t, "retainAROA1 app, finalizer app", i.of("app"))
 }
 
 func TestOnlyServiceAccountsWithTheFinalizerAreReleased(t *testing.T) {
@@ -125,16 +161,54 @@ func TestOnlyServiceAccountsWithTheFinalizerAreReleased(t *testing.T) {
 	assert.Empty(t, out)
 }
 
+func TestCredentialsOfAnotherRoleStay(t *testing.T) {
+	for name, have := range map[string]refresh.State{
+		"an existing role": {Exists: true, RoleARN: "arn:aws:iam::123456789012:role/existing"},
+		"none":             {},
+	} {
+		i := &installation{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": have}}
+		summary, _ := i.run(t, false)
+		assert.Equal(t, Summary{Deleted: 1}, summary, name)
+		assert.Equal(t, "delete app, finalizer app", i.of("app"), name)
+	}
+}
+
+func TestARoleThatIsSomebodyElsesIsLeftAlone(t *testing.T) {
+	i := &installation{
+		finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": managed("app")},
+		fails: map[string]error{"deleteAROA1 app": &identity.StepError{Reason: "RoleNotOwned", Message: "not ours", Err: errors.New("not ours")}},
+	}
+	summary, out := i.run(t, false)
+	assert.Equal(t, Summary{Absent: 1}, summary)
+	assert.Equal(t, "deleteAROA1 app, finalizer app", i.of("app"), "its credentials are as good as before")
+	assert.Contains(t, out, "ns/app: not ours\n")
+}
+
+func TestTheNameOfAnotherClusterReleasesNothing(t *testing.T) {
+	for _, arn := range []string{"arn:aws:iam::123456789012:role/other/ns.other", "arn:aws:iam::999999999999:role/c/ns.app"} {
+		i := &installation{
+			finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": {Exists: true, RoleARN: arn, RoleID: "AROA1"}},
+		}
+		summary, out := i.run(t, false)
+		assert.Equal(t, Summary{Failed: 1}, summary)
+		assert.Empty(t, i.calls)
+		assert.Contains(t, out, "--cluster-name")
+	}
+}
+
 func TestAnEditedSecretDoesNotSayWhichRoleItIs(t *testing.T) {
-	i := &installation{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": {RoleID: "AROA1", Edited: true}}}
+	have := managed("another")
+	have.Edited = true
+	i := &installation{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": have}}
 	i.run(t, false)
-	assert.Contains(t, i.of("app"), "release app")
+	assert.Contains(t, i.of("app"), "delete app")
 }
 
 func TestAFailureKeepsOneFinalizerAndStopsNothingElse(t *testing.T) {
-	for _, step := range []string{"release", "secret", "annotation", "finalizer"} {
+	for _, step := range []string{"deleteAROA1", "secret", "annotation", "finalizer"} {
 		i := &installation{
 			finalizers: map[string]bool{"app": true, "other": true}, fails: map[string]error{step + " app": errors.New("away")},
+			secrets: map[string]refresh.State{"app": managed("app")},
 		}
 		summary, out := i.run(t, false)
 		assert.Equal(t, Summary{Deleted: 1, Failed: 1}, summary, step)
@@ -146,11 +220,12 @@ func TestAFailureKeepsOneFinalizerAndStopsNothingElse(t *testing.T) {
 
 func TestARoleThatIAMDoesNotShowYetIsAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &installation{finalizers: map[string]bool{"app": true}, unseen: map[string]int{"app": 3}}
+		i := &installation{finalizers: map[string]bool{"app": true, "never": true}, unseen: map[string]int{"app": 2, "never": 100}}
 		start := time.Now()
 		summary, _ := i.run(t, false)
-		assert.Equal(t, Summary{Deleted: 1}, summary)
-		assert.Equal(t, 30*time.Second, time.Since(start))
+		assert.Equal(t, Summary{Deleted: 1, Absent: 1}, summary)
+		assert.Equal(t, 25*time.Second, time.Since(start), "as long as IAM may take")
+		assert.Contains(t, i.of("never"), "finalizer never")
 	})
 }
 
@@ -159,10 +234,25 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		i := &installation{finalizers: map[string]bool{"app": true}, unseen: map[string]int{"app": 1000}}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		u := Uninstaller{Accounts: i, Roles: i, Secrets: i, Output: NewPrinter(&strings.Builder{})}
+		u := Uninstaller{Accounts: i, IAM: i, Secrets: i, ReadyTimeout: time.Hour, Output: NewPrinter(&strings.Builder{})}
 		summary, err := u.Run(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, 1, summary.Failed)
 		assert.NotContains(t, i.of("app"), "finalizer")
 	})
+}
+
+func TestWhatIsLeftIsSaid(t *testing.T) {
+	i := &installation{finalizers: map[string]bool{"app": true}, orphans: []string{"app", "gone"}}
+	summary, out := i.run(t, false)
+	assert.Equal(t, Summary{Deleted: 1, Left: 1}, summary)
+	assert.Contains(t, out, "ns/gone: its managed role is left")
+
+	i.fails = map[string]error{"sweep": errors.New("denied")}
+	_, out = i.run(t, false)
+	assert.Contains(t, out, "it is not known whether managed roles are left: denied\n")
+
+	i.disabled = errors.New("no roles are made")
+	summary, _ = i.run(t, false)
+	assert.Zero(t, summary.Left)
 }

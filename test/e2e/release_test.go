@@ -117,7 +117,7 @@ func (w *world) leavesNothing() {
 	require.NoError(w.t, w.pod("managed", "managed", shellImage))
 	w.eventually(func(ctx context.Context) error {
 		log, unread := w.log(ctx, "managed")
-		if want := "session 1 is arn:aws:sts::" + kit.AccountID + ":assumed-role/" + w.namespace + ".managed-"; unread == nil && !strings.Contains(log, want) {
+		if want := "session 1 is arn:aws:sts::" + kit.AccountID + ":assumed-role/" + w.namespace + "."; unread == nil && !strings.Contains(log, want) {
 			return fmt.Errorf("pod managed does not say %q: %s", want, log)
 		}
 		return unread

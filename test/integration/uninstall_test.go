@@ -23,12 +23,12 @@ type installed struct {
 	lease      []string
 }
 
-// uninstall runs the command to its end, and returns its exit code and what it wrote.
-func (w *installed) uninstall(roles string) (int, string) {
+// uninstall runs the command to its end, and returns its exit code and what it, and the controller before it, wrote.
+func (w *installed) uninstall(args ...string) (int, string) {
 	w.t.Helper()
 	c := w.launch(slices.Concat(w.lease, []string{
-		"--namespace=" + w.namespace, "--permissions-boundary=" + w.aws.Boundary, "--role-ready-timeout=2s", "uninstall", roles,
-	})...)
+		"--namespace=" + w.namespace, "--permissions-boundary=" + w.aws.Boundary, "--role-ready-timeout=2s", "uninstall",
+	}, args)...)
 	code := w.ended(c)
 	out, err := c.Output()
 	require.NoError(w.t, err)
@@ -87,8 +87,8 @@ func TestUninstallDeletesManagedRolesAndReleasesTheirServiceAccounts(t *testing.
 	w.stop()
 	code, out := w.uninstall("delete")
 	assert.Zero(t, code, out)
-	assert.Contains(t, out, w.namespace+"/app: RoleDeleted: Deleted the role")
-	assert.Contains(t, out, "managed roles: 1 deleted, 1 retained, 0 failed")
+	assert.Contains(t, out, w.namespace+"/app: role deleted; finalizer removed")
+	assert.Contains(t, out, "managed roles: 1 deleted, 1 retained, 0 not found or not the controller's, 0 failed, 0 left")
 	for _, name := range []string{"app", "kept", "plain"} {
 		assert.Empty(t, w.finalizers(name), name)
 	}
@@ -105,7 +105,7 @@ func TestUninstallDeletesManagedRolesAndReleasesTheirServiceAccounts(t *testing.
 
 	again, out := w.uninstall("delete")
 	assert.Zero(t, again, out)
-	assert.Contains(t, out, "managed roles: 0 deleted, 0 retained, 0 failed")
+	assert.Contains(t, out, "managed roles: 0 deleted, 0 retained, 0 not found or not the controller's, 0 failed, 0 left")
 }
 
 func TestUninstallCanRetainManagedRoles(t *testing.T) {
@@ -115,7 +115,7 @@ func TestUninstallCanRetainManagedRoles(t *testing.T) {
 	w.stop()
 	code, out := w.uninstall("retain")
 	assert.Zero(t, code, out)
-	assert.Contains(t, out, "managed roles: 0 deleted, 2 retained, 0 failed")
+	assert.Contains(t, out, "managed roles: 0 deleted, 2 retained, 0 not found or not the controller's, 0 failed, 0 left")
 	assert.Empty(t, w.finalizers("app"))
 	roles := w.roleNames(client)
 	assert.Len(t, roles, 2)
@@ -161,7 +161,7 @@ func TestUninstallKeepsTheFinalizerOfWhatFails(t *testing.T) {
 	code, out := w.uninstall("delete")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, out, w.namespace+"/app: failed, and keeps its finalizer")
-	assert.Contains(t, out, "managed roles: 0 deleted, 1 retained, 1 failed")
+	assert.Contains(t, out, "managed roles: 0 deleted, 1 retained, 0 not found or not the controller's, 1 failed, 0 left")
 	assert.NotEmpty(t, w.finalizers("app"))
 	assert.Empty(t, w.finalizers("kept"))
 
@@ -169,4 +169,48 @@ func TestUninstallKeepsTheFinalizerOfWhatFails(t *testing.T) {
 	code, out = w.uninstall("delete")
 	assert.Zero(t, code, out)
 	assert.Empty(t, w.finalizers("app"))
+}
+
+func TestUninstallUnderTheNameOfAnotherClusterReleasesNothing(t *testing.T) {
+	w := newInstalled(t)
+	client := w.admin()
+	before := w.secret("app.aws-iam", nil)
+	w.stop()
+	code, out := w.uninstall("delete", "--cluster-name=another")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, out, "run it with the controller's own --cluster-name")
+	assert.Len(t, w.roleNames(client), 2)
+	assert.NotEmpty(t, w.finalizers("app"))
+	assert.Equal(t, before.UID, w.secret("app.aws-iam", nil).UID)
+}
+
+func TestUninstallKeepsTheCredentialsOfAnotherRole(t *testing.T) {
+	w := newInstalled(t)
+	w.aws.SetFaults(awssim.Fault{Action: "DeleteRole", Code: "AccessDenied"})
+	before := w.secret("app.aws-iam", nil)
+	w.annotate("app", policyKey+"-", roleKey+"=existing")
+	after := w.secret("app.aws-iam", before)
+	require.Contains(t, string(after.Data["role-arn"]), "role/existing")
+	require.NotEmpty(t, w.finalizers("app"))
+	w.stop()
+	w.aws.SetFaults()
+	code, out := w.uninstall("delete")
+	assert.Zero(t, code, out)
+	assert.Empty(t, w.finalizers("app"))
+	assert.Equal(t, after.UID, w.secret("app.aws-iam", nil).UID)
+}
+
+func TestAFailedUninstallStartsTheControllerAgain(t *testing.T) {
+	w := newInstalled(t)
+	deployment := w.deployment(2)
+	w.stop()
+	w.aws.SetFaults(awssim.Fault{Action: "DeleteRole", Code: "AccessDenied"})
+	code, _ := w.uninstall("delete", deployment)
+	assert.Equal(t, 1, code)
+	assert.Equal(t, int32(2), w.replicas(deployment))
+
+	w.aws.SetFaults()
+	code, out := w.uninstall("delete", deployment)
+	assert.Zero(t, code, out)
+	assert.Zero(t, w.replicas(deployment))
 }
