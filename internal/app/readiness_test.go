@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,9 +66,10 @@ func (c *controller) start(t *testing.T) {
 		all = append(all, s.objects, s.secrets)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
+	var running sync.WaitGroup
+	t.Cleanup(func() { cancel(); running.Wait() })
 	for _, informer := range all {
-		go informer.RunWithContext(ctx)
+		running.Go(func() { informer.RunWithContext(ctx) })
 	}
 }
 
