@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/go-kit/log"
@@ -85,9 +84,6 @@ func (s *seeder) look(ctx context.Context) (identity.Desired, secrets.Standing, 
 	return *want, have, err
 }
 
-// cacheTimeout is how long the objects of one namespace may take to arrive.
-const cacheTimeout = 30 * time.Second
-
 // desired returns what the object requests, read as the controller reads it.
 func (s *seeder) desired(ctx context.Context) (*identity.Desired, error) {
 	if err := s.find(ctx); err != nil {
@@ -135,18 +131,10 @@ func (s *seeder) get(ctx context.Context, as *kube.Clients) (err error) {
 
 // fillCaches lists the objects and Secrets of the namespace.
 func (s *seeder) fillCaches(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, cacheTimeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, source := range s.controller.sources {
-		if source.name != s.key.Source {
-			continue
-		}
-		for _, informer := range []*kube.Informer{source.objects, source.secrets} {
-			go informer.RunWithContext(ctx)
-			if !informer.AwaitSettled(ctx) || informer.Refused() {
-				return errors.New("the objects of the namespace " + s.key.Namespace + " cannot be listed as " + controllerUser(s.key))
-			}
-		}
+	if !s.controller.fillCaches(ctx, s.key.Source) {
+		return errors.New("the objects of the namespace " + s.key.Namespace + " cannot be listed as " + controllerUser(s.key))
 	}
 	return nil
 }

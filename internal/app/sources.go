@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -64,4 +66,26 @@ func (c *controller) newAccounts(informer *kube.Informer, externalID func(namesp
 func (c *controller) secretInformer(s identity.Source) (*kube.Informer, error) {
 	return c.clients.MetadataInformer(corev1.SchemeGroupVersion.WithResource("secrets"), c.config.Namespace,
 		secrets.Selector(s), secrets.Transform(s))
+}
+
+// cacheTimeout is how long the objects of a command may take to arrive.
+const cacheTimeout = 30 * time.Second
+
+// fillCaches runs the informers of a source until ctx is done, for a command that needs
+// no controller, and returns whether both caches were filled in time.
+func (c *controller) fillCaches(ctx context.Context, name identity.Source) bool {
+	timeout, cancel := context.WithTimeout(ctx, cacheTimeout)
+	defer cancel()
+	for _, s := range c.sources {
+		if s.name != name {
+			continue
+		}
+		for _, informer := range []*kube.Informer{s.objects, s.secrets} {
+			go informer.RunWithContext(ctx)
+			if !informer.AwaitSettled(timeout) || informer.Refused() {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -55,17 +55,8 @@ func uninstallController(ctx context.Context, version string, cfg config.Config,
 // prepareUninstall fills the caches of ServiceAccounts and of their Secrets, and asks AWS
 // whose the credentials are.
 func (c *controller) prepareUninstall(ctx context.Context, iam *iamprovision.Provisioner) error {
-	timeout, cancel := context.WithTimeout(ctx, cacheTimeout)
-	defer cancel()
-	for _, s := range c.sources {
-		if s.name != identity.ServiceAccount {
-			continue
-		}
-		go s.objects.RunWithContext(ctx)
-		go s.secrets.RunWithContext(ctx)
-		if !s.objects.AwaitSettled(timeout) || !s.secrets.AwaitSettled(timeout) || s.objects.Refused() || s.secrets.Refused() {
-			return errors.New("ServiceAccounts and Secrets cannot be listed with the permissions of this command: see the log; nothing was changed")
-		}
+	if !c.fillCaches(ctx, identity.ServiceAccount) {
+		return errors.New("ServiceAccounts and Secrets cannot be listed with the permissions of this command: see the log; nothing was changed")
 	}
 	for key := range c.accounts.Owners() {
 		if _, err := iam.Reference(ctx, key); err != nil {

@@ -79,7 +79,7 @@ func (u *Uninstaller) checkName(ctx context.Context, key identity.Key, have refr
 	if err != nil {
 		return err
 	}
-	if named.Account != made.Account || named.Name != made.Name {
+	if !named.SameRole(made) {
 		return fmt.Errorf("its Secret is of the role %s, and this command would release %s: run it with the controller's own --cluster-name and AWS credentials", named, made)
 	}
 	return nil
