@@ -1,0 +1,14 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"kube-aws-iam-controller/internal/cli/command"
+)
+
+// subcommands returns the commands in the order of the help.
+func subcommands(env *command.Environment) []*cobra.Command {
+	return []*cobra.Command{
+		newVersion(env),
+	}
+}

@@ -1,0 +1,59 @@
+// Package cli is the kubectl plugin: one command per package, and what they share in
+// package command.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"kube-aws-iam-controller/internal/cli/command"
+)
+
+// Run runs the command in args until ctx is done, and returns the exit code of the
+// process: 0 for success, 1 for an error, or the code of a command.ExitError.
+func Run(ctx context.Context, version string, args []string, streams genericiooptions.IOStreams) int {
+	root := newRoot(version, streams)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return command.ExitOK
+	}
+	code := command.ExitError
+	var exit *command.Error
+	if errors.As(err, &exit) {
+		code = exit.Code
+	}
+	if exit == nil || exit.Err != nil {
+		fmt.Fprintln(streams.ErrOut, "error:", err)
+	}
+	return code
+}
+
+// newRoot returns the command of which all others are subcommands.
+func newRoot(version string, streams genericiooptions.IOStreams) *cobra.Command {
+	env := &command.Environment{IOStreams: streams, Flags: genericclioptions.NewConfigFlags(true), Version: version}
+	root := &cobra.Command{
+		Use:   "kubectl-aws_iam",
+		Short: "See, explain, check and migrate the AWS identities of a cluster",
+		Long: `See which AWS IAM roles the ServiceAccounts of a cluster have, explain why a pod has no
+credentials, check an installation of kube-aws-iam-controller, and migrate to it.
+
+Every command needs only the permissions of whoever runs it, and names the one that is
+missing. Credentials are never printed.`,
+		Version:       version,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl aws-iam"},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	env.Flags.AddFlags(root.PersistentFlags())
+	root.AddCommand(subcommands(env)...)
+	return root
+}
