@@ -72,6 +72,20 @@ integration: ## Run the controller against a real API server and simulated AWS, 
 integration-full: ## Run all of it.
 	cd test && $(CONTROL_PLANE) go test -count=1 -timeout 45m -p 2 -parallel 8 $(INTEGRATION)
 
+# The newest is the release of go.mod, which all other tests have.
+OLDEST := 1.30.14
+COMPAT = cd test && nice go test -count=1 -timeout 12h -v ./compat/
+
+.PHONY: compat
+compat: ## Install the chart on each supported release of Kubernetes, built from source, and write docs/compatibility.md. RELEASES="1.30.14 …" for some.
+	@echo "compat: for each release two minutes, and six more to build it the first time, on two cores that have nothing else to do"
+	$(COMPAT) -update -releases '$(or $(RELEASES),all)'
+
+.PHONY: compat-check
+compat-check: ## Hold the oldest and the newest release of Kubernetes against docs/compatibility.md.
+	@echo "compat: the oldest and the newest release; four minutes, and six more to build the oldest the first time"
+	$(COMPAT) -releases '$(OLDEST) newest'
+
 .PHONY: e2e
 e2e: ## Run what is shipped on a real node: image, manifests, pods. Needs root on Linux; installs Debian packages.
 	@echo "e2e: a control plane, a node and two installations; five minutes, and two more the first time"
