@@ -11,6 +11,7 @@ const (
 	RoleAnnotation            = Prefix + "role"
 	RolePolicyAnnotation      = Prefix + "role-policy"
 	ManagedPoliciesAnnotation = Prefix + "managed-policies"
+	SessionPolicyAnnotation   = Prefix + "session-policy"
 	SessionDurationAnnotation = Prefix + "session-duration"
 	RegionAnnotation          = Prefix + "region"
 	DeliveryAnnotation        = Prefix + "delivery"
@@ -32,7 +33,7 @@ const RoleARNAnnotation = Prefix + "role-arn"
 const IRSAAnnotation = "eks.amazonaws.com/role-arn"
 
 // Annotations of Secrets that record what their credentials were issued for. The
-// controller also writes SessionDurationAnnotation to Secrets.
+// controller also writes SessionPolicyAnnotation and SessionDurationAnnotation to Secrets.
 const (
 	ExpirationAnnotation = Prefix + "expiration"
 	ExternalIDAnnotation = Prefix + "external-id"

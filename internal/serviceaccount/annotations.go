@@ -17,7 +17,7 @@ import (
 var (
 	requestAnnotations = []string{api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation}
 	optionAnnotations  = []string{
-		api.SessionDurationAnnotation, api.RegionAnnotation, api.DeliveryAnnotation, api.DeletionPolicyAnnotation,
+		api.SessionDurationAnnotation, api.SessionPolicyAnnotation, api.RegionAnnotation, api.DeliveryAnnotation, api.DeletionPolicyAnnotation,
 	}
 	// readAnnotations also have the one that the controller writes.
 	readAnnotations = slices.Concat(requestAnnotations, optionAnnotations, []string{api.RoleARNAnnotation})
@@ -45,7 +45,7 @@ func parseAnnotations(annotations map[string]string, want *identity.Desired) err
 	}
 	problems := errors.Join(
 		parse(annotations, want),
-		parseSessionDuration(annotations, want),
+		parseSession(annotations, want),
 		parseInjection(annotations, &identity.Injection{}),
 		checkDeletionPolicyValue(annotations),
 	)
@@ -86,12 +86,15 @@ func parseManagedRole(annotations map[string]string, want *identity.Desired) (er
 	return nil
 }
 
-func parseSessionDuration(annotations map[string]string, want *identity.Desired) error {
+// parseSession sets how long a session lasts and what it may do at most.
+func parseSession(annotations map[string]string, want *identity.Desired) error {
 	session, has, err := parseAnnotation(annotations, api.SessionDurationAnnotation, identity.ParseSessionDuration)
 	if want.SessionDuration = session; !has {
 		want.SessionDuration = identity.DefaultSession
 	}
-	return err
+	policy, _, policyErr := parseAnnotation(annotations, api.SessionPolicyAnnotation, identity.ParseSessionPolicy)
+	want.SessionPolicy = policy
+	return errors.Join(err, policyErr)
 }
 
 // parseInjection sets in give what the annotations say about the pods.

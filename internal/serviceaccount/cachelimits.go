@@ -40,6 +40,8 @@ func canonicalValue(key, value string) (string, error) {
 	switch key {
 	case api.RolePolicyAnnotation:
 		return identity.ParsePolicy(value)
+	case api.SessionPolicyAnnotation:
+		return identity.ParseSessionPolicy(value)
 	case api.ManagedPoliciesAnnotation:
 		all, err := identity.ParseManagedPolicies(value)
 		return strings.Join(all, ","), err

@@ -66,6 +66,7 @@ func TestErrorsOfOmittedValuesAreKept(t *testing.T) {
 		"no JSON":            {api.RolePolicyAnnotation, strings.Repeat("{", 100_000), "(100000 bytes) is not JSON"},
 		"one statement":      {api.RolePolicyAnnotation, `{"Version":"2012-10-17","Statement":[` + statements + `{"Effect":"allow"}]}`, `statement 21 has the Effect "allow"`},
 		"too many letters":   {api.RolePolicyAnnotation, `{"Version":"2012-10-17","Statement":"` + strings.Repeat("x", 20_000) + `"}`, "the policy has 20039 characters"},
+		"too long a limit":   {api.SessionPolicyAnnotation, `{"Version":"2012-10-17","Statement":"` + strings.Repeat("x", 20_000) + `"}`, "the policy has 20039 characters without white space between its parts, and STS takes 2048"},
 		"one of many":        {api.ManagedPoliciesAnnotation, strings.Repeat("arn:aws:iam::aws:policy/A,", 9) + strings.Repeat("y", 1000), "(1000 bytes) is not the ARN"},
 		"a great many":       {api.ManagedPoliciesAnnotation, strings.Repeat("arn:aws:iam::aws:policy/A,", 9000) + "x", "more than 25 managed policies"},
 		"white space inside": {api.RolePolicyAnnotation, `{"Version":"2012-10-17","Statement":"` + strings.Repeat(" ", 200_000) + `"}`, "the policy has 200039 bytes"},

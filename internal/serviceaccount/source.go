@@ -76,7 +76,7 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 	if err := parseAnnotations(a.annotationMap(), want); err != nil {
 		return want, err
 	}
-	return want, a.checkDeletionPolicy(want)
+	return want, a.checkMisspelled(want)
 }
 
 func (s *Source) cached(key identity.Key) *account {

@@ -89,13 +89,13 @@ func TestDesired(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, want, "it asks for nothing")
 
-	i.add(t, object(map[string]string{api.RoleAnnotation: "path/app", api.SessionDurationAnnotation: "15m"}))
+	i.add(t, object(map[string]string{api.RoleAnnotation: "path/app", api.SessionDurationAnnotation: "15m", api.SessionPolicyAnnotation: "\n" + policy}))
 	want, err = s.Desired(key)
 	require.NoError(t, err)
 	role, err := identity.ParseRole("path/app")
 	require.NoError(t, err)
 	assert.Equal(t, &identity.Desired{
-		Key: key, UID: "u1", SecretName: "app.aws-iam", ExternalID: "ns/cluster", Role: role, SessionDuration: 15 * time.Minute,
+		Key: key, UID: "u1", SecretName: "app.aws-iam", ExternalID: "ns/cluster", Role: role, SessionDuration: 15 * time.Minute, SessionPolicy: policy,
 	}, want)
 }
 
@@ -107,6 +107,8 @@ func TestInvalidAnnotationsAreNamed(t *testing.T) {
 	}{
 		"empty role":              {map[string]string{api.RoleAnnotation: ""}, api.InvalidAnnotation, []string{api.RoleAnnotation, "empty"}},
 		"user":                    {map[string]string{api.RoleAnnotation: "arn:aws:iam::123456789012:user/x"}, api.InvalidAnnotation, []string{api.RoleAnnotation, "user/x"}},
+		"session policy":          {map[string]string{api.RoleAnnotation: "app", api.SessionPolicyAnnotation: "read-only"}, api.InvalidAnnotation, []string{api.SessionPolicyAnnotation + `: "read-only" is not JSON: line 1, column 1: `}},
+		"an empty session policy": {map[string]string{api.RoleAnnotation: "app", api.SessionPolicyAnnotation: " "}, api.InvalidAnnotation, []string{api.SessionPolicyAnnotation + `: " " is not JSON: it is empty`}},
 		"session":                 {map[string]string{api.RoleAnnotation: "app", api.SessionDurationAnnotation: "soon"}, api.InvalidAnnotation, []string{api.SessionDurationAnnotation, `"soon"`}},
 		"region":                  {map[string]string{api.RoleAnnotation: "app", api.RegionAnnotation: "here"}, api.InvalidAnnotation, []string{api.RegionAnnotation, `"here"`, "eu-central-1"}},
 		"delivery":                {map[string]string{api.RoleAnnotation: "app", api.DeliveryAnnotation: "post"}, api.InvalidAnnotation, []string{api.DeliveryAnnotation, `"post"`, "process, endpoint, file, none"}},

@@ -30,9 +30,6 @@ var misplaced = map[string]string{
 	api.RoleIDAnnotation:           "the controller writes it on Secrets, remove it here",
 }
 
-// deletionPolicyName is deletion-policy. A typing error in it can cost a role.
-var deletionPolicyName = strings.TrimPrefix(api.DeletionPolicyAnnotation, api.Prefix)
-
 // requestNames and optionNames are the names, without our prefix, of the annotations
 // that request an identity and of those that configure it.
 var (
@@ -49,70 +46,31 @@ func names(keys []string) []string {
 	return names
 }
 
-// unknownKeys returns keys that look like ours but are not read, those resembling
-// deletion-policy first. Keys of other tools are ignored.
+// unknownKeys returns keys that look like ours but are not read. One that resembles
+// session-policy and one that resembles deletion-policy come first, so that no others
+// displace them. Keys of other tools are ignored.
 func unknownKeys(annotations map[string]string) []string {
-	var first, others []string
+	var all []string
 	for key := range annotations {
-		switch {
-		case !strings.HasPrefix(key, api.Prefix), slices.Contains(readAnnotations, key):
-		case looksLikeDeletionPolicy(key):
-			first = append(first, key)
-		default:
-			others = append(others, key)
+		if strings.HasPrefix(key, api.Prefix) && !slices.Contains(readAnnotations, key) {
+			all = append(all, key)
 		}
 	}
 	if _, has := annotations[api.IRSAAnnotation]; has && !requestsIdentity(annotations) {
-		others = append(others, api.IRSAAnnotation)
+		all = append(all, api.IRSAAnnotation)
 	}
-	slices.Sort(first)
-	slices.Sort(others)
-	var keys []string
-	for _, key := range append(first, others...) {
-		if len(keys) < maxUnknown {
-			keys = append(keys, strings.Clone(key))
+	slices.Sort(all)
+	for _, looksLike := range []func(string) bool{looksLikeDeletionPolicy, looksLikeSessionPolicy} {
+		if i := slices.IndexFunc(all, looksLike); i > 0 {
+			key := all[i]
+			all = slices.Insert(slices.Delete(all, i, i+1), 0, key)
 		}
+	}
+	var keys []string
+	for _, key := range all[:min(len(all), maxUnknown)] {
+		keys = append(keys, strings.Clone(key))
 	}
 	return keys
-}
-
-// looksLikeDeletionPolicy reports whether a key may have been meant to be
-// deletion-policy. It errs on the side of yes, because a role deleted by mistake is
-// lost.
-func looksLikeDeletionPolicy(key string) bool {
-	name := strings.ToLower(strings.TrimPrefix(key, api.Prefix))
-	for _, part := range []string{"delet", "retain", "reclaim"} {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	// There may be thousands of keys, so the length excludes most of them cheaply.
-	least, most := len(deletionPolicyName)-4, 2*len(deletionPolicyName)
-	return len(name) >= least && len(name) <= most &&
-		identity.Nearest(name, []string{deletionPolicyName}) == deletionPolicyName && identity.Nearest(name, readNames) == deletionPolicyName
-}
-
-// misspelledDeletionPolicy returns the key that may have been meant to be
-// deletion-policy, "" for none. unknownKeys sorts such keys first.
-func (a *account) misspelledDeletionPolicy() string {
-	if len(a.unknown) > 0 && looksLikeDeletionPolicy(a.unknown[0]) {
-		return a.unknown[0]
-	}
-	return ""
-}
-
-// checkDeletionPolicy rejects a request for a managed role while it is uncertain
-// what is to happen to the role when it is no longer requested.
-func (a *account) checkDeletionPolicy(want *identity.Desired) error {
-	key := a.misspelledDeletionPolicy()
-	if key == "" || want.Managed == nil {
-		return nil
-	}
-	return &identity.InvalidError{
-		Reason: api.UnknownAnnotation,
-		Message: "the annotation " + identity.Cut(key) + " is not known and may be a misspelt " + api.DeletionPolicyAnnotation + ": rename it, or remove it; " +
-			"until then no role is created or changed, and an existing one is not deleted",
-	}
 }
 
 // Warning returns problems that do not prevent the identity from being served:
@@ -129,7 +87,7 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 		if unknown == api.IRSAAnnotation && s.config.IRSAServed {
 			continue
 		}
-		if !requestsManagedRole(asked) || !looksLikeDeletionPolicy(unknown) { // otherwise checkDeletionPolicy reports it
+		if !isRefused(asked, unknown) { // otherwise Desired reports it
 			all = append(all, describeUnknown(unknown))
 		}
 	}
@@ -150,7 +108,10 @@ func describeUnknown(key string) string {
 		return "the annotation " + key + " has no effect on a ServiceAccount: " + remedy
 	}
 	nearest := identity.Nearest(name, readNames)
-	if looksLikeDeletionPolicy(key) {
+	switch {
+	case looksLikeSessionPolicy(key):
+		nearest = sessionPolicyName
+	case looksLikeDeletionPolicy(key):
 		nearest = deletionPolicyName
 	}
 	remedy := "those that are read are " + strings.Join(readNames, ", ")
