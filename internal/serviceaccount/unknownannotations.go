@@ -33,10 +33,10 @@ var misplaced = map[string]string{
 // deletionPolicyName is deletion-policy. A typing error in it can cost a role.
 var deletionPolicyName = strings.TrimPrefix(api.DeletionPolicyAnnotation, api.Prefix)
 
-// requestNames and optionNames are the names, without our prefix, of the annotations
+// requestNames and optionNames are the names, without our prefix, of our annotations
 // that request an identity and of those that configure it.
 var (
-	requestNames = names(requestAnnotations)
+	requestNames = names(ownRequests)
 	optionNames  = names(optionAnnotations)
 	readNames    = slices.Concat(requestNames, optionNames)
 )
@@ -51,7 +51,7 @@ func names(keys []string) []string {
 
 // unknownKeys returns keys that look like ours but are not read, those resembling
 // deletion-policy first. Keys of other tools are ignored.
-func unknownKeys(annotations map[string]string) []string {
+func (r Annotations) unknownKeys(annotations map[string]string) []string {
 	var first, others []string
 	for key := range annotations {
 		switch {
@@ -62,9 +62,7 @@ func unknownKeys(annotations map[string]string) []string {
 			others = append(others, key)
 		}
 	}
-	if _, has := annotations[api.IRSAAnnotation]; has && !requestsIdentity(annotations) {
-		others = append(others, api.IRSAAnnotation)
-	}
+	others = append(others, r.ineffectiveIRSA(annotations)...)
 	slices.Sort(first)
 	slices.Sort(others)
 	var keys []string
@@ -130,7 +128,7 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 			continue
 		}
 		if !requestsManagedRole(asked) || !looksLikeDeletionPolicy(unknown) { // otherwise checkDeletionPolicy reports it
-			all = append(all, describeUnknown(unknown))
+			all = append(all, s.describeUnknown(unknown, asked))
 		}
 	}
 	if !warning.Asks {
@@ -141,10 +139,10 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 }
 
 // describeUnknown returns what is wrong with an unknown key, and the remedy.
-func describeUnknown(key string) string {
+func (s *Source) describeUnknown(key string, asked map[string]string) string {
 	name, ours := strings.CutPrefix(key, api.Prefix)
 	if !ours {
-		return "the annotation " + key + " is not read by this controller: to get credentials, give the role in " + api.RoleAnnotation
+		return s.config.Annotations.describeIRSA(key, asked)
 	}
 	if remedy, is := misplaced[key]; is {
 		return "the annotation " + key + " has no effect on a ServiceAccount: " + remedy
