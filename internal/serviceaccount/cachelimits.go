@@ -48,7 +48,7 @@ func canonicalValue(key, value string) (string, error) {
 	case api.SessionDurationAnnotation:
 		d, err := identity.ParseSessionDuration(value)
 		return d.String(), err
-	case api.RoleAnnotation:
+	case api.RoleAnnotation, api.IRSAAnnotation:
 		role, err := identity.ReadRole(value)
 		return role.String(), err
 	case api.RoleARNAnnotation: // written by the controller and compared literally

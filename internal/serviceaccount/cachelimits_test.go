@@ -14,7 +14,7 @@ import (
 // cachedBytes returns how many bytes of annotations the cache keeps.
 func cachedBytes(t *testing.T, annotations map[string]string) (n int) {
 	t.Helper()
-	obj, err := Transform(object(annotations))
+	obj, err := Annotations{}.Transform(object(annotations))
 	require.NoError(t, err)
 	a, ok := obj.(*account)
 	require.True(t, ok)
@@ -48,7 +48,7 @@ func TestCacheSizeIsLimited(t *testing.T) {
 	assert.Less(t, cachedBytes(t, all), 8<<10)
 	assert.Less(t, cachedBytes(t, map[string]string{api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/A" + strings.Repeat(" ", 250_000)}), 100)
 	policy := `{ "Version": "2012-10-17",` + strings.Repeat(" ", 200_000) + ` "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"} }`
-	obj, err := Transform(object(map[string]string{api.RolePolicyAnnotation: policy}))
+	obj, err := Annotations{}.Transform(object(map[string]string{api.RolePolicyAnnotation: policy}))
 	require.NoError(t, err)
 	a, ok := obj.(*account)
 	require.True(t, ok)

@@ -30,10 +30,10 @@ var misplaced = map[string]string{
 	api.RoleIDAnnotation:           "the controller writes it on Secrets, remove it here",
 }
 
-// requestNames and optionNames are the names, without our prefix, of the annotations
+// requestNames and optionNames are the names, without our prefix, of our annotations
 // that request an identity and of those that configure it.
 var (
-	requestNames = names(requestAnnotations)
+	requestNames = names(ownRequests)
 	optionNames  = names(optionAnnotations)
 	readNames    = slices.Concat(requestNames, optionNames)
 )
@@ -49,15 +49,12 @@ func names(keys []string) []string {
 // unknownKeys returns keys that look like ours but are not read. One that resembles
 // session-policy and one that resembles deletion-policy come first, so that no others
 // displace them. Keys of other tools are ignored.
-func unknownKeys(annotations map[string]string) []string {
-	var all []string
+func (r Annotations) unknownKeys(annotations map[string]string) []string {
+	all := r.ineffectiveIRSA(annotations)
 	for key := range annotations {
 		if strings.HasPrefix(key, api.Prefix) && !slices.Contains(readAnnotations, key) {
 			all = append(all, key)
 		}
-	}
-	if _, has := annotations[api.IRSAAnnotation]; has && !requestsIdentity(annotations) {
-		all = append(all, api.IRSAAnnotation)
 	}
 	slices.Sort(all)
 	for _, looksLike := range []func(string) bool{looksLikeDeletionPolicy, looksLikeSessionPolicy} {
@@ -88,7 +85,7 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 			continue
 		}
 		if !isRefused(asked, unknown) { // otherwise Desired reports it
-			all = append(all, describeUnknown(unknown))
+			all = append(all, s.describeUnknown(unknown, asked))
 		}
 	}
 	if !warning.Asks {
@@ -99,10 +96,10 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 }
 
 // describeUnknown returns what is wrong with an unknown key, and the remedy.
-func describeUnknown(key string) string {
+func (s *Source) describeUnknown(key string, asked map[string]string) string {
 	name, ours := strings.CutPrefix(key, api.Prefix)
 	if !ours {
-		return "the annotation " + key + " is not read by this controller: to get credentials, give the role in " + api.RoleAnnotation
+		return s.config.Annotations.describeIRSA(key, asked)
 	}
 	if remedy, is := misplaced[key]; is {
 		return "the annotation " + key + " has no effect on a ServiceAccount: " + remedy

@@ -162,7 +162,7 @@ func TestUnknownKeysAreLimited(t *testing.T) {
 		annotations[fmt.Sprintf("%s%s%04d", api.Prefix, strings.Repeat("x", 11), n)] = strings.Repeat("y", 200)
 	}
 	annotations[api.Prefix+strings.Repeat("x", 63)] = "" // the longest there can be
-	obj, err := Transform(object(annotations))
+	obj, err := Annotations{}.Transform(object(annotations))
 	require.NoError(t, err)
 	a, ok := obj.(*account)
 	require.True(t, ok)
@@ -173,7 +173,7 @@ func TestUnknownKeysAreLimited(t *testing.T) {
 	i.add(t, object(annotations))
 	assert.LessOrEqual(t, len(s.Warning(key).Message), 1024)
 
-	obj, err = Transform(object(map[string]string{"kubectl.kubernetes.io/last-applied-configuration": `{"iam.amazonaws.com/roles":"x"}`}))
+	obj, err = Annotations{}.Transform(object(map[string]string{"kubectl.kubernetes.io/last-applied-configuration": `{"iam.amazonaws.com/roles":"x"}`}))
 	require.NoError(t, err)
 	assert.Equal(t, cache.ExplicitKey("ns/app"), obj)
 }
