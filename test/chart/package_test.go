@@ -22,7 +22,7 @@ func TestAReleasesChartInstallsItsImage(t *testing.T) {
 	require.True(t, is)
 	assert.Equal(t, "v1.2.3", chart.Metadata.AppVersion)
 	assert.Equal(t, "registry.example.com/controller", chart.Values["image"].(map[string]any)["repository"]) //nolint:errcheck // it would panic
-	rules := chart.Values["metrics"].(map[string]any)["prometheusRule"].(map[string]any) //nolint:errcheck // it would panic
+	rules := chart.Values["metrics"].(map[string]any)["prometheusRule"].(map[string]any)                     //nolint:errcheck // it would panic
 	assert.Equal(t, release.Runbooks, rules["runbookBaseURL"])
 	ours, err := Load()
 	require.NoError(t, err)

@@ -107,7 +107,7 @@ func TestValuesThatCannotBeMeantAreRefused(t *testing.T) {
 var accepted = map[string]string{
 	"what Helm gives to dependencies":   `{clusterName: c, global: {imageRegistry: r}}`,
 	"resources without a default":       `{clusterName: c, resources: {requests: {cpu: 1}, limits: null}}`,
-	"labels of somebody else's":        `{clusterName: c, podLabels: {app.kubernetes.io/part-of: x, team: a}, commonLabels: {team: a}}`,
+	"labels of somebody else's":         `{clusterName: c, podLabels: {app.kubernetes.io/part-of: x, team: a}, commonLabels: {team: a}}`,
 	"no limits of the sidecar":          `{clusterName: c, admission: {sidecar: {limits: {cpu: null, memory: null}}}}`,
 	"a budget in percent":               `{clusterName: c, podDisruptionBudget: {maxUnavailable: 50%}}`,
 	"a registry with a port":            `{clusterName: c, image: {repository: "localhost:5000/x"}}`,
