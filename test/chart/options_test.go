@@ -9,7 +9,7 @@ import (
 )
 
 func TestCertManagerProvidesTheWebhooksCertificate(t *testing.T) {
-	made := render(t, `{clusterName: c, admission: {mode: webhook, webhook: {certificate: {mode: certManager}}}}`)
+	made := render(t, `{clusterName: c, admission: {mode: webhook, webhook: {certificate: {mode: certManager}, excludedNamespaces: [cert-manager]}}}`)
 	certificate := text(t, made.Objects, "Certificate", "kube-aws-iam-controller-webhook")
 	assert.Contains(t, certificate, "- kube-aws-iam-controller-webhook.kube-system.svc\n")
 	assert.Contains(t, certificate, "secretName: kube-aws-iam-controller-webhook-tls\n")
@@ -18,6 +18,7 @@ func TestCertManagerProvidesTheWebhooksCertificate(t *testing.T) {
 	webhook := text(t, made.Objects, "MutatingWebhookConfiguration", "kube-aws-iam-controller-webhook")
 	assert.Contains(t, webhook, "cert-manager.io/inject-ca-from: kube-system/kube-aws-iam-controller-webhook\n")
 	assert.Contains(t, webhook, "path: /mutate-pods\n")
+	assert.Contains(t, webhook, "      - kube-system\n      - cert-manager\n")
 	assert.NotContains(t, webhook, "caBundle", "cert-manager writes it, and an upgrade leaves it alone")
 	pod := made.pod(t)
 	assert.Equal(t, "kube-aws-iam-controller-webhook-tls", pod.Volumes[0].Secret.SecretName)
@@ -28,7 +29,7 @@ func TestCertManagerProvidesTheWebhooksCertificate(t *testing.T) {
 	}
 	assert.NotContains(t, text(t, made.Hooks, "Job", "kube-aws-iam-controller-uninstall"), "webhook-tls", "it serves nothing")
 
-	made = render(t, `{clusterName: c, admission: {mode: webhook, webhook: {certificate: {mode: certManager, issuerRef: {name: ca, kind: ClusterIssuer}}}}}`)
+	made = render(t, `{clusterName: c, admission: {mode: webhook, webhook: {certificate: {mode: certManager, issuerRef: {name: ca, kind: ClusterIssuer}}, excludedNamespaces: [cert-manager]}}}`)
 	assert.Contains(t, text(t, made.Objects, "Certificate", "kube-aws-iam-controller-webhook"), "issuerRef:\n    kind: ClusterIssuer\n    name: ca\n")
 	_, found := find(made.Objects, "Issuer", "kube-aws-iam-controller-webhook")
 	assert.False(t, found)

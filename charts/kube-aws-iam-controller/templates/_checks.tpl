@@ -46,6 +46,9 @@
 {{- if ne (include "kube-aws-iam-controller.admission" .) "webhook" }}
 {{- fail (printf "admission.webhook.certificate.mode %s has no effect without the webhook: set admission.mode to webhook, or leave it out." $cert.mode) }}
 {{- end }}
+{{- if and (eq $cert.mode "certManager") (not $v.admission.webhook.excludedNamespaces) }}
+{{- fail "admission.webhook.certificate.mode certManager needs admission.webhook.excludedNamespaces with cert-manager's namespace: its pods must not wait for a webhook that waits for their certificate." }}
+{{- end }}
 {{- if eq $cert.secretName "kube-aws-iam-controller-webhook" }}
 {{- fail "admission.webhook.certificate.secretName kube-aws-iam-controller-webhook is the Secret that the guard lets the controller write: name another one." }}
 {{- end }}
