@@ -17,6 +17,8 @@ IMAGE ?= kube-aws-iam-controller
 # repository, which has to be given.
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 SOURCE ?=
+# Where the archives of a release can be downloaded; a GitHub release of SOURCE by default.
+DOWNLOAD_URL ?=
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 ORIGIN = -version '$(VERSION)' -revision '$(REVISION)' -source '$(SOURCE)' -image '$(IMAGE)'
 FUZZTIME ?= 1m
@@ -28,8 +30,9 @@ help: ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the controller and the credentials server into bin/.
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/ . ./cmd/credentials-server
+build: ## Build the controller, the credentials server and the kubectl plugin into bin/.
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/ . ./cmd/credentials-server ./cmd/kubectl-aws_iam
+	install -m 755 cmd/kubectl-aws_iam/completion/kubectl_complete-aws_iam $(BIN)/
 
 .PHONY: demo
 demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 stays up; KUBECONFIG=… uses that cluster.
@@ -190,4 +193,4 @@ $(GOVULNCHECK):
 
 .PHONY: release
 release: ## Make what a release consists of into dist/, twice, with the same bytes. IMAGE=… names the image in the manifests.
-	cd test && go run ./cmd/release $(ORIGIN) -o ../dist
+	cd test && go run ./cmd/release $(ORIGIN) -download '$(DOWNLOAD_URL)' -o ../dist

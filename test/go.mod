@@ -271,6 +271,7 @@ require (
 	kube-aws-iam-controller v0.0.0-00010101000000-000000000000
 	sigs.k8s.io/apiserver-network-proxy/konnectivity-client v0.36.0 // indirect
 	sigs.k8s.io/json v0.0.0-20250730193827-2d320260d730 // indirect
+	sigs.k8s.io/krew v0.4.3
 	sigs.k8s.io/kustomize/kustomize/v5 v5.8.1 // indirect
 	sigs.k8s.io/randfill v1.0.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.2 // indirect
@@ -324,3 +325,5 @@ replace (
 )
 
 replace kube-aws-iam-controller => ../
+
+exclude k8s.io/client-go v11.0.0+incompatible

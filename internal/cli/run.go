@@ -54,6 +54,9 @@ missing. Credentials are never printed.`,
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	env.Flags.AddFlags(root.PersistentFlags())
+	root.SetUsageTemplate(usageTemplate)
+	root.CompletionOptions.DisableDefaultCmd = true // kubectl completes, by kubectl_complete-aws_iam
 	root.AddCommand(subcommands(env)...)
+	root.AddCommand(newOptions(env))
 	return root
 }

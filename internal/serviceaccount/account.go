@@ -77,6 +77,12 @@ func (r Annotations) Transform(obj any) (any, error) {
 // Keys yields every ServiceAccount that requests an identity, from the cache.
 func (s *Source) Keys() iter.Seq[identity.Key] { return s.keys((*account).requestsIdentity) }
 
+// Releasing yields, from the cache, every ServiceAccount that requests nothing any more,
+// or is being deleted, and still has our finalizer: its role has not been released.
+func (s *Source) Releasing() iter.Seq[identity.Key] {
+	return s.keys(func(a *account) bool { return a.hasFinalizer && !a.requestsIdentity() })
+}
+
 // Owners yields, from the cache, every ServiceAccount that requests a managed role
 // or has our finalizer, so that a role may exist for it.
 func (s *Source) Owners() iter.Seq[identity.Key] {

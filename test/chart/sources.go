@@ -15,7 +15,7 @@ const (
 	wholeCluster  = `not .Values.namespaces.only`
 	oneNamespace  = `.Values.namespaces.only`
 	byPolicy      = `eq (include "kube-aws-iam-controller.admission" .) "policy"`
-	byWebhook     = `eq (include "kube-aws-iam-controller.admission" .) "webhook"`
+	bySelfSigned  = `eq (include "kube-aws-iam-controller.certificate" .) "controller"`
 	guarded       = `and .Values.guard.enabled (not .Values.namespaces.only)`
 	ruled         = `and .Values.namespaces.protectRules (not .Values.namespaces.only)`
 	irsaRead      = `and .Values.irsaAnnotations.enabled (not .Values.namespaces.only)`
@@ -71,7 +71,7 @@ var sources = []source{
 		setting("irsaAnnotations", "irsaAnnotations"),
 	}},
 	{"components/admission-policy/refuse.yaml", byPolicy, nil},
-	{"components/webhook/rbac.yaml", byWebhook, []edit{home, account}},
+	{"components/webhook/rbac.yaml", bySelfSigned, []edit{home, account}},
 	{"components/guard/pods.yaml", guarded, nil},
 	{"components/guard/writes.yaml", guarded, []edit{writer}},
 	{"components/guard/controller.yaml", guarded, []edit{bound}},

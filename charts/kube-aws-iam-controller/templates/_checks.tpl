@@ -38,6 +38,42 @@
 {{- if and $v.metrics.podMonitor.enabled $v.metrics.authentication.enabled }}
 {{- fail "a PodMonitor cannot send the token of Prometheus that metrics.authentication asks for: enable metrics.serviceMonitor instead." }}
 {{- end }}
+{{- $own := dict
+  "podLabels" (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "iam.amazonaws.com/inject" "iam.amazonaws.com/webhook-path")
+  "commonLabels" (list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by")
+  "podAnnotations" (list "checksum/settings")
+}}
+{{- range $value, $keys := $own }}
+{{- range $key := $keys }}
+{{- if hasKey (index $v $value) $key }}
+{{- fail (printf "%s must not set %s, which has a meaning for selectors, policies, Helm or the controller: leave it out." $value $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (eq $v.dnsPolicy "None") (not $v.dnsConfig) }}
+{{- fail "dnsPolicy None needs dnsConfig: without nameservers the controller finds neither AWS nor the API server." }}
+{{- end }}
+{{- $cert := $v.admission.webhook.certificate }}
+{{- if ne $cert.mode "controller" }}
+{{- if ne (include "kube-aws-iam-controller.admission" .) "webhook" }}
+{{- fail (printf "admission.webhook.certificate.mode %s has no effect without the webhook: set admission.mode to webhook, or leave it out." $cert.mode) }}
+{{- end }}
+{{- if and (eq $cert.mode "certManager") (not $v.admission.webhook.excludedNamespaces) }}
+{{- fail "admission.webhook.certificate.mode certManager needs admission.webhook.excludedNamespaces with cert-manager's namespace: its pods must not wait for a webhook that waits for their certificate." }}
+{{- end }}
+{{- if eq $cert.secretName "kube-aws-iam-controller-webhook" }}
+{{- fail "admission.webhook.certificate.secretName kube-aws-iam-controller-webhook is the Secret that the guard lets the controller write: name another one." }}
+{{- end }}
+{{- end }}
+{{- if ne (eq $cert.mode "existingSecret") (ne $cert.caCertificate "") }}
+{{- fail "admission.webhook.certificate.mode existingSecret and admission.webhook.certificate.caCertificate, the authority that signed the certificate, go together." }}
+{{- end }}
+{{- if and $cert.issuerRef (ne $cert.mode "certManager") }}
+{{- fail (printf "admission.webhook.certificate.issuerRef has no effect with mode %s: set the mode to certManager, or leave it out." $cert.mode) }}
+{{- end }}
+{{- if and $cert.issuerRef (not $cert.issuerRef.name) }}
+{{- fail "admission.webhook.certificate.issuerRef needs a name: which Issuer or ClusterIssuer signs the certificate." }}
+{{- end }}
 {{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) }}
 {{- fail "serviceAccount.create=false needs serviceAccount.name: which ServiceAccount is the controller's." }}
 {{- end }}
