@@ -77,7 +77,7 @@ integration-full: ## Run all of it.
 
 # The newest is the release of go.mod, which all other tests have.
 OLDEST := 1.30.14
-COMPAT = cd test && nice go test -count=1 -timeout 12h -v ./compat/
+COMPAT = cd test && go test -count=1 -timeout 12h -v ./compat/
 
 .PHONY: compat
 compat: ## Install the chart on each supported release of Kubernetes, built from source, and write docs/compatibility.md. RELEASES="1.30.14 …" for some.

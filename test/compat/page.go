@@ -59,9 +59,8 @@ version without a row has not been run.
   the controller's Secrets, and the controller no others.
 * **sources**: an annotated ServiceAccount and an AWSIAMRole get a Secret whose credentials work.
 * **takeover**: when the leader is killed, the other replica takes over, and issues credentials.
-* **fields not kept**: what this API server drops of those pods, because it does not know the field or has it switched off. Where
-  it drops ` + "`spec.resources`" + `, do not set pod-level resources. Kubernetes 1.32 and 1.33 show the field to admission first, which
-  then leaves out the resources of the sidecar that the delivery ` + "`endpoint`" + ` adds.
+* **fields not kept**: what this API server drops of those pods, because it does not know the field or has it switched off. They are
+  compared without. Where it drops ` + "`spec.resources`" + `, pod-level resources have no effect, so give resources to containers.
 `
 )
 

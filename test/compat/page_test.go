@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,4 +35,20 @@ func TestARunReplacesTheRowOfItsMinorVersionAlone(t *testing.T) {
 func TestARowThatLacksCellsIsNotTakenForAnother(t *testing.T) {
 	_, err := Rows("| 1.30.14 | 2026-01-01 | webhook |\n")
 	require.EqualError(t, err, "the row of Kubernetes 1.30.14 has 3 cells, not 10")
+}
+
+func TestThePageExplainsItsRowsAsRunsDo(t *testing.T) {
+	path := pagePath(t)
+	page, err := os.ReadFile(path)
+	require.NoError(t, err)
+	rows, err := Rows(string(page))
+	require.NoError(t, err)
+	require.NotEmpty(t, rows)
+	want, err := Page(string(page), rows[0])
+	require.NoError(t, err)
+	if *update {
+		require.NoError(t, os.WriteFile(path, want, 0o600))
+		return
+	}
+	assert.Equal(t, string(want), string(page), "make compat writes it")
 }

@@ -89,6 +89,14 @@ func (r *run) check(name string, cell *string, what func(*testing.T)) {
 	}
 }
 
+// pagePath is where the page is.
+func pagePath(t *testing.T) string {
+	t.Helper()
+	root, err := cluster.Root()
+	require.NoError(t, err)
+	return filepath.Join(root, "docs", "compatibility.md")
+}
+
 // report writes the row, or holds it against the page.
 func (r *run) report() {
 	for _, cell := range r.row.cells() {
@@ -97,17 +105,12 @@ func (r *run) report() {
 			return
 		}
 	}
-	root, err := cluster.Root()
+	page, err := os.ReadFile(pagePath(r.t))
 	require.NoError(r.t, err)
-	path := filepath.Join(root, "docs", "compatibility.md")
-	page, err := os.ReadFile(path)
-	if !os.IsNotExist(err) {
-		require.NoError(r.t, err)
-	}
 	if *update {
 		page, err = Page(string(page), r.row)
 		require.NoError(r.t, err)
-		require.NoError(r.t, os.WriteFile(path, page, 0o600))
+		require.NoError(r.t, os.WriteFile(pagePath(r.t), page, 0o600))
 		return
 	}
 	rows, err := Rows(string(page))
