@@ -8,6 +8,7 @@ import (
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // annotate gives a ServiceAccount its role, and its pods what they need besides.
@@ -15,7 +16,8 @@ func (c *converter) annotate(k key, has *request, users []*workload) error {
 	account := c.account(k, has, "")
 	account.Done = has.system == owned
 	for _, w := range users {
-		account.Workloads = append(account.Workloads, w.kind+"/"+w.name)
+		changed := w.wants != nil && (c.RemoveOld || w.wants.system == AWSIAMRole)
+		account.Workloads = append(account.Workloads, Workload{w.kind, w.name, changed})
 		if w.wants != nil {
 			w.wants.remove()
 			account.System = w.wants.system
@@ -26,7 +28,7 @@ func (c *converter) annotate(k key, has *request, users []*workload) error {
 	case o == nil:
 		return c.create(k, firstOf(users), account)
 	case has.system == owned:
-		has.remove()
+		c.remove(has)
 		return nil
 	case o.doc.Shared(o.node):
 		c.open(o, nil, "it is written with an anchor that is used elsewhere: add %s: %s by hand", api.RoleAnnotation, has.written())
@@ -38,8 +40,16 @@ func (c *converter) annotate(k key, has *request, users []*workload) error {
 			o.doc.SetIn(metadata, "annotations", pair[0], pair[1])
 		}
 	}
-	has.remove()
+	c.remove(has)
 	return nil
+}
+
+// remove takes off what a ServiceAccount had before, unless pods would then get another
+// role than today.
+func (c *converter) remove(has *request) {
+	if !has.contested {
+		has.remove()
+	}
 }
 
 func firstOf(users []*workload) *workload {
@@ -54,7 +64,7 @@ func (c *converter) wanted(has *request) (pairs [][2]string) {
 	if c.Region != "" {
 		pairs = append(pairs, [2]string{api.RegionAnnotation, c.Region})
 	}
-	if has.session != 0 {
+	if has.session != 0 && has.session != identity.DefaultSession {
 		pairs = append(pairs, [2]string{api.SessionDurationAnnotation, fmt.Sprintf("%d", int(has.session.Seconds()))})
 	}
 	return append(pairs, [2]string{api.RoleAnnotation, has.written()})

@@ -41,9 +41,10 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 		case w.wants == nil && has == nil:
 		case w.wants == nil, w.wants.same(has):
 			stay = append(stay, w)
-		case has != nil && has.system != owned:
+		case has.old() != nil:
+			has.contested = true
 			c.open(w.object, w.wants.node, "its pods ask for %s by %s, but their ServiceAccount has %s by %s, which most SDKs prefer: remove the one that is not used, or give the pods a ServiceAccount of their own",
-				w.wants.role, w.wants.system, has.role, has.system)
+				w.wants.role, w.wants.system, has.old().role, has.old().system)
 		default:
 			if err := c.split(k, w, taken); err != nil {
 				return err
@@ -76,6 +77,7 @@ func (c *converter) accountRequest(k key) *request {
 		if irsa != nil {
 			own.remove = irsa.remove
 		}
+		own.beside = orElse(irsa, c.associated[k])
 		return own
 	}
 	if associated := c.associated[k]; irsa != nil && associated != nil && !irsa.same(associated) {
@@ -90,12 +92,31 @@ func (c *converter) common(k key, users []*workload) *request {
 	if k.name == defaultAccount || len(users) == 0 {
 		return nil
 	}
+	reference := users[0].wants
 	for _, w := range users {
-		if w.wants == nil || !w.wants.same(users[0].wants) {
+		if w.wants != nil && w.wants.session != 0 {
+			reference = w.wants
+		}
+	}
+	for _, w := range users {
+		if w.wants == nil || !w.wants.same(reference) {
 			return nil
 		}
 	}
-	return users[0].wants
+	return reference
+}
+
+// old returns what a ServiceAccount has by a system other than the controller, nil if
+// nothing.
+func (r *request) old() *request {
+	switch {
+	case r == nil:
+		return nil
+	case r.system == owned:
+		return r.beside
+	default:
+		return r
+	}
 }
 
 // split gives a workload a ServiceAccount with its role, in the place of another one
@@ -112,7 +133,7 @@ func (c *converter) split(from key, w *workload, taken map[key]*request) error {
 	}
 	c.use(w, to.name)
 	w.wants.remove()
-	account.Workloads = append(account.Workloads, w.kind+"/"+w.name)
+	account.Workloads = append(account.Workloads, Workload{w.kind, w.name, true})
 	return nil
 }
 

@@ -48,6 +48,7 @@ func (c *converter) wiredVolume(w *workload, volume *node) *request {
 		c.open(role, nil, "spec.roleReference: %v", err)
 		return nil
 	}
+	wants.session = identity.DefaultSession
 	if seconds := manifest.String(role.node, "spec", "roleSessionDuration"); seconds != "" {
 		if wants.session, err = identity.ParseSessionDuration(seconds); err != nil {
 			c.open(role, nil, "spec.roleSessionDuration: %v", err)

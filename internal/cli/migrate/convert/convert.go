@@ -48,11 +48,22 @@ type Account struct {
 	// in whose place it is used, "" for none.
 	Created bool
 	From    string
-	// Workloads run as it, as kind/name.
-	Workloads []string
+	// Workloads run as it.
+	Workloads []Workload
 	// Done reports that it had the role before.
 	Done bool
 }
+
+// A Workload is an object with pods that run as an Account.
+type Workload struct {
+	Kind, Name string
+	// Changed reports that the object itself changes, so that applying it replaces its
+	// pods.
+	Changed bool
+}
+
+// String returns kind/name.
+func (w Workload) String() string { return w.Kind + "/" + w.Name }
 
 type converter struct {
 	Options

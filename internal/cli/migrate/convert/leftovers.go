@@ -33,9 +33,10 @@ func (c *converter) unread(doc *manifest.Document) {
 	}
 }
 
+// templateRemedy returns what to do about the template of a chart, "" for other documents.
 func templateRemedy(doc *manifest.Document) string {
 	if strings.Contains(doc.Text(), "{{") {
-		return ". It is a template: set the annotation of its ServiceAccount, mostly serviceAccount.annotations in the chart's values, or convert what \"helm template\" prints to see what has to change"
+		return "; it is a template: set the annotation of its ServiceAccount, mostly serviceAccount.annotations in the chart's values, or convert what \"helm template\" prints to see what has to change"
 	}
 	return ""
 }
@@ -56,7 +57,7 @@ func mentioned(text string) string {
 func (c *converter) leftovers() {
 	for _, file := range c.files {
 		for _, doc := range file.Documents {
-			if c.skipped[doc] {
+			if c.skipped[doc] || doc.Added() {
 				continue
 			}
 			doc.Walk(func(n *node) { c.leftover(doc, n) })
@@ -74,7 +75,7 @@ func (c *converter) leftover(doc *manifest.Document, n *node) {
 	}
 	message := "mentioned in a text: if that is a manifest or a patch, convert it there"
 	if n.Value == key {
-		message = "here it is not understood: " + c.advice(doc, n)
+		message = "not understood here: " + c.advice(doc, n)
 	}
 	kind, name := manifest.String(doc.Root, "kind"), manifest.String(doc.Root, "metadata", "name")
 	c.result.Findings = append(c.result.Findings, Finding{
@@ -92,6 +93,9 @@ func (c *converter) advice(doc *manifest.Document, n *node) string {
 	}
 	if i := len(path) - 3; kind != "" && i > 0 && path[i] == "metadata" && path[i+1] == "annotations" {
 		return "if its pods are described there, give --pod-template " + strings.TrimSuffix(kind+"."+group, ".") + "=" + strings.Join(path[:i], ".")
+	}
+	if kind == "" && strings.Contains(doc.Text(), "{{") {
+		return strings.TrimPrefix(templateRemedy(doc), "; ")
 	}
 	if kind == "" {
 		return "if these are values of a chart, set the annotation of its ServiceAccount there, mostly serviceAccount.annotations; if this is a patch, patch the ServiceAccount instead"

@@ -63,7 +63,7 @@ func digest(from key, wants *request) string {
 func (c *converter) ownSession(o *object) time.Duration {
 	value := manifest.String(o.node, "metadata", "annotations", api.SessionDurationAnnotation)
 	if value == "" {
-		return 0
+		return identity.DefaultSession
 	}
 	d, err := identity.ParseSessionDuration(value)
 	if err != nil {

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"cmp"
 	"time"
 
 	"kube-aws-iam-controller/internal/identity"
@@ -22,11 +21,17 @@ const (
 type request struct {
 	system System
 	// value is the role as it was written.
-	value   string
-	role    identity.RoleReference
-	session time.Duration // 0 for the default
+	value string
+	role  identity.RoleReference
+	// session is 0 if the system has no such setting.
+	session time.Duration
 	// node is where it stands.
 	node *node
+	// contested reports that pods which use it are told to use another one as well.
+	contested bool
+	// beside is what a ServiceAccount with the controller's annotation has by another
+	// system, nil if nothing.
+	beside *request
 	// remove takes off what the pods no longer need, as far as that is asked for.
 	remove func()
 }
@@ -48,7 +53,7 @@ func (c *converter) newRequest(system System, value string, at *node) (*request,
 // same reports whether two requests can be served by one ServiceAccount.
 func (r *request) same(other *request) bool {
 	return other != nil && r.role == other.role &&
-		cmp.Or(r.session, identity.DefaultSession) == cmp.Or(other.session, identity.DefaultSession)
+		(r.session == 0 || other.session == 0 || r.session == other.session)
 }
 
 // written returns the role as an annotation has it: as it was given, without what is

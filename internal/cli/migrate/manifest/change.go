@@ -24,6 +24,9 @@ type patch struct {
 // Changed reports whether the document was changed, or added.
 func (d *Document) Changed() bool { return d.changes.made || d.added }
 
+// Added reports whether the document was added.
+func (d *Document) Added() bool { return d.added }
+
 // record notes a change of the tree and the patches of the text that say the same.
 func (d *Document) record(possible bool, patches ...patch) {
 	d.changes.made = true

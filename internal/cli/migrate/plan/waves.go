@@ -42,7 +42,7 @@ func writeAccounts(out *strings.Builder, in Input, moved []*convert.Account) {
 type use struct {
 	*convert.Account
 
-	workload string
+	workload convert.Workload
 }
 
 // writeRollout writes the waves of workloads: one, then the rest.
@@ -52,9 +52,9 @@ func writeRollout(out *strings.Builder, in Input) {
 		out.WriteString("\n3. Workloads. None was read: restart those that use these ServiceAccounts, first one, then the rest.\n")
 		return
 	}
-	out.WriteString("\n3. One workload. Apply it, and look for errors of its AWS calls for as long as you please.\n")
+	out.WriteString("\n3. One workload. Roll it out, and look for errors of its AWS calls for as long as you please.\n")
 	writeUse(out, in, uses[0])
-	fmt.Fprintf(out, "   Back: %s\n", undo(uses[0]))
+	fmt.Fprintf(out, "   Back: %s\n", back(uses[0]))
 	out.WriteString("\n4. The rest.\n")
 	if len(uses) == 1 {
 		out.WriteString("   There is none.\n")
@@ -67,19 +67,14 @@ func writeRollout(out *strings.Builder, in Input) {
 }
 
 func writeUse(out *strings.Builder, in Input, u use) {
-	fmt.Fprintf(out, "   %s in %s, as %s%s\n", u.workload, u.Namespace, u.Name, precedence(in, u.System))
-	if isRecreated(u.workload) {
-		fmt.Fprintf(out, "     its ServiceAccount cannot be changed: delete it, then create it as printed\n")
-		return
-	}
-	fmt.Fprintf(out, "     if nothing in it changed: kubectl -n %s rollout restart %s\n", u.Namespace, strings.ToLower(u.workload))
+	fmt.Fprintf(out, "   %s in %s, as %s%s: %s\n", u.workload, u.Namespace, u.Name, precedence(in, u.System), forward(u))
 }
 
 // precedence says what pods use that have the old and the new credentials.
 func precedence(in Input, system convert.System) string {
 	switch {
 	case system == convert.IRSA && !in.RemoveOld:
-		return " (its SDKs go on with IRSA until you give --remove-old)"
+		return " (its SDKs go on with IRSA until --remove-old)"
 	case system == convert.AWSIAMRole:
 		return " (the mount written by hand is replaced)"
 	default:
@@ -87,19 +82,39 @@ func precedence(in Input, system convert.System) string {
 	}
 }
 
-func isRecreated(workload string) bool {
-	return strings.HasPrefix(workload, "Pod/") || strings.HasPrefix(workload, "Job/")
-}
+// restarted are the kinds that kubectl rollout knows.
+var restarted = []string{"Deployment", "DaemonSet", "StatefulSet"}
 
-func undo(u use) string {
-	if isRecreated(u.workload) {
-		return "delete it and create it as it was"
+// forward says how the pods of a workload are replaced.
+func forward(u use) string {
+	switch kind := u.workload.Kind; {
+	case kind == "Pod" || kind == "Job":
+		return "its pods cannot be changed: delete it and create it as printed"
+	case u.workload.Changed:
+		return "apply it"
+	case slices.Contains(restarted, kind):
+		return fmt.Sprintf("kubectl -n %s rollout restart %s", u.Namespace, strings.ToLower(u.workload.String()))
+	default:
+		return "its next pods"
 	}
-	return fmt.Sprintf("apply it as it was, or kubectl -n %s rollout undo %s", u.Namespace, strings.ToLower(u.workload))
 }
 
-// usesOf returns all workloads, with what rolls out and back by itself first: the first
-// one is the canary.
+// back says how a workload gets its old pods again.
+func back(u use) string {
+	switch {
+	case u.workload.Kind == "Pod" || u.workload.Kind == "Job":
+		return "delete it and create it as it was"
+	case u.workload.Changed && slices.Contains(restarted, u.workload.Kind):
+		return fmt.Sprintf("apply it as it was, or kubectl -n %s rollout undo %s", u.Namespace, strings.ToLower(u.workload.String()))
+	case u.workload.Changed:
+		return "apply it as it was"
+	default:
+		return "go back in step 2, then replace its pods once more"
+	}
+}
+
+// usesOf returns all workloads, with those that roll out gradually first: the first one
+// is the canary.
 func usesOf(accounts []*convert.Account) (all []use) {
 	for _, a := range accounts {
 		for _, workload := range a.Workloads {
@@ -110,12 +125,11 @@ func usesOf(accounts []*convert.Account) (all []use) {
 	return all
 }
 
-func rank(workload string) int {
-	kind, _, _ := strings.Cut(workload, "/")
-	if i := slices.Index([]string{"Deployment", "DaemonSet", "StatefulSet"}, kind); i >= 0 {
+func rank(workload convert.Workload) int {
+	if i := slices.Index(restarted, workload.Kind); i >= 0 {
 		return i
 	}
-	return 3
+	return len(restarted)
 }
 
 // writeRemoval writes the wave that removes what is not used any more.
