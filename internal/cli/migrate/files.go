@@ -85,22 +85,33 @@ func (o *options) writeManifests(files []*manifest.File) error {
 	if o.inPlace {
 		return writeFiles(files)
 	}
-	var out bytes.Buffer
+	var texts [][]byte
 	for _, file := range files {
-		text := file.Manifests(o.wanted)
-		if out.Len() > 0 {
-			text = bytes.TrimPrefix(text, []byte("\ufeff"))
-			if len(text) > 0 && !bytes.HasPrefix(text, []byte("---")) {
-				text = append([]byte("---\n"), text...)
-			}
-			if !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
-				out.WriteString("\n")
-			}
+		if text := file.Manifests(o.wanted); len(text) > 0 {
+			texts = append(texts, text)
 		}
-		out.Write(text)
 	}
-	_, err := o.env.Out.Write(out.Bytes())
+	_, err := o.env.Out.Write(join(texts))
 	return err
+}
+
+// join joins streams. One alone remains as it is.
+func join(streams [][]byte) []byte {
+	if len(streams) == 1 {
+		return streams[0]
+	}
+	var out bytes.Buffer
+	for _, stream := range streams {
+		if out.Len() > 0 && !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
+			out.WriteString("\n")
+		}
+		stream = bytes.TrimPrefix(stream, []byte("\ufeff"))
+		if !bytes.HasPrefix(stream, []byte("---")) {
+			out.WriteString("---\n")
+		}
+		out.Write(stream)
+	}
+	return out.Bytes()
 }
 
 func writeFiles(files []*manifest.File) (err error) {

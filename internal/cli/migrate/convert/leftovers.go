@@ -11,7 +11,10 @@ import (
 )
 
 // telltales are keys that ask for a role somewhere.
-var telltales = []string{podRole, podExternalID, podSessionName, api.IRSAAnnotation}
+var telltales = []string{
+	podRole, podExternalID, podSessionName, api.IRSAAnnotation,
+	strings.ReplaceAll(podRole, "/", "~1"), strings.ReplaceAll(api.IRSAAnnotation, "/", "~1"), // in JSON Patches
+}
 
 // unread says that a document is not understood, and which of its lines ask for roles.
 func (c *converter) unread(doc *manifest.Document) {
@@ -93,6 +96,9 @@ func (c *converter) advice(doc *manifest.Document, n *node) string {
 	}
 	if i := len(path) - 3; kind != "" && i > 0 && path[i] == "metadata" && path[i+1] == "annotations" {
 		return "if its pods are described there, give --pod-template " + strings.TrimSuffix(kind+"."+group, ".") + "=" + strings.Join(path[:i], ".")
+	}
+	if kind == "Kustomization" {
+		return "kustomize writes it into other manifests: convert what \"kustomize build\" prints to see what has to change, and annotate the ServiceAccount here"
 	}
 	if kind == "" && strings.Contains(doc.Text(), "{{") {
 		return strings.TrimPrefix(templateRemedy(doc), "; ")

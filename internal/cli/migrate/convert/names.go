@@ -45,7 +45,7 @@ func accountFor(from key, wants *request, taken map[key]*request) string {
 	}
 	name = strings.Trim(notInNames.ReplaceAllString(strings.ToLower(name), "-"), "-")
 	if len(name) > maxAccount || name == "" || name == defaultAccount {
-		return name[:min(len(name), maxAccount-9)] + "-" + digest(from, wants)
+		return "role-" + name[:min(len(name), maxAccount-14)] + "-" + digest(from, wants)
 	}
 	if other := taken[key{from.namespace, name}]; other != nil && !wants.same(other) {
 		return name + "-" + digest(from, wants)

@@ -31,7 +31,12 @@ type object struct {
 }
 
 // String returns how messages name the object.
-func (o *object) String() string { return o.kind + " " + o.key.String() }
+func (o *object) String() string {
+	if o.kind == "Namespace" || o.kind == "ClusterRoleBinding" {
+		return o.kind + " " + o.name
+	}
+	return o.kind + " " + o.key.String()
+}
 
 // objects returns the Kubernetes objects of a document, in order. Objects without a
 // namespace are in the given one.

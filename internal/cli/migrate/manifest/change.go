@@ -45,12 +45,12 @@ func (d *Document) record(possible bool, patches ...patch) {
 func (d *Document) Set(mapping *yaml.Node, key, value string) {
 	if _, old := Own(mapping, key); old != nil {
 		patches, possible := d.text().replaceScalar(old, value)
-		*old = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value, Style: styleOf(value, d.IsJSON())}
+		*old = *d.scalar(value)
 		d.record(possible, patches...)
 		return
 	}
 	p, possible := d.text().insertEntry(mapping, key, value)
-	d.insert(mapping, key, scalar(value, d.IsJSON()))
+	d.insert(mapping, key, d.scalar(value))
 	d.record(possible, p)
 }
 
@@ -63,7 +63,7 @@ func (d *Document) SetIn(parent *yaml.Node, name, key, value string) {
 		return
 	}
 	added := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-	added.Content = []*yaml.Node{scalar(key, d.IsJSON()), scalar(value, d.IsJSON())}
+	added.Content = []*yaml.Node{d.scalar(key), d.scalar(value)}
 	if old != nil { // null, or nonsense
 		_, inner = Own(parent, name)
 		*inner = *added
@@ -76,7 +76,7 @@ func (d *Document) SetIn(parent *yaml.Node, name, key, value string) {
 }
 
 func (d *Document) insert(mapping *yaml.Node, key string, value *yaml.Node) {
-	mapping.Content = slices.Insert(mapping.Content, 0, scalar(key, d.IsJSON()), value)
+	mapping.Content = slices.Insert(mapping.Content, 0, d.scalar(key), value)
 	d.parents[mapping.Content[0]], d.parents[value] = mapping, mapping
 }
 
@@ -144,7 +144,7 @@ func (d *Document) RemoveItems(parent *yaml.Node, name string, matches func(*yam
 func (d *Document) Prepend(sequence *yaml.Node, pairs ...[2]string) {
 	added := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	for _, pair := range pairs {
-		added.Content = append(added.Content, scalar(pair[0], d.IsJSON()), scalar(pair[1], d.IsJSON()))
+		added.Content = append(added.Content, d.scalar(pair[0]), d.scalar(pair[1]))
 	}
 	p, possible := d.text().insertItem(sequence, pairs)
 	sequence.Content = slices.Insert(sequence.Content, 0, added)

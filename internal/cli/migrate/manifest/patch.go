@@ -24,7 +24,7 @@ func (t *text) replaceScalar(n *yaml.Node, value string) ([]patch, bool) {
 	if at+length > len(t.body) || !strings.Contains(t.body[at:at+length], n.Value) {
 		return nil, false // it has escapes, or is folded
 	}
-	quoted := quote(value)
+	quoted := t.quote(value)
 	if n.Style == yaml.DoubleQuotedStyle {
 		quoted = doubleQuoted(value)
 	}
@@ -34,17 +34,17 @@ func (t *text) replaceScalar(n *yaml.Node, value string) ([]patch, bool) {
 // insertEntry returns the patch that makes key and value the first entry of a mapping.
 func (t *text) insertEntry(mapping *yaml.Node, key, value string) (patch, bool) {
 	if isFlow(mapping) {
-		return t.insertFlow(mapping, doubleQuoted(key)+": "+doubleQuoted(value))
+		return t.insertFlow(mapping, t.quote(key)+": "+t.quote(value))
 	}
-	return t.insertLines(mapping, []string{quote(key) + ": " + quote(value)})
+	return t.insertLines(mapping, []string{t.quote(key) + ": " + t.quote(value)})
 }
 
 // insertMapping returns the patch for an entry whose value is a mapping with one entry.
 func (t *text) insertMapping(parent *yaml.Node, name, key, value string) (patch, bool) {
 	if isFlow(parent) {
-		return t.insertFlow(parent, doubleQuoted(name)+": {"+doubleQuoted(key)+": "+doubleQuoted(value)+"}")
+		return t.insertFlow(parent, t.quote(name)+": {"+t.quote(key)+": "+t.quote(value)+"}")
 	}
-	return t.insertLines(parent, []string{quote(name) + ":", "  " + quote(key) + ": " + quote(value)})
+	return t.insertLines(parent, []string{t.quote(name) + ":", "  " + t.quote(key) + ": " + t.quote(value)})
 }
 
 // insertLines returns the patch that inserts lines in front of the first entry of a
@@ -145,13 +145,12 @@ func (t *text) removeFlow(collection, element *yaml.Node, width int) (patch, boo
 
 // insertItem returns the patch that makes a mapping the first item of a sequence.
 func (t *text) insertItem(sequence *yaml.Node, pairs [][2]string) (patch, bool) {
-	var entries, flow []string
+	var entries []string
 	for _, pair := range pairs {
-		entries = append(entries, quote(pair[0])+": "+quote(pair[1]))
-		flow = append(flow, doubleQuoted(pair[0])+": "+doubleQuoted(pair[1]))
+		entries = append(entries, t.quote(pair[0])+": "+t.quote(pair[1]))
 	}
 	if isFlow(sequence) {
-		return t.insertFlow(sequence, "{"+strings.Join(flow, ", ")+"}")
+		return t.insertFlow(sequence, "{"+strings.Join(entries, ", ")+"}")
 	}
 	at := t.offset(sequence)
 	if at < 0 || !isBlank(t.before(at)) || !isDash(t.body[at:]) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -89,41 +88,20 @@ func (d *Document) encoded() (string, error) {
 	if err := encoder.Close(); err != nil {
 		return "", err
 	}
-	if strings.Contains(d.body, "\r\n") {
-		return strings.ReplaceAll(out.String(), "\n", "\r\n"), nil
+	encoded := out.String()
+	if d.IsJSON() {
+		encoded = indentJSON(encoded, d.body)
 	}
-	return out.String(), nil
+	return strings.ReplaceAll(encoded, "\n", d.text().eol), nil
 }
 
-func scalar(value string, quoted bool) *yaml.Node {
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value, Style: styleOf(value, quoted)}
-}
-
-func styleOf(value string, quoted bool) yaml.Style {
-	if quoted || quote(value) != value {
-		return yaml.DoubleQuotedStyle
-	}
-	return 0
-}
-
-var (
-	plain    = regexp.MustCompile(`^[A-Za-z](?:[\w./+=,@-]|:[\w./+=,@:-])*$`)
-	reserved = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null)$`)
-)
-
-// quote returns a string as YAML, plain where every parser reads a string.
-func quote(value string) string {
-	if plain.MatchString(value) && !strings.HasSuffix(value, ":") && !reserved.MatchString(value) {
-		return value
-	}
-	return doubleQuoted(value)
-}
-
-// doubleQuoted returns a string as JSON, which is YAML as well.
-func doubleQuoted(value string) string {
+// indentJSON indents JSON as another JSON text is, if that has several lines.
+func indentJSON(encoded, like string) string {
+	_, rest, several := strings.Cut(strings.TrimSpace(like), "\n")
 	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(value) // strings always encode
-	return strings.TrimSuffix(out.String(), "\n")
+	indent := rest[:len(rest)-len(strings.TrimLeft(rest, " \t"))]
+	if !several || json.Indent(&out, []byte(encoded), "", indent) != nil {
+		return encoded
+	}
+	return out.String()
 }

@@ -13,10 +13,11 @@ type text struct {
 	body  string
 	lines []int
 	eol   string
+	quote func(string) string
 }
 
 func (d *Document) text() *text {
-	t := &text{body: d.body, lines: []int{0}, eol: "\n"}
+	t := &text{body: d.body, lines: []int{0}, eol: "\n", quote: d.quote}
 	for i := range len(d.body) {
 		if d.body[i] == '\n' && i+1 < len(d.body) {
 			t.lines = append(t.lines, i+1)
