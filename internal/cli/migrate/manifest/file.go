@@ -71,20 +71,21 @@ func (f *File) Manifests(wanted func(*Document) bool) []byte {
 
 func (f *File) bytes(wanted func(*Document) bool) []byte {
 	var out bytes.Buffer
-	var previous *Document
+	apart := false // whether what is before d was not before it when it was read
 	for _, d := range f.Documents {
 		if !wanted(d) {
+			apart = out.Len() > 0
 			continue
 		}
 		separator := d.separator
-		if previous != nil && separator == "" && (previous.added || previous.separator != "") {
+		if apart && separator == "" && !strings.HasPrefix(d.body, "---") {
 			separator = "---" + d.text().eol
 		}
 		if separator != "" && out.Len() > 0 && !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
 			out.WriteString(d.text().eol)
 		}
 		out.WriteString(separator + d.rendered())
-		previous = d
+		apart = d.added
 	}
 	return out.Bytes()
 }
