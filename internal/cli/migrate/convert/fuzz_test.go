@@ -67,7 +67,7 @@ func convertBytes(t *testing.T, file *manifest.File, removeOld bool) []byte {
 func TestAccountNamesAreValidWhateverTheRole(t *testing.T) {
 	for role, want := range map[string]string{
 		"App_Role":                "app-role",
-		"+=,.@-":                 "role-",
+		"+=,.@-":                  "role-",
 		"default":                 "default-",
 		strings.Repeat("a", 64):   strings.Repeat("a", 64),
 		"team/" + "Reader.Europe": "reader-europe",
