@@ -66,11 +66,11 @@ func convertBytes(t *testing.T, file *manifest.File, removeOld bool) []byte {
 
 func TestAccountNamesAreValidWhateverTheRole(t *testing.T) {
 	for role, want := range map[string]string{
-		"App_Role":                "app-role",
-		"+=,.@-":                  "role-",
-		"default":                 "default-",
-		strings.Repeat("a", 64):   strings.Repeat("a", 64),
-		"team/" + "Reader.Europe": "reader-europe",
+		"App_Role":              "app-role",
+		"+=,.@-":                "role-",
+		"default":               "role-default-",
+		strings.Repeat("a", 64): strings.Repeat("a", 64),
+		"team/Reader.Europe":    "reader-europe",
 	} {
 		ref, err := identity.ReadRole(role)
 		require.NoError(t, err)
