@@ -167,6 +167,9 @@ func (c *converter) request() {
 			continue
 		}
 		w.wants = merge(all)
+		if keys := variable(w, "AWS_ACCESS_KEY_ID"); keys != nil {
+			c.note(w.object, keys, "its pods have AWS_ACCESS_KEY_ID in their environment, which SDKs prefer to everything else: remove it")
+		}
 	}
 }
 

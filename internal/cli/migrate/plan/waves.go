@@ -16,14 +16,7 @@ func writeAccounts(out *strings.Builder, in Input, moved []*convert.Account) {
 		out.WriteString("   All have their role already.\n")
 	}
 	for _, a := range moved {
-		what := "gets the role " + a.Role.String()
-		if a.Created {
-			what = "new, with the role " + a.Role.String()
-		}
-		if a.From != "" {
-			what += ", in place of " + a.From + ": give it what bindings, policies and admission rules that are not among these manifests give to " + a.From
-		}
-		fmt.Fprintf(out, "   %s/%s: %s\n", a.Namespace, a.Name, what)
+		fmt.Fprintf(out, "   %s/%s: %s\n", a.Namespace, a.Name, change(a))
 	}
 	for _, a := range moved {
 		fmt.Fprintf(out, "   kubectl -n %s get secret %s # is there once the role can be assumed\n", a.Namespace, a.Name+api.SecretSuffix)
@@ -35,6 +28,20 @@ func writeAccounts(out *strings.Builder, in Input, moved []*convert.Account) {
 		if !a.Created {
 			fmt.Fprintf(out, "   Back: kubectl -n %s annotate serviceaccount %s %s-\n", a.Namespace, a.Name, api.RoleAnnotation)
 		}
+	}
+}
+
+// change says what becomes of a ServiceAccount.
+func change(a *convert.Account) string {
+	role := a.Role.String()
+	switch {
+	case !a.Created:
+		return "gets the role " + role
+	case a.From == "":
+		return "is not among these manifests: applying it creates it, or adds the role " + role + " to it"
+	default:
+		return "is new, with the role " + role + ", in place of " + a.From +
+			": give it those imagePullSecrets, bindings and policies of " + a.From + " that are not among these manifests"
 	}
 }
 
