@@ -16,6 +16,7 @@ var serverFields = [][]string{
 	{"metadata", "creationTimestamp"}, {"metadata", "selfLink"}, {"metadata", "ownerReferences"},
 	{"metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"},
 	{"metadata", "annotations", "deployment.kubernetes.io/revision"},
+	{"metadata", "annotations", "deprecated.daemonset.template.generation"},
 	{"metadata", "annotations", "iam.amazonaws.com/role-arn"},
 	{"spec", "template", "metadata", "creationTimestamp"},
 	{"spec", "jobTemplate", "metadata", "creationTimestamp"}, {"spec", "jobTemplate", "spec", "template", "metadata", "creationTimestamp"},
@@ -30,8 +31,26 @@ func strip(object *unstructured.Unstructured) {
 	if annotations, found, err := unstructured.NestedMap(object.Object, "metadata", "annotations"); err == nil && found && len(annotations) == 0 {
 		unstructured.RemoveNestedField(object.Object, "metadata", "annotations")
 	}
-	if object.GetKind() == "Pod" {
+	switch object.GetKind() {
+	case "Pod":
 		stripPod(object)
+	case "Job":
+		stripJob(object)
+	}
+}
+
+// jobLabels are those by which a Job finds its pods, unless it has a selector of its
+// own.
+var jobLabels = []string{"controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"}
+
+func stripJob(object *unstructured.Unstructured) {
+	if manual, _, err := unstructured.NestedBool(object.Object, "spec", "manualSelector"); err != nil || manual {
+		return
+	}
+	unstructured.RemoveNestedField(object.Object, "spec", "selector")
+	for _, label := range jobLabels {
+		unstructured.RemoveNestedField(object.Object, "metadata", "labels", label)
+		unstructured.RemoveNestedField(object.Object, "spec", "template", "metadata", "labels", label)
 	}
 }
 

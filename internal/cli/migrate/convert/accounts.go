@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -97,9 +98,8 @@ func (c *converter) create(k key, w *workload, account *Account) error {
 		inherit(sa, metadata, old)
 	}
 	annotations := &yaml.Node{Kind: yaml.MappingNode}
-	pairs := c.wanted(has)
-	for i := len(pairs) - 1; i >= 0; i-- {
-		put(annotations, pairs[i][0], text(pairs[i][1]))
+	for _, pair := range slices.Backward(c.wanted(has)) {
+		put(annotations, pair[0], text(pair[1]))
 	}
 	put(metadata, "annotations", annotations)
 	return c.fileFor(k, w).Insert(sa, before)

@@ -89,12 +89,7 @@ func accountName(pod *node) string {
 // defaultAccount is the ServiceAccount of pods that name none.
 const defaultAccount = "default"
 
-// annotations returns the annotations of the pods.
-func (w *workload) annotations() map[string]string {
-	return manifest.Strings(manifest.At(w.template, "metadata", "annotations"))
-}
-
-// containers yields all containers of the pods.
+// containers returns all containers of the pods.
 func (w *workload) containers() (all []*node) {
 	for _, field := range []string{"initContainers", "containers"} {
 		all = slices.AppendSeq(all, manifest.Items(w.pod, field))

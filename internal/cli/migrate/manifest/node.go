@@ -41,16 +41,16 @@ func layers(n *yaml.Node) (all []*yaml.Node) {
 			return
 		}
 		seen[n] = true
-		switch n.Kind {
-		case yaml.SequenceNode:
+		if n.Kind == yaml.SequenceNode {
 			for _, item := range n.Content {
 				visit(item)
 			}
-		case yaml.MappingNode:
+			return
+		}
+		if n.Kind == yaml.MappingNode {
 			all = append(all, n)
-			if _, merged := Own(n, "<<"); merged != nil {
-				visit(merged)
-			}
+			_, merged := Own(n, "<<")
+			visit(merged)
 		}
 	}
 	if n != nil && n.Kind == yaml.MappingNode {

@@ -12,12 +12,11 @@ func (t *text) replaceScalar(n *yaml.Node, value string) ([]patch, bool) {
 	if n.Kind != yaml.ScalarNode || n.Anchor != "" || at < 0 {
 		return nil, false
 	}
-	var length int
-	switch {
-	case n.Style == yaml.DoubleQuotedStyle, n.Style == yaml.SingleQuotedStyle:
-		length = len(n.Value) + 2
-	case n.Style == 0:
-		length = len(n.Value)
+	length := len(n.Value)
+	switch n.Style {
+	case 0: // plain
+	case yaml.DoubleQuotedStyle, yaml.SingleQuotedStyle:
+		length += 2
 	default:
 		return nil, false
 	}

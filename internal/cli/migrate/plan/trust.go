@@ -70,7 +70,9 @@ func statementsFor(namespaces []string, principal string, in Input) (string, err
 		if err != nil {
 			return "", err
 		}
-		var policy struct{ Statement []json.RawMessage }
+		var policy struct {
+			Statement []json.RawMessage `json:"Statement"`
+		}
 		if err = json.Unmarshal([]byte(text), &policy); err != nil {
 			return "", fmt.Errorf("read trust policy: %w", err)
 		}
