@@ -24,7 +24,7 @@ import (
 // openSources makes the sources, with the informers that they read.
 func (c *controller) openSources() (map[identity.Source]broker.Source, []func() iter.Seq[identity.Key], error) {
 	namespace := c.config.Namespace
-	accounts, err1 := c.clients.MetadataInformer(serviceaccount.Resource, namespace, "", serviceaccount.Transform)
+	accounts, err1 := c.clients.MetadataInformer(serviceaccount.Resource, namespace, "", c.annotations().Transform)
 	roles, err2 := c.clients.RoleInformer(namespace)
 	credentials := map[identity.Source]*kube.Informer{}
 	var err3, err4 error
@@ -59,8 +59,14 @@ func (c *controller) newAccounts(informer *kube.Informer, externalID func(namesp
 		IRSAServed: irsaServed(os.Getenv),
 		Lookup:     c.clients.Lookup,
 
+		Annotations:     c.annotations(),
 		LookupUntrusted: c.clients.LookupUntrusted,
 	})
+}
+
+// annotations says which annotations of ServiceAccounts are read.
+func (c *controller) annotations() serviceaccount.Annotations {
+	return serviceaccount.Annotations{IRSA: c.config.IRSAAnnotations.Read()}
 }
 
 func (c *controller) secretInformer(s identity.Source) (*kube.Informer, error) {

@@ -92,6 +92,18 @@ logging: {format: json, debug: true}`,
       - {op: replace, path: /webhooks/0/namespaceSelector/matchExpressions/0/values, value: [iam, kube-system]}`,
 		values: "{admission: {mode: webhook}, guard: {enabled: false}}",
 	},
+	"annotations of IRSA, admission by policy": {
+		base: "base", components: []string{"admission-policy", "admission-settings", "irsa-annotations"}, settings: []string{"KUBE_AWS_IAM_IRSA_ANNOTATIONS=true"},
+		values: "{irsaAnnotations: {enabled: true}, guard: {enabled: false}}",
+	},
+	"annotations of IRSA by force, admission by webhook": {
+		base: "base", components: []string{"webhook", "irsa-annotations"}, settings: []string{"KUBE_AWS_IAM_IRSA_ANNOTATIONS=force"},
+		values: "{irsaAnnotations: {enabled: true, force: true}, admission: {mode: webhook}, guard: {enabled: false}}",
+	},
+	"annotations of IRSA in one namespace": {
+		namespace: "team-a", base: "namespaced", settings: []string{"KUBE_AWS_IAM_IRSA_ANNOTATIONS=true"},
+		values: "{irsaAnnotations: {enabled: true}, namespaces: {only: team-a}}",
+	},
 	"no admission": {
 		base: "base", values: "{admission: {mode: none}, guard: {enabled: false}}",
 	},

@@ -17,6 +17,18 @@
 {{- if ne (eq $c.mode "existingSecret") (ne $c.existingSecret "") }}
 {{- fail "aws.credentials.mode existingSecret and aws.credentials.existingSecret, the name of the Secret with the key credentials.json, go together." }}
 {{- end }}
+{{- if and $v.irsaAnnotations.force (not $v.irsaAnnotations.enabled) }}
+{{- fail "irsaAnnotations.force has no effect without irsaAnnotations.enabled: set both, or neither." }}
+{{- end }}
+{{- if and $v.irsaAnnotations.enabled (not $v.irsaAnnotations.force) (has $c.mode (list "irsa" "podIdentity")) }}
+{{- fail (printf "irsaAnnotations.enabled is not for EKS, whose webhook reads eks.amazonaws.com/role-arn too, and aws.credentials.mode %s needs that webhook: leave irsaAnnotations out, or set irsaAnnotations.force as well." $c.mode) }}
+{{- end }}
+{{- if and $v.irsaAnnotations.enabled (not $v.irsaAnnotations.force) (not $v.namespaces.only) }}
+{{- /* The policy would give pods of EKS a Secret that no controller writes. */}}
+{{- if lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" "pod-identity-webhook" }}
+{{- fail "irsaAnnotations.enabled: the webhook of EKS is in this cluster (MutatingWebhookConfiguration pod-identity-webhook), and reads eks.amazonaws.com/role-arn too: leave irsaAnnotations out, or set irsaAnnotations.force as well." }}
+{{- end }}
+{{- end }}
 {{- if and $v.managedRoles.permissionsBoundary $v.managedRoles.allowWithoutBoundary }}
 {{- fail "managedRoles.allowWithoutBoundary has no effect with managedRoles.permissionsBoundary: leave one of them out." }}
 {{- end }}

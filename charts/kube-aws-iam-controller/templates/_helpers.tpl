@@ -62,6 +62,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ include "kube-aws-iam-controller.pairs" .Values.admission.sidecar.securityContext | default "none" }}
 {{- end }}
 
+{{- define "kube-aws-iam-controller.irsaAnnotations" -}}
+{{- with .Values.irsaAnnotations }}{{ if and .enabled .force }}force{{ else }}{{ .enabled }}{{ end }}{{ end }}
+{{- end }}
+
 {{- /* A map as key=value,key=value. Numbers are whole, but Helm may hold them as floats. */}}
 {{- define "kube-aws-iam-controller.pairs" -}}
 {{- $pairs := list -}}
