@@ -35,7 +35,7 @@ var notApplied = map[string]string{
 	"shared-account-one-without-role": "one of its pods uses a ServiceAccount that is not in it",
 	"namespace-kiam":                  "it has a second namespace",
 	"pod-identity-list":               "nothing is converted",
-	"pod-identity-policy":             "nothing is converted",
+	"pod-identity-policy-malformed":   "nothing is converted",
 }
 
 // runMigrate runs the plugin and returns what it prints and its exit code.

@@ -45,7 +45,7 @@ func TestTheControllerUnderstandsEveryConvertedServiceAccount(t *testing.T) {
 func controllerReads(t *testing.T, name string, annotations map[string]string) (identity.Desired, string) {
 	t.Helper()
 	informer := cache.NewSharedIndexInformer(&cache.ListWatch{}, &metav1.PartialObjectMetadata{}, 0, cache.Indexers{})
-	cached, err := serviceaccount.Transform(&metav1.PartialObjectMetadata{
+	cached, err := serviceaccount.Annotations{}.Transform(&metav1.PartialObjectMetadata{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, UID: "uid", Annotations: annotations},
 	})
 	require.NoError(t, err)

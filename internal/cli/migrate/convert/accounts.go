@@ -65,6 +65,9 @@ func (c *converter) wanted(has *request) (pairs [][2]string) {
 	if c.Region != "" {
 		pairs = append(pairs, [2]string{api.RegionAnnotation, c.Region})
 	}
+	if has.sessionPolicy != "" {
+		pairs = append(pairs, [2]string{api.SessionPolicyAnnotation, has.sessionPolicy})
+	}
 	if has.session != 0 && has.session != identity.DefaultSession {
 		pairs = append(pairs, [2]string{api.SessionDurationAnnotation, fmt.Sprintf("%d", int(has.session.Seconds()))})
 	}

@@ -3,6 +3,7 @@ package convert
 import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // An Association is one of EKS Pod Identity.
@@ -55,15 +56,17 @@ func (c *converter) association(doc *manifest.Document, n *node) {
 		c.open(o, n, "%v", err)
 		return
 	}
-	if policy := manifest.At(n, "policy"); policy != nil && manifest.String(n, "policy") != "" {
-		c.open(o, policy, "the association narrows its sessions by a policy, which is not carried over: give %s a role of its own that allows no more", a.key())
-		return
+	if policy := manifest.String(n, "policy"); policy != "" {
+		if wants.sessionPolicy, err = identity.ParseSessionPolicy(policy); err != nil {
+			c.open(o, manifest.At(n, "policy"), "policy: %v", err)
+			return
+		}
 	}
 	if a.SessionTags {
 		c.note(o, n, "its sessions carry tags: if policies use aws:PrincipalTag/%s and the like, run the controller with --session-tags", api.NamespaceTag)
 	}
-	if other := c.associated[a.key()]; other != nil && !other.same(wants) {
-		c.open(o, n, "%s has associations with different roles: give one", a.key())
+	if other := c.associated[a.key()]; other != nil && (!other.same(wants) || other.sessionPolicy != wants.sessionPolicy) {
+		c.open(o, n, "%s has several associations that differ: give one", a.key())
 		return
 	}
 	c.associated[a.key()] = wants

@@ -25,6 +25,8 @@ type request struct {
 	role  identity.RoleReference
 	// session is 0 if the system has no such setting.
 	session time.Duration
+	// sessionPolicy limits what sessions may do, "" for no limit.
+	sessionPolicy string
 	// node is where it stands.
 	node *node
 	// contested reports that pods which use it are told to use another one as well.
