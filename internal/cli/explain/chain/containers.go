@@ -82,7 +82,7 @@ var containerRules = []containerRule{
 		if i < 0 || c.delivery == identity.DeliverEndpoint || c.delivery == "" {
 			return nil
 		}
-		return broken(fmt.Sprintf("it mounts the volume %s at %s, so it is given nothing", c.VolumeMounts[i].Name, c.VolumeMounts[i].MountPath), "mount that volume elsewhere")
+		return mounted(c.VolumeMounts[i])
 	},
 	// Every SDK looks for keys in the environment before anything else.
 	func(c *containerFacts) *finding.Finding {
@@ -141,6 +141,21 @@ var containerRules = []containerRule{
 func foreignMount(m corev1.VolumeMount) bool {
 	at := path.Clean("/" + m.MountPath)
 	return (at == admission.MountPath || strings.HasPrefix(at, admission.MountPath+"/")) && m.Name != admission.VolumeName
+}
+
+// foreignMounts returns the first such mount of each container that is not left out.
+func (f *Facts) foreignMounts() (all []corev1.VolumeMount) {
+	skipped := f.skipped()
+	for _, c := range f.applications() {
+		if i := slices.IndexFunc(c.VolumeMounts, foreignMount); i >= 0 && !slices.Contains(skipped, c.Name) {
+			all = append(all, c.VolumeMounts[i])
+		}
+	}
+	return all
+}
+
+func mounted(m corev1.VolumeMount) *finding.Finding {
+	return broken(fmt.Sprintf("the volume %s is mounted at %s, so the container is given nothing", m.Name, m.MountPath), "mount that volume elsewhere")
 }
 
 // overridden returns a finding if the container has a variable that wins over ours.

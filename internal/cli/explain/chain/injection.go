@@ -65,6 +65,14 @@ var injectionRules = []rule{
 		}
 		return nil
 	},
+	// With the endpoint nothing is mounted but in the sidecar.
+	func(f *Facts) *finding.Finding {
+		found := f.foreignMounts()
+		if f.Request().Injection.Delivery == identity.DeliverEndpoint || len(found) == 0 || len(found)+len(f.skipped()) < len(f.applications()) {
+			return nil
+		}
+		return mounted(found[0])
+	},
 	// Would be refused today, and was created before it was.
 	func(f *Facts) *finding.Finding {
 		if _, err := f.given(); err != nil {
@@ -76,7 +84,8 @@ var injectionRules = []rule{
 		if given, _ := f.given(); given != nothing {
 			return nil
 		}
-		if asked := f.askedSince(); asked.After(f.Pod.Value.CreationTimestamp.Time) {
+		asked := f.askedSince()
+		if asked.After(f.Pod.Value.CreationTimestamp.Time) {
 			return broken(fmt.Sprintf("the pod was created at %s, before its ServiceAccount asked for a role at %s: pods get credentials when they are created",
 				f.Pod.Value.CreationTimestamp.UTC().Format(time.RFC3339), asked.UTC().Format(time.RFC3339)), f.recreate())
 		}
@@ -146,13 +155,17 @@ func (f *Facts) ownVolume() bool {
 		!hasVolume(f.Pod.Value, secret)
 }
 
-// askedSince returns when the annotations that request the identity were last written,
-// the zero Time if the API server does not tell.
+// askedSince returns when the annotations that request the identity were last written. If
+// the API server does not tell, it is when the Secret was created, which is soon after;
+// the zero Time if that is not known either.
 func (f *Facts) askedSince() (since time.Time) {
 	for _, entry := range f.Account.Value.ManagedFields {
 		if entry.Time != nil && entry.Time.After(since) && entry.Manager != api.ControllerName && writesRequest(entry) {
 			since = entry.Time.Time
 		}
+	}
+	if since.IsZero() && f.Secret.Value != nil {
+		return f.Secret.Value.CreationTimestamp.Time
 	}
 	return since
 }
