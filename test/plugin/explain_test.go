@@ -215,7 +215,7 @@ func (w *explainWorld) testSound(t *testing.T) {
 		_, err = kit.In(w.Access, w.team).Account(t.Context(), "unissued", map[string]string{"role": "unissued"})
 		require.NoError(t, err) // its Secret is somebody else's, so that STS issues nothing
 		a, _ := w.explain(t, w.userEnv(t), w.team, "sa/unissued")
-		assert.Equal(t, finding{Check: "trust policy", State: "ok", Message: "allows the external ID " + w.team + "/test"}, a.find("trust policy"))
+		assert.Equal(t, explainedLink{Check: "trust policy", State: "ok", Message: "allows the external ID " + w.team + "/test"}, a.find("trust policy"))
 		a, _ = w.explain(t, nil, w.team, "sa/unissued")
 		assert.Equal(t, "unknown", a.find("trust policy").State)
 		assert.Contains(t, a.find("trust policy").Remedy, "aws iam get-role --role-name unissued")

@@ -6,11 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,8 +29,7 @@ const sidecarImage = "registry.example/credentials-server"
 type explainWorld struct {
 	*cluster.Cluster
 
-	aws    *kit.AWS
-	plugin string
+	aws *kit.AWS
 	// team is a namespace that a controller serves, as its Deployment says.
 	team string
 	stop func()
@@ -40,26 +37,10 @@ type explainWorld struct {
 	secrets []string
 }
 
-var buildPlugin = sync.OnceValues(func() (string, error) {
-	root, err := cluster.Root()
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(root, "bin", "kubectl-aws_iam-test")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "./cmd/kubectl-aws_iam") //nolint:gosec // a path of our own making
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the plugin: %w\n%s", err, out)
-	}
-	return binary, nil
-})
-
 func newExplainWorld(t *testing.T) *explainWorld {
 	t.Helper()
 	w := &explainWorld{Cluster: shared.Get(t)}
 	var err error
-	w.plugin, err = buildPlugin()
-	require.NoError(t, err)
 	w.aws, err = kit.StartAWS(t.Context(), "/infra/")
 	require.NoError(t, err)
 	t.Cleanup(w.aws.Close)
@@ -142,12 +123,12 @@ var running = corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.Po
 
 // An answer is what the plugin prints with --output=json.
 type answer struct {
-	State       string    `json:"state"`
-	FirstBroken *finding  `json:"firstBroken"`
-	Findings    []finding `json:"findings"`
+	State       string          `json:"state"`
+	FirstBroken *explainedLink  `json:"firstBroken"`
+	Findings    []explainedLink `json:"findings"`
 }
 
-type finding struct {
+type explainedLink struct {
 	Check   string `json:"check"`
 	State   string `json:"state"`
 	Message string `json:"message"`
@@ -155,13 +136,13 @@ type finding struct {
 }
 
 // find returns the finding of a check, none if there is none.
-func (a *answer) find(check string) finding {
+func (a *answer) find(check string) explainedLink {
 	for _, f := range a.Findings {
 		if f.Check == check {
 			return f
 		}
 	}
-	return finding{}
+	return explainedLink{}
 }
 
 // run runs the plugin as the administrator without AWS credentials, unless env or args say otherwise, and looks for
@@ -169,10 +150,11 @@ func (a *answer) find(check string) finding {
 func (w *explainWorld) run(t *testing.T, env []string, args ...string) (stdout string, code int) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), w.plugin, append([]string{"--kubeconfig=" + w.AdminKubeconfig()}, args...)...) //nolint:gosec // our own binary
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true"}, env...)
+	cmd, err := kit.PluginCommand(t.Context(), w.AdminKubeconfig(), args...)
+	require.NoError(t, err)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err := cmd.Run()
+	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)

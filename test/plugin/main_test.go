@@ -9,10 +9,10 @@ import (
 	"kube-aws-iam-controller/test/kit"
 )
 
-// shared is a control plane of this package's own: the tests install controllers, for which the plugin looks everywhere.
+// shared is a control plane of this package's own: the tests install controllers, as the plugin looks for them everywhere.
 var shared = cluster.Shared{Apart: true}
 
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
 // within is how long what happens at once may take on a busy machine.
-const within = kit.Within
+const within = 2 * kit.Within

@@ -59,6 +59,8 @@ func TestTheTextEndsWithTheConclusion(t *testing.T) {
 		"broken": {[]finding.Finding{fine, {Check: "secret", State: finding.Broken, Message: "is missing", Remedy: "make it"}, {Check: "pod", State: finding.Broken, Message: "waits"}},
 			"ok      controller  is ready\nbroken  secret      is missing\nbroken  pod         waits\n\n" +
 				"pod/app in demo: the first broken link is secret: is missing\n\nTo mend it: make it\n"},
+		"hostile text": {[]finding.Finding{{Check: "events", State: finding.OK, Message: "a\x1b[2J\nb"}},
+			"ok  events  a^[[2J b\n\npod/app in demo: the chain is sound\n"},
 		"unknown": {[]finding.Finding{fine, {Check: "secret", State: finding.Unknown, Message: "you may not", Remedy: "ask"}},
 			"ok       controller  is ready\nunknown  secret      you may not\n                     -> ask\n\npod/app in demo: nothing is broken as far as you may see\n"},
 	} {
