@@ -84,14 +84,16 @@ var answers = map[string]string{
 	"kubectl get lease":                        `\S`,
 	"kubectl get serviceaccounts":              `(?m)^demo reader$`,
 	"kubectl get mutatingadmissionpolicies":    `kube-aws-iam-controller`,
+	"kubectl aws-iam explain":                  `app asks for the role `,
 	"kubectl get --raw /.well-known":           `"issuer"`,
 	"kubectl get --raw /openid":                `"keys"`,
 	"kubectl get secrets --all-namespaces":     `demo +app\.aws-iam +arn:aws:iam::123456789012:role/demo-app +20`,
 	"kubectl diff":                             `(?s).*`,
 }
 
-// endings are codes other than 0 with which a command may end: kubectl diff says so that there is a difference.
-var endings = map[string]int{"kubectl diff": 1}
+// endings are codes other than 0 with which a command may end: kubectl diff says so that there is a difference, and
+// explain that no replica is ready, which no node runs.
+var endings = map[string]int{"kubectl diff": 1, "kubectl aws-iam explain": 1}
 
 func TestCommandsDoWhatTheDocumentsSay(t *testing.T) {
 	all := pages(t)
