@@ -72,8 +72,9 @@ func (r Annotations) unknownKeys(annotations map[string]string) []string {
 
 // Warning returns problems that do not prevent the identity from being served:
 // annotations that look effective and are not.
-func (s *Source) Warning(key identity.Key) identity.Warning {
-	a := s.cached(key)
+func (s *Source) Warning(key identity.Key) identity.Warning { return s.config.warning(s.cached(key)) }
+
+func (c Config) warning(a *account) identity.Warning {
 	if a == nil || a.deleting {
 		return identity.Warning{}
 	}
@@ -81,11 +82,11 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 	warning := identity.Warning{UID: a.uid, Reason: api.UnknownAnnotation, Asks: requestsIdentity(asked)}
 	var all []string
 	for _, unknown := range a.unknown {
-		if unknown == api.IRSAAnnotation && s.config.IRSAServed {
+		if unknown == api.IRSAAnnotation && c.IRSAServed {
 			continue
 		}
 		if !isRefused(asked, unknown) { // otherwise Desired reports it
-			all = append(all, s.describeUnknown(unknown, asked))
+			all = append(all, c.describeUnknown(unknown, asked))
 		}
 	}
 	if !warning.Asks {
@@ -96,10 +97,10 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 }
 
 // describeUnknown returns what is wrong with an unknown key, and the remedy.
-func (s *Source) describeUnknown(key string, asked map[string]string) string {
+func (c Config) describeUnknown(key string, asked map[string]string) string {
 	name, ours := strings.CutPrefix(key, api.Prefix)
 	if !ours {
-		return s.config.Annotations.describeIRSA(key, asked)
+		return c.Annotations.describeIRSA(key, asked)
 	}
 	if remedy, is := misplaced[key]; is {
 		return "the annotation " + key + " has no effect on a ServiceAccount: " + remedy
