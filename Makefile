@@ -28,8 +28,8 @@ help: ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the controller and the credentials server into bin/.
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/ . ./cmd/credentials-server
+build: ## Build the controller, the credentials server and the kubectl plugin into bin/.
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/ . ./cmd/credentials-server ./cmd/kubectl-aws_iam
 
 .PHONY: demo
 demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 stays up; KUBECONFIG=… uses that cluster.

@@ -43,12 +43,23 @@ var allowed = map[string][]string{
 	"internal/kube":           {"internal/awsiamrole"},
 	"internal/credserver":     {},
 	"internal/awssim":         {},
-	"internal/uninstall":      {"internal/api", "internal/identity", "internal/refresh"},
+	"internal/setup":          {"internal/config", "internal/identity", "internal/sts", "internal/trust", "internal/iamprovision", "internal/kube", "internal/serviceaccount", "internal/awsiamrole", "internal/secrets", "internal/namespaces"},
 	"internal/app":            nil, // wires all of them
 
-	"internal/cli":              {"internal/cli/command", "internal/cli/installation"},
-	"internal/cli/command":      {"internal/awsiamrole"},
-	"internal/cli/installation": {"internal/api", "internal/config"},
+	"internal/cli": {
+		"internal/cli/command", "internal/cli/installation", "internal/cli/bootstrap", "internal/cli/trustpolicy", "internal/cli/uninstall",
+	},
+	"internal/cli/command":      {"internal/awsiamrole", "internal/logging"},
+	"internal/cli/installation": {"internal/api", "internal/config", "internal/identity", "internal/setup", "internal/sts"},
+	"internal/cli/trustpolicy":  {"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup"},
+	"internal/cli/bootstrap": {
+		"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup", "internal/api", "internal/awserr",
+		"internal/identity", "internal/kube", "internal/secrets", "internal/sts",
+	},
+	"internal/cli/uninstall": {
+		"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup", "internal/api", "internal/awserr",
+		"internal/iamprovision", "internal/identity", "internal/kube", "internal/leader", "internal/refresh", "internal/sts",
+	},
 
 	"internal/admission/admissiontest": {},
 }

@@ -3,12 +3,18 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"kube-aws-iam-controller/internal/cli/bootstrap"
 	"kube-aws-iam-controller/internal/cli/command"
+	"kube-aws-iam-controller/internal/cli/trustpolicy"
+	"kube-aws-iam-controller/internal/cli/uninstall"
 )
 
 // subcommands returns the commands in the order of the help.
 func subcommands(env *command.Environment) []*cobra.Command {
 	return []*cobra.Command{
+		trustpolicy.New(env),
+		bootstrap.New(env),
+		uninstall.New(env),
 		newVersion(env),
 	}
 }
