@@ -256,3 +256,20 @@ func TestWhatIsLeftIsSaid(t *testing.T) {
 	summary, _ = i.run(t, false)
 	assert.Zero(t, summary.Left)
 }
+
+func TestADryRunSaysWhatWouldBecomeOfEachRoleAndChangesNothing(t *testing.T) {
+	i := &leftovers{
+		finalizers: map[string]bool{"app": true, "kept": true, "other": true, "asks": false}, retain: map[string]bool{"kept": true},
+		secrets: map[string]refresh.State{"other": managed("another")}, orphans: []string{"gone"},
+	}
+	var out strings.Builder
+	u := Uninstaller{Accounts: i, IAM: i, Secrets: i, Output: NewPrinter(&out)}
+	require.NoError(t, u.Plan(t.Context()))
+	assert.Empty(t, i.calls)
+	lines := strings.Split(out.String(), "\n")
+	assert.Equal(t, "ns/app: would delete the role arn:aws:iam::123456789012:role/c/ns.app and remove the finalizer", lines[0])
+	assert.Equal(t, "ns/kept: would retain the role arn:aws:iam::123456789012:role/c/ns.kept and remove the finalizer", lines[1])
+	assert.Contains(t, lines[2], "ns/other: would fail, and keep its finalizer: its Secret is of the role ")
+	assert.Contains(t, lines[3], "ns/gone: its managed role is left")
+	assert.Equal(t, "nothing was changed: this was a dry run", lines[4])
+}
