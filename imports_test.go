@@ -46,9 +46,7 @@ var allowed = map[string][]string{
 	"internal/setup":          {"internal/config", "internal/identity", "internal/sts", "internal/trust", "internal/iamprovision", "internal/kube", "internal/serviceaccount", "internal/awsiamrole", "internal/secrets", "internal/namespaces"},
 	"internal/app":            nil, // wires all of them
 
-	"internal/cli": {
-		"internal/cli/command", "internal/cli/installation", "internal/cli/bootstrap", "internal/cli/trustpolicy", "internal/cli/uninstall",
-	},
+	"internal/cli":              {"internal/cli/command", "internal/cli/installation", "internal/cli/bootstrap", "internal/cli/trustpolicy", "internal/cli/uninstall"},
 	"internal/cli/command":      {"internal/awsiamrole", "internal/logging"},
 	"internal/cli/installation": {"internal/api", "internal/config", "internal/identity", "internal/setup", "internal/sts"},
 	"internal/cli/trustpolicy":  {"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup"},

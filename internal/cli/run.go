@@ -17,7 +17,7 @@ import (
 // Run runs the command in args until ctx is done, and returns the exit code of the
 // process: 0 for success, 1 for an error, or the code of a command.ExitError.
 func Run(ctx context.Context, version string, args []string, streams genericiooptions.IOStreams) int {
-	root := newRoot(version, streams)
+	root := newRoot(version, streams) //nolint:contextcheck // cobra passes it to the command
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -84,7 +84,7 @@ func (w *workload) awaitStopped(ctx context.Context) error {
 	err := wait.PollUntilContextTimeout(ctx, time.Second, stopTimeout, true, func(ctx context.Context) (bool, error) {
 		var scale *autoscalingv1.Scale
 		if scale, last = w.scale(ctx); last != nil {
-			return false, nil // it is read again
+			return false, nil //nolint:nilerr // it is read again
 		}
 		switch pods, err := w.left(ctx, scale); {
 		case err != nil:
