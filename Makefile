@@ -17,6 +17,8 @@ IMAGE ?= kube-aws-iam-controller
 # repository, which has to be given.
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 SOURCE ?=
+# Where the archives of a release can be downloaded; a GitHub release of SOURCE by default.
+DOWNLOAD_URL ?=
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 ORIGIN = -version '$(VERSION)' -revision '$(REVISION)' -source '$(SOURCE)' -image '$(IMAGE)'
 FUZZTIME ?= 1m
@@ -30,6 +32,7 @@ help: ## Show what can be made.
 .PHONY: build
 build: ## Build the controller, the credentials server and the kubectl plugin into bin/.
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/ . ./cmd/credentials-server ./cmd/kubectl-aws_iam
+	install -m 755 cmd/kubectl-aws_iam/completion/kubectl_complete-aws_iam $(BIN)/
 
 .PHONY: demo
 demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 stays up; KUBECONFIG=… uses that cluster.
@@ -39,7 +42,7 @@ demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 
 # With a C compiler the unit tests run under the race detector.
 RACE := $(if $(shell command -v $${CC:-cc} || command -v gcc),-race)
 # The packages beside integration share no control plane with it, and run while it waits.
-INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./sbom/ ./attacks/ ./admission/ ./chart/ ./monitoring/
+INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./sbom/ ./attacks/ ./admission/ ./golden/ ./chart/ ./monitoring/
 CONTROL_PLANE := go run ./cmd/controlplane
 
 # Integration waits for processes more than it computes: lint and unit tests run beside it.
@@ -71,6 +74,20 @@ integration: ## Run the controller against a real API server and simulated AWS, 
 .PHONY: integration-full
 integration-full: ## Run all of it.
 	cd test && $(CONTROL_PLANE) go test -count=1 -timeout 45m -p 2 -parallel 8 $(INTEGRATION)
+
+# The newest is the release of go.mod, which all other tests have.
+OLDEST := 1.30.14
+COMPAT = cd test && go test -count=1 -timeout 12h -v ./compat/
+
+.PHONY: compat
+compat: ## Install the chart on each supported release of Kubernetes, built from source, and write docs/compatibility.md. RELEASES="1.30.14 …" for some.
+	@echo "compat: a minute for each release, and six more to build it the first time, on two cores that have nothing else to do"
+	$(COMPAT) -update -releases '$(or $(RELEASES),all)'
+
+.PHONY: compat-check
+compat-check: ## Hold the oldest and the newest release of Kubernetes against docs/compatibility.md.
+	@echo "compat: the oldest and the newest release; two minutes, and six more to build the oldest the first time"
+	$(COMPAT) -releases '$(OLDEST) newest'
 
 .PHONY: e2e
 e2e: ## Run what is shipped on a real node: image, manifests, pods. Needs root on Linux; installs Debian packages.
@@ -176,4 +193,4 @@ $(GOVULNCHECK):
 
 .PHONY: release
 release: ## Make what a release consists of into dist/, twice, with the same bytes. IMAGE=… names the image in the manifests.
-	cd test && go run ./cmd/release $(ORIGIN) -o ../dist
+	cd test && go run ./cmd/release $(ORIGIN) -download '$(DOWNLOAD_URL)' -o ../dist

@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"internal/setup":          {"internal/config", "internal/identity", "internal/sts", "internal/trust", "internal/iamprovision", "internal/kube", "internal/serviceaccount", "internal/awsiamrole", "internal/secrets", "internal/namespaces"},
 	"internal/app":            nil, // wires all of them
 
-	"internal/cli":              {"internal/cli/command", "internal/cli/installation", "internal/cli/bootstrap", "internal/cli/trustpolicy", "internal/cli/uninstall"},
+	"internal/cli":              {"internal/cli/command", "internal/cli/installation", "internal/cli/bootstrap", "internal/cli/migrate", "internal/cli/trustpolicy", "internal/cli/uninstall"},
 	"internal/cli/command":      {"internal/awsiamrole", "internal/logging"},
 	"internal/cli/installation": {"internal/api", "internal/config", "internal/identity", "internal/setup", "internal/sts"},
 	"internal/cli/trustpolicy":  {"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup"},
@@ -58,6 +58,11 @@ var allowed = map[string][]string{
 		"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup", "internal/api", "internal/awserr",
 		"internal/iamprovision", "internal/identity", "internal/kube", "internal/leader", "internal/refresh", "internal/sts",
 	},
+
+	"internal/cli/migrate":          {"internal/api", "internal/cli/command", "internal/cli/installation", "internal/cli/migrate/convert", "internal/cli/migrate/manifest", "internal/cli/migrate/plan", "internal/identity", "internal/trust"},
+	"internal/cli/migrate/convert":  {"internal/api", "internal/cli/migrate/manifest", "internal/identity", "internal/namespaces"},
+	"internal/cli/migrate/manifest": {},
+	"internal/cli/migrate/plan":     {"internal/api", "internal/cli/migrate/convert", "internal/trust"},
 
 	"internal/admission/admissiontest": {},
 }

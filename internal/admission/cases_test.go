@@ -105,12 +105,14 @@ func newWebhook(t *testing.T, c *admissiontest.Case) *Webhook {
 	// The cache lags behind: it has no annotations yet.
 	lagging := cache.NewSharedIndexInformer(&cache.ListWatch{}, &metav1.PartialObjectMetadata{}, 0, nil)
 	_ = lagging.GetStore().Add(cache.ExplicitKey(namespace + "/app"))
+	configured := parse(t, c.Settings)
 	accounts := serviceaccount.NewSource(nil, lagging, serviceaccount.Config{
-		SecretName: func(account string) string { return account + ".aws-iam" },
-		Lookup:     fake.NewSimpleMetadataClient(scheme, objects...),
+		SecretName:  func(account string) string { return account + ".aws-iam" },
+		Annotations: serviceaccount.Annotations{IRSA: configured.IRSAAnnotations.Read()},
+		Lookup:      fake.NewSimpleMetadataClient(scheme, objects...),
 	})
 	return &Webhook{
-		Settings:    settings(t, c.Settings),
+		Settings:    settings(configured),
 		Injection:   accounts.Injection,
 		IsAPIServer: func(*http.Request) bool { return true },
 		Observe:     func(string) {},
@@ -120,8 +122,8 @@ func newWebhook(t *testing.T, c *admissiontest.Case) *Webhook {
 	}
 }
 
-// settings returns the webhook's settings with the flags of a case.
-func settings(t *testing.T, some admissiontest.Settings) Settings {
+// parse returns the configuration with the flags of a case.
+func parse(t *testing.T, some admissiontest.Settings) config.Config {
 	t.Helper()
 	var args []string
 	for name, value := range some.Variables() {
@@ -129,6 +131,11 @@ func settings(t *testing.T, some admissiontest.Settings) Settings {
 	}
 	_, c, err := config.Parse(args, io.Discard)
 	require.NoError(t, err)
+	return c
+}
+
+// settings returns the webhook's settings.
+func settings(c config.Config) Settings {
 	return Settings{DefaultRegion: c.DefaultRegion, Sidecar: Sidecar{
 		Image: image, ImagePullPolicy: c.SidecarPullPolicy,
 		Requests: c.SidecarRequests, Limits: c.SidecarLimits, SecurityContext: c.SidecarSecurityContext,

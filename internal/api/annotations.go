@@ -11,6 +11,7 @@ const (
 	RoleAnnotation            = Prefix + "role"
 	RolePolicyAnnotation      = Prefix + "role-policy"
 	ManagedPoliciesAnnotation = Prefix + "managed-policies"
+	SessionPolicyAnnotation   = Prefix + "session-policy"
 	SessionDurationAnnotation = Prefix + "session-duration"
 	RegionAnnotation          = Prefix + "region"
 	DeliveryAnnotation        = Prefix + "delivery"
@@ -27,12 +28,18 @@ const (
 // back to ServiceAccounts once the role is known.
 const RoleARNAnnotation = Prefix + "role-arn"
 
-// IRSAAnnotation is the annotation of ServiceAccounts that the webhook of EKS reads:
-// https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html.
-const IRSAAnnotation = "eks.amazonaws.com/role-arn"
+// Annotations of ServiceAccounts that the webhook of EKS reads:
+// https://github.com/aws/amazon-eks-pod-identity-webhook#eks-walkthrough. The first one
+// requests a role of this controller as well, if it is told so.
+const (
+	IRSAAnnotation         = "eks.amazonaws.com/role-arn"
+	IRSAAudienceAnnotation = "eks.amazonaws.com/audience"
+	// IRSARegionalAnnotation is a boolean: whether pods use the STS of their Region.
+	IRSARegionalAnnotation = "eks.amazonaws.com/sts-regional-endpoints"
+)
 
 // Annotations of Secrets that record what their credentials were issued for. The
-// controller also writes SessionDurationAnnotation to Secrets.
+// controller also writes SessionPolicyAnnotation and SessionDurationAnnotation to Secrets.
 const (
 	ExpirationAnnotation = Prefix + "expiration"
 	ExternalIDAnnotation = Prefix + "external-id"

@@ -93,8 +93,19 @@ func (c *controller) run(ctx context.Context) error {
 	all.start("watch", func() error { c.rules.informer.RunWithContext(ctx); return nil })
 	all.start("memory", func() error { c.freeMemory(ctx, debug.FreeOSMemory); return nil })
 	all.start("connection", func() error { c.clients.AwaitReachable(ctx); return nil })
-	all.start("work", func() error { return c.elect(ctx) })
+	all.start("work", func() error { return c.work(ctx) })
 	return all.await(ctx, shutdownTimeout)
+}
+
+// work serves identities until ctx is done, if this controller may run in the cluster.
+func (c *controller) work(ctx context.Context) error {
+	if err := c.checkIRSA(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // it was asked to end
+		}
+		return err
+	}
+	return c.elect(ctx)
 }
 
 // elect leads while this replica is the leader. Without leader election it leads until

@@ -25,15 +25,6 @@ func warnOfNoNamespace(logger log.Logger, own string) {
 	}
 }
 
-// irsaServed says whether the webhook of EKS runs in the cluster, which it does if this
-// process has credentials that EKS provides:
-// https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html and
-// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html.
-func irsaServed(env func(string) string) bool {
-	return strings.HasPrefix(env("AWS_WEB_IDENTITY_TOKEN_FILE"), "/var/run/secrets/eks.amazonaws.com/") ||
-		strings.HasPrefix(env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), "/var/run/secrets/pods.eks.amazonaws.com/")
-}
-
 // ownNamespace returns the namespace of the Pod that the process runs in, "" outside a
 // cluster. The namespaces of a kubeconfig and of the Lease are no substitute: they may
 // be any, and whoever may write objects in the controller's namespace can be given the

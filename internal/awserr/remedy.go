@@ -42,18 +42,23 @@ const (
 	retried               = "it is retried within five minutes"
 	controllerCredentials = "these are the controller's own credentials, not the ServiceAccount's: "
 	publishKeys           = "AWS reads /.well-known/openid-configuration of the cluster's issuer, and the keys that it names, over public HTTPS: have both answer, with the keys that the API server signs with now; " + retried
+	fewerTags             = "run the controller without --session-tags; under EKS Pod Identity disable session tags on the controller's association"
 	setClock              = "set the clock of the controller's machine; the credentials are the controller's own, not the ServiceAccount's"
 )
 
 // The operations that take the inline policy, the trust policy, the permissions
-// boundary, a managed policy, and a web identity token.
+// boundary, a managed policy, a web identity token, and a session policy.
 var (
 	inlinePolicyOperations = []string{"PutRolePolicy"}
 	trustPolicyOperations  = []string{"CreateRole", "UpdateAssumeRolePolicy"}
 	boundaryOperations     = []string{"CreateRole", "PutRolePermissionsBoundary"}
 	attachOperations       = []string{"AttachRolePolicy"}
 	webIdentityOperations  = []string{"AssumeRoleWithWebIdentity"}
+	sessionOperations      = []string{"AssumeRole"}
 )
+
+// packedTooLarge are the codes for a session policy and session tags that are too large.
+var packedTooLarge = []string{"PackedPolicyTooLarge", "PackedPolicyTooLargeException"}
 
 // remedies are tried in order. The messages are AWS's of 2026; if AWS changes one,
 // its own words are shown alone.
@@ -94,8 +99,11 @@ var remedies = []advice{
 		"activate STS for this Region in that account (IAM console, Account settings), or run the controller with an AWS_REGION that is active there"},
 	{[]string{"ValidationError"}, nil, "exceeds the MaxSessionDuration",
 		"raise the role's maximum session duration, or ask for less in iam.amazonaws.com/session-duration or roleSessionDuration"},
-	{[]string{"PackedPolicyTooLarge", "PackedPolicyTooLargeException"}, nil, "",
-		"session policy and session tags together are too large: shorten the session policy, or run the controller without --session-tags; under EKS Pod Identity disable session tags on the controller's association"},
+	{packedTooLarge, nil, "Packed size of session tags", fewerTags},
+	{packedTooLarge, nil, "",
+		"what counts is the size of session policy and session tags together once STS has packed them, whatever the number of characters: shorten iam.amazonaws.com/session-policy or sessionPolicy, " +
+			"by wildcards for example, because long names that have nothing in common take most; or " + fewerTags},
+	{[]string{"MalformedPolicyDocument"}, sessionOperations, "", "correct iam.amazonaws.com/session-policy or sessionPolicy"},
 	{[]string{"InvalidParameterValue"}, nil, "transitive tag key", disableTags},
 
 	// Roles and policies.

@@ -8,12 +8,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // Limits of what the cache keeps of one AWSIAMRole, so that users cannot fill the
 // controller's memory.
 const (
 	maxReference  = 2048 // longer than any ARN
+	maxMalformed  = 512  // of a session policy, which is kept if it is not longer
 	maxARN        = 2048
 	maxMessage    = 4096 // longer than any message of the controller
 	maxLabels     = 64
@@ -27,6 +29,9 @@ type omitted struct {
 	labels labelSize
 	// conditions reports that the status has conditions other than Ready.
 	conditions bool
+	// policyProblem is what is wrong with a session policy that was omitted, "" if none
+	// was.
+	policyProblem string
 }
 
 // labelSize is a number of labels and the total bytes of their keys and values.
@@ -66,11 +71,28 @@ func Transform(obj any) (any, error) {
 	if len(role.Spec.RoleReference) > maxReference { // invalid with or without the rest
 		role.Spec.RoleReference = strings.Clone(role.Spec.RoleReference[:maxReference]) + "…"
 	}
-	left := omitted{labels: limitLabels(role), conditions: limitStatus(&role.Status)}
+	left := omitted{labels: limitLabels(role), conditions: limitStatus(&role.Status), policyProblem: limitSessionPolicy(&role.Spec)}
 	if role.omitted = nothingOmitted; left != *nothingOmitted {
 		role.omitted = &left
 	}
 	return role, nil
+}
+
+// limitSessionPolicy shortens a session policy to what has the same meaning. It removes
+// a long one that is malformed, and then returns what is wrong with it.
+func limitSessionPolicy(spec *Spec) string {
+	if spec.SessionPolicy == "" {
+		return ""
+	}
+	compact, err := identity.ParseSessionPolicy(spec.SessionPolicy)
+	switch {
+	case err == nil:
+		spec.SessionPolicy = compact
+	case len(spec.SessionPolicy) > maxMalformed:
+		spec.SessionPolicy = ""
+		return err.Error()
+	}
+	return ""
 }
 
 // limitLabels removes all labels if they exceed the limits, and then returns their

@@ -53,6 +53,33 @@ func TestCacheSizeIsLimited(t *testing.T) {
 	assert.Equal(t, labelSize{10_000, 740_000}, again.omittedLabels(), "what was made before stays")
 }
 
+func TestSessionPolicyInTheCacheIsLimited(t *testing.T) {
+	s, i, _ := newSource(t)
+	for name, tc := range map[string]struct {
+		policy, says string
+		most         int
+	}{
+		"white space costs nothing": {strings.Replace(readOnly, ",", strings.Repeat(" ", 250_000)+",", 1), "", len(readOnly)},
+		"short and malformed":       {strings.Repeat("x", 512), "(512 bytes) is not JSON", 512},
+		"long and malformed":        {strings.Repeat("x", 250_000), "(250000 bytes) is not JSON", 0},
+		"too long":                  {strings.Replace(readOnly, "s3:", "s3:"+strings.Repeat("x", 2048), 1), "and STS takes 2048: shorten it", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept := transformed(t, newRole(Spec{RoleReference: "app", SessionPolicy: tc.policy}))
+			assert.LessOrEqual(t, len(kept.Spec.SessionPolicy), tc.most)
+			assert.Same(t, kept, transformed(t, kept))
+			require.NoError(t, i.store.Add(kept))
+			_, err := s.Desired(key)
+			if tc.says == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, "spec.sessionPolicy: ")
+			require.ErrorContains(t, err, tc.says)
+		})
+	}
+}
+
 func TestOmittedLabelsAreCountedInTheNotice(t *testing.T) {
 	s, i, _ := newSource(t)
 	for title, test := range map[string]struct {

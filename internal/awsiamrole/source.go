@@ -2,6 +2,7 @@ package awsiamrole
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -90,7 +91,7 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 				role.Name, serviceAccount, api.SecretSuffix),
 		}
 	}
-	if err := parseSpec(&role.Spec, want); err != nil {
+	if err := role.parse(want); err != nil {
 		return want, &identity.InvalidError{
 			Reason:  api.GetCredentialsFailed,
 			Message: fmt.Sprintf("Failed to get credentials for role '%s': %s", identity.Cut(role.Spec.RoleReference), err),
@@ -99,7 +100,8 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 	return want, nil
 }
 
-func parseSpec(spec *Spec, want *identity.Desired) (err error) {
+func (r *AWSIAMRole) parse(want *identity.Desired) (err error) {
+	spec := &r.Spec
 	if want.Role, err = identity.ReadRole(spec.RoleReference); err != nil {
 		return fmt.Errorf("spec.roleReference: %w", err)
 	}
@@ -110,7 +112,21 @@ func parseSpec(spec *Spec, want *identity.Desired) (err error) {
 	if err = identity.CheckSessionDuration(want.SessionDuration); err != nil {
 		return fmt.Errorf("spec.roleSessionDuration: %w", err)
 	}
+	if want.SessionPolicy, err = r.sessionPolicy(); err != nil {
+		return fmt.Errorf("spec.sessionPolicy: %w", err)
+	}
 	return nil
+}
+
+// sessionPolicy returns the session policy as compact JSON, "" for none.
+func (r *AWSIAMRole) sessionPolicy() (string, error) {
+	switch {
+	case r.omitted != nil && r.omitted.policyProblem != "":
+		return "", errors.New(r.omitted.policyProblem)
+	case r.Spec.SessionPolicy == "":
+		return "", nil
+	}
+	return identity.ParseSessionPolicy(r.Spec.SessionPolicy)
 }
 
 func (s *Source) cached(key identity.Key) *AWSIAMRole {

@@ -128,6 +128,23 @@ func TestDesired(t *testing.T) {
 	}
 }
 
+const readOnly = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`
+
+func TestSessionPolicyIsRequested(t *testing.T) {
+	s, i, _ := newSource(t)
+	for text, want := range map[string]string{"": "", readOnly: readOnly, "\n" + strings.ReplaceAll(readOnly, ",", ",\n  "): readOnly} {
+		for _, role := range []*AWSIAMRole{
+			newRole(Spec{RoleReference: "app", SessionPolicy: text}),
+			transformed(t, newRole(Spec{RoleReference: "app", SessionPolicy: text})),
+		} {
+			require.NoError(t, i.store.Add(role))
+			got, err := s.Desired(key)
+			require.NoError(t, err)
+			assert.Equal(t, want, got.SessionPolicy)
+		}
+	}
+}
+
 func TestRoleReferenceIsTrimmed(t *testing.T) {
 	s, i, _ := newSource(t)
 	for _, reference := range []string{"path/app", "/path/app", " path/app\n", "\u00a0/path/app\r\n"} {
@@ -143,11 +160,14 @@ func TestInvalidSpecs(t *testing.T) {
 		spec Spec
 		says string
 	}{
-		"empty":         {Spec{}, "Failed to get credentials for role '': spec.roleReference: "},
-		"a user":        {Spec{RoleReference: "arn:aws:iam::123456789012:user/x"}, "Failed to get credentials for role 'arn:aws:iam::123456789012:user/x': spec.roleReference: "},
-		"huge":          {Spec{RoleReference: strings.Repeat("x", 300_000)}, "spec.roleReference: "},
-		"short session": {Spec{RoleReference: "app", RoleSessionDuration: 899}, "spec.roleSessionDuration: "},
-		"long session":  {Spec{RoleReference: "app", RoleSessionDuration: 1 << 62}, "spec.roleSessionDuration: "},
+		"empty":                            {Spec{}, "Failed to get credentials for role '': spec.roleReference: "},
+		"a user":                           {Spec{RoleReference: "arn:aws:iam::123456789012:user/x"}, "Failed to get credentials for role 'arn:aws:iam::123456789012:user/x': spec.roleReference: "},
+		"huge":                             {Spec{RoleReference: strings.Repeat("x", 300_000)}, "spec.roleReference: "},
+		"short session":                    {Spec{RoleReference: "app", RoleSessionDuration: 899}, "spec.roleSessionDuration: "},
+		"long session":                     {Spec{RoleReference: "app", RoleSessionDuration: 1 << 62}, "spec.roleSessionDuration: "},
+		"a session policy that is no JSON": {Spec{RoleReference: "app", SessionPolicy: "read-only"}, `spec.sessionPolicy: "read-only" is not JSON`},
+		"a session policy of spaces":       {Spec{RoleReference: "app", SessionPolicy: "  "}, `spec.sessionPolicy: "  " is not JSON: it is empty`},
+		"a session policy with principals": {Spec{RoleReference: "app", SessionPolicy: strings.Replace(readOnly, `"Effect"`, `"Principal":"*","Effect"`, 1)}, "spec.sessionPolicy: statement 1 has a Principal: remove it"},
 		// As many nanoseconds as an hour has, in 64 bits.
 		"overflowing session": {Spec{RoleReference: "app", RoleSessionDuration: 1<<55 + 3600}, "spec.roleSessionDuration: "},
 	} {

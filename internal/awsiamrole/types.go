@@ -39,6 +39,8 @@ type Spec struct {
 	RoleReference string `json:"roleReference"`
 	// RoleSessionDuration is in seconds, 900 to 43200; 0 means 3600.
 	RoleSessionDuration int64 `json:"roleSessionDuration,omitempty"`
+	// SessionPolicy is an IAM policy in JSON, "" for none.
+	SessionPolicy string `json:"sessionPolicy,omitempty"`
 }
 
 // Status is the state that the controller reports.

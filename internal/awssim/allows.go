@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Allows reports whether the identity policies and the permissions boundary of an access
-// key's principal allow an action of any service on a resource. It does not perform the
+// Allows reports whether the identity policies, the permissions boundary and the session
+// policy of an access key's principal allow an action of any service on a resource. It does not perform the
 // action, and knows no resource policies. values has condition keys such as
 // aws:ResourceTag/team or s3:prefix; keys of the principal are rejected.
 func (s *Sim) Allows(accessKeyID, action, resource string, values map[string]string) (bool, error) {

@@ -61,8 +61,14 @@ func (st *statement) covers(resource string, known facts) bool {
 	return matches(st.Resource)
 }
 
-// grants evaluates the identity policies and the boundary of a caller.
+// grants evaluates the identity policies, the boundary and the session policy of a caller.
 func (s *Sim) grants(caller *principal, action, resource string, known facts, visible func(*history) *role) verdict {
+	return both(s.entityGrants(caller, action, resource, known, visible), caller.limit(action, resource, known))
+}
+
+// entityGrants evaluates the identity policies and the boundary of the caller's role or
+// user.
+func (s *Sim) entityGrants(caller *principal, action, resource string, known facts, visible func(*history) *role) verdict {
 	account := s.account(caller.account)
 	if caller.roleName == "" {
 		u := account.users[caller.userName]

@@ -2,13 +2,13 @@
 // Clients are the AWS SDKs, so that signing, retries and decoding are tested too.
 //
 // It enforces the rules of AWS that affect a controller of IAM roles: signatures, trust policies with their conditions, principals that have
-// to exist and are bound by unique ID, identity policies and permissions
-// boundaries, names, sizes and quotas, the order of deletion, session limits
+// to exist and are bound by unique ID, identity policies, permissions
+// boundaries and inline session policies, names, sizes and quotas, the order of deletion, session limits
 // and role chaining. Latency, faults, throttling and propagation delay are configurable.
 //
 // Web identity federation verifies tokens with the keys of their issuer.
 //
-// It has one Region and no other services. Session policies, MFA, SAML and service
+// It has one Region and no other services. Managed session policies, MFA, SAML and service
 // control policies are not simulated. It shares no code with the controller, so that a bug
 // in one does not hide in the other.
 //

@@ -75,21 +75,18 @@ func (q *request) target(write bool, more facts) (*role, *apiError) {
 	return r, nil
 }
 
-// authorize evaluates the caller's identity policies.
+// authorize evaluates the caller's policies.
 func (q *request) authorize(action, resource string, known facts) *apiError {
 	return q.authorizeAs(resource, action, resource, known)
 }
 
 // authorizeAs is authorize with a different name of the resource in the error message.
 func (q *request) authorizeAs(called, action, resource string, known facts) *apiError {
-	switch q.grants(q.caller, action, resource, known, q.visible) {
-	case allowed:
+	entity, limit := q.entityGrants(q.caller, action, resource, known, q.visible), q.caller.limit(action, resource, known)
+	if both(entity, limit) == allowed {
 		return nil
-	case explicitDeny:
-		return accessDenied(q.caller, action, called+" with an explicit deny in an identity-based policy")
-	default:
-		return accessDenied(q.caller, action, called+" because no identity-based policy allows the "+action+" action")
 	}
+	return accessDenied(q.caller, action, called+denial(action, entity, limit))
 }
 
 // change applies a function to a copy of a role and stores the copy.

@@ -32,29 +32,22 @@ func (q *request) sessionLength(r *role, a assumption) (time.Duration, *apiError
 	return time.Duration(seconds) * time.Second, nil
 }
 
-func (q *request) issue(r *role, a assumption, duration time.Duration) assumedRole {
+func (q *request) issue(r *role, a assumption, duration time.Duration, packed int) assumedRole {
 	p := &principal{
 		account: a.account,
 		arn:     q.arn("sts", a.account, "assumed-role/"+r.name+"/"+a.session),
 		entity:  r.arn, id: r.id, roleName: r.name, sessionName: a.session, source: a.source,
 		transitive: slices.Concat(q.caller.transitive, a.transitive),
+		tags:       slices.Concat(q.inheritedTags(), a.tags),
+		policy:     a.policy,
 	}
-	for _, t := range q.caller.tags {
-		if slices.Contains(q.caller.transitive, foldKey(t.Key)) {
-			p.tags = append(p.tags, t)
-		}
-	}
-	p.tags = append(p.tags, a.tags...)
 	key := q.newSession(p, q.now.Add(duration))
 
 	var out assumedRole
 	out.Credentials.AccessKeyID, out.Credentials.SecretAccessKey = key.id, key.secret
 	out.Credentials.SessionToken, out.Credentials.Expiration = key.token, key.expires.UTC().Format(time.RFC3339)
 	out.AssumedRoleUser.AssumedRoleID, out.AssumedRoleUser.Arn = p.userID(), p.arn
-	out.SourceIdentity = a.source
-	if len(a.tags) > 0 {
-		out.PackedPolicySize = 1 + len(a.tags)
-	}
+	out.SourceIdentity, out.PackedPolicySize = a.source, packed
 	return out
 }
 

@@ -137,6 +137,8 @@ type principal struct {
 	tags        []tag
 	transitive  []string // keys, folded
 	source      string   // source identity
+	// policy is the inline session policy, nil for none.
+	policy *document
 	// web is the bearer of a token, nil for whoever signs requests.
 	web *webIdentity
 }

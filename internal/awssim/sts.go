@@ -35,6 +35,7 @@ type assumption struct {
 	duration     int // seconds, 0 for the default
 	tags         []tag
 	transitive   []string
+	policy       *document // nil for none
 }
 
 const (
@@ -45,7 +46,7 @@ const (
 )
 
 func (q *request) assumption() (a assumption, failure *apiError) {
-	var errs [6]*apiError
+	var errs [7]*apiError
 	a.arn, errs[0] = q.form.required("RoleArn", arnRule)
 	a.session, errs[1] = q.form.required("RoleSessionName", sessionNameRule)
 	a.externalID, errs[2] = q.form.optional("ExternalId", "", externalIDRule)
@@ -53,6 +54,7 @@ func (q *request) assumption() (a assumption, failure *apiError) {
 	a.duration, errs[4] = q.form.number("DurationSeconds", 0, minSession, maxSession)
 	a.tags = q.form.tags()
 	errs[5] = checkTags(a.tags)
+	a.policy, errs[6] = q.sessionPolicy()
 	for _, key := range q.form.list("TransitiveTagKeys") {
 		a.transitive = append(a.transitive, foldKey(key))
 	}
@@ -127,7 +129,11 @@ func assumeRole(q *request) (any, *apiError) {
 	if failure != nil {
 		return nil, failure
 	}
-	return q.issue(r, a, duration), nil
+	packed, failure := q.packedSize(a)
+	if failure != nil {
+		return nil, failure
+	}
+	return q.issue(r, a, duration, packed), nil
 }
 
 // mayAssume authorizes sts:AssumeRole by the role's trust policy and, where required, the
@@ -147,7 +153,7 @@ func (q *request) assumeFacts(a assumption) facts {
 // allows evaluates access as described in
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html.
 // Within an account, a trust policy that names the caller is sufficient, except for an
-// explicit deny and the caller's boundary. Otherwise both sides must allow the action.
+// explicit deny and the caller's boundary and session policy. Otherwise both sides must allow the action.
 func (q *request) allows(r *role, a assumption, action string, known facts) bool {
 	withResource := facts{}
 	maps.Copy(withResource, known)
@@ -160,11 +166,16 @@ func (q *request) allows(r *role, a assumption, action string, known facts) bool
 	case delegated || a.account != q.caller.account:
 		return identity == allowed
 	default:
-		return identity == allowed || q.withinBoundary(action, r.arn, withResource)
+		return identity == allowed || q.withinLimits(action, r.arn, withResource)
 	}
 }
 
-func (q *request) withinBoundary(action, resource string, known facts) bool {
+// withinLimits evaluates what limits permissions and grants none. A trust policy that names
+// the session itself would not be limited by it; that is not told apart.
+func (q *request) withinLimits(action, resource string, known facts) bool {
+	if q.caller.limit(action, resource, known) != allowed {
+		return false
+	}
 	account := q.account(q.caller.account)
 	caller := q.visible(account.roles[strings.ToLower(q.caller.roleName)])
 	return caller == nil || q.bounded(account, caller, action, resource, known) == allowed

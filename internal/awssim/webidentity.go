@@ -45,10 +45,11 @@ func (s *Sim) federated(ctx context.Context, q *request) (*principal, *apiError)
 // webAssumption parses the parameters of AssumeRoleWithWebIdentity, which has neither
 // external ID nor tags.
 func (q *request) webAssumption() (a assumption, failure *apiError) {
-	var errs [3]*apiError
+	var errs [4]*apiError
 	a.arn, errs[0] = q.form.required("RoleArn", arnRule)
 	a.session, errs[1] = q.form.required("RoleSessionName", sessionNameRule)
 	a.duration, errs[2] = q.form.number("DurationSeconds", 0, minSession, maxSession)
+	a.policy, errs[3] = q.sessionPolicy()
 	if failure = first(errs[:]...); failure != nil {
 		return a, failure
 	}
@@ -80,9 +81,13 @@ func assumeRoleWithWebIdentity(q *request) (any, *apiError) {
 	if failure != nil {
 		return nil, failure
 	}
+	packed, failure := q.packedSize(a)
+	if failure != nil {
+		return nil, failure
+	}
 	who := q.caller.web
 	return webIdentityRole{
-		assumedRole: q.issue(r, a, duration), SubjectFromWebIdentityToken: who.subject, Audience: who.audience, Provider: who.issuer,
+		assumedRole: q.issue(r, a, duration, packed), SubjectFromWebIdentityToken: who.subject, Audience: who.audience, Provider: who.issuer,
 	}, nil
 }
 

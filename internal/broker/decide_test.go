@@ -50,6 +50,7 @@ func TestDecide(t *testing.T) {
 		}, decision{do: renewLastGood}},
 		"a managed role is ensured by a worker for IAM":           {func(f *facts) { managed(f); f.due = refresh.SpecChanged }, decision{do: issue, needsIAM: true}},
 		"a managed role is used again without IAM":                {func(f *facts) { managed(f); f.due, f.role = refresh.NearExpiry, fromSecret }, decision{do: issue}},
+		"nor for another session policy":                          {func(f *facts) { managed(f); f.due, f.role = refresh.SpecChanged, fromSecret }, decision{do: issue}},
 		"a managed role that was just ensured, too":               {func(f *facts) { managed(f); f.due, f.role = refresh.Missing, fromMemory }, decision{do: issue}},
 		"a managed role is inspected":                             {func(f *facts) { managed(f); f.inspect = true }, decision{do: inspect, needsIAM: true}},
 		"but a renewal comes first":                               {func(f *facts) { managed(f); f.inspect, f.due, f.role = true, refresh.NearExpiry, fromSecret }, decision{do: issue}},

@@ -23,21 +23,23 @@ func (b *Broker) due(want identity.Desired, f facts) refresh.Reason {
 
 // roleFrom says where the managed role of credentials that are due is taken from. A
 // renewal needs no IAM, unless STS refused the role itself: otherwise, once an outage
-// of STS is over, every renewal would have to wait for IAM.
+// of STS is over, every renewal would have to wait for IAM. Nor does a change of the
+// session policy, which is none of the role.
 func (b *Broker) roleFrom(ctx context.Context, f facts) (roleFrom, error) {
 	_, named, err := b.namedRole(ctx, f.key, f.have)
 	if err != nil {
 		return fromIAM, identity.NotAssumed(*f.asked, err)
 	}
-	failure := b.Status.Failure(f.key)
-	if named && f.due == refresh.NearExpiry && (failure == nil || !failure.Role) {
+	failure, sameRole := b.Status.Failure(f.key), f.asked.IsRoleOf(f.have.SpecHash)
+	onlyPolicy := sameRole && f.have.SpecHash != f.asked.SpecHash()
+	if named && (f.due == refresh.NearExpiry || onlyPolicy) && (failure == nil || !failure.Role) {
 		return fromSecret, nil
 	}
 	if _, recent := b.Roles.Recent(*f.asked); recent {
 		return fromMemory, nil
 	}
 	disabled := b.Roles.Disabled()
-	if disabled != nil && named && f.have.SpecHash == f.asked.SpecHash() {
+	if disabled != nil && named && sameRole {
 		return fromSecret, nil // what was made before is used on
 	}
 	return fromIAM, disabled
@@ -56,14 +58,15 @@ func (b *Broker) namedRole(ctx context.Context, key identity.Key, have refresh.S
 }
 
 // lastGood returns want as credentials were last issued for it, nil if they never
-// were. A Secret that was edited is no witness.
+// were. A Secret that was edited is no witness. Nor is one without the session policy
+// that its hash covers: credentials that were limited are never renewed without a limit.
 func lastGood(want identity.Desired, have refresh.State) *identity.Desired {
 	role, err := identity.ParseRole(have.RoleARN)
-	if err != nil || !have.Exists || have.Edited || have.Expiration.IsZero() {
+	if err != nil || !have.Exists || have.Edited || have.Expiration.IsZero() || !identity.Covers(have.SpecHash, have.SessionPolicy) {
 		return nil
 	}
 	session := max(identity.MinSession, min(have.Session, identity.MaxSession))
-	last := want.LastGood(role, session, have.SpecHash)
+	last := want.LastGood(role, session, have.SessionPolicy, have.SpecHash)
 	last.RoleID = have.RoleID // by which a managed role is known once it is asked for again
 	return &last
 }

@@ -50,6 +50,11 @@ var refusals = map[string]struct {
 		},
 		func(w *world) { w.refuses = nil },
 	},
+	"a session policy that STS refuses": {
+		limited,
+		func(w *world) { w.asked.SessionPolicy, w.refuses = limitB, refusesLimitB },
+		func(w *world) { w.refuses = nil },
+	},
 	"a policy that IAM refuses": {
 		asking,
 		func(w *world) { w.asked.Managed, w.ensureErr = &identity.ManagedRole{Policy: "[]"}, errIAM },

@@ -5,6 +5,7 @@ import (
 
 	"kube-aws-iam-controller/internal/cli/bootstrap"
 	"kube-aws-iam-controller/internal/cli/command"
+	"kube-aws-iam-controller/internal/cli/migrate"
 	"kube-aws-iam-controller/internal/cli/trustpolicy"
 	"kube-aws-iam-controller/internal/cli/uninstall"
 )
@@ -12,6 +13,7 @@ import (
 // subcommands returns the commands in the order of the help.
 func subcommands(env *command.Environment) []*cobra.Command {
 	return []*cobra.Command{
+		migrate.New(env),
 		trustpolicy.New(env),
 		bootstrap.New(env),
 		uninstall.New(env),

@@ -17,7 +17,7 @@ import (
 // Run runs the command in args until ctx is done, and returns the exit code of the
 // process: 0 for success, 1 for an error, or the code of a command.ExitError.
 func Run(ctx context.Context, version string, args []string, streams genericiooptions.IOStreams) int {
-	root := newRoot(version, streams) //nolint:contextcheck // cobra passes it to the command
+	root := newRoot(version, streams) //nolint:contextcheck // cobra passes it to the commands
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -54,6 +54,9 @@ missing. Credentials are never printed.`,
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	env.Flags.AddFlags(root.PersistentFlags())
+	root.SetUsageTemplate(usageTemplate)
+	root.CompletionOptions.DisableDefaultCmd = true // kubectl completes, by kubectl_complete-aws_iam
 	root.AddCommand(subcommands(env)...)
+	root.AddCommand(newOptions(env))
 	return root
 }

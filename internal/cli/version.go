@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,12 @@ func newVersion(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the versions of this plugin and of the controllers in the cluster",
-		Args:  cobra.NoArgs,
+		Example: `  # The plugin, and the controllers in the cluster
+  kubectl aws-iam version
+
+  # The plugin only
+  kubectl aws-iam version --client`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fmt.Fprintln(env.Out, "kubectl aws-iam", env.Version)
 			if local {
@@ -28,8 +34,9 @@ func newVersion(env *command.Environment) *cobra.Command {
 			}
 			installed, err := installation.Find(cmd.Context(), clients.Core, "")
 			for _, controller := range installed {
-				fmt.Fprintf(env.Out, "controller %s, image %s\n", controller.Name(), controller.Image)
+				fmt.Fprintf(env.Out, "controller %s %s, image %s\n", controller.Name(), cmp.Or(controller.Version(), "of unknown version"), controller.Image)
 			}
+			installation.WarnOfSkew(env.ErrOut, env.Version, installed)
 			return err
 		},
 	}

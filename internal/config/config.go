@@ -50,7 +50,10 @@ type Config struct {
 	// RequireExternalID says which roles are used only if they refuse a wrong external
 	// ID.
 	RequireExternalID identity.ExternalIDCheck
-	STSQPS            float64
+	// IRSAAnnotations says whether ServiceAccounts may request a role as they do for the
+	// webhook of EKS.
+	IRSAAnnotations IRSAAnnotations
+	STSQPS          float64
 
 	// PermissionsBoundary is the ARN of the permissions boundary of managed roles.
 	// Without one there are none, unless AllowRolesWithoutBoundary is set.

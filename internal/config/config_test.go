@@ -36,7 +36,7 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, Controller, command)
 	assert.Equal(t, Config{
 		LogFormat: "logfmt", KubeAPIQPS: 800, STSQPS: 250, IAMQPS: 20, MaxRolesPerNamespace: 100, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute, RefreshLimit: 20 * time.Minute, Workers: 30,
-		ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, LeaderElectName: "kube-aws-iam-controller", RequireExternalID: identity.CheckOtherAccounts, SidecarLimits: limits,
+		ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, LeaderElectName: "kube-aws-iam-controller", RequireExternalID: identity.CheckOtherAccounts, IRSAAnnotations: IgnoreIRSA, SidecarLimits: limits,
 	}, c)
 }
 
@@ -71,7 +71,7 @@ func TestEveryFlagIsAlsoAnEnvironmentVariable(t *testing.T) {
 	assert.Equal(t, Config{
 		Debug: true, ClusterName: "flag-wins", RefreshLimit: 10 * time.Minute, STSQPS: 1.5, Workers: 3, LeaderElect: true,
 		LeaderElectNamespace: "infra", LogFormat: "json", SessionTags: true, CredentialsFile: "/creds", Kubeconfig: "/kube",
-		KubeAPIQPS: 800, ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, LeaderElectName: "kube-aws-iam-controller", RequireExternalID: identity.CheckOtherAccounts, SidecarLimits: limits, IAMQPS: 20, MaxRolesPerNamespace: 100, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute,
+		KubeAPIQPS: 800, ListenAddress: ":8080", Interval: 10 * time.Second, SidecarRequests: requests, LeaderElectName: "kube-aws-iam-controller", RequireExternalID: identity.CheckOtherAccounts, IRSAAnnotations: IgnoreIRSA, SidecarLimits: limits, IAMQPS: 20, MaxRolesPerNamespace: 100, DriftInterval: time.Hour, OrphanSweepInterval: 6 * time.Hour, RoleReadyTimeout: 2 * time.Minute,
 	}, c)
 }
 

@@ -35,7 +35,7 @@ func Parse(args []string, stdout io.Writer) (Command, Config, error) {
 }
 
 func parseArgs(app *kingpin.Application, args []string) (Command, error) {
-	args = spellOutCheck(args)
+	args = spellOutChoices(args)
 	if err := checkFlags(app, args); err != nil {
 		return "", err
 	}
@@ -134,8 +134,9 @@ func awsFlags(app *kingpin.Application, c *Config) {
 func tenantFlags(app *kingpin.Application, c *Config) {
 	app.Flag("namespace-restrictions", "Allow a namespace only the roles in its annotations iam.amazonaws.com/allowed-roles, iam.amazonaws.com/permitted or iam.amazonaws.com/managed-roles.").
 		BoolVar(&c.NamespaceRestrictions)
-	app.Flag(checkFlag, "Use an existing role only if it refuses a wrong external ID, which is checked before its first use and daily: off, other-accounts (ServiceAccounts' roles in other accounts) or all.").
-		Default(string(identity.CheckOtherAccounts)).SetValue((*checkValue)(&c.RequireExternalID))
+	app.Flag(externalIDChoice.flag, "Use an existing role only if it refuses a wrong external ID, which is checked before its first use and daily: off, other-accounts (ServiceAccounts' roles in other accounts) or all.").
+		Default(string(identity.CheckOtherAccounts)).SetValue(choiceValue[identity.ExternalIDCheck]{externalIDChoice, &c.RequireExternalID})
+	irsaFlag(app, c)
 }
 
 func roleFlags(app *kingpin.Application, c *Config) {

@@ -4,9 +4,6 @@
 package identity
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"time"
 
 	"kube-aws-iam-controller/internal/api"
@@ -78,37 +75,10 @@ type Desired struct {
 	Proven time.Time
 	// SessionDuration is the requested duration, between MinSession and MaxSession.
 	SessionDuration time.Duration
+	// SessionPolicy limits what the credentials permit, as compact JSON of at most
+	// 2,048 characters, "" for all that the role does.
+	SessionPolicy string
 
 	// pinnedHash overrides SpecHash for a request returned by LastGood.
 	pinnedHash string
-}
-
-// SpecHash returns 16 hexadecimal digits that identify what credentials are issued
-// for: the object and its request. It is computed before role names are resolved,
-// so that an unchanged request is recognized without calling AWS. The hashed values
-// must never change, because Secrets of earlier versions carry them.
-func (d Desired) SpecHash() string {
-	if d.pinnedHash != "" {
-		return d.pinnedHash
-	}
-	spec := []any{"v1", d.UID, d.Role.String(), d.SessionDuration, d.ExternalID, d.Generation}
-	if d.Managed != nil {
-		// The role's name is derived from the object's, its ARN is only known to AWS.
-		spec = []any{"own", d.UID, d.Managed.Policy, d.Managed.ManagedPolicies, d.SessionDuration, d.ExternalID}
-	}
-	text, err := json.Marshal(spec)
-	if err != nil { // strings and integers always marshal
-		return ""
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
-}
-
-// LastGood returns a copy of d that requests the role, session duration and spec
-// hash for which credentials were last issued. A managed role is used as an
-// existing one: it is neither created nor changed.
-func (d Desired) LastGood(role RoleReference, session time.Duration, hash string) Desired {
-	d.Role, d.SessionDuration, d.pinnedHash = role, session, hash
-	d.Managed = nil
-	return d
 }

@@ -198,7 +198,7 @@ func TestSpecHashDependsOnTheRequestOnly(t *testing.T) {
 	}
 	d.Labels = map[string]string{"a": "b"}
 	assert.Equal(t, hash, d.SpecHash())
-	assert.Equal(t, "kept", d.LastGood(RoleReference{Name: "old"}, time.Hour, "kept").SpecHash())
+	assert.Equal(t, "kept", d.LastGood(RoleReference{Name: "old"}, time.Hour, "", "kept").SpecHash())
 }
 
 func TestQuoteCutsBetweenCharacters(t *testing.T) {

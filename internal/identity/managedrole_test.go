@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -121,7 +122,7 @@ func TestManagedRoleIsPartOfTheSpecHash(t *testing.T) {
 	same := base
 	same.Role, same.RoleID = RoleReference{Name: "x"}, "AROA"
 	assert.Equal(t, base.SpecHash(), same.SpecHash(), "what AWS made of it is not")
-	assert.Nil(t, base.LastGood(RoleReference{}, MinSession, "h").Managed)
+	assert.Nil(t, base.LastGood(RoleReference{}, MinSession, "", "h").Managed)
 }
 
 // published returns policies that well-known controllers document for themselves.
@@ -169,6 +170,9 @@ func FuzzParsePolicy(f *testing.F) {
 		again, err := ParsePolicy(got)
 		require.NoError(t, err)
 		assert.Equal(t, got, again)
+		limit, err := ParseSessionPolicy(text)
+		assert.Equal(t, utf8.RuneCountInString(got) <= maxSessionPolicy, err == nil, "the same grammar, and a limit of its own")
+		assert.Contains(t, []string{"", got}, limit)
 		normal, err := NormalizePolicy(got, IdentityPolicy)
 		require.NoError(t, err)
 		again, err = NormalizePolicy(normal, IdentityPolicy)

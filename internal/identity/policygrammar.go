@@ -18,6 +18,9 @@ const (
 	// TrustPolicy determines who may assume the role it belongs to: it has
 	// principals and no resources.
 	TrustPolicy
+	// SessionPolicy limits the permissions of one session of a role. Its elements are
+	// those of an IdentityPolicy, and it is shorter.
+	SessionPolicy
 )
 
 // The elements of policies, which are case-sensitive:

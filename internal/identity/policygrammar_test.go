@@ -47,7 +47,7 @@ func TestParsePolicyNamesGrammarErrors(t *testing.T) {
 		"an action without service":    {one(`,"Action":["s3:*","GetObject"]`), `statement 1 has the Action "GetObject": give "*", or a service and an action such as s3:GetObject`},
 		"a bucket's name":              {`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"bucket"}}`, `statement 1 has the Resource "bucket": give "*", or an ARN such as arn:aws:s3:::bucket/*`},
 		"a resource that is null":      {`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":null}}`, `statement 1 has null for Resource: give a string or a list of strings`},
-		"nobody else":                  {one(action + `,"NotPrincipal":"*"`), `statement 1 has a Principal: remove it`},
+		"nobody else":                  {one(action + `,"NotPrincipal":"*"`), `statement 1 has a NotPrincipal: remove it, this policy is the role's own`},
 		"a list of conditions":         {one(action + `,"Condition":[]`), `statement 1 has a list for Condition: give an object of operators`},
 		"a misspelt operator":          {one(action + `,"Condition":{"StringEqual":{"a:b":"c"}}`), `statement 1 has the condition operator "StringEqual", which IAM does not know: write StringEquals`},
 		"a misspelt operator of a set": {one(action + `,"Condition":{"ForAnyValue:StringLikes":{"a:b":"c"}}`), `"ForAnyValue:StringLikes", which IAM does not know: write StringLike`},

@@ -113,10 +113,10 @@ func checkResource(resource string) error {
 	return nil
 }
 
-// checkResources requires resources in an identity policy and rejects them in a
-// trust policy.
+// checkResources rejects resources in a trust policy and requires them in any
+// other.
 func checkResources(elements map[string]jsonValue, kind PolicyKind) error {
-	if kind == IdentityPolicy {
+	if kind != TrustPolicy {
 		return checkEither(elements, "Resource", "NotResource", checkResource)
 	}
 	for _, name := range []string{"Resource", "NotResource"} {
@@ -127,16 +127,14 @@ func checkResources(elements map[string]jsonValue, kind PolicyKind) error {
 	return nil
 }
 
-// checkPrincipals requires principals in a trust policy and rejects them in an
-// identity policy.
+// checkPrincipals requires principals in a trust policy and rejects them in any
+// other.
 func checkPrincipals(elements map[string]jsonValue, kind PolicyKind) error {
 	principal, has := elements["Principal"]
 	other, hasOther := elements["NotPrincipal"]
 	switch {
-	case kind == IdentityPolicy && (has || hasOther):
-		return errors.New("has a Principal: remove it, this policy is the role's own")
-	case kind == IdentityPolicy:
-		return nil
+	case kind != TrustPolicy:
+		return checkNoPrincipals(kind, has, hasOther)
 	case has == hasOther:
 		return errors.New("needs either Principal or NotPrincipal")
 	case hasOther:
@@ -160,6 +158,20 @@ func checkPrincipals(elements map[string]jsonValue, kind PolicyKind) error {
 		if err := checkStrings(principals, "Principal "+kind, func(string) error { return nil }); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func checkNoPrincipals(kind PolicyKind, has, hasOther bool) error {
+	name, whose := "Principal", "the role's own"
+	if !has {
+		name = "NotPrincipal"
+	}
+	if kind == SessionPolicy {
+		whose = "for the sessions of this object alone"
+	}
+	if has || hasOther {
+		return fmt.Errorf("has a %s: remove it, this policy is %s", name, whose)
 	}
 	return nil
 }

@@ -100,6 +100,10 @@ func TestUnfinishedRoleIsRememberedAndFinishedWithoutAnUpdate(t *testing.T) {
 		assert.Empty(t, w.events, "to finish it is no update")
 		_, recent = w.m.Recent(w.want)
 		assert.True(t, recent)
+		limited := w.want
+		limited.SessionPolicy = "{}"
+		_, recent = w.m.Recent(limited)
+		assert.True(t, recent, "the role does not depend on the session policy")
 	})
 }
 

@@ -56,7 +56,7 @@ func (m *Manager) remember(want identity.Desired, role identity.Role, finished b
 	m.update(want.Key, func(r *record) {
 		r.ensured, r.role, r.hash, r.changedAt = true, role, "", role.Since
 		if finished {
-			r.hash = want.SpecHash()
+			r.hash = want.RoleHash()
 		}
 		if role.Created || len(role.Changed) > 0 {
 			r.changedAt = time.Now()
@@ -74,7 +74,7 @@ func (m *Manager) ID(key identity.Key, otherwise string) string {
 // need not be asked again.
 func (m *Manager) Recent(want identity.Desired) (identity.Role, bool) {
 	r := m.record(want.Key)
-	return r.role, r.hash == want.SpecHash() && r.changedWithin(time.Now(), m.ReadyTimeout)
+	return r.role, r.hash == want.RoleHash() && r.changedWithin(time.Now(), m.ReadyTimeout)
 }
 
 // Ensured returns whether this process ensured a role of the identity.

@@ -29,6 +29,9 @@ type State struct {
 	Unreadable string
 	// Session is the duration of the session, 0 if unknown.
 	Session time.Duration
+	// SessionPolicy is the policy that limits the session, "" for none. It is the one
+	// that the credentials were issued under only if SpecHash covers it.
+	SessionPolicy string
 	// SpecHash identifies what the credentials were issued for, see
 	// identity.Desired.
 	SpecHash string

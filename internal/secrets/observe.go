@@ -66,12 +66,30 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 			Edited:          edited(source, meta.ManagedFields),
 		},
 	}
+	o.observeSessionPolicy(meta.Annotations[api.SessionPolicyAnnotation])
 	o.labels, o.labelsOmitted = observeLabels(source, meta)
 	if at, err := time.Parse(time.RFC3339, meta.Annotations[api.ExternalIDProvenAnnotation]); err == nil {
 		o.Proven = at.UTC()
 	}
 	parseTimes(&o.State, meta.Annotations[api.ExpirationAnnotation], meta.Annotations[api.SessionDurationAnnotation])
 	return o
+}
+
+// foreignPolicy stands for an annotation that is not the session policy of the
+// credentials. No hash covers it.
+const foreignPolicy = "(another)"
+
+// observeSessionPolicy records the session policy of the credentials. Their hash tells
+// whether somebody changed or removed it: managedFields do not tell what was removed of
+// annotations that only some Secrets have.
+func (o *observation) observeSessionPolicy(recorded string) {
+	o.SessionPolicy = recorded
+	if len(recorded) <= identity.MaxSessionPolicyBytes && identity.Covers(o.SpecHash, recorded) {
+		return
+	}
+	if o.Edited = true; recorded != "" {
+		o.SessionPolicy = foreignPolicy // of any length
+	}
 }
 
 // parseTimes parses annotations that other clients may have written.

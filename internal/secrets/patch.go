@@ -40,7 +40,11 @@ func operations(want identity.Desired, have *observation, data map[string][]byte
 	for _, optional := range []struct {
 		key     string
 		present bool
-	}{{api.RoleIDAnnotation, have.RoleID != ""}, {api.ExternalIDProvenAnnotation, !have.Proven.IsZero()}} {
+	}{
+		{api.RoleIDAnnotation, have.RoleID != ""},
+		{api.ExternalIDProvenAnnotation, !have.Proven.IsZero()},
+		{api.SessionPolicyAnnotation, have.SessionPolicy != ""},
+	} {
 		if _, has := annotations[optional.key]; optional.present && !has {
 			ops = append(ops, remove("metadata", "annotations", optional.key))
 		}

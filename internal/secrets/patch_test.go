@@ -97,3 +97,14 @@ func TestRoleIDIsAddedAndRemoved(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"op":"remove","path":"/metadata/annotations/iam.amazonaws.com~1role-id"}`, string(text))
 }
+
+func TestSessionPolicyIsAddedAndRemoved(t *testing.T) {
+	want, have := desired(identity.ServiceAccount), &observation{State: refresh.State{UID: "s1", ResourceVersion: "7"}}
+	want.SessionPolicy = limitA
+	assert.JSONEq(t, limitA, annotations(want, creds)["iam.amazonaws.com/session-policy"])
+	want.SessionPolicy, have.SessionPolicy = "", limitA
+	ops := operations(want, have, nil, annotations(want, creds), false)
+	text, err := json.Marshal(ops[len(ops)-1])
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"op":"remove","path":"/metadata/annotations/iam.amazonaws.com~1session-policy"}`, string(text))
+}

@@ -80,6 +80,9 @@ func annotations(want identity.Desired, creds identity.Credentials) map[string]s
 	if !want.Proven.IsZero() {
 		annotations[api.ExternalIDProvenAnnotation] = want.Proven.UTC().Format(time.RFC3339)
 	}
+	if want.SessionPolicy != "" {
+		annotations[api.SessionPolicyAnnotation] = want.SessionPolicy
+	}
 	return annotations
 }
 

@@ -50,23 +50,23 @@ func (a *account) requestsIdentity() bool { return !a.deleting && requestsIdenti
 // Transform reduces a ServiceAccount to what the informer caches: an *account, or
 // only the key of one that requests nothing, which nearly all do. Objects that it
 // returned before are left unchanged, as informers require.
-func Transform(obj any) (any, error) {
+func (r Annotations) Transform(obj any) (any, error) {
 	meta, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return obj, nil
 	}
 	hasFinalizer := slices.Contains(meta.Finalizers, api.Finalizer)
-	unknown := unknownKeys(meta.Annotations)
-	if !hasFinalizer && len(unknown) == 0 && !slices.ContainsFunc(readAnnotations, func(key string) bool { _, has := meta.Annotations[key]; return has }) {
+	unknown, effective := r.unknownKeys(meta.Annotations), r.effective(meta.Annotations)
+	if !hasFinalizer && len(unknown) == 0 && !hasAny(effective, readAnnotations) {
 		return cache.ExplicitKey(meta.Namespace + "/" + meta.Name), nil
 	}
 	a := &account{
 		namespace: meta.Namespace, name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion,
 		unknown: unknown, hasFinalizer: hasFinalizer, deleting: meta.DeletionTimestamp != nil,
-		skipped: skippedByAdmission(meta),
+		skipped: skippedByAdmission(meta.Labels, effective),
 	}
 	for _, key := range readAnnotations {
-		if value, has := meta.Annotations[key]; has {
+		if value, has := effective[key]; has {
 			a.annotations = append(a.annotations, limitAnnotation(key, value)...)
 		}
 	}
@@ -76,6 +76,12 @@ func Transform(obj any) (any, error) {
 
 // Keys yields every ServiceAccount that requests an identity, from the cache.
 func (s *Source) Keys() iter.Seq[identity.Key] { return s.keys((*account).requestsIdentity) }
+
+// Releasing yields, from the cache, every ServiceAccount that requests nothing any more,
+// or is being deleted, and still has our finalizer: its role has not been released.
+func (s *Source) Releasing() iter.Seq[identity.Key] {
+	return s.keys(func(a *account) bool { return a.hasFinalizer && !a.requestsIdentity() })
+}
 
 // Owners yields, from the cache, every ServiceAccount that requests a managed role
 // or has our finalizer, so that a role may exist for it.

@@ -10,42 +10,42 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// requestAnnotations request an identity, optionAnnotations configure it. They are read
-// on ServiceAccounts only: on Pods the same keys belong to other tools. A key of
-// requestAnnotations stands in the admission policy as well, which skips ServiceAccounts
-// that request nothing: see manifests/components/admission-policy.
+// ownRequests and api.IRSAAnnotation request an identity, optionAnnotations configure it.
+// They are read on ServiceAccounts only: on Pods the same keys belong to other tools. A
+// key of requestAnnotations stands in the admission policy as well, which skips
+// ServiceAccounts that request nothing: see manifests/components/admission-policy.
 var (
-	requestAnnotations = []string{api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation}
+	managedRequests    = []string{api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation}
+	ownRequests        = append([]string{api.RoleAnnotation}, managedRequests...)
+	requestAnnotations = append(slices.Clip(ownRequests), api.IRSAAnnotation)
 	optionAnnotations  = []string{
-		api.SessionDurationAnnotation, api.RegionAnnotation, api.DeliveryAnnotation, api.DeletionPolicyAnnotation,
+		api.SessionDurationAnnotation, api.SessionPolicyAnnotation, api.RegionAnnotation, api.DeliveryAnnotation, api.DeletionPolicyAnnotation,
 	}
 	// readAnnotations also have the one that the controller writes.
 	readAnnotations = slices.Concat(requestAnnotations, optionAnnotations, []string{api.RoleARNAnnotation})
 )
 
-// requestsIdentity reports whether annotations request an identity. The other
-// annotations only configure it.
+// requestsIdentity reports whether annotations, as Annotations.effective returns them,
+// request an identity. The other annotations only configure it.
 func requestsIdentity(annotations map[string]string) bool {
-	return slices.ContainsFunc(requestAnnotations, func(key string) bool { _, has := annotations[key]; return has })
+	return hasAny(annotations, requestAnnotations)
+}
+
+func hasAny(annotations map[string]string, keys []string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { _, has := annotations[key]; return has })
 }
 
 // requestsManagedRole reports whether annotations request a managed role.
 func requestsManagedRole(annotations map[string]string) bool {
-	_, policy := annotations[api.RolePolicyAnnotation]
-	_, managed := annotations[api.ManagedPoliciesAnnotation]
-	return policy || managed
+	return hasAny(annotations, managedRequests)
 }
 
 // parseAnnotations sets in want what annotations request. The error, an
 // *identity.InvalidError, lists all problems.
 func parseAnnotations(annotations map[string]string, want *identity.Desired) error {
-	parse := parseRole
-	if _, has := annotations[api.RoleAnnotation]; !has {
-		parse = parseManagedRole
-	}
 	problems := errors.Join(
-		parse(annotations, want),
-		parseSessionDuration(annotations, want),
+		parseRequest(annotations, want),
+		parseSession(annotations, want),
 		parseInjection(annotations, &identity.Injection{}),
 		checkDeletionPolicyValue(annotations),
 	)
@@ -63,13 +63,24 @@ func invalidAnnotations(problems error) error {
 	}
 }
 
-func parseRole(annotations map[string]string, want *identity.Desired) (err error) {
-	for _, key := range []string{api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation} {
+// parseRequest sets which role is requested.
+func parseRequest(annotations map[string]string, want *identity.Desired) error {
+	for _, key := range []string{api.RoleAnnotation, api.IRSAAnnotation} {
 		if _, has := annotations[key]; has {
-			return fmt.Errorf("%s and %s cannot be combined, because an existing role is not changed: remove one of them", api.RoleAnnotation, key)
+			return parseRole(annotations, key, want)
 		}
 	}
-	want.Role, _, err = parseAnnotation(annotations, api.RoleAnnotation, identity.ReadRole)
+	return parseManagedRole(annotations, want)
+}
+
+// parseRole sets the existing role that the annotation key names.
+func parseRole(annotations map[string]string, key string, want *identity.Desired) (err error) {
+	for _, other := range managedRequests {
+		if _, has := annotations[other]; has {
+			return fmt.Errorf("%s and %s cannot be combined, because an existing role is not changed: remove one of them", key, other)
+		}
+	}
+	want.Role, _, err = parseAnnotation(annotations, key, identity.ReadRole)
 	return err
 }
 
@@ -86,12 +97,15 @@ func parseManagedRole(annotations map[string]string, want *identity.Desired) (er
 	return nil
 }
 
-func parseSessionDuration(annotations map[string]string, want *identity.Desired) error {
+// parseSession sets how long a session lasts and what it may do at most.
+func parseSession(annotations map[string]string, want *identity.Desired) error {
 	session, has, err := parseAnnotation(annotations, api.SessionDurationAnnotation, identity.ParseSessionDuration)
 	if want.SessionDuration = session; !has {
 		want.SessionDuration = identity.DefaultSession
 	}
-	return err
+	policy, _, policyErr := parseAnnotation(annotations, api.SessionPolicyAnnotation, identity.ParseSessionPolicy)
+	want.SessionPolicy = policy
+	return errors.Join(err, policyErr)
 }
 
 // parseInjection sets in give what the annotations say about the pods.

@@ -40,13 +40,15 @@ func canonicalValue(key, value string) (string, error) {
 	switch key {
 	case api.RolePolicyAnnotation:
 		return identity.ParsePolicy(value)
+	case api.SessionPolicyAnnotation:
+		return identity.ParseSessionPolicy(value)
 	case api.ManagedPoliciesAnnotation:
 		all, err := identity.ParseManagedPolicies(value)
 		return strings.Join(all, ","), err
 	case api.SessionDurationAnnotation:
 		d, err := identity.ParseSessionDuration(value)
 		return d.String(), err
-	case api.RoleAnnotation:
+	case api.RoleAnnotation, api.IRSAAnnotation:
 		role, err := identity.ReadRole(value)
 		return role.String(), err
 	case api.RoleARNAnnotation: // written by the controller and compared literally

@@ -14,7 +14,7 @@ import (
 // cachedBytes returns how many bytes of annotations the cache keeps.
 func cachedBytes(t *testing.T, annotations map[string]string) (n int) {
 	t.Helper()
-	obj, err := Transform(object(annotations))
+	obj, err := Annotations{}.Transform(object(annotations))
 	require.NoError(t, err)
 	a, ok := obj.(*account)
 	require.True(t, ok)
@@ -48,7 +48,7 @@ func TestCacheSizeIsLimited(t *testing.T) {
 	assert.Less(t, cachedBytes(t, all), 8<<10)
 	assert.Less(t, cachedBytes(t, map[string]string{api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/A" + strings.Repeat(" ", 250_000)}), 100)
 	policy := `{ "Version": "2012-10-17",` + strings.Repeat(" ", 200_000) + ` "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"} }`
-	obj, err := Transform(object(map[string]string{api.RolePolicyAnnotation: policy}))
+	obj, err := Annotations{}.Transform(object(map[string]string{api.RolePolicyAnnotation: policy}))
 	require.NoError(t, err)
 	a, ok := obj.(*account)
 	require.True(t, ok)
@@ -66,6 +66,7 @@ func TestErrorsOfOmittedValuesAreKept(t *testing.T) {
 		"no JSON":            {api.RolePolicyAnnotation, strings.Repeat("{", 100_000), "(100000 bytes) is not JSON"},
 		"one statement":      {api.RolePolicyAnnotation, `{"Version":"2012-10-17","Statement":[` + statements + `{"Effect":"allow"}]}`, `statement 21 has the Effect "allow"`},
 		"too many letters":   {api.RolePolicyAnnotation, `{"Version":"2012-10-17","Statement":"` + strings.Repeat("x", 20_000) + `"}`, "the policy has 20039 characters"},
+		"too long a limit":   {api.SessionPolicyAnnotation, `{"Version":"2012-10-17","Statement":"` + strings.Repeat("x", 20_000) + `"}`, "the policy has 20039 characters without white space between its parts, and STS takes 2048"},
 		"one of many":        {api.ManagedPoliciesAnnotation, strings.Repeat("arn:aws:iam::aws:policy/A,", 9) + strings.Repeat("y", 1000), "(1000 bytes) is not the ARN"},
 		"a great many":       {api.ManagedPoliciesAnnotation, strings.Repeat("arn:aws:iam::aws:policy/A,", 9000) + "x", "more than 25 managed policies"},
 		"white space inside": {api.RolePolicyAnnotation, `{"Version":"2012-10-17","Statement":"` + strings.Repeat(" ", 200_000) + `"}`, "the policy has 200039 bytes"},

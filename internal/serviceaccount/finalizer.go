@@ -49,7 +49,7 @@ func (s *Source) Finalizer(key identity.Key) (uid string, held, retain bool) {
 	}
 	policy, has := a.annotationMap()[api.DeletionPolicyAnnotation]
 	// When in doubt the role is retained: an invalid or misspelled policy deletes nothing.
-	return a.uid, a.hasFinalizer, has && policy != api.DeletionPolicyDelete || a.misspelledDeletionPolicy() != ""
+	return a.uid, a.hasFinalizer, has && policy != api.DeletionPolicyDelete || a.misspelled(looksLikeDeletionPolicy) != ""
 }
 
 // RemoveFinalizer removes the finalizer. It returns nil if the ServiceAccount is gone.

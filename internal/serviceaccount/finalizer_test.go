@@ -2,6 +2,7 @@ package serviceaccount
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -87,6 +88,7 @@ func TestDeletedServiceAccountRequestsNothing(t *testing.T) {
 	for range s.Keys() {
 		t.Error("it is no identity any more")
 	}
+	assert.Equal(t, []identity.Key{key}, slices.Collect(s.Releasing()), "its role is still there")
 }
 
 func TestServiceAccountWithFinalizerIsCached(t *testing.T) {

@@ -29,6 +29,7 @@ const (
 // lookups reads ServiceAccounts from the API server while pods wait for admission.
 type lookups struct {
 	client metadata.Interface
+	rules  Annotations
 	// queues limits concurrency by namespace or by address. uncached is one
 	// additional queue for names missing from the cache, nil for none.
 	queues, uncached *limit.Concurrency
@@ -37,8 +38,8 @@ type lookups struct {
 	calls map[query]*call
 }
 
-func newLookups(client metadata.Interface, perQueue, uncached int) *lookups {
-	l := &lookups{client: client, queues: limit.NewConcurrency(perQueue), calls: map[query]*call{}}
+func newLookups(client metadata.Interface, rules Annotations, perQueue, uncached int) *lookups {
+	l := &lookups{client: client, rules: rules, queues: limit.NewConcurrency(perQueue), calls: map[query]*call{}}
 	if uncached > 0 {
 		l.uncached = limit.NewConcurrency(uncached)
 	}
@@ -64,7 +65,7 @@ type call struct {
 	waiting int
 }
 
-// read returns the annotations of a ServiceAccount. Concurrent identical queries
+// read returns the annotations of a ServiceAccount that count. Concurrent identical queries
 // share one call.
 //
 // A caller that joins a call in progress may get an answer older than its own
@@ -148,5 +149,5 @@ func (l *lookups) get(ctx context.Context, q query) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return meta.Annotations, nil
+	return l.rules.effective(meta.Annotations), nil
 }

@@ -86,7 +86,7 @@ func newPodQueue(s *slowServer) *podQueue {
 	for _, key := range []string{"ns/app", "crowded/gone"} {
 		_ = source.informer.GetStore().Add(cache.ExplicitKey(key))
 	}
-	source.lookups, source.untrusted = newLookups(s, maxLookups, 0), newLookups(s, maxUntrusted, maxUncached)
+	source.lookups, source.untrusted = newLookups(s, Annotations{}, maxLookups, 0), newLookups(s, Annotations{}, maxUntrusted, maxUncached)
 	return &podQueue{source: source, start: time.Now()}
 }
 
@@ -175,7 +175,7 @@ func TestLookupsAreLimitedPerNamespace(t *testing.T) {
 func TestFinishedLookupsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slowServer{}
-		l := newLookups(s, maxLookups, 0)
+		l := newLookups(s, Annotations{}, maxLookups, 0)
 		for i := range 20 * maxLookups {
 			go func() {
 				_, _ = l.read(t.Context(), query{queue: "ns", namespace: "ns", name: fmt.Sprintf("app-%d", i)})

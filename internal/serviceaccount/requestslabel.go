@@ -15,8 +15,8 @@ import (
 
 // skippedByAdmission reports that the admission policy skips a ServiceAccount, by
 // the value of its requests label, although it requests an identity.
-func skippedByAdmission(meta *metav1.PartialObjectMetadata) bool {
-	return meta.Labels[api.RequestsLabel] == api.RequestsNone && requestsIdentity(meta.Annotations)
+func skippedByAdmission(labels, effective map[string]string) bool {
+	return labels[api.RequestsLabel] == api.RequestsNone && requestsIdentity(effective)
 }
 
 // Skipped reports, from the cache, whether the admission policy skips the pods of a

@@ -61,7 +61,7 @@ func (s *Source) Release(ctx context.Context, key identity.Key) (bool, error) {
 		return true, nil
 	case err != nil:
 		return false, fmt.Errorf("read ServiceAccount %s/%s: %w", key.Namespace, key.Name, err)
-	case requestsIdentity(meta.Annotations) && meta.DeletionTimestamp == nil:
+	case requestsIdentity(s.config.Annotations.effective(meta.Annotations)) && meta.DeletionTimestamp == nil:
 		return false, nil
 	case meta.DeletionTimestamp != nil:
 		return true, nil

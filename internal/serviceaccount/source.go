@@ -25,6 +25,8 @@ type Config struct {
 	// MaxName is the maximum length of a ServiceAccount's name, in bytes, so that
 	// the name of its Secret is valid.
 	MaxName int
+	// Annotations are those of the informer's Transform.
+	Annotations Annotations
 	// IRSAServed reports that another webhook in the cluster reads the annotation
 	// eks.amazonaws.com/role-arn.
 	IRSAServed bool
@@ -44,12 +46,13 @@ type Source struct {
 	lookups, untrusted *lookups
 }
 
-// NewSource returns a Source. The informer is a metadata informer with Transform.
+// NewSource returns a Source. The informer is a metadata informer with
+// Annotations.Transform.
 func NewSource(client metadata.Interface, informer cache.SharedIndexInformer, config Config) *Source {
 	return &Source{
 		client: client, informer: informer, config: config,
-		lookups:   newLookups(config.Lookup, maxLookups, 0),
-		untrusted: newLookups(config.LookupUntrusted, maxUntrusted, maxUncached),
+		lookups:   newLookups(config.Lookup, config.Annotations, maxLookups, 0),
+		untrusted: newLookups(config.LookupUntrusted, config.Annotations, maxUntrusted, maxUncached),
 	}
 }
 
@@ -76,7 +79,7 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 	if err := parseAnnotations(a.annotationMap(), want); err != nil {
 		return want, err
 	}
-	return want, a.checkDeletionPolicy(want)
+	return want, a.checkMisspelled(want)
 }
 
 func (s *Source) cached(key identity.Key) *account {

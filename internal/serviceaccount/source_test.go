@@ -25,6 +25,7 @@ type informer struct {
 
 	store    cache.Store
 	handlers []cache.ResourceEventHandler
+	rules    Annotations
 }
 
 func (i *informer) GetStore() cache.Store { return i.store }
@@ -36,7 +37,7 @@ func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.Resource
 
 func (i *informer) add(t *testing.T, meta *metav1.PartialObjectMetadata) any {
 	t.Helper()
-	obj, err := Transform(meta)
+	obj, err := i.rules.Transform(meta)
 	require.NoError(t, err)
 	require.NoError(t, i.store.Add(obj))
 	return obj
@@ -64,16 +65,16 @@ func newSource(objects ...runtime.Object) (*Source, *informer, *fake.FakeMetadat
 }
 
 func TestTransformKeepsOnlyWhatIsRead(t *testing.T) {
-	obj, err := Transform(object(map[string]string{api.RoleAnnotation: "app", "other": strings.Repeat("x", 1000), api.RegionAnnotation: "eu-central-1"}))
+	obj, err := Annotations{}.Transform(object(map[string]string{api.RoleAnnotation: "app", "other": strings.Repeat("x", 1000), api.RegionAnnotation: "eu-central-1"}))
 	require.NoError(t, err)
 	a, ok := obj.(*account)
 	require.True(t, ok)
 	assert.Equal(t, map[string]string{api.RoleAnnotation: "app", api.RegionAnnotation: "eu-central-1"}, a.annotationMap())
-	again, err := Transform(a)
+	again, err := Annotations{}.Transform(a)
 	require.NoError(t, err)
 	assert.Same(t, a, again, "what was transformed stays")
 
-	obj, err = Transform(object(map[string]string{"other": "x", "iam.amazonaws.com.example/role": "x", "eks.amazonaws.com/token-expiration": "86400"}))
+	obj, err = Annotations{}.Transform(object(map[string]string{"other": "x", "iam.amazonaws.com.example/role": "x", "eks.amazonaws.com/token-expiration": "86400"}))
 	require.NoError(t, err)
 	assert.Equal(t, cache.ExplicitKey("ns/app"), obj, "of one that asks for nothing only its name")
 }
@@ -89,13 +90,13 @@ func TestDesired(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, want, "it asks for nothing")
 
-	i.add(t, object(map[string]string{api.RoleAnnotation: "path/app", api.SessionDurationAnnotation: "15m"}))
+	i.add(t, object(map[string]string{api.RoleAnnotation: "path/app", api.SessionDurationAnnotation: "15m", api.SessionPolicyAnnotation: "\n" + policy}))
 	want, err = s.Desired(key)
 	require.NoError(t, err)
 	role, err := identity.ParseRole("path/app")
 	require.NoError(t, err)
 	assert.Equal(t, &identity.Desired{
-		Key: key, UID: "u1", SecretName: "app.aws-iam", ExternalID: "ns/cluster", Role: role, SessionDuration: 15 * time.Minute,
+		Key: key, UID: "u1", SecretName: "app.aws-iam", ExternalID: "ns/cluster", Role: role, SessionDuration: 15 * time.Minute, SessionPolicy: policy,
 	}, want)
 }
 
@@ -107,6 +108,8 @@ func TestInvalidAnnotationsAreNamed(t *testing.T) {
 	}{
 		"empty role":              {map[string]string{api.RoleAnnotation: ""}, api.InvalidAnnotation, []string{api.RoleAnnotation, "empty"}},
 		"user":                    {map[string]string{api.RoleAnnotation: "arn:aws:iam::123456789012:user/x"}, api.InvalidAnnotation, []string{api.RoleAnnotation, "user/x"}},
+		"session policy":          {map[string]string{api.RoleAnnotation: "app", api.SessionPolicyAnnotation: "read-only"}, api.InvalidAnnotation, []string{api.SessionPolicyAnnotation + `: "read-only" is not JSON: line 1, column 1: `}},
+		"an empty session policy": {map[string]string{api.RoleAnnotation: "app", api.SessionPolicyAnnotation: " "}, api.InvalidAnnotation, []string{api.SessionPolicyAnnotation + `: " " is not JSON: it is empty`}},
 		"session":                 {map[string]string{api.RoleAnnotation: "app", api.SessionDurationAnnotation: "soon"}, api.InvalidAnnotation, []string{api.SessionDurationAnnotation, `"soon"`}},
 		"region":                  {map[string]string{api.RoleAnnotation: "app", api.RegionAnnotation: "here"}, api.InvalidAnnotation, []string{api.RegionAnnotation, `"here"`, "eu-central-1"}},
 		"delivery":                {map[string]string{api.RoleAnnotation: "app", api.DeliveryAnnotation: "post"}, api.InvalidAnnotation, []string{api.DeliveryAnnotation, `"post"`, "process, endpoint, file, none"}},
@@ -178,7 +181,7 @@ func TestWatchHandlesMissedEvents(t *testing.T) {
 	h := i.handlers[0]
 	asking := i.add(t, object(map[string]string{api.RoleAnnotation: "app"}))
 	nothing := cache.ExplicitKey("ns/app")
-	other, err := Transform(object(map[string]string{api.RoleAnnotation: "other"}))
+	other, err := Annotations{}.Transform(object(map[string]string{api.RoleAnnotation: "other"}))
 	require.NoError(t, err)
 
 	for name, test := range map[string]struct {

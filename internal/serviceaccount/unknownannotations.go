@@ -30,13 +30,10 @@ var misplaced = map[string]string{
 	api.RoleIDAnnotation:           "the controller writes it on Secrets, remove it here",
 }
 
-// deletionPolicyName is deletion-policy. A typing error in it can cost a role.
-var deletionPolicyName = strings.TrimPrefix(api.DeletionPolicyAnnotation, api.Prefix)
-
-// requestNames and optionNames are the names, without our prefix, of the annotations
+// requestNames and optionNames are the names, without our prefix, of our annotations
 // that request an identity and of those that configure it.
 var (
-	requestNames = names(requestAnnotations)
+	requestNames = names(ownRequests)
 	optionNames  = names(optionAnnotations)
 	readNames    = slices.Concat(requestNames, optionNames)
 )
@@ -49,70 +46,28 @@ func names(keys []string) []string {
 	return names
 }
 
-// unknownKeys returns keys that look like ours but are not read, those resembling
-// deletion-policy first. Keys of other tools are ignored.
-func unknownKeys(annotations map[string]string) []string {
-	var first, others []string
+// unknownKeys returns keys that look like ours but are not read. One that resembles
+// session-policy and one that resembles deletion-policy come first, so that no others
+// displace them. Keys of other tools are ignored.
+func (r Annotations) unknownKeys(annotations map[string]string) []string {
+	all := r.ineffectiveIRSA(annotations)
 	for key := range annotations {
-		switch {
-		case !strings.HasPrefix(key, api.Prefix), slices.Contains(readAnnotations, key):
-		case looksLikeDeletionPolicy(key):
-			first = append(first, key)
-		default:
-			others = append(others, key)
+		if strings.HasPrefix(key, api.Prefix) && !slices.Contains(readAnnotations, key) {
+			all = append(all, key)
 		}
 	}
-	if _, has := annotations[api.IRSAAnnotation]; has && !requestsIdentity(annotations) {
-		others = append(others, api.IRSAAnnotation)
+	slices.Sort(all)
+	for _, looksLike := range []func(string) bool{looksLikeDeletionPolicy, looksLikeSessionPolicy} {
+		if i := slices.IndexFunc(all, looksLike); i > 0 {
+			key := all[i]
+			all = slices.Insert(slices.Delete(all, i, i+1), 0, key)
+		}
 	}
-	slices.Sort(first)
-	slices.Sort(others)
 	var keys []string
-	for _, key := range append(first, others...) {
-		if len(keys) < maxUnknown {
-			keys = append(keys, strings.Clone(key))
-		}
+	for _, key := range all[:min(len(all), maxUnknown)] {
+		keys = append(keys, strings.Clone(key))
 	}
 	return keys
-}
-
-// looksLikeDeletionPolicy reports whether a key may have been meant to be
-// deletion-policy. It errs on the side of yes, because a role deleted by mistake is
-// lost.
-func looksLikeDeletionPolicy(key string) bool {
-	name := strings.ToLower(strings.TrimPrefix(key, api.Prefix))
-	for _, part := range []string{"delet", "retain", "reclaim"} {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	// There may be thousands of keys, so the length excludes most of them cheaply.
-	least, most := len(deletionPolicyName)-4, 2*len(deletionPolicyName)
-	return len(name) >= least && len(name) <= most &&
-		identity.Nearest(name, []string{deletionPolicyName}) == deletionPolicyName && identity.Nearest(name, readNames) == deletionPolicyName
-}
-
-// misspelledDeletionPolicy returns the key that may have been meant to be
-// deletion-policy, "" for none. unknownKeys sorts such keys first.
-func (a *account) misspelledDeletionPolicy() string {
-	if len(a.unknown) > 0 && looksLikeDeletionPolicy(a.unknown[0]) {
-		return a.unknown[0]
-	}
-	return ""
-}
-
-// checkDeletionPolicy rejects a request for a managed role while it is uncertain
-// what is to happen to the role when it is no longer requested.
-func (a *account) checkDeletionPolicy(want *identity.Desired) error {
-	key := a.misspelledDeletionPolicy()
-	if key == "" || want.Managed == nil {
-		return nil
-	}
-	return &identity.InvalidError{
-		Reason: api.UnknownAnnotation,
-		Message: "the annotation " + identity.Cut(key) + " is not known and may be a misspelt " + api.DeletionPolicyAnnotation + ": rename it, or remove it; " +
-			"until then no role is created or changed, and an existing one is not deleted",
-	}
 }
 
 // Warning returns problems that do not prevent the identity from being served:
@@ -129,8 +84,8 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 		if unknown == api.IRSAAnnotation && s.config.IRSAServed {
 			continue
 		}
-		if !requestsManagedRole(asked) || !looksLikeDeletionPolicy(unknown) { // otherwise checkDeletionPolicy reports it
-			all = append(all, describeUnknown(unknown))
+		if !isRefused(asked, unknown) { // otherwise Desired reports it
+			all = append(all, s.describeUnknown(unknown, asked))
 		}
 	}
 	if !warning.Asks {
@@ -141,16 +96,19 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 }
 
 // describeUnknown returns what is wrong with an unknown key, and the remedy.
-func describeUnknown(key string) string {
+func (s *Source) describeUnknown(key string, asked map[string]string) string {
 	name, ours := strings.CutPrefix(key, api.Prefix)
 	if !ours {
-		return "the annotation " + key + " is not read by this controller: to get credentials, give the role in " + api.RoleAnnotation
+		return s.config.Annotations.describeIRSA(key, asked)
 	}
 	if remedy, is := misplaced[key]; is {
 		return "the annotation " + key + " has no effect on a ServiceAccount: " + remedy
 	}
 	nearest := identity.Nearest(name, readNames)
-	if looksLikeDeletionPolicy(key) {
+	switch {
+	case looksLikeSessionPolicy(key):
+		nearest = sessionPolicyName
+	case looksLikeDeletionPolicy(key):
 		nearest = deletionPolicyName
 	}
 	remedy := "those that are read are " + strings.Join(readNames, ", ")

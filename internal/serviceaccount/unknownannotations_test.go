@@ -37,6 +37,7 @@ func TestWarningNamesUnknownAnnotations(t *testing.T) {
 		"EKS's beside ours":       {role, map[string]string{api.IRSAAnnotation: "arn:aws:iam::123456789012:role/app"}, nil},
 		"a duration alone":        {nil, map[string]string{api.SessionDurationAnnotation: "1h"}, []string{"nothing asks for a role, so " + api.SessionDurationAnnotation + " has no effect: add " + api.RoleAnnotation + ", " + api.RolePolicyAnnotation}},
 		"two alone":               {nil, map[string]string{api.DeliveryAnnotation: "file", api.RegionAnnotation: "eu-central-1"}, []string{api.RegionAnnotation + ", " + api.DeliveryAnnotation + " has no effect"}},
+		"a session policy alone":  {nil, map[string]string{api.SessionPolicyAnnotation: policy}, []string{"nothing asks for a role, so " + api.SessionPolicyAnnotation + " has no effect"}},
 		"a deletion policy alone": {nil, map[string]string{api.DeletionPolicyAnnotation: "Retain"}, nil},
 		"our own alone":           {nil, map[string]string{api.RoleARNAnnotation: "arn:aws:iam::123456789012:role/app"}, []string{api.RoleARNAnnotation + " is written by the controller and asks for nothing", "give it in " + api.RoleAnnotation}},
 		"our own beside a role":   {role, map[string]string{api.RoleARNAnnotation: "arn:aws:iam::123456789012:role/app"}, nil},
@@ -109,9 +110,50 @@ func TestMisspelledDeletionPolicyBlocksAManagedRole(t *testing.T) {
 		})
 	}
 	s, i, _ := newSource()
-	i.add(t, object(map[string]string{api.RolePolicyAnnotation: policy, api.Prefix + "session-policy": "{}"}))
+	i.add(t, object(map[string]string{api.RolePolicyAnnotation: policy, api.Prefix + "policy-colour": "{}"}))
 	_, err := s.Desired(key)
 	require.NoError(t, err, "what is not like it")
+}
+
+func TestMisspelledSessionPolicyBlocksEveryRequest(t *testing.T) {
+	for _, name := range []string{
+		"session_policy", "sessionpolicy", "sessionPolicy", "Session-Policy", "session-polcy", "session-policies", "sesion-policy",
+		"policy-session", "session-policy-arns", "inline-session-policy",
+	} {
+		for request, value := range map[string]string{api.RoleAnnotation: "app", api.RolePolicyAnnotation: policy} {
+			t.Run(name+" beside "+request, func(t *testing.T) {
+				misspelt := api.Prefix + name
+				annotations := map[string]string{
+					request: value, misspelt: policy,
+					api.Prefix + "a": "", api.Prefix + "deletion": "", api.Prefix + "delete": "", api.Prefix + "retain": "", // it is kept whatever else there is
+				}
+				s, i, _ := newSource()
+				i.add(t, object(annotations))
+				_, err := s.Desired(key)
+				var invalid *identity.InvalidError
+				require.ErrorAs(t, err, &invalid)
+				assert.Equal(t, "UnknownAnnotation", invalid.Reason)
+				assert.Contains(t, invalid.Message, misspelt+" is not known and may be a misspelt "+api.SessionPolicyAnnotation+": rename it, or remove it")
+				assert.NotContains(t, s.Warning(key).Message, misspelt, "it is said once")
+
+				delete(annotations, misspelt)
+				i.add(t, object(annotations))
+				_, err = s.Desired(key)
+				if err != nil {
+					assert.NotContains(t, err.Error(), api.SessionPolicyAnnotation)
+				}
+			})
+		}
+		s, i, _ := newSource()
+		i.add(t, object(map[string]string{api.Prefix + name: policy}))
+		assert.Contains(t, s.Warning(key).Message, "did you mean "+api.SessionPolicyAnnotation+"?", "where nothing is asked for")
+	}
+	for _, name := range []string{"session", "policy", "session-name", "session-duration-policy-x", "session-time", "permission-policy"} {
+		s, i, _ := newSource()
+		i.add(t, object(map[string]string{api.RoleAnnotation: "app", api.Prefix + name: policy}))
+		_, err := s.Desired(key)
+		assert.Equal(t, name == "session-duration-policy-x", err != nil, name)
+	}
 }
 
 func TestUnknownKeysAreLimited(t *testing.T) {
@@ -120,7 +162,7 @@ func TestUnknownKeysAreLimited(t *testing.T) {
 		annotations[fmt.Sprintf("%s%s%04d", api.Prefix, strings.Repeat("x", 11), n)] = strings.Repeat("y", 200)
 	}
 	annotations[api.Prefix+strings.Repeat("x", 63)] = "" // the longest there can be
-	obj, err := Transform(object(annotations))
+	obj, err := Annotations{}.Transform(object(annotations))
 	require.NoError(t, err)
 	a, ok := obj.(*account)
 	require.True(t, ok)
@@ -131,7 +173,7 @@ func TestUnknownKeysAreLimited(t *testing.T) {
 	i.add(t, object(annotations))
 	assert.LessOrEqual(t, len(s.Warning(key).Message), 1024)
 
-	obj, err = Transform(object(map[string]string{"kubectl.kubernetes.io/last-applied-configuration": `{"iam.amazonaws.com/roles":"x"}`}))
+	obj, err = Annotations{}.Transform(object(map[string]string{"kubectl.kubernetes.io/last-applied-configuration": `{"iam.amazonaws.com/roles":"x"}`}))
 	require.NoError(t, err)
 	assert.Equal(t, cache.ExplicitKey("ns/app"), obj)
 }

@@ -25,6 +25,7 @@ func TestValuesAreTrimmed(t *testing.T) {
 	for name, annotations := range map[string]map[string]string{
 		"an existing role": {
 			api.RoleAnnotation: "team/app", api.SessionDurationAnnotation: "2h", api.RegionAnnotation: "eu-central-1", api.DeliveryAnnotation: "endpoint", api.DeletionPolicyAnnotation: "Delete",
+			api.SessionPolicyAnnotation: policy,
 		},
 		"a managed role": {
 			api.RolePolicyAnnotation: policy, api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/A", api.SessionDurationAnnotation: "7200", api.DeletionPolicyAnnotation: "Delete",
@@ -68,17 +69,18 @@ func TestLeadingSlashAndTrailingCommaAreIgnored(t *testing.T) {
 }
 
 func FuzzAnnotations(f *testing.F) {
-	f.Add("app", "1h", "eu-central-1", "process", "Delete", "", "", "deletion_policy")
-	f.Add("/a/b\n", "3600", "us-gov-west-1", "none ", "Retain", "{}", "", "roles")
-	f.Add("arn:aws:iam::12345678901:role/a/b", "3600", "us-gov-west-1", "none", "Retain", "{\n,}", "arn:aws:iam::aws:policy/A,", "")
-	f.Add("", "15m", "eu-central-1", "file", "Delete", policy, "arn:aws:iam::aws:policy/A,", "eks")
-	f.Add("app", "15m", "eu-central-1", "file", "Delete", "", "", "\x7f")
-	f.Fuzz(func(t *testing.T, role, session, region, delivery, deletion, rolePolicy, managed, unknown string) {
+	f.Add("app", "1h", "eu-central-1", "process", "Delete", "", "", "", "deletion_policy")
+	f.Add("/a/b\n", "3600", "us-gov-west-1", "none ", "Retain", "{}", "", "{}", "roles")
+	f.Add("arn:aws:iam::12345678901:role/a/b", "3600", "us-gov-west-1", "none", "Retain", "{\n,}", "arn:aws:iam::aws:policy/A,", "{", "")
+	f.Add("", "15m", "eu-central-1", "file", "Delete", policy, "arn:aws:iam::aws:policy/A,", policy, "eks")
+	f.Add("app", "15m", "eu-central-1", "file", "Delete", "", "", policy, "\x7f")
+	f.Add("app", "15m", "eu-central-1", "file", "Delete", "", "", strings.Repeat(" ", 3000)+policy, "session_policy")
+	f.Fuzz(func(t *testing.T, role, session, region, delivery, deletion, rolePolicy, managed, sessionPolicy, unknown string) {
 		annotations := map[string]string{
 			api.SessionDurationAnnotation: session, api.RegionAnnotation: region, api.DeliveryAnnotation: delivery, api.DeletionPolicyAnnotation: deletion,
 			api.Prefix + unknown: "x",
 		}
-		for key, value := range map[string]string{api.RoleAnnotation: role, api.RolePolicyAnnotation: rolePolicy, api.ManagedPoliciesAnnotation: managed} {
+		for key, value := range map[string]string{api.RoleAnnotation: role, api.RolePolicyAnnotation: rolePolicy, api.ManagedPoliciesAnnotation: managed, api.SessionPolicyAnnotation: sessionPolicy} {
 			if value != "" {
 				annotations[key] = value
 			}
@@ -109,6 +111,7 @@ func FuzzAnnotations(f *testing.F) {
 		assert.NotEqual(t, want.Managed == nil, want.Role.Name == "", "one or the other")
 		assert.GreaterOrEqual(t, want.SessionDuration, identity.MinSession)
 		assert.LessOrEqual(t, want.SessionDuration, identity.MaxSession)
+		assert.Equal(t, sessionPolicy == "", want.SessionPolicy == "", "a limit is never lost")
 
 		// White space around values changes nothing, nor does it to read again what the cache kept.
 		i.add(t, withFinalizers(addWhiteSpace(annotations), api.Finalizer))

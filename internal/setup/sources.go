@@ -33,7 +33,8 @@ type Sources struct {
 // OpenSources makes the sources of the namespace in cfg, "" for all, with their informers,
 // which do not run yet. irsaServed reports that the webhook of EKS runs in the cluster.
 func OpenSources(cfg config.Config, clients *kube.Clients, irsaServed bool) (*Sources, error) {
-	accounts, err1 := clients.MetadataInformer(serviceaccount.Resource, cfg.Namespace, "", serviceaccount.Transform)
+	annotations := serviceaccount.Annotations{IRSA: cfg.IRSAAnnotations.Read()}
+	accounts, err1 := clients.MetadataInformer(serviceaccount.Resource, cfg.Namespace, "", annotations.Transform)
 	roles, err2 := clients.RoleInformer(cfg.Namespace)
 	ofAccounts, err3 := secretInformer(cfg, clients, identity.ServiceAccount)
 	ofRoles, err4 := secretInformer(cfg, clients, identity.AWSIAMRole)
@@ -48,6 +49,7 @@ func OpenSources(cfg config.Config, clients *kube.Clients, irsaServed bool) (*So
 			MaxName:         secrets.MaxServiceAccountName,
 			IRSAServed:      irsaServed,
 			Lookup:          clients.Lookup,
+			Annotations:     annotations,
 			LookupUntrusted: clients.LookupUntrusted,
 		}),
 		Roles: awsiamrole.NewSource(clients.Roles, roles, externalID),

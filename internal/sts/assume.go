@@ -80,13 +80,17 @@ func (a *Assumer) assumeRole(
 		return nil, time.Time{}, fmt.Errorf("wait for a turn at STS: %w", err)
 	}
 	asked := time.Now().UTC().Truncate(time.Second)
-	out, err := a.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
+	in := &sts.AssumeRoleInput{
 		RoleArn:         new(role.String()),
 		RoleSessionName: new(SessionName(want, role)),
 		ExternalId:      &want.ExternalID,
 		DurationSeconds: new(int32(session / time.Second)), //nolint:gosec // 12 hours at the most
 		Tags:            tags,
-	})
+	}
+	if want.SessionPolicy != "" {
+		in.Policy = &want.SessionPolicy
+	}
+	out, err := a.sts.AssumeRole(ctx, in)
 	return out, asked, err
 }
 

@@ -24,6 +24,7 @@ func (a *Assumer) EnforcesExternalID(ctx context.Context, want identity.Desired)
 		return ours, err // no other namespace may use it, whatever its trust policy says
 	}
 	want.ExternalID = rand.Text() + "/" + a.ClusterName
+	want.SessionPolicy = "" // trust policies do not depend on it, and STS may refuse it for another reason
 	_, _, err = a.assumeRole(ctx, want, role, identity.MinSession, a.tags(want))
 	if awserr.IsDenied(err) && !isUntaggable(err) { // which says nothing about external IDs
 		return true, nil

@@ -101,6 +101,7 @@ func TestPermanentDenials(t *testing.T) {
 		"a VPC endpoint":            {"AccessDenied", denied + "because no VPC endpoint policy allows the sts:AssumeRole action", "a VPC endpoint policy forbids"},
 		"credentials that ran out":  {"ExpiredToken", "The security token included in the request is expired", "the controller's own credentials, not the ServiceAccount's"},
 		"a Region without STS":      {"RegionDisabledException", "STS is not activated in this region for account:" + other + ". Your account administrator can activate STS in this region using the IAM Console.", "activate STS for this Region"},
+		"a large session policy":    {"PackedPolicyTooLarge", "Packed policy consumes 157% of allotted space, please use smaller policy.", "the size of session policy and session tags together once STS has packed them"},
 		"too many tags":             {"PackedPolicyTooLarge", "Packed size of session tags consumes 112% of allotted space.", "--session-tags"},
 		"throttling":                {"Throttling", "Rate exceeded", "it is retried within five minutes"},
 	} {

@@ -27,6 +27,7 @@ import (
 const (
 	requests = "iam.amazonaws.com/requests"
 	asking   = `"iam.amazonaws.com/role":"app"`
+	irsa     = `"eks.amazonaws.com/role-arn":"arn:aws:iam::123456789012:role/app"`
 	// applyArgs apply under a field manager's name of its own.
 	applyArgs = "apply --server-side --force-conflicts --field-manager=somebody -f -"
 )
@@ -64,14 +65,14 @@ func newAccounts(t *testing.T) *accounts {
 func newLabelled(t *testing.T) *accounts {
 	t.Helper()
 	a := newAccounts(t)
-	a.install(t)
+	a.install(t, nil)
 	return a
 }
 
-// install installs the policy, until the test ends.
-func (a *accounts) install(t *testing.T) {
+// install installs the policy with settings, until the test ends.
+func (a *accounts) install(t *testing.T, settings map[string]string) {
 	t.Helper()
-	policy := kit.PolicyComponent(image, nil)
+	policy := kit.PolicyComponent(image, settings)
 	require.NoError(t, policy.Apply(t.Context(), a.Access))
 	t.Cleanup(func() { assert.NoError(t, policy.Delete(context.Background(), a.Access)) })
 	a.await(t, "none")
@@ -178,6 +179,7 @@ func (a *accounts) writes(ctx context.Context) []accountWrite {
 		{"asks for nothing, has other labels", `"labels":{"team":"a"}`, nil, false},
 		{"asks for nothing, has another value", label("x"), nil, false},
 		{"says how and asks for nothing", `"annotations":{"iam.amazonaws.com/region":"eu-central-1","iam.amazonaws.com/role-arn":"x"}`, nil, false},
+		{"asks as for IRSA, which does not count", `"annotations":{` + irsa + `}`, nil, false},
 		{"asks for nothing in 10,000 annotations", `"annotations":{` + strings.TrimSuffix(many.String(), ",") + `}`, nil, false},
 		{"asks in 10,000 annotations", `"annotations":{` + many.String() + asking + `}`, nil, true},
 		{"asks", annotated, nil, true},
@@ -224,6 +226,39 @@ func TestServiceAccountsThatAskForNothingAreLabelledAndNoOthers(t *testing.T) {
 	})
 }
 
+// TestServiceAccountsThatAskAsForIRSAAreNotLabelled turns the setting on after ServiceAccounts were labelled without it.
+func TestServiceAccountsThatAskAsForIRSAAreNotLabelled(t *testing.T) {
+	a := newLabelled(t)
+	a.apply(t, "before", `"annotations":{`+irsa+`}`)
+	assert.Equal(t, "none", a.get(t, "before").Labels[requests])
+	settings := kit.PolicyComponent(image, map[string]string{"IRSA_ANNOTATIONS": "true"})
+	require.NoError(t, settings.Apply(t.Context(), a.Access))
+	require.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error {
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+			Name: "dry", Annotations: map[string]string{"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/app"},
+		}}
+		made, err := a.Client().CoreV1().ServiceAccounts(a.namespace).Create(ctx, account, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil && made.Labels[requests] != "" {
+			err = errors.New("the setting is not in force yet")
+		}
+		return err
+	}))
+	for name, test := range map[string]struct {
+		annotations string
+		asks        bool
+	}{
+		"asks": {irsa, true}, "both": {irsa + "," + asking, true}, "empty": {`"eks.amazonaws.com/role-arn":""`, false},
+		"white-space": {`"eks.amazonaws.com/role-arn":" \n\u3000"`, false}, "options": {`"eks.amazonaws.com/token-expiration":"86400"`, false},
+	} {
+		a.apply(t, name, `"annotations":{`+test.annotations+`}`)
+		assert.Equal(t, !test.asks, a.get(t, name).Labels[requests] == "none", name)
+		a.assertMutates(t, name, test.asks)
+	}
+	a.labelAll(t)
+	assert.Empty(t, a.get(t, "before").Labels)
+	a.assertMutates(t, "before", true)
+}
+
 // TestToolsThatApplyAServiceAccountSeeNoDifference applies what is there already: nothing is written, and nobody is in
 // another's way.
 func TestToolsThatApplyAServiceAccountSeeNoDifference(t *testing.T) {
@@ -261,7 +296,7 @@ func TestServiceAccountsFromBeforeAreRightAndCanBeLabelled(t *testing.T) {
 	a.apply(t, "nothing", "")
 	a.apply(t, "stale", `"annotations":{`+asking+`},"labels":{"`+requests+`":"none"}`)
 	a.labelAll(t) // while nothing is installed, too: nobody is hidden by it
-	a.install(t)
+	a.install(t, nil)
 	for name, asks := range map[string]bool{"asks": true, "nothing": false, "stale": true} {
 		a.assertMutates(t, name, asks)
 	}

@@ -45,15 +45,15 @@ func (w *world) webhookTook(t *testing.T) (all, quick float64) {
 }
 
 func TestABurstOfPodsIsAdmitted(t *testing.T) {
-	w := &world{Cluster: shared.Get(t), namespaces: map[string]string{}}
-	require.NoError(t, w.furnish(t.Context(), probe.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+	w := newUnprepared(t, shared.Get(t))
+	require.NoError(t, w.Furnish(t.Context(), probe.Name, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 		Name: "probe", Annotations: map[string]string{"iam.amazonaws.com/role": "probe"},
 	}}, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 		Name: "malformed", Annotations: map[string]string{"iam.amazonaws.com/role": "probe", "iam.amazonaws.com/delivery": "none of them"},
 	}}, corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "plain"}}))
 	h := newWebhook(t, w)
 	h.start(t)
-	w.await(t, true)
+	w.Await(t, true)
 	for _, name := range []string{"probe", "plain"} {
 		t.Run(name, func(t *testing.T) {
 			pod := probe.Given.DeepCopy()
@@ -80,7 +80,7 @@ func (w *world) inParallel(t *testing.T, number, workers int, pod *corev1.Pod) (
 		all.Go(func() {
 			for range next {
 				start := time.Now()
-				_, err := w.create(context.WithoutCancel(t.Context()), &probe, pod)
+				_, err := w.Create(context.WithoutCancel(t.Context()), &probe, pod)
 				mu.Lock()
 				took, refused = append(took, time.Since(start)), errors.Join(refused, err)
 				mu.Unlock()

@@ -111,16 +111,16 @@ func TestTheAPIServerShowsACertificate(t *testing.T) {
 	c, err := cluster.Start(t.Context(), cluster.Options{APIServerFlags: []string{"--admission-control-config-file=" + p.path("admission.yaml")}})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, c.Stop()) })
-	w := &world{Cluster: c, namespaces: map[string]string{}}
+	w := newUnprepared(t, c)
 	ask := func(name, delivery string) corev1.ServiceAccount {
 		annotations := map[string]string{"iam.amazonaws.com/role": "probe", "iam.amazonaws.com/delivery": delivery}
 		return corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations}}
 	}
-	require.NoError(t, w.furnish(t.Context(), probe.Name, ask("probe", "process"), ask("malformed", "none of them")))
+	require.NoError(t, w.Furnish(t.Context(), probe.Name, ask("probe", "process"), ask("malformed", "none of them")))
 	h := newWebhook(t, w)
 	h.env = []string{"KUBE_AWS_IAM_WEBHOOK_CLIENT_CA_FILE=" + p.path("ca.crt"), "KUBE_AWS_IAM_WEBHOOK_CLIENT_NAMES=kube-apiserver"}
 	running := h.start(t)
-	w.await(t, true)
+	w.Await(t, true)
 	assert.True(t, p.answered(h, "kube-apiserver"))
 	for _, other := range []string{"", "kubelet"} {
 		assert.False(t, p.answered(h, other), other)
@@ -129,6 +129,6 @@ func TestTheAPIServerShowsACertificate(t *testing.T) {
 
 	h.env[1] = "KUBE_AWS_IAM_WEBHOOK_CLIENT_NAMES=another"
 	h.start(t)
-	_, err = w.create(context.WithoutCancel(t.Context()), &probe, probe.Given)
+	_, err = w.Create(context.WithoutCancel(t.Context()), &probe, probe.Given)
 	require.Error(t, err, "the API server's name is none of those that are accepted")
 }

@@ -36,7 +36,7 @@ func newGuarded(t *testing.T) *guarded {
 	var err error
 	g.tenant, err = kubernetes.NewForConfig(g.TenantConfig(t, g.namespace))
 	require.NoError(t, err)
-	g.letDebug()
+	require.NoError(t, kit.LetDebug(t.Context(), g.Access, g.namespace))
 	for _, name := range []string{"app", "other"} {
 		_, err = g.tenant.CoreV1().ServiceAccounts(g.namespace).Create(t.Context(), account(name), metav1.CreateOptions{})
 		require.NoError(t, err)
@@ -66,15 +66,6 @@ func (g *guarded) awaitGone() {
 	}))
 }
 
-// letDebug gives the tenant what kubectl debug takes, which edit does not include.
-func (g *guarded) letDebug() {
-	g.t.Helper()
-	_, err := g.Kubectl(g.t.Context(), "create", "role", "debug", "-n", g.namespace, "--verb=update,patch", "--resource=pods/ephemeralcontainers")
-	require.NoError(g.t, err)
-	_, err = g.Kubectl(g.t.Context(), "create", "rolebinding", "debug", "-n", g.namespace, "--role=debug", "--user="+cluster.Tenant(g.namespace))
-	require.NoError(g.t, err)
-}
-
 // await returns once the guard is in force.
 func (g *guarded) await() {
 	g.t.Helper()
@@ -100,27 +91,7 @@ func secret(name string) *corev1.Secret {
 
 // pod has the tenant create a pod that refers to a Secret, without storing it, or attach a debugger that does.
 func (g *guarded) pod(ctx context.Context, account string, way func(*corev1.PodSpec, string), secret string) error {
-	pods := g.tenant.CoreV1().Pods(g.namespace)
-	pod := probe.Given.DeepCopy()
-	pod.Name, pod.Spec.ServiceAccountName = "new", account
-	way(&pod.Spec, secret)
-	if pod.Spec.EphemeralContainers == nil {
-		_, err := pods.Create(ctx, pod, dry)
-		return err
-	}
-	debuggers := pod.Spec.EphemeralContainers
-	pod.Name = account
-	pod.Spec.EphemeralContainers = nil
-	if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
-		return err
-	}
-	made, err := pods.Get(ctx, account, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	made.Spec.EphemeralContainers = debuggers
-	_, err = pods.UpdateEphemeralContainers(ctx, account, made, metav1.UpdateOptions{DryRun: dry.DryRun})
-	return err
+	return kit.Refer(ctx, g.tenant.CoreV1().Pods(g.namespace), account, func(s *corev1.PodSpec) { way(s, secret) })
 }
 
 func TestTheGuardLetsOnlyPodsOfAServiceAccountUseItsSecret(t *testing.T) {
@@ -250,7 +221,7 @@ func (g *guarded) huge(t *testing.T) {
 			v.Projected = &corev1.ProjectedVolumeSource{}
 			for range 30_000 {
 				v.Projected.Sources = append(v.Projected.Sources, corev1.VolumeProjection{
-					Secret: &corev1.SecretProjection{LocalObjectReference: reference(secret)},
+					Secret: &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: secret}},
 				})
 			}
 		}),

@@ -11,11 +11,11 @@ import (
 
 func TestThePolicyGivesPodsWhatTheCasesSay(t *testing.T) {
 	w := newWorld(t)
-	for i, settings := range w.settings() {
+	for i, settings := range w.Settings() {
 		policy := kit.PolicyComponent(image, settings.Variables())
 		require.NoError(t, policy.Apply(t.Context(), w.Access))
-		w.await(t, true)
-		t.Run(fmt.Sprint(settings.Variables()), func(t *testing.T) { w.compare(t, settings) })
+		w.Await(t, true)
+		t.Run(fmt.Sprint(settings.Variables()), func(t *testing.T) { w.Compare(t, settings) })
 		if i == 0 {
 			t.Run("a debugger", w.debug)
 			t.Run("a huge pod", w.huge)
@@ -23,6 +23,6 @@ func TestThePolicyGivesPodsWhatTheCasesSay(t *testing.T) {
 			t.Run("a namespace with quotas", w.fits)
 		}
 		require.NoError(t, policy.Delete(t.Context(), w.Access))
-		w.await(t, false)
+		w.Await(t, false)
 	}
 }

@@ -76,13 +76,13 @@ func (h *webhook) start(t *testing.T) *kit.Controller {
 func TestTheWebhookGivesPodsWhatTheCasesSay(t *testing.T) {
 	w := newWorld(t)
 	h := newWebhook(t, w)
-	_, err := w.create(t.Context(), &probe, probe.Given)
+	_, err := w.Create(t.Context(), &probe, probe.Given)
 	require.Error(t, err, "without a webhook no pod is admitted")
 
 	c := h.start(t)
-	w.await(t, true)
-	all := w.settings()
-	t.Run("as shipped", func(t *testing.T) { w.compare(t, all[0]) })
+	w.Await(t, true)
+	all := w.Settings()
+	t.Run("as shipped", func(t *testing.T) { w.Compare(t, all[0]) })
 	t.Run("a debugger", w.debug)
 	t.Run("a huge pod", w.huge)
 	t.Run("a pod of many containers", w.crowd)
@@ -100,8 +100,8 @@ func TestTheWebhookGivesPodsWhatTheCasesSay(t *testing.T) {
 			h.env = append(h.env, "KUBE_AWS_IAM_"+name+"="+value)
 		}
 		c = h.start(t)
-		w.await(t, true)
-		t.Run(fmt.Sprint(settings.Variables()), func(t *testing.T) { w.compare(t, settings) })
+		w.Await(t, true)
+		t.Run(fmt.Sprint(settings.Variables()), func(t *testing.T) { w.Compare(t, settings) })
 		c.Kill()
 	}
 }
@@ -111,7 +111,7 @@ func TestTheWebhooksCertificateIsKept(t *testing.T) {
 	newGuarded(t) // which binds the controller, too
 	h := newWebhook(t, w)
 	c := h.start(t)
-	w.await(t, true)
+	w.Await(t, true)
 	first := h.authorities(t)
 	expires, err := c.Metric(t.Context(), "kube_aws_iam_controller_webhook_certificate_expiration_timestamp_seconds")
 	require.NoError(t, err)
@@ -122,7 +122,7 @@ func TestTheWebhooksCertificateIsKept(t *testing.T) {
 	configurations := w.Client().AdmissionregistrationV1().MutatingWebhookConfigurations()
 	_, err = configurations.Patch(t.Context(), name, types.JSONPatchType, patch, metav1.PatchOptions{})
 	require.NoError(t, err)
-	w.await(t, true)
+	w.Await(t, true)
 	require.NoError(t, kit.Eventually(t.Context(), within, func(context.Context) error {
 		if !bytes.Equal(first, h.authorities(t)) {
 			return errors.New("the API server still trusts another authority")
@@ -138,13 +138,13 @@ func TestTheWebhooksCertificateIsKept(t *testing.T) {
 		}
 		return nil
 	}))
-	w.await(t, true)
+	w.Await(t, true)
 
 	// A restart finds it.
 	second := h.authorities(t)
 	c.Kill()
 	h.start(t)
-	w.await(t, true)
+	w.Await(t, true)
 	assert.Equal(t, second, h.authorities(t))
 }
 

@@ -83,7 +83,7 @@ func TestTheWebhookServesACertificateOfTheInstallersWithoutARightToItsConfigurat
 	require.NoError(t, err)
 	t.Cleanup(c.Kill)
 	require.NoError(t, c.WaitReady(t.Context(), within))
-	w.await(t, true)
+	w.Await(t, true)
 	log, err := os.ReadFile(options.Log)
 	require.NoError(t, err)
 	assert.NotContains(t, string(log), "mutatingwebhookconfigurations", "what it has no right to it does not ask for")

@@ -53,7 +53,7 @@ var own = map[string]bool{"Lease kube-aws-iam-controller": true, "Secret kube-aw
 var hashed = regexp.MustCompile(`(kube-aws-iam-controller-settings)-[a-z0-9]{10}\b`)
 
 // alike removes what may differ: the labels that Helm's users expect, the annotation on pods in place of the hash that
-// kustomize appends to the ConfigMap, that the CRD is kept, and the webhook's path, which the controller writes. Kustomize also
+// kustomize appends to the ConfigMap, that the CRD is kept, and the webhook's path where the controller writes it. Kustomize also
 // gives policies a namespace, which the API server ignores, and folds the lines of their expressions in another way.
 func alike(object *unstructured.Unstructured) {
 	without(object.Object, "metadata.labels", "helm.sh/chart", "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/version",
@@ -67,7 +67,8 @@ func alike(object *unstructured.Unstructured) {
 	without(object.Object, "spec.template.metadata.annotations", "checksum/settings")
 	webhooks, found, _ := unstructured.NestedSlice(object.Object, "webhooks")
 	for _, each := range webhooks {
-		if webhook, is := each.(map[string]any); is {
+		webhook, is := each.(map[string]any)
+		if _, given, _ := unstructured.NestedString(webhook, "clientConfig", "caBundle"); is && !given {
 			without(webhook, "clientConfig.service", "path")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v4/pkg/action"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -95,6 +96,27 @@ func TestReleasesAreInstalledChangedAndUninstalled(t *testing.T) {
 			w.requireLeft(release.left...)
 		})
 	}
+}
+
+func TestAReleaseDoesNotReadAnnotationsOfIRSABesideTheWebhookOfEKS(t *testing.T) {
+	w := newWorld(t, "kube-system")
+	w.clear()
+	configurations := w.Client().AdmissionregistrationV1().MutatingWebhookConfigurations()
+	eks := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "pod-identity-webhook"}}
+	_, err := configurations.Create(t.Context(), eks, metav1.CreateOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		assert.NoError(t, configurations.Delete(context.Background(), eks.Name, metav1.DeleteOptions{}))
+	})
+
+	require.ErrorContains(t, w.install(`{clusterName: c, irsaAnnotations: {enabled: true}}`), "the webhook of EKS is in this cluster")
+	found, err := w.ours(t.Context())
+	require.NoError(t, err)
+	assert.NotContains(t, found, "mutatingadmissionpolicies kube-aws-iam-controller", "no pod waits for credentials that nobody issues")
+	require.NoError(t, w.install(`{clusterName: c, irsaAnnotations: {enabled: true, force: true}}`))
+	settings, err := w.Client().CoreV1().ConfigMaps(w.namespace).Get(t.Context(), "kube-aws-iam-controller-settings", metav1.GetOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, "force", settings.Data["KUBE_AWS_IAM_IRSA_ANNOTATIONS"])
 }
 
 func TestThePolicyAndTheGuardOfAReleaseApply(t *testing.T) {

@@ -29,6 +29,25 @@ type installation struct {
 }
 
 var installations = map[string]installation{
+	"how pods run": {
+		base: "base",
+		patches: `
+  - target: {kind: Deployment, name: kube-aws-iam-controller}
+    patch: |
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: kube-aws-iam-controller, annotations: {reloader: "true"}}
+      spec:
+        strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}
+        template:
+          spec:
+            hostNetwork: true
+            dnsPolicy: ClusterFirstWithHostNet
+            dnsConfig: {options: [{name: ndots, value: "1"}]}
+            terminationGracePeriodSeconds: 60`,
+		values: `{admission: {mode: none}, guard: {enabled: false}, deploymentAnnotations: {reloader: "true"}, hostNetwork: true, terminationGracePeriodSeconds: 60,
+			strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}, dnsConfig: {options: [{name: ndots, value: "1"}]}}`,
+	},
 	"monitoring": {
 		base: "base", components: []string{"monitoring"},
 		// The chart scrapes the port that there is.
@@ -91,6 +110,26 @@ logging: {format: json, debug: true}`,
     patch: |
       - {op: replace, path: /webhooks/0/namespaceSelector/matchExpressions/0/values, value: [iam, kube-system]}`,
 		values: "{admission: {mode: webhook}, guard: {enabled: false}}",
+	},
+	"annotations of IRSA, admission by policy": {
+		base: "base", components: []string{"admission-policy", "admission-settings", "irsa-annotations"}, settings: []string{"KUBE_AWS_IAM_IRSA_ANNOTATIONS=true"},
+		values: "{irsaAnnotations: {enabled: true}, guard: {enabled: false}}",
+	},
+	"annotations of IRSA by force, admission by webhook": {
+		base: "base", components: []string{"webhook", "irsa-annotations"}, settings: []string{"KUBE_AWS_IAM_IRSA_ANNOTATIONS=force"},
+		values: "{irsaAnnotations: {enabled: true, force: true}, admission: {mode: webhook}, guard: {enabled: false}}",
+	},
+	"annotations of IRSA in one namespace": {
+		namespace: "team-a", base: "namespaced", settings: []string{"KUBE_AWS_IAM_IRSA_ANNOTATIONS=true"},
+		values: "{irsaAnnotations: {enabled: true}, namespaces: {only: team-a}}",
+	},
+	"admission by webhook with a certificate of the installer's": {
+		base: "base", components: []string{"webhook-static"},
+		patches: `
+  - target: {kind: MutatingWebhookConfiguration}
+    patch: |
+      - {op: add, path: /webhooks/0/clientConfig/caBundle, value: Y2VydGlmaWNhdGU=}`,
+		values: "{admission: {mode: webhook, webhook: {certificate: {mode: existingSecret, caCertificate: certificate}}}, guard: {enabled: false}}",
 	},
 	"no admission": {
 		base: "base", values: "{admission: {mode: none}, guard: {enabled: false}}",

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -35,20 +34,11 @@ func (w *world) run(tenant string) *kit.Controller {
 	w.t.Cleanup(aws.Close)
 	_, err = aws.Role(kit.AccountID, "", "demo-app", tenant+"/c")
 	require.NoError(w.t, err)
-	template := w.deployment().Spec.Template.Spec
-	kubeconfig, err := w.ServiceAccountKubeconfig(ctx, w.namespace, template.ServiceAccountName)
-	require.NoError(w.t, err)
-	binary, err := kit.Binary()
-	require.NoError(w.t, err)
 	port, err := cluster.FreePort(ctx)
 	require.NoError(w.t, err)
-	options := kit.Options{
-		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(w.t.TempDir(), "controller.log"),
-		Env: append(w.settings(template.Containers[0].EnvFrom[0].ConfigMapRef.Name), append(aws.ControllerEnv(), "POD_NAMESPACE="+w.namespace)...),
-	}
-	for _, argument := range template.Containers[0].Args {
-		options.Args = append(options.Args, strings.Replace(argument, "=:8443", "=127.0.0.1:"+strconv.Itoa(port), 1))
-	}
+	options, err := w.helm().Controller(ctx, w.Access, port)
+	require.NoError(w.t, err)
+	options.Log, options.Env = filepath.Join(w.t.TempDir(), "controller.log"), append(options.Env, aws.ControllerEnv()...)
 	controller, err := kit.StartController(ctx, options)
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() {
@@ -58,16 +48,6 @@ func (w *world) run(tenant string) *kit.Controller {
 		}
 	})
 	return controller
-}
-
-func (w *world) settings(name string) (env []string) {
-	w.t.Helper()
-	found, err := w.Client().CoreV1().ConfigMaps(w.namespace).Get(w.t.Context(), name, metav1.GetOptions{})
-	require.NoError(w.t, err)
-	for name, value := range found.Data {
-		env = append(env, name+"="+value)
-	}
-	return env
 }
 
 // secret waits for a Secret with content.

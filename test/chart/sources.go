@@ -15,9 +15,10 @@ const (
 	wholeCluster  = `not .Values.namespaces.only`
 	oneNamespace  = `.Values.namespaces.only`
 	byPolicy      = `eq (include "kube-aws-iam-controller.admission" .) "policy"`
-	byWebhook     = `eq (include "kube-aws-iam-controller.admission" .) "webhook"`
+	bySelfSigned  = `eq (include "kube-aws-iam-controller.certificate" .) "controller"`
 	guarded       = `and .Values.guard.enabled (not .Values.namespaces.only)`
 	ruled         = `and .Values.namespaces.protectRules (not .Values.namespaces.only)`
+	irsaRead      = `and .Values.irsaAnnotations.enabled (not .Values.namespaces.only)`
 	authenticated = `and .Values.metrics.authentication.enabled (not .Values.namespaces.only)`
 )
 
@@ -63,16 +64,18 @@ var sources = []source{
 	{"namespaced/runs/rbac.yaml", oneNamespace, []edit{runs, subjectHome, account}},
 	{"namespaced/serves/rbac.yaml", oneNamespace, []edit{served, subjectHome, account}},
 	{"namespaced/serves/awsiamroles.yaml", `and .Values.namespaces.only .Values.namespaces.awsIAMRoles`, []edit{served, subjectHome, account}},
-	{"components/admission-policy/accounts.yaml", byPolicy, nil},
+	{"components/admission-policy/accounts.yaml", byPolicy, []edit{setting("irsaAnnotations", "irsaAnnotations")}},
 	{"components/admission-policy/mutate.yaml", byPolicy, []edit{
 		setting("image", "sidecarImage"), setting("defaultRegion", "defaultRegion"), setting("imagePullPolicy", "sidecarPullPolicy"),
 		setting("requests", "sidecarRequests"), setting("limits", "sidecarLimits"), setting("securityContext", "sidecarSecurityContext"),
+		setting("irsaAnnotations", "irsaAnnotations"),
 	}},
 	{"components/admission-policy/refuse.yaml", byPolicy, nil},
-	{"components/webhook/rbac.yaml", byWebhook, []edit{home, account}},
+	{"components/webhook/rbac.yaml", bySelfSigned, []edit{home, account}},
 	{"components/guard/pods.yaml", guarded, nil},
 	{"components/guard/writes.yaml", guarded, []edit{writer}},
 	{"components/guard/controller.yaml", guarded, []edit{bound}},
+	{"components/irsa-annotations/rbac.yaml", irsaRead, []edit{home, account}},
 	{"components/namespace-rules/policy.yaml", ruled, nil},
 	{"components/namespace-rules/clusterrole.yaml", ruled, nil},
 	{"components/metrics-authentication/rbac.yaml", authenticated, []edit{home, account}},

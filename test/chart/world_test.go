@@ -3,17 +3,14 @@ package chart
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v4/pkg/action"
-	"helm.sh/helm/v4/pkg/kube"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/kit"
@@ -22,10 +19,7 @@ import (
 // What is installed concerns all of a cluster.
 var shared = cluster.Shared{Apart: true}
 
-func TestMain(m *testing.M) {
-	kube.ManagedFieldsManager = "helm" // by default the name of the program
-	os.Exit(shared.Run(m))
-}
+func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
 // A world is a cluster, and a namespace that releases go to.
 type world struct {
@@ -40,31 +34,13 @@ func newWorld(t *testing.T, namespace string) *world {
 	return &world{Cluster: shared.Get(t), t: t, namespace: namespace}
 }
 
-// configuration is that of helm with the administrator's kubeconfig.
-func (w *world) configuration() *action.Configuration {
-	w.t.Helper()
-	flags := genericclioptions.NewConfigFlags(false)
-	kubeconfig := w.AdminKubeconfig()
-	flags.KubeConfig, flags.Namespace = &kubeconfig, &w.namespace
-	c := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
-	require.NoError(w.t, c.Init(flags, w.namespace, "secret"))
-	return c
-}
+func (w *world) helm() Helm { return Helm{Kubeconfig: w.AdminKubeconfig(), Namespace: w.namespace} }
 
-// install is helm install, and uninstalls at the end what the test has not uninstalled itself. Nothing waits for pods,
-// which no node runs.
+// install is helm install, and uninstalls at the end what the test has not uninstalled itself.
 func (w *world) install(text string, options ...func(*action.Install)) error {
 	w.t.Helper()
-	chart, err := Load()
-	require.NoError(w.t, err)
-	install := action.NewInstall(w.configuration())
-	install.ReleaseName, install.Namespace, install.WaitStrategy = Name, w.namespace, kube.HookOnlyStrategy
-	for _, option := range options {
-		option(install)
-	}
-	_, err = install.RunWithContext(w.t.Context(), chart, values(w.t, text))
 	w.t.Cleanup(w.uninstall)
-	return err
+	return w.helm().Install(w.t.Context(), values(w.t, text), options...)
 }
 
 // upgrade is helm upgrade.
@@ -75,22 +51,13 @@ func (w *world) upgrade(text string) error {
 
 func (w *world) upgradeTo(changed map[string]any) error {
 	w.t.Helper()
-	chart, err := Load()
-	require.NoError(w.t, err)
-	upgrade := action.NewUpgrade(w.configuration())
-	upgrade.Namespace, upgrade.WaitStrategy, upgrade.ServerSideApply = w.namespace, kube.HookOnlyStrategy, "auto"
-	_, err = upgrade.RunWithContext(w.t.Context(), Name, chart, changed)
-	return err
+	return w.helm().Upgrade(w.t.Context(), changed)
 }
 
 // uninstall is helm uninstall, of a release that may not be there.
 func (w *world) uninstall() {
 	w.t.Helper()
-	uninstall := action.NewUninstall(w.configuration())
-	uninstall.DisableHooks = true // no node runs the Job; test/e2e does
-	uninstall.IgnoreNotFound, uninstall.WaitStrategy, uninstall.DeletionPropagation = true, kube.HookOnlyStrategy, "background"
-	_, err := uninstall.Run(Name)
-	require.NoError(w.t, err)
+	require.NoError(w.t, w.helm().Uninstall())
 }
 
 func (w *world) deployment() *appsv1.Deployment {

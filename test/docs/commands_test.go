@@ -82,12 +82,14 @@ var answers = map[string]string{
 	"kubectl kustomize examples/install":       `kind: MutatingAdmissionPolicy`,
 	"kubectl describe serviceaccount app":      `CreateCredentials`,
 	"kubectl get lease":                        `\S`,
-	"kubectl get serviceaccounts":              `(?m)^demo reader$`,
 	"kubectl get mutatingadmissionpolicies":    `kube-aws-iam-controller`,
 	"kubectl get --raw /.well-known":           `"issuer"`,
 	"kubectl get --raw /openid":                `"keys"`,
 	"kubectl get secrets --all-namespaces":     `demo +app\.aws-iam +arn:aws:iam::123456789012:role/demo-app +20`,
 	"kubectl diff":                             `(?s).*`,
+
+	"kubectl get serviceaccounts --all-namespaces -o jsonpath='{range .items[?(@.metadata.finalizers":  `(?m)^demo reader$`,
+	"kubectl get serviceaccounts --all-namespaces -o jsonpath='{range .items[?(@.metadata.annotations": `(?m)^demo external-dns arn:aws:iam::123456789012:role/external-dns$`,
 }
 
 // endings are codes other than 0 with which a command may end: kubectl diff says so that there is a difference.

@@ -120,6 +120,11 @@ var before = map[string]func(*world){
 		w.succeeds(w.t, "kubectl apply -f manifests/components/webhook/rbac.yaml")
 		w.succeeds(w.t, "kubectl create secret generic kube-aws-iam-controller-webhook --namespace kube-system")
 	},
+	// It looks for what charts annotated for IRSA.
+	"docs/migration.md": func(w *world) {
+		w.succeeds(w.t, "kubectl create serviceaccount external-dns --namespace demo")
+		w.succeeds(w.t, "kubectl annotate serviceaccount external-dns --namespace demo eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/external-dns")
+	},
 	// It restores a backup: Velero's namespace is there, and a file with the block that begins like this.
 	"docs/operations.md": func(w *world) {
 		w.succeeds(w.t, "kubectl create namespace velero")

@@ -54,6 +54,7 @@ func TestPodsOnlySetTheirServiceAccount(t *testing.T) {
 
 			w.assertRefusals()
 			if w.dir == "" {
+				w.upgrade("process", "endpoint")
 				w.leavesNothing()
 			}
 		})

@@ -74,6 +74,7 @@ var uses = map[string][]asked{
 	},
 	"serviceaccount-managed-policies.yaml": append(each("arn:aws:dynamodb"+inAccount+"table/carts", "dynamodb:GetItem", "dynamodb:Query"), asked{"s3:GetObject", bucket + "/" + demoData, nil}),
 	"serviceaccount.yaml":                  nil, // an existing role
+	"serviceaccount-session-policy.yaml":   nil, // an existing role, too
 }
 
 const demoData = clusterName + "/demo/a"

@@ -22,7 +22,15 @@ type Program struct {
 	Root string
 }
 
-// build returns a static binary.
+// Build returns the static binary of a program for a platform, such as windows/arm64, that says it is of a version.
+func Build(ctx context.Context, program Program, platform, version string) ([]byte, error) {
+	parsed, err := v1.ParsePlatform(platform)
+	if err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	return build(ctx, program, parsed, version)
+}
+
 func build(ctx context.Context, program Program, platform *v1.Platform, version string) ([]byte, error) {
 	root := program.Root
 	if root == "" {

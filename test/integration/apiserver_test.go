@@ -135,7 +135,7 @@ func TestThrottlingAndOutagesOfSTSAreOutlived(t *testing.T) {
 func TestAnAPIServerThatHangsDoesNotHoldUpTheEnd(t *testing.T) {
 	w := newWorldOfItsOwn(t)
 	c := w.start("--leader-elect", "--leader-elect-namespace=kube-system")
-	w.eventually(func(ctx context.Context) error { return leads(ctx, c, 1) })
+	w.eventually(func(ctx context.Context) error { return c.Leads(ctx, 1) })
 	require.NoError(t, w.APIServer.Signal(syscall.SIGSTOP))
 	defer func() { assert.NoError(t, w.APIServer.Signal(syscall.SIGCONT)) }()
 	ctx, cancel := context.WithTimeout(t.Context(), ending)

@@ -152,7 +152,7 @@ func TestControllersOfTwoNamespacesNeedALeaseEach(t *testing.T) {
 		return w.launch(append([]string{"--namespace=" + namespace}, flags[lease]...)...)
 	}
 	first := elect(w.namespace, leases[0])
-	w.eventually(func(ctx context.Context) error { return leads(ctx, first, 1) })
+	w.eventually(func(ctx context.Context) error { return first.Leads(ctx, 1) })
 	waits := elect(other, leases[0])
 	w.eventually(func(context.Context) error {
 		log, failure := waits.Output()
@@ -161,8 +161,8 @@ func TestControllersOfTwoNamespacesNeedALeaseEach(t *testing.T) {
 		}
 		return failure
 	})
-	require.NoError(t, leads(t.Context(), waits, 0))
+	require.NoError(t, waits.Leads(t.Context(), 0))
 	second := elect(other, leases[1])
-	w.eventually(func(ctx context.Context) error { return leads(ctx, second, 1) })
-	require.NoError(t, leads(t.Context(), first, 1))
+	w.eventually(func(ctx context.Context) error { return second.Leads(ctx, 1) })
+	require.NoError(t, first.Leads(t.Context(), 1))
 }

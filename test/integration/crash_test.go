@@ -149,11 +149,11 @@ func TestOneOfTwoReplicasLeads(t *testing.T) {
 	w.iamRole("", "app")
 	elect := []string{"--leader-elect", "--leader-elect-namespace=kube-system"}
 	first := w.start(elect...)
-	w.eventually(func(ctx context.Context) error { return leads(ctx, first, 1) })
+	w.eventually(func(ctx context.Context) error { return first.Leads(ctx, 1) })
 	w.account("app", "app")
 	secret := w.secret("app.aws-iam", nil)
 	second := w.start(elect...)
-	require.NoError(t, leads(t.Context(), second, 0))
+	require.NoError(t, second.Leads(t.Context(), 0))
 	calls := len(w.aws.Calls())
 	holder := w.leaseHolder()
 
@@ -164,13 +164,13 @@ func TestOneOfTwoReplicasLeads(t *testing.T) {
 	assert.Zero(t, code)
 	assert.NotEqual(t, holder, w.leaseHolder(), "it was released: nobody has to wait until it runs out")
 	begin := time.Now()
-	w.eventually(func(ctx context.Context) error { return leads(ctx, second, 1) })
+	w.eventually(func(ctx context.Context) error { return second.Leads(ctx, 1) })
 	t.Logf("took over %s after a leader that ended", time.Since(begin))
 
 	third := w.start(elect...)
 	begin = time.Now()
 	second.Kill()
-	w.eventually(func(ctx context.Context) error { return leads(ctx, third, 1) })
+	w.eventually(func(ctx context.Context) error { return third.Leads(ctx, 1) })
 	t.Logf("took over %s after a leader that was killed", time.Since(begin))
 	time.Sleep(time.Second)
 	assert.Len(t, w.aws.Calls(), calls, "AWS was not asked for what is fresh")
@@ -199,7 +199,7 @@ func TestAStandbyThatTakesOverTakesNoNewRoleForGone(t *testing.T) {
 	client := w.admin()
 	args := append(w.lease(w.namespace), "--role-ready-timeout="+ready.String())
 	first := w.provisioning(args...)
-	w.eventually(func(ctx context.Context) error { return leads(ctx, first, 1) })
+	w.eventually(func(ctx context.Context) error { return first.Leads(ctx, 1) })
 	second := w.provisioning(args...)
 	time.Sleep(ready + time.Second) // what a process made before it began could be seen by now
 	w.aws.Set(awssim.Settings{Propagation: new(awssim.Duration(seen))})
@@ -208,7 +208,7 @@ func TestAStandbyThatTakesOverTakesNoNewRoleForGone(t *testing.T) {
 	first.Kill()
 	require.NoError(t, w.Client().CoreV1().ServiceAccounts(w.namespace).Delete(t.Context(), "app", metav1.DeleteOptions{}))
 	w.within = 2 * time.Minute
-	w.eventually(func(ctx context.Context) error { return leads(ctx, second, 1) })
+	w.eventually(func(ctx context.Context) error { return second.Leads(ctx, 1) })
 	w.eventually(func(ctx context.Context) error {
 		_, err := w.Client().CoreV1().ServiceAccounts(w.namespace).Get(ctx, "app", metav1.GetOptions{})
 		if err == nil {
@@ -220,13 +220,4 @@ func TestAStandbyThatTakesOverTakesNoNewRoleForGone(t *testing.T) {
 	out, err := client.ListRoles(t.Context(), &iam.ListRolesInput{PathPrefix: new("/kube-aws-iam-controller/")})
 	require.NoError(t, err)
 	assert.Empty(t, out.Roles, "the finalizer goes after the role")
-}
-
-// leads says whether a replica's metric says that it leads (1) or not (0).
-func leads(ctx context.Context, c *kit.Controller, want float64) error {
-	got, err := c.Metric(ctx, "kube_aws_iam_controller_is_leader ")
-	if err == nil && got != want {
-		err = fmt.Errorf("is_leader is %v, not %v", got, want)
-	}
-	return err
 }

@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,8 +11,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/metadata/metadatainformer"
+
+	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/serviceaccount"
+	"kube-aws-iam-controller/test/kit"
 )
 
 // What a fake API server does not know: the uid of an applied object, and what it refuses of one that is being deleted.
@@ -53,4 +58,34 @@ func TestTheFinalizerIsPutOnTheVeryServiceAccountAndNoOther(t *testing.T) {
 	_, err = accounts.Get(t.Context(), "app", metav1.GetOptions{})
 	require.NoError(t, ignoreNotFound(err))
 	require.Error(t, err, "and it was not made anew")
+}
+
+func TestARoleThatCannotBeDeletedIsCounted(t *testing.T) {
+	w := newWorld(t)
+	c := w.provisioning()
+	w.accountWith("app", own)
+	w.secret("app.aws-iam", nil)
+	const count = `kube_aws_iam_controller_identities{source="serviceaccount",state="releasing"}`
+	until := func(want float64) {
+		t.Helper()
+		require.NoError(t, kit.Eventually(t.Context(), kit.Within, func(ctx context.Context) error {
+			got, err := c.Metric(ctx, count)
+			if err == nil && got != want {
+				err = fmt.Errorf("%v are being released", got)
+			}
+			return err
+		}))
+	}
+	until(0)
+
+	w.aws.SetFaults(awssim.Fault{Action: "DeleteRole", Code: "AccessDenied"})
+	require.NoError(t, w.Client().CoreV1().ServiceAccounts(w.namespace).Delete(t.Context(), "app", metav1.DeleteOptions{}))
+	w.event("ServiceAccount", "app", "ProvisionFailed")
+	until(1)
+	body, err := c.Get(t.Context(), "/metrics")
+	require.NoError(t, err)
+	assert.Contains(t, body, `identity_not_ready{name="app",namespace="`+w.namespace+`",reason="",source="serviceaccount",state="releasing"} 1`)
+
+	w.aws.SetFaults()
+	until(0)
 }

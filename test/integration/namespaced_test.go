@@ -42,7 +42,7 @@ func (w *world) startIn(namespace string, args ...string) *kit.Controller {
 	w.env = append(w.env, "POD_NAMESPACE="+namespace, "KUBE_AWS_IAM_NAMESPACE="+w.namespace)
 	c := w.launch(append([]string{"--leader-elect"}, args...)...)
 	require.NoError(w.t, c.WaitReady(w.t.Context(), within))
-	w.eventually(func(ctx context.Context) error { return leads(ctx, c, 1) })
+	w.eventually(func(ctx context.Context) error { return c.Leads(ctx, 1) })
 	return c
 }
 

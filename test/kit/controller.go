@@ -129,3 +129,12 @@ func (c *Controller) Metric(ctx context.Context, prefix string) (float64, error)
 	}
 	return sum, nil
 }
+
+// Leads returns an error unless the metric says that the controller leads (1), or does not (0).
+func (c *Controller) Leads(ctx context.Context, want float64) error {
+	got, err := c.Metric(ctx, "kube_aws_iam_controller_is_leader ")
+	if err == nil && got != want {
+		err = fmt.Errorf("is_leader is %v, not %v", got, want)
+	}
+	return err
+}

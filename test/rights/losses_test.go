@@ -111,6 +111,9 @@ var losses = map[string]loss{
 	"patch mutatingwebhookconfigurations.admissionregistration.k8s.io kube-aws-iam-controller-webhook": {
 		steps: []string{"the API server trusts the webhook"}, without: "the API server does not trust the webhook, and no pod is admitted",
 	},
+	"get mutatingwebhookconfigurations.admissionregistration.k8s.io pod-identity-webhook": {
+		steps: []string{"it does not run beside the webhook of EKS"}, without: "with `--irsa-annotations`, a controller beside the webhook of EKS starts all the same, with a line in its log",
+	},
 	"create tokenreviews.authentication.k8s.io": {
 		steps: []string{"who may read metrics reads them"}, without: "nobody can read metrics that require a token, because its owner is not known",
 	},
@@ -123,7 +126,7 @@ var losses = map[string]loss{
 func oneNamespace() map[string]loss {
 	all := maps.Clone(losses)
 	maps.DeleteFunc(all, func(right string, _ loss) bool {
-		return strings.HasSuffix(right, "kube-aws-iam-controller-webhook") || strings.HasSuffix(right, " namespaces") ||
+		return strings.HasSuffix(right, "-webhook") || strings.HasSuffix(right, " namespaces") ||
 			right == "watch pods" || strings.Contains(right, "reviews.")
 	})
 	all["get namespaces"] = loss{

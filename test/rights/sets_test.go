@@ -34,9 +34,9 @@ type set struct {
 
 // sets are all that are shipped.
 var sets = []set{{
-	name:      "manifests/prerequisites and the components webhook and metrics-authentication",
-	resources: []string{"prerequisites"}, components: []string{"components/webhook", "components/metrics-authentication"},
-	steps: slices.Concat(serving, meeting, electing, mutating, measuring), losses: losses,
+	name:      "manifests/prerequisites and the components webhook, metrics-authentication and irsa-annotations",
+	resources: []string{"prerequisites"}, components: []string{"components/webhook", "components/metrics-authentication", "components/irsa-annotations"},
+	steps: slices.Concat(serving, meeting, electing, mutating, measuring, besideEKS), losses: losses,
 }, {
 	name:      "manifests/namespaced",
 	resources: []string{"namespaced"}, alone: true,

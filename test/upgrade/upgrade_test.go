@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/test/cluster"
@@ -31,6 +32,7 @@ func TestAnUpgradeChangesNoWorkingIdentity(t *testing.T) {
 	w.install(before)
 	w.run(before)
 	were := w.identities()
+	w.askForIRSA()
 
 	for _, step := range []struct {
 		name string
@@ -46,6 +48,7 @@ func TestAnUpgradeChangesNoWorkingIdentity(t *testing.T) {
 		w.assertSame(step.name, were)
 		w.renew(were)
 		w.assertSame(step.name+", and all is renewed", were)
+		w.assertIRSAIsNotRead(step.name)
 	}
 	w.assertRetainedComesBack(were)
 }
@@ -185,4 +188,23 @@ func (w *world) assertRetainedComesBack(were map[string]*identity) {
 	was := were["retained.aws-iam"]
 	w.account("retained", "role-policy", readBucket)
 	assert.Equal(w.t, was.holder, w.holder(w.secret("retained.aws-iam", was.secret)))
+}
+
+// askForIRSA makes a ServiceAccount that asks the webhook of EKS for a role, and nobody else.
+func (w *world) askForIRSA() {
+	w.t.Helper()
+	_, err := w.Client().CoreV1().ServiceAccounts(w.namespace).Create(w.t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+		Name: "irsa", Annotations: map[string]string{"eks.amazonaws.com/role-arn": kit.ARN(kit.AccountID, "", "existing")},
+	}}, metav1.CreateOptions{})
+	require.NoError(w.t, err)
+}
+
+// assertIRSAIsNotRead shows that it has nothing, until a flag says that it may.
+func (w *world) assertIRSAIsNotRead(after string) {
+	w.t.Helper()
+	_, err := w.Client().CoreV1().Secrets(w.namespace).Get(w.t.Context(), "irsa.aws-iam", metav1.GetOptions{})
+	assert.True(w.t, apierrors.IsNotFound(err), "%s: %v", after, err)
+	pod := w.pod("irsa")
+	assert.Empty(w.t, pod.Volumes, after)
+	assert.Empty(w.t, pod.Containers[0].Env, after)
 }

@@ -37,6 +37,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- /* Who provides the webhook's certificate; empty without the webhook. */}}
+{{- define "kube-aws-iam-controller.certificate" -}}
+{{- if eq (include "kube-aws-iam-controller.admission" .) "webhook" }}{{ .Values.admission.webhook.certificate.mode }}{{ end }}
+{{- end }}
+
 {{- /* The settings of pods, as flags and as the policy have them. */}}
 {{- define "kube-aws-iam-controller.sidecarImage" -}}
 {{ .Values.admission.sidecar.image | default (include "kube-aws-iam-controller.image" .) }}
@@ -62,6 +67,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ include "kube-aws-iam-controller.pairs" .Values.admission.sidecar.securityContext | default "none" }}
 {{- end }}
 
+{{- define "kube-aws-iam-controller.irsaAnnotations" -}}
+{{- with .Values.irsaAnnotations }}{{ if and .enabled .force }}force{{ else }}{{ .enabled }}{{ end }}{{ end }}
+{{- end }}
+
 {{- /* A map as key=value,key=value. Numbers are whole, but Helm may hold them as floats. */}}
 {{- define "kube-aws-iam-controller.pairs" -}}
 {{- $pairs := list -}}
@@ -72,10 +81,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- join "," $pairs }}
 {{- end }}
 
-{{- /* What a pod of ours needs to be the controller: of the Deployment, and of helm test. */}}
+{{- /* What a pod of ours needs to be the controller: of the Deployment, and of helm test. "volumes" are more of them. */}}
 {{- define "kube-aws-iam-controller.pod" -}}
 serviceAccountName: {{ include "kube-aws-iam-controller.serviceAccountName" . }}
 enableServiceLinks: false
+{{- if .Values.hostNetwork }}
+hostNetwork: true
+{{- end }}
+{{- with .Values.dnsPolicy | default (ternary "ClusterFirstWithHostNet" "" .Values.hostNetwork) }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -96,13 +115,14 @@ tolerations:
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- $volumes := concat (include "kube-aws-iam-controller.credentialVolumes" . | fromYamlArray) .Values.extraVolumes }}
+{{- $volumes := concat (include "kube-aws-iam-controller.credentialVolumes" . | fromYamlArray) (.volumes | default list) .Values.extraVolumes }}
 {{- with $volumes }}
 volumes:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{- /* Its container. "mounts" are more of them. */}}
 {{- define "kube-aws-iam-controller.container" -}}
 image: {{ include "kube-aws-iam-controller.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -141,7 +161,7 @@ envFrom:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- $mounts := .Values.extraVolumeMounts }}
+{{- $mounts := concat (.mounts | default list) .Values.extraVolumeMounts }}
 {{- if has .Values.aws.credentials.mode (list "webIdentity" "existingSecret") }}
 {{- $mounts = prepend $mounts (dict "name" "aws-credentials" "mountPath" "/var/run/secrets/aws" "readOnly" true) }}
 {{- end }}

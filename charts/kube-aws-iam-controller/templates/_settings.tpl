@@ -36,4 +36,5 @@ KUBE_AWS_IAM_CREDENTIALS_SERVER_IMAGE_PULL_POLICY: {{ include "kube-aws-iam-cont
 KUBE_AWS_IAM_CREDENTIALS_SERVER_REQUESTS: {{ include "kube-aws-iam-controller.sidecarRequests" . | quote }}
 KUBE_AWS_IAM_CREDENTIALS_SERVER_LIMITS: {{ include "kube-aws-iam-controller.sidecarLimits" . | quote }}
 KUBE_AWS_IAM_CREDENTIALS_SERVER_SECURITY_CONTEXT: {{ include "kube-aws-iam-controller.sidecarSecurityContext" . | quote }}
+KUBE_AWS_IAM_IRSA_ANNOTATIONS: {{ include "kube-aws-iam-controller.irsaAnnotations" . | quote }}
 {{- end }}

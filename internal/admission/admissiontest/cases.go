@@ -38,6 +38,7 @@ type Settings struct {
 	Requests        string `json:"requests"`
 	Limits          string `json:"limits"`
 	SecurityContext string `json:"securityContext"`
+	IRSAAnnotations string `json:"irsaAnnotations"`
 }
 
 // Variables returns the controller's environment variables that are set, by name
@@ -49,6 +50,7 @@ func (s Settings) Variables() map[string]string {
 		"CREDENTIALS_SERVER_REQUESTS":          s.Requests,
 		"CREDENTIALS_SERVER_LIMITS":            s.Limits,
 		"CREDENTIALS_SERVER_SECURITY_CONTEXT":  s.SecurityContext,
+		"IRSA_ANNOTATIONS":                     s.IRSAAnnotations,
 	}
 	maps.DeleteFunc(variables, func(_, value string) bool { return value == "" })
 	return variables

@@ -1,6 +1,6 @@
 // Command release makes everything that a release consists of, without Docker and without a registry: the programs for
-// each platform, the image for all of them, its SBOMs, the manifests, the Helm chart, and the checksums of these. It then makes all of
-// it again and fails if a byte differs.
+// each platform, the image for all of them, its SBOMs, the manifests, the Helm chart, the kubectl plugin with its krew manifest, and the
+// checksums of these. It then makes all of it again and fails if a byte differs.
 //
 //	go run ./cmd/release -version v1.2.3 -o ../dist
 package main
@@ -32,6 +32,7 @@ func run(ctx context.Context) error {
 	r := release{}
 	r.Flags(flag.CommandLine)
 	flag.StringVar(&r.image, "image", "kube-aws-iam-controller", "`name` of the image in the manifests, registry included")
+	flag.StringVar(&r.download, "download", "", "`address` of the plugin's archives in the krew manifest; by default that of a GitHub release of the source")
 	flag.Parse()
 	if err := r.ReadEpoch(); err != nil {
 		return err

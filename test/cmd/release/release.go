@@ -32,6 +32,8 @@ type release struct {
 	image.Origin
 
 	image string
+	// download is the address under which the archives of the plugin can be downloaded.
+	download string
 }
 
 func (r *release) progress(format string, args ...any) {
@@ -70,13 +72,21 @@ func (r *release) makeIn(ctx context.Context, dir string) error {
 		return err
 	}
 	r.progress("the image %s is %s", r.tagged(), digest)
-	if err = r.writeManifests(dir); err != nil {
+	if err = errors.Join(r.writeManifests(dir), r.writePlugin(ctx, dir, pluginPlatforms)); err != nil {
 		return err
 	}
-	if _, err = chart.Package(dir, r.Version, r.image); err != nil {
+	if _, err = chart.Package(dir, chart.Defaults{Version: r.Version, Image: r.image, Runbooks: r.runbooks()}); err != nil {
 		return err
 	}
 	return writeSums(dir)
+}
+
+// runbooks is the address of what the alerts refer to, in the layout of GitHub and GitLab; empty if nobody said.
+func (r *release) runbooks() string {
+	if r.Source == "" {
+		return ""
+	}
+	return r.Source + "/blob/" + r.Version + "/"
 }
 
 func (r *release) tagged() string { return r.image + ":" + r.Version }

@@ -18,7 +18,10 @@ func TestWhatAReleaseHasIsDocumented(t *testing.T) {
 	require.NoError(t, err)
 	page, err := os.ReadFile(filepath.Join(root, "docs", "release.md"))
 	require.NoError(t, err)
-	names := []string{imageFile, sumsFile}
+	names := []string{imageFile, sumsFile, krewFile}
+	for _, platform := range pluginPlatforms {
+		names = append(names, archiveFile("v1.0.0", platform))
+	}
 	for name := range installations {
 		names = append(names, name)
 	}

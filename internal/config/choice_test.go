@@ -45,3 +45,41 @@ func TestRequireExternalIDAcceptsBooleans(t *testing.T) {
 	_, _, err = parse(t, "--require-external-id=some")
 	require.ErrorContains(t, err, `--require-external-id (KUBE_AWS_IAM_REQUIRE_EXTERNAL_ID): "some": give off, other-accounts or all`)
 }
+
+func TestIRSAAnnotationsIsABooleanWithAThirdValue(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args     []string
+		variable string
+		want     IRSAAnnotations
+		read     bool
+	}{
+		"nothing":          {nil, "", IgnoreIRSA, false},
+		"the bare flag":    {[]string{"--irsa-annotations"}, "", ReadIRSA, true},
+		"before another":   {[]string{"--irsa-annotations", "--debug"}, "", ReadIRSA, true},
+		"true":             {[]string{"--irsa-annotations=true"}, "", ReadIRSA, true},
+		"false":            {[]string{"--irsa-annotations=false"}, "", IgnoreIRSA, false},
+		"negated":          {[]string{"--no-irsa-annotations"}, "", IgnoreIRSA, false},
+		"forced":           {[]string{"--irsa-annotations=force"}, "", ForceIRSA, true},
+		"forced, apart":    {[]string{"--irsa-annotations", "force"}, "", ForceIRSA, true},
+		"a variable":       {nil, "true", ReadIRSA, true},
+		"a variable, off":  {nil, "false", IgnoreIRSA, false},
+		"a forcing one":    {nil, "force", ForceIRSA, true},
+		"the flag wins":    {[]string{"--no-irsa-annotations"}, "force", IgnoreIRSA, false},
+		"both at the same": {[]string{"--irsa-annotations", "--require-external-id"}, "", ReadIRSA, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.variable != "" {
+				t.Setenv("KUBE_AWS_IAM_IRSA_ANNOTATIONS", tc.variable)
+			}
+			_, c, err := parse(t, tc.args...)
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, c.IRSAAnnotations)
+			assert.Equal(t, tc.read, c.IRSAAnnotations.Read())
+		})
+	}
+	for _, spelling := range []string{"1", "True", "on", "forced", " true"} {
+		_, _, err := parse(t, "--irsa-annotations="+spelling)
+		require.ErrorContains(t, err, `--irsa-annotations (KUBE_AWS_IAM_IRSA_ANNOTATIONS): "`+spelling+`": give false, true or force`,
+			"the admission policy compares the setting literally")
+	}
+}

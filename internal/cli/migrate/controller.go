@@ -1,0 +1,54 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"kube-aws-iam-controller/internal/cli/command"
+	"kube-aws-iam-controller/internal/cli/installation"
+	"kube-aws-iam-controller/internal/cli/migrate/convert"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/trust"
+)
+
+// settings are what the conversion has to know of the controller.
+type settings struct {
+	// principal is its role, cluster the name of the cluster, passed are actions that
+	// roles have to allow besides. base completes names of roles.
+	principal, cluster string
+	passed             []string
+	base               *identity.BaseRole
+	// namespace is that of objects that name none.
+	namespace string
+}
+
+// askController completes the settings from the controller in the cluster. Flags come
+// first. What cannot be known is a finding.
+func (o *options) askController(ctx context.Context, clients *command.Clients) []convert.Finding {
+	found, err := installation.Find(ctx, clients.Core, "")
+	switch {
+	case err != nil:
+		return []convert.Finding{{Message: fmt.Sprintf("the settings of the controller are not known, give --cluster-name and --controller-role-arn: %v", err)}}
+	case len(found) != 1:
+		return []convert.Finding{{Message: fmt.Sprintf("there are %d controllers in the cluster: give --cluster-name and --controller-role-arn for the one that is meant", len(found))}}
+	case found[0].ConfigError != nil:
+		return []convert.Finding{{Message: found[0].ConfigError.Error() + ": give --cluster-name and --controller-role-arn"}}
+	}
+	config := found[0].Config
+	s := &o.controllers
+	if s.cluster == "" {
+		s.cluster = config.ClusterName
+	}
+	for _, role := range []string{config.AssumeRole, config.ControllerRoleARN} {
+		if parsed, parseErr := identity.ParseRole(role); s.principal == "" && parseErr == nil && parsed.Resolved() {
+			s.principal = role
+		}
+	}
+	if config.AllowSourceIdentity {
+		s.passed = []string{trust.SourceIdentity}
+	}
+	if base, baseErr := identity.ParseBaseRole(config.BaseRoleARN); s.base == nil && baseErr == nil {
+		s.base = &base
+	}
+	return nil
+}

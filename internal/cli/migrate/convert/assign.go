@@ -1,0 +1,150 @@
+package convert
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/cli/migrate/manifest"
+)
+
+// assign gives every role to a ServiceAccount, and its pods that ServiceAccount.
+func (c *converter) assign() error {
+	users := map[key][]*workload{}
+	for _, w := range c.workloads {
+		users[w.account] = append(users[w.account], w)
+	}
+	all := map[key]bool{}
+	for _, k := range slices.Concat(slices.Collect(maps.Keys(users)), slices.Collect(maps.Keys(c.accounts)), slices.Collect(maps.Keys(c.associated))) {
+		all[k] = true
+	}
+	taken := c.taken()
+	for _, k := range slices.SortedFunc(maps.Keys(all), compareKeys) {
+		if err := c.assignAccount(k, users[k], taken); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compareKeys(a, b key) int {
+	return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
+}
+
+// assignAccount decides for one ServiceAccount and the workloads that use it.
+func (c *converter) assignAccount(k key, users []*workload, taken map[key]*request) error {
+	has := orElse(c.accountRequest(k), c.common(k, users))
+	var stay []*workload
+	for _, w := range users {
+		switch {
+		case w.wants == nil && has == nil:
+		case w.wants == nil, w.wants.same(has):
+			stay = append(stay, w)
+		case has.old() != nil:
+			has.contested = true
+			c.open(w.object, w.wants.node, "its pods ask for %s by %s, but their ServiceAccount has %s by %s, which most SDKs prefer: remove the one that is not used, or give the pods a ServiceAccount of their own",
+				w.wants.role, w.wants.system, has.old().role, has.old().system)
+		default:
+			if err := c.split(k, w, taken); err != nil {
+				return err
+			}
+		}
+	}
+	if has == nil {
+		return nil
+	}
+	return c.annotate(k, has, stay)
+}
+
+// owned is the System of a ServiceAccount that has the controller's own annotation.
+const owned System = "the controller"
+
+// accountRequest returns what a ServiceAccount itself requests, nil if nothing.
+func (c *converter) accountRequest(k key) *request {
+	o := c.accounts[k]
+	if o == nil {
+		return c.associated[k]
+	}
+	irsa := c.irsaAccount(o)
+	if value, has := o.annotation(api.RoleAnnotation); has {
+		own, err := c.newRequest(owned, value, manifest.At(o.node, "metadata", "annotations", api.RoleAnnotation))
+		if err != nil {
+			c.open(o, nil, "%s: %v", api.RoleAnnotation, err)
+			return irsa
+		}
+		own.session = c.ownSession(o)
+		if irsa != nil {
+			own.remove = irsa.remove
+		}
+		own.beside = orElse(irsa, c.associated[k])
+		return own
+	}
+	if associated := c.associated[k]; irsa != nil && associated != nil && !irsa.same(associated) {
+		c.note(o, irsa.node, "it has %s by IRSA and %s by EKS Pod Identity: SDKs use the first, and so does this", irsa.role, associated.role)
+	}
+	return orElse(irsa, c.associated[k])
+}
+
+// common returns the request of all workloads that use a ServiceAccount, nil if they
+// differ, or if pods that are not known may use it.
+func (c *converter) common(k key, users []*workload) *request {
+	if k.name == defaultAccount || len(users) == 0 {
+		return nil
+	}
+	reference := users[0].wants
+	for _, w := range users {
+		if w.wants != nil && w.wants.session != 0 {
+			reference = w.wants
+		}
+	}
+	for _, w := range users {
+		if w.wants == nil || !w.wants.same(reference) {
+			return nil
+		}
+	}
+	return reference
+}
+
+// old returns what a ServiceAccount has by a system other than the controller, nil if
+// nothing.
+func (r *request) old() *request {
+	switch {
+	case r == nil:
+		return nil
+	case r.system == owned:
+		return r.beside
+	default:
+		return r
+	}
+}
+
+// split gives a workload a ServiceAccount with its role, in the place of another one
+// that it shares.
+func (c *converter) split(from key, w *workload, taken map[key]*request) error {
+	to := key{from.namespace, accountFor(from, w.wants, taken)}
+	account := c.account(to, w.wants, from.name)
+	if taken[to] == nil {
+		taken[to] = w.wants
+		if err := c.create(to, w, account); err != nil {
+			return err
+		}
+		c.bind(from, to)
+	}
+	c.use(w, to.name)
+	w.wants.remove()
+	account.Workloads = append(account.Workloads, Workload{w.kind, w.name, true})
+	return nil
+}
+
+// account returns the ServiceAccount in the result, which it adds if need be.
+func (c *converter) account(k key, has *request, from string) *Account {
+	for _, a := range c.result.Accounts {
+		if a.Namespace == k.namespace && a.Name == k.name {
+			return a
+		}
+	}
+	a := &Account{Namespace: k.namespace, Name: k.name, Role: has.role, System: has.system, From: from}
+	c.result.Accounts = append(c.result.Accounts, a)
+	return a
+}

@@ -1,0 +1,192 @@
+package convert
+
+import (
+	"slices"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/cli/migrate/manifest"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// Options configure a conversion.
+type Options struct {
+	// Namespace is that of objects that name none.
+	Namespace string
+	// RemoveOld also removes what the pods had before. What cannot stand beside the
+	// credentials of the controller is removed in any case.
+	RemoveOld bool
+	// Region is given to converted ServiceAccounts, "" for none.
+	Region string
+	// Regexp says that kube2iam runs with --namespace-restriction-format=regexp.
+	Regexp bool
+	// Base completes names of roles, nil if it is not known.
+	Base *identity.BaseRole
+	// Templates are further kinds with a pod template.
+	Templates []PodTemplate
+}
+
+// A Result is what a conversion did besides changing documents.
+type Result struct {
+	// Accounts are the ServiceAccounts that got a role, ordered by namespace and name.
+	Accounts []*Account
+	// Associations are those of EKS Pod Identity that are replaced, Roles the
+	// AWSIAMRoles, as namespace/name.
+	Associations []Association
+	Roles        []string
+	// Findings are in the order of the documents.
+	Findings []Finding
+	// Files are the files that were read, and new ones.
+	Files []*manifest.File
+}
+
+// An Account is a ServiceAccount that gets a role.
+type Account struct {
+	Namespace, Name string
+	System          System
+	Role            identity.RoleReference
+	// Created reports that there was none among the manifests, From the ServiceAccount
+	// in whose place it is used, "" for none.
+	Created bool
+	From    string
+	// Workloads run as it.
+	Workloads []Workload
+	// Done reports that it had the role before.
+	Done bool
+}
+
+// A Workload is an object with pods that run as an Account.
+type Workload struct {
+	Kind, Name string
+	// Changed reports that the object itself changes, so that applying it replaces its
+	// pods.
+	Changed bool
+}
+
+// String returns kind/name.
+func (w Workload) String() string { return w.Kind + "/" + w.Name }
+
+type converter struct {
+	Options
+
+	files     []*manifest.File
+	result    *Result
+	workloads []*workload
+	// accounts, roles, namespaces and bindings are the objects of these kinds.
+	accounts, roles map[key]*object
+	namespaces      map[string]*object
+	bindings        []*object
+	// associated are the roles of associations.
+	associated   map[key]*request
+	associatedAt map[key]*object
+	// claimed are keys of mappings that were understood.
+	claimed map[*node]bool
+	skipped map[*manifest.Document]bool
+}
+
+// Convert changes the documents of files and says what that means.
+func Convert(files []*manifest.File, options Options) (*Result, error) {
+	c := &converter{
+		Options: options, files: files, result: &Result{},
+		accounts: map[key]*object{}, roles: map[key]*object{}, namespaces: map[string]*object{},
+		associated: map[key]*request{}, associatedAt: map[key]*object{},
+		claimed: map[*node]bool{}, skipped: map[*manifest.Document]bool{},
+	}
+	c.read()
+	c.request()
+	if err := c.assign(); err != nil {
+		return nil, err
+	}
+	c.checkNamespaces()
+	c.leftovers()
+	c.finish()
+	return c.result, nil
+}
+
+// read finds the objects of all documents.
+func (c *converter) read() {
+	for _, file := range c.files {
+		for _, doc := range file.Documents {
+			if doc.Err != nil {
+				c.unread(doc)
+				continue
+			}
+			if c.associations(doc) {
+				doc.Omit()
+				c.skipped[doc] = true
+				continue
+			}
+			for _, o := range objects(doc, c.Namespace) {
+				c.sort(o)
+			}
+		}
+	}
+}
+
+// sort puts an object where it is looked for.
+func (c *converter) sort(o *object) {
+	switch {
+	case o.is("", api.ServiceAccountKind):
+		c.accounts[o.key] = o
+		for _, name := range accountAnnotations {
+			c.claim(manifest.At(o.node, "metadata", "annotations"), name)
+		}
+	case o.is("", "Namespace"):
+		c.namespaces[o.name] = o
+	case o.isAWSIAMRole():
+		c.roles[o.key] = o
+	case o.is(rbacGroup, "RoleBinding"), o.is(rbacGroup, "ClusterRoleBinding"):
+		c.bindings = append(c.bindings, o)
+	default:
+		if w := c.workload(o); w != nil {
+			c.workloads = append(c.workloads, w)
+		}
+	}
+}
+
+// accountAnnotations are ours on ServiceAccounts, of those that leftovers looks for.
+var accountAnnotations = []string{api.RoleAnnotation}
+
+// request finds out what each workload requests.
+func (c *converter) request() {
+	for _, w := range c.workloads {
+		var all []*request
+		for _, recognise := range []func(*workload) *request{c.wiredWebIdentity, c.wiredRole, c.annotated} {
+			if found := recognise(w); found != nil {
+				all = append(all, found)
+			}
+		}
+		if len(all) == 0 {
+			continue
+		}
+		if i := slices.IndexFunc(all, func(r *request) bool { return r.role != all[0].role }); i > 0 {
+			c.open(w.object, all[i].node, "its pods have two roles, %s by %s and %s by %s: remove the one that is not used", all[0].role, all[0].system, all[i].role, all[i].system)
+			continue
+		}
+		if wired := all[0].system != Annotation; w.doc.Shared(w.pod) || wired && w.isShared() {
+			c.open(w.object, w.pod, "the pods of several objects are written once, with anchors and aliases or merge keys: write out what is to differ, the ServiceAccount and the credentials")
+			continue
+		}
+		w.wants = merge(all)
+		if keys := variable(w, "AWS_ACCESS_KEY_ID"); keys != nil {
+			c.note(w.object, keys, "its pods have AWS_ACCESS_KEY_ID in their environment, which SDKs prefer to everything else: remove it")
+		}
+	}
+}
+
+// merge returns requests for the same role as one.
+func merge(all []*request) *request {
+	merged := *all[0]
+	merged.remove = func() {
+		for _, r := range all {
+			r.remove()
+		}
+	}
+	return &merged
+}
+
+// claim marks a key as understood.
+func (c *converter) claim(mapping *node, name string) {
+	if at, _ := manifest.Own(mapping, name); at != nil {
+		c.claimed[at] = true
+	}
+}

@@ -1,0 +1,82 @@
+package convert
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/cli/migrate/manifest"
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// FuzzConvert converts arbitrary text. Whatever it is, nothing panics, nothing is lost,
+// and the second conversion changes nothing.
+func FuzzConvert(f *testing.F) {
+	inputs, err := filepath.Glob("../testdata/*/in.*")
+	require.NoError(f, err)
+	require.NotEmpty(f, inputs)
+	for _, input := range inputs {
+		data, readErr := os.ReadFile(input)
+		require.NoError(f, readErr)
+		f.Add(data, true)
+		f.Add(data, false)
+	}
+	for _, hostile := range []string{
+		"a: &a [*a]", "<<: *x", "&a {<<: *a}", "a: &a {b: *a}\nc: {<<: [*a, *a]}", "- &a\n  <<: *a", "---\n---\n...\n--- {a: b}\n%TAG", "\xff\xfe\x00a",
+		"apiVersion: v1\nkind: Pod\nmetadata: {annotations: {iam.amazonaws.com/role: a}}\nspec: &s\n  <<: *s\n",
+		"apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    ? iam.amazonaws.com/role\n    : a\nspec:\n  ? containers\n  : []\n",
+		"apiVersion: v1\nkind: List\nitems:\n- \n- 1\n- [a]\n- {kind: Pod}\n",
+	} {
+		f.Add([]byte(hostile), true)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, removeOld bool) {
+		file := manifest.ReadFile("in", data)
+		require.Equal(t, string(data), string(file.Bytes()), "reading loses nothing")
+		read := len(file.Documents)
+		once := convertBytes(t, file, removeOld)
+		require.GreaterOrEqual(t, len(file.Documents), read)
+		for _, d := range file.Documents {
+			if !d.Changed() {
+				require.Contains(t, string(once), d.Text(), "what did not change is as it was")
+			} else if !d.Added() {
+				require.NoError(t, d.Err)
+			}
+		}
+		twice := manifest.ReadFile("in", once)
+		require.Equal(t, string(once), string(convertBytes(t, twice, removeOld)), "the second time changes nothing")
+	})
+}
+
+func convertBytes(t *testing.T, file *manifest.File, removeOld bool) []byte {
+	t.Helper()
+	result, err := Convert([]*manifest.File{file}, Options{Namespace: "default", RemoveOld: removeOld})
+	require.NoError(t, err)
+	for _, finding := range result.Findings {
+		require.NotContains(t, finding.Message, "%!")
+	}
+	for _, account := range result.Accounts {
+		_, err = identity.ParseRole(account.Role.String())
+		require.NoError(t, err)
+	}
+	return file.Bytes()
+}
+
+func TestAccountNamesAreValidWhateverTheRole(t *testing.T) {
+	for role, want := range map[string]string{
+		"App_Role":              "app-role",
+		"+=,.@-":                "role-",
+		"default":               "role-default-",
+		strings.Repeat("a", 64): strings.Repeat("a", 64),
+		"team/Reader.Europe":    "reader-europe",
+	} {
+		ref, err := identity.ReadRole(role)
+		require.NoError(t, err)
+		got := accountFor(key{"team-a", defaultAccount}, &request{role: ref}, nil)
+		require.True(t, strings.HasPrefix(got, want), got)
+		require.Regexp(t, `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`, got)
+		require.NotEqual(t, defaultAccount, got)
+	}
+}

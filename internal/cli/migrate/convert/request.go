@@ -1,0 +1,68 @@
+package convert
+
+import (
+	"time"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+// A System is what gave pods their credentials before.
+type System string
+
+// The systems that are recognised.
+const (
+	Annotation  System = "kube2iam or kiam"
+	IRSA        System = "IRSA"
+	PodIdentity System = "EKS Pod Identity"
+	AWSIAMRole  System = "AWSIAMRole"
+)
+
+// A request is what pods or a ServiceAccount ask for.
+type request struct {
+	system System
+	// value is the role as it was written.
+	value string
+	role  identity.RoleReference
+	// session is 0 if the system has no such setting.
+	session time.Duration
+	// sessionPolicy limits what sessions may do, "" for no limit.
+	sessionPolicy string
+	// node is where it stands.
+	node *node
+	// contested reports that pods which use it are told to use another one as well.
+	contested bool
+	// beside is what a ServiceAccount with the controller's annotation has by another
+	// system, nil if nothing.
+	beside *request
+	// remove takes off what the pods no longer need, as far as that is asked for.
+	remove func()
+}
+
+// newRequest parses a role. The error names the value and the remedy.
+func (c *converter) newRequest(system System, value string, at *node) (*request, error) {
+	role, err := identity.ReadRole(value)
+	if err != nil {
+		return nil, err
+	}
+	if c.Base != nil {
+		if role, err = role.Resolve(*c.Base); err != nil {
+			return nil, err
+		}
+	}
+	return &request{system: system, value: value, role: role, node: at, remove: func() {}}, nil
+}
+
+// same reports whether two requests can be served by one ServiceAccount.
+func (r *request) same(other *request) bool {
+	return other != nil && r.role == other.role &&
+		(r.session == 0 || other.session == 0 || r.session == other.session)
+}
+
+// written returns the role as an annotation has it: as it was given, without what is
+// taken off in reading.
+func (r *request) written() string {
+	if role, err := identity.ReadRole(r.value); err == nil {
+		return role.String()
+	}
+	return r.value
+}

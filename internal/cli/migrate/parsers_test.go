@@ -1,0 +1,63 @@
+package migrate
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/tools/cache"
+
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/cli/migrate/manifest"
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/serviceaccount"
+)
+
+func TestTheControllerUnderstandsEveryConvertedServiceAccount(t *testing.T) {
+	understood := 0
+	for _, e := range examples(t) {
+		t.Run(filepath.Base(e.dir), func(t *testing.T) {
+			stdout, _, _ := migrate(t, e.args...)
+			for _, doc := range manifest.ReadFile("converted", []byte(stdout)).Documents {
+				if doc.Err != nil || manifest.String(doc.Root, "kind") != api.ServiceAccountKind {
+					continue
+				}
+				annotations := manifest.Strings(manifest.At(doc.Root, "metadata", "annotations"))
+				if _, asks := annotations[api.RoleAnnotation]; !asks {
+					continue
+				}
+				name := manifest.String(doc.Root, "metadata", "name")
+				assert.Empty(t, validation.IsDNS1123Subdomain(name))
+				desired, warning := controllerReads(t, name, annotations)
+				assert.NotEmpty(t, desired.Role.Name)
+				assert.Empty(t, warning)
+				understood++
+			}
+		})
+	}
+	require.Greater(t, understood, 30)
+}
+
+// controllerReads returns what the controller makes of a ServiceAccount's annotations.
+func controllerReads(t *testing.T, name string, annotations map[string]string) (identity.Desired, string) {
+	t.Helper()
+	informer := cache.NewSharedIndexInformer(&cache.ListWatch{}, &metav1.PartialObjectMetadata{}, 0, cache.Indexers{})
+	cached, err := serviceaccount.Annotations{}.Transform(&metav1.PartialObjectMetadata{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, UID: "uid", Annotations: annotations},
+	})
+	require.NoError(t, err)
+	require.NoError(t, informer.GetStore().Add(cached))
+	source := serviceaccount.NewSource(nil, informer, serviceaccount.Config{
+		ExternalID: func(namespace string) string { return namespace + "/prod" },
+		SecretName: func(name string) string { return name + api.SecretSuffix },
+		MaxName:    245,
+	})
+	key := identity.Key{Source: identity.ServiceAccount, Namespace: "team-a", Name: name}
+	desired, err := source.Desired(key)
+	require.NoError(t, err)
+	require.NotNil(t, desired)
+	return *desired, source.Warning(key).Message
+}
