@@ -1,5 +1,5 @@
-# The image that "make image" makes without Docker: both programs, the
-# certificate authorities that the world trusts, and nothing else.
+# The image that "make image" makes without Docker: the controller, the sidecar and the
+# kubectl plugin, the certificate authorities that the world trusts, and nothing else.
 #
 # What builds is named by its digest, an index of all platforms, because a tag can
 # come to mean another image. This is 1.26.8. For another:
@@ -17,7 +17,7 @@ ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION=unknown
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/ . ./cmd/credentials-server
+    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/ . ./cmd/credentials-server ./cmd/kubectl-aws_iam
 
 FROM scratch
 ARG VERSION=unknown
@@ -30,5 +30,6 @@ LABEL org.opencontainers.image.revision="$REVISION"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/kube-aws-iam-controller /kube-aws-iam-controller
 COPY --from=build /out/credentials-server /credentials-server
+COPY --from=build /out/kubectl-aws_iam /kubectl-aws_iam
 USER 65532:65532
 ENTRYPOINT ["/kube-aws-iam-controller"]

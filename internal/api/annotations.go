@@ -65,3 +65,7 @@ const (
 	// RefusedAnnotation is the reason why the admission policy rejects a pod.
 	RefusedAnnotation = Prefix + "refused"
 )
+
+// ReplicasAnnotation on the Lease is how many replicas the Deployment had before it was
+// scaled to zero for uninstalling, while that goes on.
+const ReplicasAnnotation = Prefix + "replicas"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +24,7 @@ import (
 	"kube-aws-iam-controller/internal/leader"
 	"kube-aws-iam-controller/internal/managedrole"
 	"kube-aws-iam-controller/internal/queue"
+	"kube-aws-iam-controller/internal/setup"
 	"kube-aws-iam-controller/internal/status"
 	"kube-aws-iam-controller/internal/sts"
 	"kube-aws-iam-controller/internal/telemetry"
@@ -60,14 +62,14 @@ func wire(ctx context.Context, version string, cfg config.Config, logger log.Log
 	if err != nil {
 		return nil, nil, err
 	}
-	assumer, err := newAssumer(ctx, cfg, own,
+	assumer, err := setup.NewAssumer(ctx, cfg, own,
 		sts.ConfigOptions{Observe: metrics.ObserveAWSRequest, Allowed: fence.Check}, metrics.ObserveOwnCredentialsError)
 	if err != nil {
 		return nil, nil, err
 	}
 	warnOfNoNamespace(logger, own)
 	warnOfTags(logger, assumer)
-	c := &controller{config: cfg, logger: logger, clients: clients, fence: fence, metrics: metrics, assumer: assumer}
+	c := &controller{config: cfg, logger: logger, clients: clients, fence: fence, metrics: metrics}
 	return c, registry, c.assemble(assumer, c.newProvisioner(assumer), registry)
 }
 
@@ -79,6 +81,12 @@ func defaultLeaseNamespace(cfg *config.Config, own string) error {
 		return errors.New("--leader-elect outside a cluster needs --leader-elect-namespace")
 	}
 	return nil
+}
+
+// newProvisioner needs the ServiceAccounts only once roles are managed.
+func (c *controller) newProvisioner(assumer *sts.Assumer) *iamprovision.Provisioner {
+	owners := func() iter.Seq[identity.Key] { return c.accounts.Owners() }
+	return setup.NewProvisioner(c.config, c.clients, assumer, owners, c.logger)
 }
 
 // assemble makes the broker, its queue and what they need.

@@ -20,7 +20,6 @@ import (
 	"kube-aws-iam-controller/internal/queue"
 	"kube-aws-iam-controller/internal/secrets"
 	"kube-aws-iam-controller/internal/serviceaccount"
-	"kube-aws-iam-controller/internal/sts"
 	"kube-aws-iam-controller/internal/telemetry"
 )
 
@@ -57,7 +56,6 @@ type controller struct {
 	config  config.Config
 	logger  log.Logger
 	clients *kube.Clients
-	assumer *sts.Assumer
 	// fence is closed when the Lease is lost.
 	fence   *leader.Fence
 	sources []source

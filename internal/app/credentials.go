@@ -1,77 +1,14 @@
 package app
 
 import (
-	"context"
-	"iter"
 	"os"
 	"strings"
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
-	"kube-aws-iam-controller/internal/config"
-	"kube-aws-iam-controller/internal/iamprovision"
-	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/sts"
-	"kube-aws-iam-controller/internal/trust"
 )
-
-// newAssumer loads the controller's own credentials, and returns what assumes roles
-// with them.
-func newAssumer(ctx context.Context, cfg config.Config, own string, options sts.ConfigOptions, credentialsFailed func()) (*sts.Assumer, error) {
-	options.CredentialsFile = cfg.CredentialsFile
-	aws, err := sts.LoadConfig(ctx, options)
-	if err != nil {
-		return nil, err
-	}
-	sessions := sessionOptions(cfg, own)
-	sessions.CredentialsFailed = credentialsFailed
-	return sts.New(aws, sessions)
-}
-
-// sessionOptions returns the options of assuming roles.
-func sessionOptions(cfg config.Config, own string) sts.Options {
-	return sts.Options{
-		BaseRoleARN:         cfg.BaseRoleARN,
-		AssumeRole:          cfg.AssumeRole,
-		ControllerRoleARN:   cfg.ControllerRoleARN,
-		ControllerNamespace: own,
-		ClusterName:         cfg.ClusterName,
-		SessionTags:         cfg.SessionTags,
-		QPS:                 cfg.STSQPS,
-	}
-}
-
-// newProvisioner returns what manages roles, even if the configuration allows none.
-func (c *controller) newProvisioner(assumer *sts.Assumer) *iamprovision.Provisioner {
-	uid := clusterUID{client: c.clients.Metadata, reviews: c.clients.Core.AuthorizationV1().SelfSubjectAccessReviews(), logger: c.logger}
-	return iamprovision.New(assumer.Config(), iamprovision.Options{
-		ClusterName:          c.config.ClusterName,
-		Path:                 c.config.RolePath,
-		Boundary:             c.config.PermissionsBoundary,
-		AllowWithoutBoundary: c.config.AllowRolesWithoutBoundary,
-		Tags:                 c.config.RoleTags,
-		QPS:                  c.config.IAMQPS,
-		MaxPerNamespace:      c.config.MaxRolesPerNamespace,
-		ClusterUID:           uid.get,
-		AdoptUID:             c.config.AdoptRolesOfClusterUID,
-		Owners:               func() iter.Seq[identity.Key] { return c.accounts.Owners() },
-		Logger:               c.logger,
-		Principal:            assumer.Principal,
-		Account:              assumer.Account,
-		PassedOn:             passedOn(c.config),
-		SessionName:          sts.ServiceAccountSessionName,
-		TransitiveTags:       assumer.TransitiveTags,
-	})
-}
-
-// passedOn returns what trust policies have to allow beside sts:TagSession.
-func passedOn(cfg config.Config) []string {
-	if cfg.AllowSourceIdentity {
-		return []string{trust.SourceIdentity}
-	}
-	return nil
-}
 
 // warnOfTags logs what the controller's own credentials cannot do with session tags.
 func warnOfTags(logger log.Logger, assumer *sts.Assumer) {

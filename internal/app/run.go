@@ -36,10 +36,6 @@ func Run(ctx context.Context, version string, args []string, stdout, stderr io.W
 		return exitOK
 	case command == config.TrustPolicy:
 		return exitCode(printTrustPolicy(ctx, cfg, stdout, stderr), stderr)
-	case command == config.Bootstrap:
-		return exitCode(bootstrap(ctx, version, cfg, stdout, stderr), stderr)
-	case command == config.Uninstall:
-		return exitCode(uninstallController(ctx, version, cfg, stdout, stderr), stderr)
 	default:
 		return runController(ctx, version, cfg, stderr)
 	}

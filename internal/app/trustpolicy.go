@@ -1,16 +1,14 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/setup"
 	"kube-aws-iam-controller/internal/sts"
-	"kube-aws-iam-controller/internal/trust"
 )
 
 // printTrustPolicy prints the trust policy of a role that a namespace, or one of its
@@ -20,31 +18,22 @@ func printTrustPolicy(ctx context.Context, cfg config.Config, stdout, stderr io.
 	if err != nil {
 		return err
 	}
-	sessionName := "" // for the whole namespace
-	if cfg.TrustedServiceAccount != "" {
-		sessionName = sts.ServiceAccountSessionName(cfg.TrustedNamespace, cfg.TrustedServiceAccount)
-	}
-	policy, err := trust.Policy(principal, trust.ExternalID(cfg.TrustedNamespace, cfg.ClusterName), sessionName, passedOn(cfg)...)
+	policy, err := setup.TrustPolicy(cfg, principal, cfg.TrustedNamespace, cfg.TrustedServiceAccount)
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	if err = json.Indent(&out, []byte(policy), "", "  "); err != nil {
-		return err
-	}
-	out.WriteByte('\n')
-	_, err = stdout.Write(out.Bytes())
+	_, err = io.WriteString(stdout, policy)
 	return err
 }
 
 // trustedPrincipal returns the principal that the policy has to trust. If no flag names
 // it, it is the caller's according to AWS, which need not be the controller's.
 func trustedPrincipal(ctx context.Context, cfg config.Config, stderr io.Writer) (string, error) {
-	told, err := sts.ConfiguredPrincipal(sessionOptions(cfg, ""))
+	told, err := sts.ConfiguredPrincipal(setup.SessionOptions(cfg, ""))
 	if err != nil || told != "" {
 		return told, err
 	}
-	assumer, err := newAssumer(ctx, cfg, "", sts.ConfigOptions{}, nil)
+	assumer, err := setup.NewAssumer(ctx, cfg, "", sts.ConfigOptions{}, nil)
 	if err != nil {
 		return "", err
 	}

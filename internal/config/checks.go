@@ -27,13 +27,6 @@ func checkAccount(value string) error {
 	return nil
 }
 
-func checkDeployment(value string) error {
-	if len(validation.IsDNS1123Subdomain(value)) > 0 {
-		return fmt.Errorf("%s is not the name of a Deployment: give 1 to 253 lower-case letters, digits, - and ., the first and last a letter or digit", identity.Quote(value))
-	}
-	return nil
-}
-
 func checkLease(value string) error {
 	if len(validation.IsDNS1123Subdomain(value)) > 0 {
 		return fmt.Errorf("%s is not the name of a Lease: give 1 to 253 lower-case letters, digits, - and ., the first and last a letter or digit", identity.Quote(value))

@@ -18,16 +18,6 @@ const (
 	Version    Command = "version"
 	// TrustPolicy prints the trust policy of a role for a namespace.
 	TrustPolicy Command = "trust-policy"
-	// Uninstall releases what the controller would leave behind.
-	Uninstall Command = "uninstall"
-	// Bootstrap writes the first credentials of a controller that renews its own.
-	Bootstrap Command = "bootstrap"
-)
-
-// What becomes of managed roles when the controller is uninstalled.
-const (
-	DeleteRoles = "delete"
-	RetainRoles = "retain"
 )
 
 // Config is the configuration of the controller.
@@ -125,15 +115,6 @@ type Config struct {
 	// TrustedNamespace and TrustedServiceAccount are the arguments of the command
 	// trust-policy. TrustedServiceAccount is "" for all in the namespace.
 	TrustedNamespace, TrustedServiceAccount string
-
-	// ManagedRoles and Deployment are the arguments of the command uninstall: DeleteRoles
-	// or RetainRoles, and the Deployment to scale to zero, "" for none.
-	ManagedRoles, Deployment string
-
-	// SeedObject is the argument of the command bootstrap: the object that requests the
-	// controller's own role, as kind/name. DryRun says only what the command would do.
-	SeedObject string
-	DryRun     bool
 
 	// version is the flag --version, the same as the command.
 	version bool

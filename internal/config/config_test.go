@@ -358,36 +358,3 @@ func TestSidecarSettings(t *testing.T) {
 		require.ErrorContains(t, err, strings.SplitN(flag, "=", 2)[0])
 	}
 }
-
-func TestBootstrapTakesTheObjectThatAsksForTheControllersRole(t *testing.T) {
-	tests := map[string]struct {
-		args []string
-		want identity.Key
-	}{
-		"none":                  {nil, identity.Key{Source: identity.ServiceAccount, Namespace: "kube-system", Name: "kube-aws-iam-controller"}},
-		"a ServiceAccount":      {[]string{"sa/a"}, identity.Key{Source: identity.ServiceAccount, Namespace: "kube-system", Name: "a"}},
-		"an AWSIAMRole":         {[]string{"AWSIAMRole/b.c"}, identity.Key{Source: identity.AWSIAMRole, Namespace: "kube-system", Name: "b.c"}},
-		"one of a namespace":    {[]string{"--namespace=iam"}, identity.Key{Source: identity.ServiceAccount, Namespace: "iam", Name: "kube-aws-iam-controller"}},
-		"a dry run in any case": {[]string{"--dry-run", "sa/a"}, identity.Key{Source: identity.ServiceAccount, Namespace: "kube-system", Name: "a"}},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			command, c, err := parse(t, append([]string{"bootstrap", "--cluster-name=test"}, tc.args...)...)
-			require.NoError(t, err)
-			assert.Equal(t, Bootstrap, command)
-			got, err := c.SeedKey()
-			require.NoError(t, err)
-			assert.Equal(t, tc.want, got)
-		})
-	}
-	for object, want := range map[string]string{
-		"deployment/a": `"deployment/a": give serviceaccount/NAME or awsiamrole/NAME`, "a": "give serviceaccount/NAME", "sa/A": "not the name of a ServiceAccount or AWSIAMRole",
-	} {
-		_, _, err := parse(t, "bootstrap", "--cluster-name=test", object)
-		require.ErrorContains(t, err, want)
-	}
-	_, _, err := parse(t, "bootstrap")
-	require.ErrorContains(t, err, "--cluster-name (KUBE_AWS_IAM_CLUSTER_NAME): bootstrap needs the name")
-	_, _, err = parse(t, "--dry-run")
-	require.ErrorContains(t, err, "--dry-run is for bootstrap only")
-}

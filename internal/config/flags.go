@@ -53,20 +53,11 @@ func parseArgs(app *kingpin.Application, args []string) (Command, error) {
 // checkCommand checks the flags that a command requires. A trust policy with the
 // external ID of a controller without a cluster name is most likely a mistake.
 func checkCommand(command Command, c Config) error {
-	switch {
-	case command != Bootstrap && c.DryRun:
-		return fmt.Errorf("--dry-run is for %s only", Bootstrap)
-	case (command == TrustPolicy || command == Bootstrap) && c.ClusterName == "":
+	if command == TrustPolicy && c.ClusterName == "" {
 		return flagError("cluster-name", fmt.Errorf(
 			"%s needs the name that the controller runs with: roles have to ask for the external ID <namespace>/<cluster name>", command))
-	case command == Uninstall && c.ClusterName == "":
-		return flagError("cluster-name", errors.New("uninstall needs the name that the controller runs with, which is in the names of managed roles"))
-	case command == Bootstrap:
-		_, err := c.SeedKey()
-		return wrap("the argument of bootstrap", err)
-	default:
-		return nil
 	}
+	return nil
 }
 
 func newApp(stdout io.Writer, c *Config) *kingpin.Application {
@@ -75,7 +66,6 @@ func newApp(stdout io.Writer, c *Config) *kingpin.Application {
 	app.HelpFlag.Short('h')
 	commands(app, c)
 	app.Flag("version", "Print the version.").BoolVar(&c.version)
-	app.Flag("dry-run", "With bootstrap: only print what would be done.").BoolVar(&c.DryRun)
 	kingpins := len(app.Model().Flags)
 	clusterFlags(app, c)
 	awsFlags(app, c)
@@ -95,13 +85,6 @@ func commands(app *kingpin.Application, c *Config) {
 	trustPolicy := app.Command(string(TrustPolicy), "Print the trust policy, as JSON, of a role that a namespace or one of its ServiceAccounts may use.")
 	trustPolicy.Arg("namespace", "The namespace.").Required().StringVar(&c.TrustedNamespace)
 	trustPolicy.Arg("serviceaccount", "The ServiceAccount. By default all in the namespace may use the role.").StringVar(&c.TrustedServiceAccount)
-	bootstrap := app.Command(string(Bootstrap), "Write the first credentials of a controller outside AWS, into the Secret that it renews itself. Uses your AWS credentials and your kubeconfig.")
-	bootstrap.Arg("object", "The object in the controller's namespace that requests the controller's own role: serviceaccount/NAME or awsiamrole/NAME.").
-		Default("serviceaccount/kube-aws-iam-controller").StringVar(&c.SeedObject)
-	uninstall := app.Command(string(Uninstall), "Remove the finalizers of ServiceAccounts with managed roles, before the controller is removed for good.")
-	uninstall.Arg("managed-roles", "What becomes of managed roles: delete or retain.").Required().EnumVar(&c.ManagedRoles, DeleteRoles, RetainRoles)
-	uninstall.Arg("deployment", "The Deployment of the controller, in its own namespace, to scale to zero first. By default no controller may run.").
-		StringVar(&c.Deployment)
 }
 
 // withDefaultCommand inserts the controller command if args name none. Kingpin's own

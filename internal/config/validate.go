@@ -35,7 +35,6 @@ func (c *Config) validateCluster() error {
 		flagError("leader-elect-name", checkLease(c.LeaderElectName)),
 		wrap("the argument of trust-policy", optional(c.TrustedNamespace, checkNamespace)),
 		wrap("the second argument of trust-policy", optional(c.TrustedServiceAccount, checkAccount)),
-		wrap("the second argument of uninstall", optional(c.Deployment, checkDeployment)),
 		flagError("apiserver", checkURL(c.APIServer)),
 	)
 }

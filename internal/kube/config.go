@@ -23,12 +23,8 @@ type Options struct {
 	// that needs no credentials, such as kubectl proxy. If both are empty, the pod's
 	// ServiceAccount is used.
 	Kubeconfig, APIServer string
-	// ByUser reads the kubeconfig as kubectl does, from $KUBECONFIG or the home
-	// directory, instead of using the pod's ServiceAccount.
-	ByUser bool
-	// Impersonate is the user for whom the requests are made, "" for the one of the
-	// configuration.
-	Impersonate string
+	// Config replaces Kubeconfig and APIServer unless it is nil.
+	Config *rest.Config
 	// QPS limits the requests per second of the process, with a burst of twice as many.
 	// Events get at most a quarter of it, and lookups for admission take precedence.
 	// Requests for the Lease are not counted.
@@ -76,7 +72,7 @@ func Connect(opts Options) (*Clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.UserAgent, cfg.Impersonate.UserName = opts.UserAgent, opts.Impersonate
+	cfg.UserAgent = opts.UserAgent
 	brief := rest.CopyConfig(cfg)
 	brief.Timeout = requestTimeout
 	lease, unfenced := forLease(brief), brief
@@ -103,16 +99,11 @@ func Connect(opts Options) (*Clients, error) {
 
 // config returns the configuration that the options select.
 func config(opts Options) (*rest.Config, error) {
+	if opts.Config != nil {
+		return rest.CopyConfig(opts.Config), nil
+	}
 	if opts.Kubeconfig != "" || opts.APIServer != "" {
 		cfg, err := clientcmd.BuildConfigFromFlags(opts.APIServer, opts.Kubeconfig)
-		if err != nil {
-			return nil, fmt.Errorf("read kubeconfig: %w", err)
-		}
-		return cfg, nil
-	}
-	if opts.ByUser {
-		rules := clientcmd.NewDefaultClientConfigLoadingRules()
-		cfg, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
 		if err != nil {
 			return nil, fmt.Errorf("read kubeconfig: %w", err)
 		}

@@ -7,32 +7,23 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
 )
 
-const kubeconfig = `
-apiVersion: v1
-kind: Config
-current-context: a
-contexts: [{name: a, context: {cluster: a, user: a}}]
-clusters: [{name: a, cluster: {server: "https://a.example.com"}}]
-users: [{name: a, user: {token: t}}]
-`
-
-func TestUsersKubeconfigIsFoundAsKubectlDoes(t *testing.T) {
+func TestTheControllerDoesNotTakeTheKubeconfigOfAShell(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
-	require.NoError(t, os.WriteFile(path, []byte(kubeconfig), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte("apiVersion: v1\nkind: Config\n"), 0o600))
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	t.Setenv("KUBECONFIG", path)
 	_, err := config(Options{})
-	require.ErrorContains(t, err, "not running in a cluster", "the controller does not take whatever a shell has")
-	cfg, err := config(Options{ByUser: true})
-	require.NoError(t, err)
-	assert.Equal(t, "https://a.example.com", cfg.Host)
-	cfg, err = config(Options{ByUser: true, APIServer: "http://127.0.0.1:8001"})
-	require.NoError(t, err)
-	assert.Equal(t, "http://127.0.0.1:8001", cfg.Host)
+	require.ErrorContains(t, err, "not running in a cluster")
+}
 
-	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
-	_, err = config(Options{ByUser: true})
-	require.ErrorContains(t, err, "read kubeconfig: ")
+func TestAGivenConfigurationIsLeftUnchanged(t *testing.T) {
+	given := &rest.Config{Host: "https://a.example.com"}
+	cfg, err := config(Options{Config: given, APIServer: "http://127.0.0.1:8001"})
+	require.NoError(t, err)
+	cfg.UserAgent = "changed"
+	assert.Equal(t, &rest.Config{Host: "https://a.example.com"}, given)
+	assert.Equal(t, given.Host, cfg.Host)
 }

@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"os"
 	"strings"
 
 	"github.com/go-kit/log/level"
@@ -17,6 +18,19 @@ func holderIdentity(host, serves string) string {
 		serves = everyNamespace
 	}
 	return strings.Join([]string{host, uuid.NewString(), serves}, "_")
+}
+
+func (c Config) host() (string, error) {
+	if c.Host != "" {
+		return c.Host, nil
+	}
+	return os.Hostname()
+}
+
+// HostOf returns what begins the identity of a replica.
+func HostOf(holder string) string {
+	host, _, _ := strings.Cut(holder, "_")
+	return host
 }
 
 // servedBy returns the namespace in a holder's identity, "" if there is none, as in the

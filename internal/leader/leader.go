@@ -5,7 +5,6 @@ package leader
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -36,6 +35,8 @@ type Config struct {
 	Namespace, Name string
 	// Serves is the namespace that the controller serves, "" for all.
 	Serves string
+	// Host begins the identity in the Lease, "" for the name of the host.
+	Host string
 	// Fence is closed when the Lease is lost.
 	Fence *Fence
 	// Changed is called with whether this replica is the leader.
@@ -72,7 +73,7 @@ func Run(ctx context.Context, config Config, lead Lead) error {
 }
 
 func newElector(config Config, t *term) (*leaderelection.LeaderElector, *fencedLock, error) {
-	host, err := os.Hostname()
+	host, err := config.host()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,9 +21,9 @@ import (
 type Standing struct {
 	// Exists reports that there is a Secret, which Apply writes.
 	Exists bool
-	// Seed identifies a Secret with the first credentials of the predecessor, which has
-	// to be removed before Apply; nil if there is none.
-	Seed *metav1.Preconditions
+	// Seed is a Secret with the first credentials of the predecessor, for ReplaceSeed; nil
+	// if there is none.
+	Seed *corev1.Secret
 }
 
 // Standing asks the API server what there is under the name of want's Secret. The error
@@ -37,18 +38,59 @@ func (s *Store) Standing(ctx context.Context, want identity.Desired) (Standing, 
 	case isOurs(want, &secret.ObjectMeta):
 		return Standing{Exists: true}, nil
 	case isSeed(secret):
-		return Standing{Seed: &metav1.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion}}, nil
+		return Standing{Seed: secret}, nil
 	default:
 		return Standing{}, conflictError(want)
 	}
 }
 
-// RemoveSeed deletes the seed that Standing found, unless it was changed since. The client
-// is not the controller's, which may not delete what it did not make.
-func RemoveSeed(ctx context.Context, client corev1client.SecretsGetter, want identity.Desired, seed *metav1.Preconditions) error {
-	err := client.Secrets(want.Namespace).Delete(ctx, want.SecretName, metav1.DeleteOptions{Preconditions: seed})
+// ReplaceSeed writes creds in place of the seed that Standing found, unless that was changed
+// since. It cannot be updated in place: neither may the controller write what it did not
+// create, nor anybody else what the controller writes. So the API server is asked first
+// whether it would accept the new one, and if that fails all the same, the seed is created
+// again. admin is the client of somebody who may delete and create the seed.
+func (s *Store) ReplaceSeed(
+	ctx context.Context, admin corev1client.SecretsGetter, want identity.Desired, seed *corev1.Secret, creds identity.Credentials,
+) error {
+	if err := s.tryCreate(ctx, want, creds); err != nil {
+		return fmt.Errorf("%w; nothing was changed", err)
+	}
+	ctx = context.WithoutCancel(ctx) // without a seed the controller would have no credentials
+	err := admin.Secrets(want.Namespace).Delete(ctx, want.SecretName, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &seed.UID, ResourceVersion: &seed.ResourceVersion},
+	})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("delete secret %s/%s: %w", want.Namespace, want.SecretName, err)
+	}
+	if _, _, err = s.Apply(ctx, want, creds); err != nil {
+		return errors.Join(err, restore(ctx, admin, seed))
+	}
+	return nil
+}
+
+// tryCreate has the API server validate the Secret of want, which exists. Admission comes
+// before the name is found to be taken.
+func (s *Store) tryCreate(ctx context.Context, want identity.Desired, creds identity.Credentials) error {
+	w, err := newWriter(s, want, creds)
+	if err != nil {
+		return err
+	}
+	w.dryRun = []string{metav1.DryRunAll}
+	if _, err = w.create(ctx); err != nil && !apierrors.IsAlreadyExists(err) {
+		return w.stepError(err)
+	}
+	return nil
+}
+
+// restore creates a seed again.
+func restore(ctx context.Context, admin corev1client.SecretsGetter, seed *corev1.Secret) error {
+	_, err := admin.Secrets(seed.Namespace).Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: seed.Name, Namespace: seed.Namespace, Annotations: seed.Annotations},
+		Immutable:  seed.Immutable, Type: seed.Type, Data: seed.Data,
+	}, metav1.CreateOptions{})
+	if err != nil {
+		// The API server's message may quote what was sent.
+		return fmt.Errorf("the seed %s/%s of before was deleted, and could not be created again (%s): create it as at first", seed.Namespace, seed.Name, apierrors.ReasonForError(err))
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ type writer struct {
 	// sent.
 	creating, created bool
 	patched           string
+	// dryRun is that of CreateOptions.
+	dryRun []string
 }
 
 func newWriter(s *Store, want identity.Desired, creds identity.Credentials) (*writer, error) {
@@ -51,7 +53,7 @@ func (w *writer) create(ctx context.Context) (*corev1.Secret, error) {
 		},
 		Type: corev1.SecretTypeOpaque,
 		Data: w.data,
-	}, metav1.CreateOptions{FieldManager: api.ControllerName})
+	}, metav1.CreateOptions{FieldManager: api.ControllerName, DryRun: w.dryRun})
 	w.created = err == nil
 	return secret, err
 }

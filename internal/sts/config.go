@@ -21,6 +21,8 @@ type ConfigOptions struct {
 	// CredentialsFile is the path of a JSON file with credentials that replaces the
 	// SDK's default credential chain, "" for that chain.
 	CredentialsFile string
+	// Region is used if the environment and the shared files name none.
+	Region string
 	// Observe is called after each attempt of a request, nil for nobody.
 	Observe func(service, operation, code string, took time.Duration)
 	// Allowed is called before each attempt of a request, which fails with the
@@ -60,6 +62,9 @@ func LoadConfig(ctx context.Context, options ConfigOptions) (aws.Config, error) 
 	}
 	if options.Allowed != nil {
 		cfg.APIOptions = append(cfg.APIOptions, allowAttempts(options.Allowed))
+	}
+	if cfg.Region == "" {
+		cfg.Region = options.Region
 	}
 	if cfg.Region == "" {
 		cfg.Region, err = findRegion(ctx, cfg)

@@ -182,13 +182,3 @@ func TestTheNotesHaveTheNextStepsWithTheInstallersValues(t *testing.T) {
 	notes = render(t, `{clusterName: c, aws: {assumeRole: hop, credentials: {mode: irsa, roleArn: "arn:aws:iam::123456789012:role/c"}}}`).Notes
 	assert.NotContains(t, notes, "--controller-role-arn", "roles trust the one that is assumed first")
 }
-
-func TestWhatBecomesOfManagedRolesIsTheInstallersChoice(t *testing.T) {
-	for values, want := range map[string]string{
-		`{clusterName: c}`: "- retain", `{clusterName: c, uninstall: {managedRoles: delete}}`: "- delete",
-	} {
-		assert.Contains(t, text(t, render(t, values).Hooks, "Job", "kube-aws-iam-controller-uninstall"), want)
-	}
-	_, found := find(render(t, `{clusterName: c, uninstall: {enabled: false}}`).Hooks, "Job", "kube-aws-iam-controller-uninstall")
-	assert.False(t, found)
-}

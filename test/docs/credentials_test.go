@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -85,10 +86,10 @@ func certificate(t *testing.T, w *world, c command) {
 	w.succeeds(t, c.text+" --dry-run=server --validate=strict")
 }
 
-// known sees that the program knows the command and its flags.
-func known(t *testing.T, w *world, c command) {
+// pluginKnows sees that the kubectl plugin has such a command with these flags.
+func pluginKnows(t *testing.T, w *world, c command) {
 	t.Helper()
-	w.succeeds(t, c.text+" --help")
+	w.succeeds(t, strings.Replace(c.text, "kubectl aws-iam", "bin/kubectl-aws_iam", 1)+" --help")
 }
 
 // example sees that what a command is about is the example of the page.

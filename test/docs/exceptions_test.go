@@ -48,7 +48,7 @@ var exceptions = []exception{
 	{`aws rolesanywhere\b`, "it needs an AWS account", rolesAnywhere},
 	{`curl --fail https://oidc\.example\.com\b`, "nobody has published that", example},
 	{`kubectl apply -f examples/credentials/roles-anywhere/certificate\.yaml`, "cert-manager is not installed", certificate},
-	{`bin/kube-aws-iam-controller bootstrap\b`, "it needs an AWS account; test/integration runs it", known},
+	{`kubectl aws-iam (bootstrap|uninstall)\b`, "it needs an AWS account; test/integration runs it", pluginKnows},
 	{`terraform -chdir=\S+ (init|apply)\b`, "it downloads a provider, and needs an AWS account; test/iam tries what the module makes", module},
 	{`ip6?tables\b`, "it would change the firewall of this machine", address},
 	{`helm (install|test)\b`, "there is no helm; test/chart installs, changes and uninstalls releases with its library", release},
@@ -110,13 +110,14 @@ func installs(t *testing.T, w *world, image string) {
 	assert.Contains(t, string(settings), image)
 }
 
-// dockerfile sees that what is built from is at the top, and has both programs.
+// dockerfile sees that what is built from is at the top, and has all programs.
 func dockerfile(t *testing.T, w *world, c command) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.dir, "Dockerfile"))
 	require.NoError(t, err)
 	assert.Contains(t, string(text), `ENTRYPOINT ["/kube-aws-iam-controller"]`)
 	assert.Contains(t, string(text), "/credentials-server")
+	assert.Contains(t, string(text), "/kubectl-aws_iam")
 	installs(t, w, regexp.MustCompile(`registry\.example\.com/kube-aws-iam-controller:\S+`).FindString(c.text))
 }
 

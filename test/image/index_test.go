@@ -43,10 +43,10 @@ var origin = Origin{
 	Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 }
 
-// small is the product but for its larger program.
+// small is the product but for its larger programs.
 func small() Options {
 	options := origin.Options()
-	options.Programs = Product[1:]
+	options.Programs = Product[1:2]
 	return options
 }
 

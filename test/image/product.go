@@ -21,7 +21,11 @@ import (
 var Product = []Program{
 	{Path: "/kube-aws-iam-controller", Package: "."},
 	{Path: "/credentials-server", Package: "./cmd/credentials-server"},
+	{Path: Plugin, Package: "./cmd/kubectl-aws_iam"},
 }
+
+// Plugin is the path of the kubectl plugin, which the Job runs that comes before uninstalling.
+const Plugin = "/kubectl-aws_iam"
 
 // Platforms are those for which it is shipped.
 var Platforms = []string{"linux/amd64", "linux/arm64"}

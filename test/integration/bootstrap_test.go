@@ -141,8 +141,9 @@ func (o *outsider) refusals() []refusal {
 	admin := append([]string{kubeconfig}, keys...)
 	nothing := func() {}
 	return []refusal{
-		{nothing, admin, "serviceaccount/no-such", "there is no serviceaccount/kube-system/no-such: install the controller first"},
-		{nothing, append([]string{"KUBECONFIG=" + tenant}, keys...), "", "you have to be allowed to impersonate system:serviceaccount:kube-system:kube-aws-iam-controller"},
+		{nothing, admin, "serviceaccount/no-such", "there is no serviceaccount/kube-system/no-such: create it"},
+		{nothing, append([]string{"KUBECONFIG=" + tenant}, keys...), "--controller=kube-system/controller", "read the Deployment kube-system/controller: "},
+		{o.tenantMayView, append([]string{"KUBECONFIG=" + tenant}, keys...), "--controller=kube-system/controller", "you have to be allowed to impersonate system:serviceaccount:kube-system:kube-aws-iam-controller"},
 		{nothing, admin, "", "requests no existing role: annotate it with iam.amazonaws.com/role"},
 		{o.ask, []string{kubeconfig}, "", "this command has no AWS credentials: "},
 		{func() { o.trust(o.aws.ControllerARN()) }, admin, "", "assume the controller's role: AccessDenied: "},
@@ -150,10 +151,17 @@ func (o *outsider) refusals() []refusal {
 	}
 }
 
+// tenantMayView lets the tenant see the controller, and no more.
+func (o *outsider) tenantMayView() {
+	o.t.Helper()
+	_, err := o.Kubectl(o.t.Context(), "create", "rolebinding", "tenant", "--namespace="+kit.Namespace, "--clusterrole=view", "--serviceaccount=default:default")
+	require.NoError(o.t, err)
+}
+
 type refusal struct {
 	prepare func()
 	env     []string
-	object  string
+	args    string
 	says    string
 }
 
@@ -161,14 +169,14 @@ func TestBootstrapSaysWhatIsMissingAndWritesNothing(t *testing.T) {
 	o := newOutsider(t)
 	for _, r := range o.refusals() {
 		r.prepare()
-		out, code := o.bootstrapWith(r.env, strings.Fields(r.object)...)
+		out, code := o.bootstrapWith(r.env, strings.Fields(r.args)...)
 		assert.Equal(t, 1, code, out)
 		assert.Contains(t, out, r.says)
 		assert.NotContains(t, out, "within five minutes", "nothing is retried")
 		require.NoError(t, o.home().NoSecret(t.Context(), seedSecret))
 	}
 	out, code := o.bootstrap("deployment/x")
-	assert.Equal(t, 2, code, out)
+	assert.Equal(t, 1, code, out)
 	assert.Contains(t, out, "give serviceaccount/NAME or awsiamrole/NAME")
 }
 

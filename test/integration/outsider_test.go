@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -40,6 +38,8 @@ func newOutsider(t *testing.T) *outsider {
 	o.admin, err = o.aws.UserCredentials(kit.AccountID, "administrator")
 	require.NoError(t, err)
 	o.trust(o.aws.ControllerARN(), user)
+	_, err = o.Client().AppsV1().Deployments(kit.Namespace).Create(t.Context(), controllerDeployment("controller", 1, "--cluster-name=test"), metav1.CreateOptions{})
+	require.NoError(t, err)
 	o.env = append(o.aws.EndpointEnv(), "POD_NAMESPACE="+kit.Namespace)
 	o.volume = &kit.Volume{Client: o.Client(), Namespace: kit.Namespace, Name: seedSecret, Dir: t.TempDir()}
 	return o
@@ -75,20 +75,7 @@ func (o *outsider) bootstrap(args ...string) (string, int) {
 
 func (o *outsider) bootstrapWith(env []string, args ...string) (string, int) {
 	o.t.Helper()
-	binary, err := kit.Binary()
-	require.NoError(o.t, err)
-	cmd := exec.CommandContext(o.t.Context(), binary, append([]string{"bootstrap", "--cluster-name=test"}, args...)...)
-	cmd.Env = append(append(o.aws.EndpointEnv(), "HOME=/nonexistent"), env...)
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		require.NoError(o.t, err)
-	}
-	log, err := os.OpenFile(o.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	require.NoError(o.t, err)
-	_, err = log.Write(out)
-	require.NoError(o.t, errors.Join(err, log.Close()))
-	return string(out), cmd.ProcessState.ExitCode()
+	return o.plugin(append(o.aws.EndpointEnv(), env...), append([]string{"bootstrap"}, args...)...)
 }
 
 // seeds runs bootstrap, which has to succeed, and returns the Secret.

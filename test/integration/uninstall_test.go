@@ -3,35 +3,37 @@ package integration
 import (
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"kube-aws-iam-controller/internal/awssim"
 
+	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/test/kit"
 )
 
-// installed is a controller that is to be uninstalled.
+// installed is a controller that is to be uninstalled, and its Deployment, whose pods no node runs.
 type installed struct {
 	*world
 
 	controller *kit.Controller
 	lease      []string
+	deployment string
 }
 
-// uninstall runs the command to its end, and returns its exit code and what it, and the controller before it, wrote.
+// job are the arguments and the environment of the command as the Job runs it, which is the controller's ServiceAccount.
+func (w *installed) job(args ...string) (env, all []string) {
+	env = append([]string{"KUBECONFIG=" + w.kubeconfig}, w.env...)
+	return env, append([]string{"uninstall", "--controller=" + kit.Namespace + "/" + w.deployment}, args...)
+}
+
+// uninstall runs the command to its end, and returns its exit code and what it wrote.
 func (w *installed) uninstall(args ...string) (int, string) {
 	w.t.Helper()
-	c := w.launch(slices.Concat(w.lease, []string{
-		"--namespace=" + w.namespace, "--permissions-boundary=" + w.aws.Boundary, "--role-ready-timeout=2s", "uninstall",
-	}, args)...)
-	code := w.ended(c)
-	out, err := c.Output()
-	require.NoError(w.t, err)
+	env, all := w.job(args...)
+	out, code := w.plugin(env, all...)
 	return code, out
 }
 
@@ -60,8 +62,14 @@ func (w *world) roleNames(client *iam.Client) map[string]bool {
 // newInstalled serves two managed roles, one of which is to be retained, and an existing one.
 func newInstalled(t *testing.T) *installed {
 	t.Helper()
-	w := &installed{world: newWorld(t)}
+	return newInstalledOn(newWorld(t))
+}
+
+func newInstalledOn(on *world) *installed {
+	on.t.Helper()
+	w := &installed{world: on}
 	w.lease = w.world.lease(w.namespace)
+	w.deploy(2, append(w.lease, "--namespace="+w.namespace)...)
 	w.iamRole("", "existing")
 	w.controller = w.provisioning(w.lease...)
 	w.accountWith("app", map[string]string{policyKey: readBucket})
@@ -85,7 +93,7 @@ func TestUninstallDeletesManagedRolesAndReleasesTheirServiceAccounts(t *testing.
 	w := newInstalled(t)
 	client := w.admin()
 	w.stop()
-	code, out := w.uninstall("delete")
+	code, out := w.uninstall("--managed-roles=delete")
 	assert.Zero(t, code, out)
 	assert.Contains(t, out, w.namespace+"/app: role deleted; finalizer removed")
 	assert.Contains(t, out, "managed roles: 1 deleted, 1 retained, 0 not found or not the controller's, 0 failed, 0 left")
@@ -103,7 +111,7 @@ func TestUninstallDeletesManagedRolesAndReleasesTheirServiceAccounts(t *testing.
 	w.secret("kept.aws-iam", nil)  // still good for an hour
 	w.secret("plain.aws-iam", nil) // so is this
 
-	again, out := w.uninstall("delete")
+	again, out := w.uninstall("--managed-roles=delete")
 	assert.Zero(t, again, out)
 	assert.Contains(t, out, "managed roles: 0 deleted, 0 retained, 0 not found or not the controller's, 0 failed, 0 left")
 }
@@ -113,7 +121,7 @@ func TestUninstallCanRetainManagedRoles(t *testing.T) {
 	client := w.admin()
 	before := w.secret("app.aws-iam", nil)
 	w.stop()
-	code, out := w.uninstall("retain")
+	code, out := w.uninstall("--managed-roles=retain")
 	assert.Zero(t, code, out)
 	assert.Contains(t, out, "managed roles: 0 deleted, 2 retained, 0 not found or not the controller's, 0 failed, 0 left")
 	assert.Empty(t, w.finalizers("app"))
@@ -147,9 +155,10 @@ func TestUninstallDoesNothingWhileTheControllerRuns(t *testing.T) {
 	kit.FullOnly(t, "it waits for the Lease")
 	w := newInstalled(t)
 	client := w.admin()
-	code, out := w.uninstall("delete")
+	code, out := w.uninstall("--managed-roles=delete")
 	assert.Equal(t, 1, code)
-	assert.Contains(t, out, "the controller still runs")
+	assert.Contains(t, out, "a controller still runs")
+	assert.Equal(t, int32(2), w.replicas())
 	assert.Len(t, w.roleNames(client), 2)
 	assert.NotEmpty(t, w.finalizers("app"))
 }
@@ -158,7 +167,7 @@ func TestUninstallKeepsTheFinalizerOfWhatFails(t *testing.T) {
 	w := newInstalled(t)
 	w.stop()
 	w.aws.SetFaults(awssim.Fault{Action: "DeleteRole", Code: "AccessDenied"})
-	code, out := w.uninstall("delete")
+	code, out := w.uninstall("--managed-roles=delete")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, out, w.namespace+"/app: failed, and keeps its finalizer")
 	assert.Contains(t, out, "managed roles: 0 deleted, 1 retained, 0 not found or not the controller's, 1 failed, 0 left")
@@ -166,7 +175,7 @@ func TestUninstallKeepsTheFinalizerOfWhatFails(t *testing.T) {
 	assert.Empty(t, w.finalizers("kept"))
 
 	w.aws.SetFaults()
-	code, out = w.uninstall("delete")
+	code, out = w.uninstall("--managed-roles=delete")
 	assert.Zero(t, code, out)
 	assert.Empty(t, w.finalizers("app"))
 }
@@ -176,7 +185,7 @@ func TestUninstallUnderTheNameOfAnotherClusterReleasesNothing(t *testing.T) {
 	client := w.admin()
 	before := w.secret("app.aws-iam", nil)
 	w.stop()
-	code, out := w.uninstall("delete", "--cluster-name=another")
+	code, out := w.uninstall("--managed-roles=delete", "--cluster-name=another")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, out, "run it with the controller's own --cluster-name")
 	assert.Len(t, w.roleNames(client), 2)
@@ -194,7 +203,7 @@ func TestUninstallKeepsTheCredentialsOfAnotherRole(t *testing.T) {
 	require.NotEmpty(t, w.finalizers("app"))
 	w.stop()
 	w.aws.SetFaults()
-	code, out := w.uninstall("delete")
+	code, out := w.uninstall("--managed-roles=delete")
 	assert.Zero(t, code, out)
 	assert.Empty(t, w.finalizers("app"))
 	assert.Equal(t, after.UID, w.secret("app.aws-iam", nil).UID)
@@ -202,15 +211,14 @@ func TestUninstallKeepsTheCredentialsOfAnotherRole(t *testing.T) {
 
 func TestAFailedUninstallStartsTheControllerAgain(t *testing.T) {
 	w := newInstalled(t)
-	deployment := w.deployment(2)
 	w.stop()
 	w.aws.SetFaults(awssim.Fault{Action: "DeleteRole", Code: "AccessDenied"})
-	code, _ := w.uninstall("delete", deployment)
+	code, _ := w.uninstall("--managed-roles=delete")
 	assert.Equal(t, 1, code)
-	assert.Equal(t, int32(2), w.replicas(deployment))
+	assert.Equal(t, int32(2), w.replicas())
 
 	w.aws.SetFaults()
-	code, out := w.uninstall("delete", deployment)
+	code, out := w.uninstall("--managed-roles=delete")
 	assert.Zero(t, code, out)
-	assert.Zero(t, w.replicas(deployment))
+	assert.Zero(t, w.replicas())
 }

@@ -55,7 +55,7 @@ func (e *Environment) REST() (*rest.Config, error) {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	cfg = rest.CopyConfig(cfg)
-	cfg.UserAgent = "kubectl-aws_iam/" + e.Version
+	cfg.UserAgent = e.UserAgent()
 	cfg.QPS, cfg.Burst = qps, burst
 	return cfg, nil
 }

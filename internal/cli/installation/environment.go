@@ -3,11 +3,14 @@ package installation
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"kube-aws-iam-controller/internal/config"
 )
 
 // environment returns the environment variables of a container that hold settings. Later
@@ -28,8 +31,13 @@ func environment(ctx context.Context, client kubernetes.Interface, namespace str
 		}
 	}
 	for _, variable := range container.Env {
-		if variable.ValueFrom == nil {
+		switch from := variable.ValueFrom; {
+		case from == nil:
 			env[variable.Name] = variable.Value
+		case from.FieldRef != nil && from.FieldRef.FieldPath == "metadata.namespace":
+			env[variable.Name] = namespace
+		case strings.HasPrefix(variable.Name, config.EnvPrefix+"_"):
+			return nil, fmt.Errorf("its setting %s is neither a value nor in the ConfigMap of all settings", variable.Name)
 		}
 	}
 	return env, nil

@@ -27,6 +27,9 @@ type Controller struct {
 	// Container is the controller's in the Deployment, and Image is its image.
 	Container *corev1.Container
 	Image     string
+	// Env are the environment variables of the container, without those that are
+	// secrets or fields of its pod.
+	Env map[string]string
 	// Config is the configuration of its process. It is valid only if ConfigError is nil:
 	// a part of it may not be readable, or be unknown to this version.
 	Config      config.Config
@@ -68,6 +71,7 @@ func newController(ctx context.Context, client kubernetes.Interface, deployment 
 	}
 	c := &Controller{Deployment: deployment, Container: &containers[i], Image: containers[i].Image}
 	env, err := environment(ctx, client, deployment.Namespace, c.Container)
+	c.Env = env
 	if err != nil {
 		c.ConfigError = fmt.Errorf("the configuration of the controller %s is not known: %w", c.Name(), err)
 		return c

@@ -1,6 +1,3 @@
-// Package uninstall releases what the controller leaves in a cluster and in IAM: the
-// finalizers, without which nobody could delete a ServiceAccount or its namespace once
-// the controller is gone, and the managed roles.
 package uninstall
 
 import (

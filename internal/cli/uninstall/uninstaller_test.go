@@ -18,8 +18,8 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-// installation is what is left of a controller: everything by the ServiceAccounts' names.
-type installation struct {
+// leftovers is what is left of a controller: everything by the ServiceAccounts' names.
+type leftovers struct {
 	finalizers map[string]bool
 	retain     map[string]bool
 	secrets    map[string]refresh.State
@@ -38,14 +38,14 @@ func key(name string) identity.Key {
 	return identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: name}
 }
 
-func (i *installation) call(verb string, key identity.Key) error {
+func (i *leftovers) call(verb string, key identity.Key) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.calls = append(i.calls, verb+" "+key.Name)
 	return i.fails[verb+" "+key.Name]
 }
 
-func (i *installation) Owners() iter.Seq[identity.Key] {
+func (i *leftovers) Owners() iter.Seq[identity.Key] {
 	return func(yield func(identity.Key) bool) {
 		for name := range i.finalizers {
 			if !yield(key(name)) {
@@ -55,11 +55,11 @@ func (i *installation) Owners() iter.Seq[identity.Key] {
 	}
 }
 
-func (i *installation) Finalizer(key identity.Key) (uid string, present, retain bool) {
+func (i *leftovers) Finalizer(key identity.Key) (uid string, present, retain bool) {
 	return "uid", i.finalizers[key.Name], i.retain[key.Name]
 }
 
-func (i *installation) end(verb string, key identity.Key, id string) (bool, error) {
+func (i *leftovers) end(verb string, key identity.Key, id string) (bool, error) {
 	if err := i.call(verb+id, key); err != nil {
 		return false, err
 	}
@@ -72,22 +72,22 @@ func (i *installation) end(verb string, key identity.Key, id string) (bool, erro
 	return true, nil
 }
 
-func (i *installation) Delete(_ context.Context, key identity.Key, id string) (bool, error) {
+func (i *leftovers) Delete(_ context.Context, key identity.Key, id string) (bool, error) {
 	return i.end("delete", key, id)
 }
 
-func (i *installation) Retain(_ context.Context, key identity.Key, id string) (bool, error) {
+func (i *leftovers) Retain(_ context.Context, key identity.Key, id string) (bool, error) {
 	return i.end("retain", key, id)
 }
 
 // Reference is the role of every ServiceAccount in the cluster "c".
-func (i *installation) Reference(_ context.Context, key identity.Key) (identity.RoleReference, error) {
+func (i *leftovers) Reference(_ context.Context, key identity.Key) (identity.RoleReference, error) {
 	return identity.RoleReference{Partition: "aws", Account: "123456789012", Path: "c/", Name: "ns." + key.Name}, nil
 }
 
-func (i *installation) Disabled() error { return i.disabled }
+func (i *leftovers) Disabled() error { return i.disabled }
 
-func (i *installation) Sweep(_ context.Context, owners iter.Seq[identity.Key], found func(identity.Key, string)) error {
+func (i *leftovers) Sweep(_ context.Context, owners iter.Seq[identity.Key], found func(identity.Key, string)) error {
 	known := slices.Collect(owners)
 	for _, name := range i.orphans {
 		if !slices.Contains(known, key(name)) {
@@ -97,21 +97,21 @@ func (i *installation) Sweep(_ context.Context, owners iter.Seq[identity.Key], f
 	return i.fails["sweep"]
 }
 
-func (i *installation) RemoveFinalizer(_ context.Context, key identity.Key) error {
+func (i *leftovers) RemoveFinalizer(_ context.Context, key identity.Key) error {
 	return i.call("finalizer", key)
 }
 
-func (i *installation) ClearRoleARN(_ context.Context, key identity.Key) error {
+func (i *leftovers) ClearRoleARN(_ context.Context, key identity.Key) error {
 	return i.call("annotation", key)
 }
 
-func (i *installation) Observe(key identity.Key) refresh.State { return i.secrets[key.Name] }
+func (i *leftovers) Observe(key identity.Key) refresh.State { return i.secrets[key.Name] }
 
-func (i *installation) Remove(_ context.Context, key identity.Key) error {
+func (i *leftovers) Remove(_ context.Context, key identity.Key) error {
 	return i.call("secret", key)
 }
 
-func (i *installation) run(t *testing.T, retain bool) (Summary, string) {
+func (i *leftovers) run(t *testing.T, retain bool) (Summary, string) {
 	t.Helper()
 	var out strings.Builder
 	u := Uninstaller{Accounts: i, IAM: i, Secrets: i, Retain: retain, ReadyTimeout: 25 * time.Second, Output: NewPrinter(&out)}
@@ -121,7 +121,7 @@ func (i *installation) run(t *testing.T, retain bool) (Summary, string) {
 }
 
 // of returns the calls for one ServiceAccount.
-func (i *installation) of(name string) string {
+func (i *leftovers) of(name string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(i.calls), func(c string) bool { return !strings.HasSuffix(c, " "+name) }), ", ")
 }
 
@@ -131,7 +131,7 @@ func managed(name string) refresh.State {
 }
 
 func TestTheFinalizerGoesLast(t *testing.T) {
-	i := &installation{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": managed("app")}}
+	i := &leftovers{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": managed("app")}}
 	summary, out := i.run(t, false)
 	assert.Equal(t, Summary{Deleted: 1}, summary)
 	assert.Equal(t, "deleteAROA1 app, secret app, annotation app, finalizer app", i.of("app"))
@@ -139,7 +139,7 @@ func TestTheFinalizerGoesLast(t *testing.T) {
 }
 
 func TestWhatIsRetainedKeepsItsCredentials(t *testing.T) {
-	i := &installation{
+	i := &leftovers{
 		finalizers: map[string]bool{"app": true, "kept": true}, retain: map[string]bool{"kept": true},
 		secrets: map[string]refresh.State{"app": managed("app"), "kept": managed("kept")},
 	}
@@ -154,7 +154,7 @@ func TestWhatIsRetainedKeepsItsCredentials(t *testing.T) {
 }
 
 func TestOnlyServiceAccountsWithTheFinalizerAreReleased(t *testing.T) {
-	i := &installation{finalizers: map[string]bool{"asks": false}}
+	i := &leftovers{finalizers: map[string]bool{"asks": false}}
 	summary, out := i.run(t, false)
 	assert.Zero(t, summary)
 	assert.Empty(t, i.calls)
@@ -166,7 +166,7 @@ func TestCredentialsOfAnotherRoleStay(t *testing.T) {
 		"an existing role": {Exists: true, RoleARN: "arn:aws:iam::123456789012:role/existing"},
 		"none":             {},
 	} {
-		i := &installation{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": have}}
+		i := &leftovers{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": have}}
 		summary, _ := i.run(t, false)
 		assert.Equal(t, Summary{Deleted: 1}, summary, name)
 		assert.Equal(t, "delete app, finalizer app", i.of("app"), name)
@@ -174,7 +174,7 @@ func TestCredentialsOfAnotherRoleStay(t *testing.T) {
 }
 
 func TestARoleThatIsSomebodyElsesIsLeftAlone(t *testing.T) {
-	i := &installation{
+	i := &leftovers{
 		finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": managed("app")},
 		fails: map[string]error{"deleteAROA1 app": &identity.StepError{Reason: "RoleNotOwned", Message: "not ours", Err: errors.New("not ours")}},
 	}
@@ -186,7 +186,7 @@ func TestARoleThatIsSomebodyElsesIsLeftAlone(t *testing.T) {
 
 func TestTheNameOfAnotherClusterReleasesNothing(t *testing.T) {
 	for _, arn := range []string{"arn:aws:iam::123456789012:role/other/ns.other", "arn:aws:iam::999999999999:role/c/ns.app"} {
-		i := &installation{
+		i := &leftovers{
 			finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": {Exists: true, RoleARN: arn, RoleID: "AROA1"}},
 		}
 		summary, out := i.run(t, false)
@@ -199,14 +199,14 @@ func TestTheNameOfAnotherClusterReleasesNothing(t *testing.T) {
 func TestAnEditedSecretDoesNotSayWhichRoleItIs(t *testing.T) {
 	have := managed("another")
 	have.Edited = true
-	i := &installation{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": have}}
+	i := &leftovers{finalizers: map[string]bool{"app": true}, secrets: map[string]refresh.State{"app": have}}
 	i.run(t, false)
 	assert.Contains(t, i.of("app"), "delete app")
 }
 
 func TestAFailureKeepsOneFinalizerAndStopsNothingElse(t *testing.T) {
 	for _, step := range []string{"deleteAROA1", "secret", "annotation", "finalizer"} {
-		i := &installation{
+		i := &leftovers{
 			finalizers: map[string]bool{"app": true, "other": true}, fails: map[string]error{step + " app": errors.New("away")},
 			secrets: map[string]refresh.State{"app": managed("app")},
 		}
@@ -220,7 +220,7 @@ func TestAFailureKeepsOneFinalizerAndStopsNothingElse(t *testing.T) {
 
 func TestARoleThatIAMDoesNotShowYetIsAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &installation{finalizers: map[string]bool{"app": true, "never": true}, unseen: map[string]int{"app": 2, "never": 100}}
+		i := &leftovers{finalizers: map[string]bool{"app": true, "never": true}, unseen: map[string]int{"app": 2, "never": 100}}
 		start := time.Now()
 		summary, _ := i.run(t, false)
 		assert.Equal(t, Summary{Deleted: 1, Absent: 1}, summary)
@@ -231,7 +231,7 @@ func TestARoleThatIAMDoesNotShowYetIsAwaited(t *testing.T) {
 
 func TestRunEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := &installation{finalizers: map[string]bool{"app": true}, unseen: map[string]int{"app": 1000}}
+		i := &leftovers{finalizers: map[string]bool{"app": true}, unseen: map[string]int{"app": 1000}}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		u := Uninstaller{Accounts: i, IAM: i, Secrets: i, ReadyTimeout: time.Hour, Output: NewPrinter(&strings.Builder{})}
@@ -243,7 +243,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 }
 
 func TestWhatIsLeftIsSaid(t *testing.T) {
-	i := &installation{finalizers: map[string]bool{"app": true}, orphans: []string{"app", "gone"}}
+	i := &leftovers{finalizers: map[string]bool{"app": true}, orphans: []string{"app", "gone"}}
 	summary, out := i.run(t, false)
 	assert.Equal(t, Summary{Deleted: 1, Left: 1}, summary)
 	assert.Contains(t, out, "ns/gone: its managed role is left")
@@ -255,4 +255,21 @@ func TestWhatIsLeftIsSaid(t *testing.T) {
 	i.disabled = errors.New("no roles are made")
 	summary, _ = i.run(t, false)
 	assert.Zero(t, summary.Left)
+}
+
+func TestADryRunSaysWhatWouldBecomeOfEachRoleAndChangesNothing(t *testing.T) {
+	i := &leftovers{
+		finalizers: map[string]bool{"app": true, "kept": true, "other": true, "asks": false}, retain: map[string]bool{"kept": true},
+		secrets: map[string]refresh.State{"other": managed("another")}, orphans: []string{"gone"},
+	}
+	var out strings.Builder
+	u := Uninstaller{Accounts: i, IAM: i, Secrets: i, Output: NewPrinter(&out)}
+	require.NoError(t, u.Plan(t.Context()))
+	assert.Empty(t, i.calls)
+	lines := strings.Split(out.String(), "\n")
+	assert.Equal(t, "ns/app: would delete the role arn:aws:iam::123456789012:role/c/ns.app and remove the finalizer", lines[0])
+	assert.Equal(t, "ns/kept: would retain the role arn:aws:iam::123456789012:role/c/ns.kept and remove the finalizer", lines[1])
+	assert.Contains(t, lines[2], "ns/other: would fail, and keep its finalizer: its Secret is of the role ")
+	assert.Contains(t, lines[3], "ns/gone: its managed role is left")
+	assert.Equal(t, "nothing was changed: this was a dry run", lines[4])
 }

@@ -43,7 +43,7 @@ func (u *Uninstaller) releaseRole(ctx context.Context, key identity.Key, have re
 		id = "" // whoever wrote it could keep the role
 	}
 	end, success := u.IAM.Delete, deleted
-	if _, _, retain := u.Accounts.Finalizer(key); retain || u.Retain {
+	if u.retains(key) {
 		end, success = u.IAM.Retain, retained
 	}
 	for start := time.Now(); ; {
@@ -67,6 +67,12 @@ func (u *Uninstaller) releaseRole(ctx context.Context, key identity.Key, have re
 	}
 }
 
+// retains returns whether the role is to be kept.
+func (u *Uninstaller) retains(key identity.Key) bool {
+	_, _, retain := u.Accounts.Finalizer(key)
+	return retain || u.Retain
+}
+
 // checkName returns an error if the Secret is of a managed role that is not the one that
 // would be released: the command runs with the name of another cluster, or in another
 // account, and would find nothing.
@@ -80,7 +86,7 @@ func (u *Uninstaller) checkName(ctx context.Context, key identity.Key, have refr
 		return err
 	}
 	if !named.SameRole(made) {
-		return fmt.Errorf("its Secret is of the role %s, and this command would release %s: run it with the controller's own --cluster-name and AWS credentials", named, made)
+		return fmt.Errorf("its Secret is of the role %s, and this command would release %s: run it with the controller's own --cluster-name, and AWS credentials of its account", named, made)
 	}
 	return nil
 }
