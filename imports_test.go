@@ -48,6 +48,7 @@ var allowed = map[string][]string{
 
 	"internal/cli":              {"internal/cli/command", "internal/cli/installation", "internal/cli/migrate"},
 	"internal/cli/command":      {"internal/awsiamrole"},
+	"internal/cli/finding":      {"internal/cli/command"},
 	"internal/cli/installation": {"internal/api", "internal/config"},
 
 	"internal/cli/migrate":          {"internal/api", "internal/cli/command", "internal/cli/installation", "internal/cli/migrate/convert", "internal/cli/migrate/manifest", "internal/cli/migrate/plan", "internal/identity", "internal/trust"},
