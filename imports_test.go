@@ -46,10 +46,14 @@ var allowed = map[string][]string{
 	"internal/uninstall":      {"internal/api", "internal/identity", "internal/refresh"},
 	"internal/app":            nil, // wires all of them
 
-	"internal/cli":              {"internal/cli/command", "internal/cli/installation", "internal/cli/migrate"},
+	"internal/cli":              {"internal/cli/command", "internal/cli/installation", "internal/cli/migrate", "internal/cli/status"},
 	"internal/cli/command":      {"internal/awsiamrole"},
 	"internal/cli/finding":      {"internal/cli/command"},
 	"internal/cli/installation": {"internal/api", "internal/config"},
+	"internal/cli/status": {
+		"internal/api", "internal/awsiamrole", "internal/cli/command", "internal/cli/installation", "internal/config", "internal/identity",
+		"internal/refresh", "internal/secrets", "internal/serviceaccount", "internal/trust",
+	},
 
 	"internal/cli/migrate":          {"internal/api", "internal/cli/command", "internal/cli/installation", "internal/cli/migrate/convert", "internal/cli/migrate/manifest", "internal/cli/migrate/plan", "internal/identity", "internal/trust"},
 	"internal/cli/migrate/convert":  {"internal/api", "internal/cli/migrate/manifest", "internal/identity", "internal/namespaces"},

@@ -74,13 +74,19 @@ func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
 	if role == nil {
 		return nil, nil //nolint:nilnil // no object is an answer, not a failure
 	}
+	return Read(role, s.externalID(role.Namespace))
+}
+
+// Read returns what an AWSIAMRole requests under an external ID. Together with an
+// *identity.InvalidError it returns as much as could be parsed.
+func Read(role *AWSIAMRole, externalID string) (*identity.Desired, error) {
 	want := &identity.Desired{
-		Key:        key,
+		Key:        identity.Key{Source: identity.AWSIAMRole, Namespace: role.Namespace, Name: role.Name},
 		UID:        string(role.UID),
 		Generation: role.Generation,
 		Labels:     role.Labels,
 		SecretName: role.Name,
-		ExternalID: s.externalID(role.Namespace),
+		ExternalID: externalID,
 		KeepLabels: role.omittedLabels() != (labelSize{}),
 		Notice:     role.omittedLabels().notice(),
 	}

@@ -5,12 +5,14 @@ import (
 
 	"kube-aws-iam-controller/internal/cli/command"
 	"kube-aws-iam-controller/internal/cli/migrate"
+	"kube-aws-iam-controller/internal/cli/status"
 )
 
 // subcommands returns the commands in the order of the help.
 func subcommands(env *command.Environment) []*cobra.Command {
 	return []*cobra.Command{
 		migrate.New(env),
+		status.New(env),
 		newVersion(env),
 	}
 }

@@ -25,10 +25,15 @@ func (s *Source) Injection(ctx context.Context, clientAddress, namespace, name s
 			return nil, fmt.Errorf("read ServiceAccount %s/%s: %w", namespace, name, err)
 		}
 	}
+	return s.config.injection(name, annotations)
+}
+
+// injection returns what annotations say about pods, nil if they request nothing.
+func (c Config) injection(name string, annotations map[string]string) (*identity.Injection, error) {
 	if !requestsIdentity(annotations) {
 		return nil, nil //nolint:nilnil // nothing asked for is an answer, not a failure
 	}
-	give := &identity.Injection{Account: name, SecretName: s.config.SecretName(name)}
+	give := &identity.Injection{Account: name, SecretName: c.SecretName(name)}
 	return give, invalidAnnotations(parseInjection(annotations, give))
 }
 

@@ -59,21 +59,25 @@ func NewSource(client metadata.Interface, informer cache.SharedIndexInformer, co
 // Desired returns what a ServiceAccount requests, nil if nothing. Together with an
 // *identity.InvalidError it returns as much as could be parsed.
 func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
-	a := s.cached(key)
+	return s.config.desired(key, s.cached(key))
+}
+
+// desired returns what a ServiceAccount requests, nil if nothing or if there is none.
+func (c Config) desired(key identity.Key, a *account) (*identity.Desired, error) {
 	if a == nil || !a.requestsIdentity() {
 		return nil, nil //nolint:nilnil // nothing asked for is an answer, not a failure
 	}
 	want := &identity.Desired{
 		Key:        key,
 		UID:        a.uid,
-		SecretName: s.config.SecretName(key.Name),
-		ExternalID: s.config.ExternalID(key.Namespace),
+		SecretName: c.SecretName(key.Name),
+		ExternalID: c.ExternalID(key.Namespace),
 	}
-	if len(key.Name) > s.config.MaxName {
+	if len(key.Name) > c.MaxName {
 		return want, &identity.InvalidError{
 			Reason: api.InvalidAnnotation,
 			Message: fmt.Sprintf("the name of this ServiceAccount has %d characters: the Secret named after it leaves room for %d, give the ServiceAccount a shorter name",
-				len(key.Name), s.config.MaxName),
+				len(key.Name), c.MaxName),
 		}
 	}
 	if err := parseAnnotations(a.annotationMap(), want); err != nil {

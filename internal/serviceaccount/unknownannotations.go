@@ -72,8 +72,9 @@ func (r Annotations) unknownKeys(annotations map[string]string) []string {
 
 // Warning returns problems that do not prevent the identity from being served:
 // annotations that look effective and are not.
-func (s *Source) Warning(key identity.Key) identity.Warning {
-	a := s.cached(key)
+func (s *Source) Warning(key identity.Key) identity.Warning { return s.config.warning(s.cached(key)) }
+
+func (c Config) warning(a *account) identity.Warning {
 	if a == nil || a.deleting {
 		return identity.Warning{}
 	}
@@ -81,7 +82,7 @@ func (s *Source) Warning(key identity.Key) identity.Warning {
 	warning := identity.Warning{UID: a.uid, Reason: api.UnknownAnnotation, Asks: requestsIdentity(asked)}
 	var all []string
 	for _, unknown := range a.unknown {
-		if unknown == api.IRSAAnnotation && s.config.IRSAServed {
+		if unknown == api.IRSAAnnotation && c.IRSAServed {
 			continue
 		}
 		if !isRefused(asked, unknown) { // otherwise Desired reports it

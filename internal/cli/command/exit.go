@@ -5,6 +5,8 @@ package command
 const (
 	ExitOK    = 0
 	ExitError = 1
+	// ExitUnknown says that the user may not see all that the command is about.
+	ExitUnknown = 2
 )
 
 // Error is an error with an exit code of its own.

@@ -28,22 +28,16 @@ type Finding struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Exit codes of commands that examine.
-const (
-	exitBroken  = 1
-	exitUnknown = 2
-)
-
 // Exit returns the error with the exit code of findings: nil without a broken or unknown
 // one, code 1 with a broken one, and code 2 if the worst is unknown. The output says why.
 func Exit(findings []Finding) error {
 	code := command.ExitOK
 	for _, f := range findings {
-		switch {
-		case f.State == Broken:
-			return &command.Error{Code: exitBroken}
-		case f.State == Unknown:
-			code = exitUnknown
+		if f.State == Broken {
+			return &command.Error{Code: command.ExitError}
+		}
+		if f.State == Unknown {
+			code = command.ExitUnknown
 		}
 	}
 	if code == command.ExitOK {
