@@ -46,7 +46,11 @@ var allowed = map[string][]string{
 	"internal/uninstall":      {"internal/api", "internal/identity", "internal/refresh"},
 	"internal/app":            nil, // wires all of them
 
-	"internal/cli":              {"internal/cli/command", "internal/cli/installation", "internal/cli/migrate", "internal/cli/status"},
+	"internal/cli":              {"internal/cli/check", "internal/cli/command", "internal/cli/installation", "internal/cli/migrate", "internal/cli/status"},
+	"internal/cli/check": {
+		"internal/api", "internal/awserr", "internal/awsiamrole", "internal/cli/command", "internal/cli/finding", "internal/cli/installation",
+		"internal/config", "internal/identity", "internal/secrets", "manifests",
+	},
 	"internal/cli/command":      {"internal/awsiamrole"},
 	"internal/cli/finding":      {"internal/cli/command"},
 	"internal/cli/installation": {"internal/api", "internal/config"},

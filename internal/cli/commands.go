@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"kube-aws-iam-controller/internal/cli/check"
 	"kube-aws-iam-controller/internal/cli/command"
 	"kube-aws-iam-controller/internal/cli/migrate"
 	"kube-aws-iam-controller/internal/cli/status"
@@ -13,6 +14,7 @@ func subcommands(env *command.Environment) []*cobra.Command {
 	return []*cobra.Command{
 		migrate.New(env),
 		status.New(env),
+		check.New(env),
 		newVersion(env),
 	}
 }
