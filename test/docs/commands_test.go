@@ -94,6 +94,20 @@ var answers = map[string]string{
 
 	"kubectl get serviceaccounts --all-namespaces -o jsonpath='{range .items[?(@.metadata.finalizers":  `(?m)^demo reader$`,
 	"kubectl get serviceaccounts --all-namespaces -o jsonpath='{range .items[?(@.metadata.annotations": `(?m)^demo external-dns arn:aws:iam::123456789012:role/external-dns$`,
+	"bin/kube-aws-iam-controller trust-policy":              `"sts:ExternalId": "demo/demo-cluster"`,
+	"kubectl kustomize examples/install":                    `kind: MutatingAdmissionPolicy`,
+	"kubectl describe serviceaccount app":                   `CreateCredentials`,
+	"kubectl get lease":                                     `\S`,
+	"kubectl get serviceaccounts":                           `(?m)^demo reader$`,
+	"kubectl get mutatingadmissionpolicies":                 `kube-aws-iam-controller`,
+	"kubectl aws-iam version":                               `kubectl aws-iam unknown`,
+	"kubectl aws-iam status --namespace demo":               `serviceaccount/app +demo-app +ready`,
+	"kubectl aws-iam status --all-namespaces --output json": `"kind": "IdentityList"`,
+	"kubectl aws-iam check":                                 `installer|kube-system/kube-aws-iam-controller`,
+	"kubectl get --raw /.well-known":                        `"issuer"`,
+	"kubectl get --raw /openid":                             `"keys"`,
+	"kubectl get secrets --all-namespaces":                  `demo +app\.aws-iam +arn:aws:iam::123456789012:role/demo-app +20`,
+	"kubectl diff":                                          `(?s).*`,
 }
 
 // endings are codes other than 0 with which a command may end: kubectl diff says so that there is a difference, and a check

@@ -124,7 +124,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"the predecessor's CRD": {func(f *facts) {
 			f.crd.value = f.crd.value.DeepCopy()
 			versions, _, _ := unstructured.NestedSlice(f.crd.value.Object, "spec", "versions")
-			unstructured.RemoveNestedField(versions[0].(map[string]any), "schema", "openAPIV3Schema", "properties", "status", "properties", "conditions")
+			v1, _ := versions[0].(map[string]any)
+			unstructured.RemoveNestedField(v1, "schema", "openAPIV3Schema", "properties", "status", "properties", "conditions")
 			_ = unstructured.SetNestedSlice(f.crd.value.Object, versions, "spec", "versions")
 		}, "crd", finding.Warning, "lacks status.conditions"},
 		"a right that is missing": {func(f *facts) { f.missing.value = []right{{"patch", "", "secrets", "", "", ""}} }, "rights", finding.Broken, "may not patch secrets"},

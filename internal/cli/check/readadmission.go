@@ -84,11 +84,11 @@ func (r *reader) readWebhooks(ctx context.Context) {
 		return
 	}
 	service := webhook.ClientConfig.Service
-	slices, err := r.clients.Core.DiscoveryV1().EndpointSlices(service.Namespace).List(ctx, metav1.ListOptions{
+	found, err := r.clients.Core.DiscoveryV1().EndpointSlices(service.Namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: discoveryv1.LabelServiceName + "=" + service.Name,
 	})
 	if r.facts.endpoints.err = err; err == nil {
-		r.facts.endpoints.value = readyEndpoints(slices.Items)
+		r.facts.endpoints.value = readyEndpoints(found.Items)
 	}
 }
 
