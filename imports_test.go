@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"internal/cli":              {"internal/cli/check", "internal/cli/command", "internal/cli/installation", "internal/cli/migrate", "internal/cli/status"},
 	"internal/cli/check": {
 		"internal/api", "internal/awserr", "internal/awsiamrole", "internal/cli/command", "internal/cli/finding", "internal/cli/installation",
-		"internal/config", "internal/identity", "internal/secrets", "manifests",
+		"internal/config", "internal/identity", "internal/secrets", "internal/serviceaccount", "manifests",
 	},
 	"internal/cli/command":      {"internal/awsiamrole"},
 	"internal/cli/finding":      {"internal/cli/command"},

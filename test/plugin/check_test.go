@@ -222,6 +222,11 @@ const (
 
 var breakages = []breakage{
 	{"a mutating binding is deleted", deletes("mutatingadmissionpolicybinding", kit.Account), "admission", broken, "there is no MutatingAdmissionPolicyBinding kube-aws-iam-controller", reinstalls},
+	{"a binding selects nobody", patches("mutatingadmissionpolicybinding/"+kit.Account, `{"spec":{"paramRef":{"selector":{"matchLabels":{"no":"body"}}}}}`), "injection", broken,
+		"a pod of the ServiceAccount default/app is given no credentials", func(w *checkWorld) {
+			w.kubectl("delete", "mutatingadmissionpolicybinding", kit.Account)
+			reinstalls(w)
+		}},
 	{"a guard's policy is deleted", deletes("validatingadmissionpolicy", guardPods), "guard", broken, "there is no ValidatingAdmissionPolicy " + guardPods, reinstalls},
 	{"a guard's binding only audits", patches("validatingadmissionpolicybinding/"+guardPods, `{"spec":{"validationActions":["Audit"]}}`), "guard", broken, "does not deny", reinstalls},
 	{"the guard is missing", deletes("validatingadmissionpolicy,validatingadmissionpolicybinding",
@@ -270,7 +275,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	reinstalls(w)
 	c := w.start()
 	healthy := map[string]string{
-		"server": ok, "clock": ok, "controller": ok, "version": ok, "crd": ok, "rights": ok, "admission": ok, "guard": ok, "lease": ok, "aws": ok, "others": ok,
+		"server": ok, "clock": ok, "controller": ok, "version": ok, "crd": ok, "rights": ok, "admission": ok, "injection": ok, "guard": ok, "lease": ok, "aws": ok, "others": ok,
 	}
 	all, code := w.check(admin)
 	assert.Zero(t, code, all)

@@ -15,7 +15,7 @@ type rule func(f *facts) []finding.Finding
 var (
 	rulesBefore = []rule{checkServer, checkClock, checkInstaller, checkOthers}
 	rulesAfter  = []rule{
-		checkServer, checkClock, checkController, checkVersion, checkCRD, checkRights, checkAdmission, checkGuard, checkLease, checkAWS, checkOthers,
+		checkServer, checkClock, checkController, checkVersion, checkCRD, checkRights, checkAdmission, checkInjection, checkGuard, checkLease, checkAWS, checkOthers,
 	}
 )
 

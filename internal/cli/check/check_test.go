@@ -56,6 +56,8 @@ func healthy(t *testing.T) *facts {
 		}}}}},
 	}
 	f.policies.value = register(t, "components/admission-policy/*.yaml", "components/guard/*.yaml")
+	f.probe.value = probe{of: "demo/app", pod: probePod("app")}
+	f.probe.value.pod.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "app.aws-iam"}}}}
 	return f
 }
 
@@ -148,7 +150,9 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 			withWebhook(f, func(*admissionv1.MutatingWebhook) {})
 			f.endpoints.value = 0
 		}, "admission", finding.Broken, "no ready endpoints"},
-		"no guard": {func(f *facts) { f.policies.value = register(t, "components/admission-policy/*.yaml") }, "guard", finding.Warning, "the guard is not installed"},
+		"a pod that is given nothing": {func(f *facts) { f.probe.value.pod.Spec.Volumes = nil }, "injection", finding.Broken, "a pod of the ServiceAccount demo/app is given no credentials"},
+		"a pod that is rejected":      {func(f *facts) { f.probe.err = errors.New("no such image") }, "injection", finding.Warning, "is rejected (nothing was created): no such image"},
+		"no guard":                    {func(f *facts) { f.policies.value = register(t, "components/admission-policy/*.yaml") }, "guard", finding.Warning, "the guard is not installed"},
 		"a guard without a binding": {func(f *facts) { delete(f.policies.value.validatingBound, "kube-aws-iam-controller-guard-pods") }, "guard", finding.Broken,
 			"there is no ValidatingAdmissionPolicyBinding kube-aws-iam-controller-guard-pods"},
 		"a guard that warns": {func(f *facts) { f.policies.value.validatingBound["kube-aws-iam-controller-guard-writes"] = false }, "guard", finding.Broken, "does not deny"},
@@ -202,6 +206,7 @@ func TestWhatMayNotBeSeenIsUnknown(t *testing.T) {
 	f.missing.err, f.crd, f.lease.err = forbidden, answer[*unstructured.Unstructured]{err: forbidden}, forbidden
 	f.policies.err, f.webhooks.err, f.daemonSets.err, f.deployments.err = forbidden, forbidden, forbidden, forbidden
 	f.issued, f.warnings.err = answer[[]metav1.PartialObjectMetadata]{err: forbidden}, forbidden
+	f.probe = answer[probe]{} // of nobody
 	states := map[string]finding.State{}
 	for _, found := range evaluate(f) {
 		states[found.Check] = found.State

@@ -16,11 +16,11 @@ Every line is ok, warning, failed, or unknown where you may not see what is need
 says what to do. A warning is a matter of choice or of time.
 
 Checks before:  server, clock, installer, others
-Checks after:   server, clock, controller, version, crd, rights, admission, guard, lease,
-                aws, others
+Checks after:   server, clock, controller, version, crd, rights, admission, injection,
+                guard, lease, aws, others
 
 --namespace says where the controller is, or is to be; otherwise it is looked for in all
-namespaces. The checks only read. Inside a pod the command uses its ServiceAccount; as
+namespaces. The checks only read, and try one pod as a dry run. Inside a pod the command uses its ServiceAccount; as
 that of the controller, which may see little by design, nothing that is unknown counts.
 
 Exit codes: 0 sound, 1 a check failed or could not be made, 2 something is unknown.`

@@ -53,6 +53,8 @@ type facts struct {
 	webhooks  answer[[]admissionv1.MutatingWebhookConfiguration]
 	endpoints answer[int]
 
+	probe answer[probe]
+
 	// lease is nil if there is none.
 	lease    answer[*coordinationv1.Lease]
 	warnings answer[[]corev1.Event]

@@ -63,7 +63,13 @@ func (r *reader) read(ctx context.Context) error {
 			return nil
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if !r.facts.before {
+		r.readProbe(ctx)
+	}
+	return nil
 }
 
 // whoAmI returns the name of the user, "" if that is not known.
