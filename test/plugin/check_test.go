@@ -43,20 +43,25 @@ func newCheckWorld(t *testing.T) *checkWorld {
 }
 
 // finding is one as the plugin prints it.
-type finding struct{ Check, State, Message, Remedy string }
+type finding struct {
+	Check   string `json:"check"`
+	State   string `json:"state"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy"`
+}
 
 func (w *checkWorld) check(kubeconfig string, args ...string) (all []finding, code int) {
 	w.t.Helper()
 	out, err := kit.RunPlugin(w.t.Context(), kubeconfig, append([]string{"check", "--output", "json"}, args...)...)
 	require.NoError(w.t, err)
 	var list struct {
-		Kind  string
-		Items []finding
+		Kind  string    `json:"kind"`
+		Items []finding `json:"items"`
 	}
 	require.NoError(w.t, json.Unmarshal([]byte(out.Stdout), &list), out.Stderr)
 	assert.Equal(w.t, "FindingList", list.Kind)
 	for _, secret := range w.aws.IssuedSecrets() {
-		assert.False(w.t, strings.Contains(out.Stdout+out.Stderr, secret), "a credential was printed")
+		require.NotContains(w.t, out.Stdout+out.Stderr, secret)
 	}
 	return list.Items, out.Code
 }
@@ -296,16 +301,16 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	}
 
 	t.Run("the Lease is stale", func(t *testing.T) {
-		w := w.in(t)
+		in := w.in(t)
 		c.Kill()
 		long := fmt.Sprintf(`{"spec":{"renewTime":%q}}`, time.Now().Add(-time.Hour).UTC().Format(metav1.RFC3339Micro))
-		patches("lease/"+kit.Account, long)(w)
-		w.awaitFinding(admin, "lease", broken, "holds the Lease and has not renewed it for 60m")
+		patches("lease/"+kit.Account, long)(in)
+		in.awaitFinding(admin, "lease", broken, "holds the Lease and has not renewed it for 60m")
 	})
 	t.Run("the Lease is gone", func(t *testing.T) {
-		w := w.in(t)
-		deletes("lease", kit.Account, "--namespace=kube-system")(w)
-		w.awaitFinding(admin, "lease", broken, "has no Lease")
+		in := w.in(t)
+		deletes("lease", kit.Account, "--namespace=kube-system")(in)
+		in.awaitFinding(admin, "lease", broken, "has no Lease")
 	})
 	t.Run("the controller has no AWS credentials", func(t *testing.T) {
 		_, err := w.Client().CoreV1().Events("default").Create(t.Context(), &corev1.Event{
@@ -317,9 +322,9 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		w.awaitFinding(admin, "aws", broken, "the controller itself has no AWS credentials")
 	})
 	t.Run("the CRD is gone", func(t *testing.T) {
-		w := w.in(t)
-		deletes("crd", "awsiamroles.zalando.org")(w)
-		w.awaitFinding(admin, "crd", broken, "awsiamroles.zalando.org is not installed")
+		in := w.in(t)
+		deletes("crd", "awsiamroles.zalando.org")(in)
+		in.awaitFinding(admin, "crd", broken, "awsiamroles.zalando.org is not installed")
 	})
 }
 
@@ -333,6 +338,7 @@ func (w *checkWorld) in(t *testing.T) *checkWorld {
 
 // asTheController is how helm test runs it: with rights that do not reach far, and in a namespace of its own.
 func (w *checkWorld) asTheController(t *testing.T) {
+	t.Helper()
 	kubeconfig, err := w.ServiceAccountKubeconfig(t.Context(), kit.Namespace, kit.Account)
 	require.NoError(t, err)
 	_, err = w.Client().CoreV1().Pods(kit.Namespace).Create(t.Context(), &corev1.Pod{
@@ -355,6 +361,7 @@ func (w *checkWorld) asTheController(t *testing.T) {
 }
 
 func (w *checkWorld) asNobody(t *testing.T) {
+	t.Helper()
 	_, err := kit.In(w.Access, metav1.NamespaceDefault).Account(t.Context(), "nobody", nil)
 	require.NoError(t, err)
 	kubeconfig, err := w.ServiceAccountKubeconfig(t.Context(), metav1.NamespaceDefault, "nobody")

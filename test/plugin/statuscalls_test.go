@@ -47,9 +47,9 @@ func TestStatusTakesFiveListCallsHoweverManyIdentitiesThereAre(t *testing.T) {
 	group.SetLimit(30)
 	for i := range identities {
 		group.Go(func() error {
-			_, err := control.Client().CoreV1().ServiceAccounts(namespace).Create(ctx,
+			_, failed := control.Client().CoreV1().ServiceAccounts(namespace).Create(ctx,
 				kit.NewAccount(fmt.Sprintf("app-%d", i), map[string]string{"role": "app"}), metav1.CreateOptions{})
-			return err
+			return failed
 		})
 	}
 	require.NoError(t, group.Wait())
