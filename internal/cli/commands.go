@@ -12,9 +12,9 @@ import (
 // subcommands returns the commands in the order of the help.
 func subcommands(env *command.Environment) []*cobra.Command {
 	return []*cobra.Command{
-		migrate.New(env),
 		status.New(env),
 		check.New(env),
+		migrate.New(env),
 		newVersion(env),
 	}
 }

@@ -24,7 +24,7 @@ type Request struct {
 
 // Read returns what a ServiceAccount requests, for a process that has no cache of them.
 func Read(object *metav1.PartialObjectMetadata, config Config) Request {
-	reduced, err := Transform(object)
+	reduced, err := config.Annotations.Transform(object)
 	a, _ := reduced.(*account)
 	if err != nil || a == nil {
 		return Request{}

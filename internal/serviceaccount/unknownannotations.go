@@ -86,7 +86,7 @@ func (c Config) warning(a *account) identity.Warning {
 			continue
 		}
 		if !isRefused(asked, unknown) { // otherwise Desired reports it
-			all = append(all, s.describeUnknown(unknown, asked))
+			all = append(all, c.describeUnknown(unknown, asked))
 		}
 	}
 	if !warning.Asks {
@@ -97,10 +97,10 @@ func (c Config) warning(a *account) identity.Warning {
 }
 
 // describeUnknown returns what is wrong with an unknown key, and the remedy.
-func (s *Source) describeUnknown(key string, asked map[string]string) string {
+func (c Config) describeUnknown(key string, asked map[string]string) string {
 	name, ours := strings.CutPrefix(key, api.Prefix)
 	if !ours {
-		return s.config.Annotations.describeIRSA(key, asked)
+		return c.Annotations.describeIRSA(key, asked)
 	}
 	if remedy, is := misplaced[key]; is {
 		return "the annotation " + key + " has no effect on a ServiceAccount: " + remedy

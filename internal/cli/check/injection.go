@@ -77,6 +77,7 @@ func (r *reader) probed(ctx context.Context) (namespace, name string) {
 		}
 		request := serviceaccount.Read(object, serviceaccount.Config{
 			ExternalID: func(string) string { return "" }, SecretName: func(name string) string { return name + api.SecretSuffix }, MaxName: len(name),
+			Annotations: serviceaccount.Annotations{IRSA: r.settings.IRSAAnnotations.Read()},
 		})
 		if request.Injection != nil && request.InjectionErr == nil && request.Injection.Delivery == identity.DeliverProcess {
 			return namespace, name

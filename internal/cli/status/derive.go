@@ -61,6 +61,8 @@ func (d *deriver) account(object *metav1.PartialObjectMetadata) *Identity {
 		ExternalID: d.settings.externalID,
 		SecretName: func(name string) string { return secrets.Name(identity.ServiceAccount, name) },
 		MaxName:    secrets.MaxServiceAccountName,
+
+		Annotations: d.settings.annotations(object.Namespace),
 	})
 	if request.Desired == nil {
 		return nil

@@ -5,6 +5,7 @@ import (
 
 	"kube-aws-iam-controller/internal/cli/installation"
 	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/serviceaccount"
 	"kube-aws-iam-controller/internal/trust"
 )
 
@@ -42,6 +43,12 @@ func (s settings) externalID(namespace string) string {
 		return ""
 	}
 	return trust.ExternalID(namespace, c.ClusterName)
+}
+
+// annotations says which annotations of ServiceAccounts the controller reads.
+func (s settings) annotations(namespace string) serviceaccount.Annotations {
+	c, _ := s.config(namespace)
+	return serviceaccount.Annotations{IRSA: c.IRSAAnnotations.Read()}
 }
 
 func (s settings) refreshLimit(namespace string) time.Duration {
