@@ -46,13 +46,22 @@ var allowed = map[string][]string{
 	"internal/uninstall":      {"internal/api", "internal/identity", "internal/refresh"},
 	"internal/app":            nil, // wires all of them
 
-	"internal/cli":              {"internal/cli/check", "internal/cli/command", "internal/cli/installation", "internal/cli/migrate", "internal/cli/status"},
+	"internal/cli": {"internal/cli/check", "internal/cli/command", "internal/cli/explain", "internal/cli/installation", "internal/cli/migrate", "internal/cli/status"},
 	"internal/cli/check": {
 		"internal/api", "internal/awserr", "internal/awsiamrole", "internal/cli/command", "internal/cli/finding", "internal/cli/installation",
 		"internal/config", "internal/identity", "internal/secrets", "internal/serviceaccount", "manifests",
 	},
-	"internal/cli/command":      {"internal/awsiamrole"},
-	"internal/cli/finding":      {"internal/cli/command"},
+	"internal/cli/command": {"internal/awsiamrole"},
+	"internal/cli/finding": {"internal/cli/command"},
+	"internal/cli/explain": {"internal/identity", "internal/cli/command", "internal/cli/finding", "internal/cli/explain/chain", "internal/cli/explain/gather"},
+	"internal/cli/explain/chain": {
+		"internal/api", "internal/identity", "internal/trust", "internal/refresh", "internal/awsiamrole", "internal/serviceaccount", "internal/namespaces",
+		"internal/secrets", "internal/sts", "internal/iamprovision", "internal/admission", "internal/config", "internal/cli/finding", "internal/cli/installation",
+	},
+	"internal/cli/explain/gather": {
+		"internal/api", "internal/identity", "internal/awserr", "internal/serviceaccount", "internal/sts",
+		"internal/cli/command", "internal/cli/explain/chain", "internal/cli/installation",
+	},
 	"internal/cli/installation": {"internal/api", "internal/config"},
 	"internal/cli/status": {
 		"internal/api", "internal/awsiamrole", "internal/cli/command", "internal/cli/installation", "internal/config", "internal/identity",

@@ -84,9 +84,9 @@ const (
 func (m volumeMount) addTo(kept []mountOwner) []mountOwner {
 	at := path.Clean("/" + m.MountPath)
 	switch {
-	case at == mountPath && m.Name == volumeName && m.SubPath == "" && m.SubPathExpr == "":
+	case at == MountPath && m.Name == VolumeName && m.SubPath == "" && m.SubPathExpr == "":
 		return appendNew(kept, ourMount)
-	case at == mountPath || strings.HasPrefix(at, mountPath+"/"):
+	case at == MountPath || strings.HasPrefix(at, MountPath+"/"):
 		return appendNew(kept, foreignMount)
 	default:
 		return kept

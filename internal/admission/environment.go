@@ -30,19 +30,24 @@ func variables(injection identity.Injection) []variableGroup {
 	return groups
 }
 
+// Variables returns the environment variables of a container that sets none itself.
+func Variables(injection identity.Injection) (all []corev1.EnvVar) {
+	return missing(nil, variables(injection))
+}
+
 // deliveryVariables returns the variables that point SDKs to the credentials.
 func deliveryVariables(delivery identity.Delivery) []variableGroup {
 	switch delivery {
 	case identity.DeliverProcess:
 		return []variableGroup{
-			single("AWS_SHARED_CREDENTIALS_FILE", mountPath+"/credentials.process"),
-			single("AWS_CONFIG_FILE", mountPath+"/credentials.process"),
+			single("AWS_SHARED_CREDENTIALS_FILE", MountPath+"/credentials.process"),
+			single("AWS_CONFIG_FILE", MountPath+"/credentials.process"),
 			single("AWS_SDK_LOAD_CONFIG", "true"),
 		}
 	case identity.DeliverFile:
 		return []variableGroup{
-			single("AWS_SHARED_CREDENTIALS_FILE", mountPath+"/credentials"),
-			single("AWS_CREDENTIAL_PROFILES_FILE", mountPath+"/credentials"),
+			single("AWS_SHARED_CREDENTIALS_FILE", MountPath+"/credentials"),
+			single("AWS_CREDENTIAL_PROFILES_FILE", MountPath+"/credentials"),
 		}
 	case identity.DeliverEndpoint:
 		// The token must never be sent to another endpoint, so the two go together. The

@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	volumeName = "aws-iam-credentials"
-	mountPath  = "/meta/aws-iam"
+	// VolumeName is the name of the volume with the Secret, and MountPath is where
+	// containers have it.
+	VolumeName = "aws-iam-credentials"
+	MountPath  = "/meta/aws-iam"
 	// maxContainers is how many containers and init containers a pod may have to be
 	// given credentials: the patch has some five thousand operations then, and half a
 	// megabyte. The kubelet's default is 110 pods per node.
@@ -134,13 +136,13 @@ func hasForeignVolume(pod *Pod, injection identity.Injection) bool {
 }
 
 // mount is where containers find the files.
-var mount = corev1.VolumeMount{Name: volumeName, MountPath: mountPath, ReadOnly: true}
+var mount = corev1.VolumeMount{Name: VolumeName, MountPath: MountPath, ReadOnly: true}
 
 // credentialsVolume returns the volume. Its files are readable by every user, since
 // containers run as any. It is not optional, so that the kubelet waits for the Secret.
 func credentialsVolume(injection identity.Injection) corev1.Volume {
 	readable := int32(0o444)
-	return corev1.Volume{Name: volumeName, VolumeSource: corev1.VolumeSource{
+	return corev1.Volume{Name: VolumeName, VolumeSource: corev1.VolumeSource{
 		Secret: &corev1.SecretVolumeSource{SecretName: injection.SecretName, DefaultMode: &readable},
 	}}
 }

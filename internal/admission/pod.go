@@ -121,7 +121,7 @@ type secretName string
 
 // addTo keeps two at most: one of them is then not ours.
 func (v volume) addTo(kept []secretName) []secretName {
-	if v.Name != volumeName || len(kept) > 1 {
+	if v.Name != VolumeName || len(kept) > 1 {
 		return kept
 	}
 	var secret secretName

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	sidecarName = "aws-iam-credentials"
+	// SidecarName is the name of the container that serves the endpoint.
+	SidecarName = "aws-iam-credentials"
 	endpointURL = "http://127.0.0.1:9911/v1/credentials"
 	// sidecarProgram is the path of the program in the image.
 	sidecarProgram = "/credentials-server"
@@ -47,7 +48,7 @@ func withSidecar(patch Patch, pod *Pod, injection identity.Injection, settings S
 
 // noSidecar returns why a pod cannot have the sidecar, "" if it can.
 func noSidecar(pod *Pod, settings Settings) string {
-	hasName := func(c container) bool { return c.Name == sidecarName }
+	hasName := func(c container) bool { return c.Name == SidecarName }
 	foreign := func(c container) bool { return hasName(c) && !isSidecar(c) }
 	switch {
 	case settings.Sidecar.Image == "":
@@ -55,7 +56,7 @@ func noSidecar(pod *Pod, settings Settings) string {
 	case pod.hostNetwork:
 		return "on the host's network every process of the node could reach the endpoint; choose process or file, or give the pod a network of its own"
 	case slices.ContainsFunc(pod.containers.kept, hasName) || slices.ContainsFunc(pod.initContainers.kept, foreign):
-		return "the sidecar's name, " + sidecarName + ", is taken by a container of the pod; give that container another name"
+		return "the sidecar's name, " + SidecarName + ", is taken by a container of the pod; give that container another name"
 	default:
 		return ""
 	}
@@ -64,7 +65,7 @@ func noSidecar(pod *Pod, settings Settings) string {
 // isSidecar says whether an init container is our sidecar, as far as it matters: it
 // is restarted when it ends, and has the credentials.
 func isSidecar(c container) bool {
-	return c.Name == sidecarName && c.RestartPolicy == string(corev1.ContainerRestartPolicyAlways) &&
+	return c.Name == SidecarName && c.RestartPolicy == string(corev1.ContainerRestartPolicyAlways) &&
 		slices.Contains(c.VolumeMounts.kept, ourMount)
 }
 
@@ -74,7 +75,7 @@ func isSidecar(c container) bool {
 func sidecar(pod *Pod, settings *Sidecar) corev1.Container {
 	always := corev1.ContainerRestartPolicyAlways
 	return corev1.Container{
-		Name:            sidecarName,
+		Name:            SidecarName,
 		Image:           settings.Image,
 		ImagePullPolicy: settings.ImagePullPolicy,
 		Command:         []string{sidecarProgram},

@@ -5,6 +5,7 @@ import (
 
 	"kube-aws-iam-controller/internal/cli/check"
 	"kube-aws-iam-controller/internal/cli/command"
+	"kube-aws-iam-controller/internal/cli/explain"
 	"kube-aws-iam-controller/internal/cli/migrate"
 	"kube-aws-iam-controller/internal/cli/status"
 )
@@ -13,6 +14,7 @@ import (
 func subcommands(env *command.Environment) []*cobra.Command {
 	return []*cobra.Command{
 		status.New(env),
+		explain.New(env),
 		check.New(env),
 		migrate.New(env),
 		newVersion(env),

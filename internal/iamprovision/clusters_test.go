@@ -30,7 +30,7 @@ func TestSecondClusterOfTheSameNameCreatesNothing(t *testing.T) {
 	w := newWorld(t)
 	first := w.provisioner(withClusterUID("uid-1"))
 	w.ensure(first, desired(policyA), "")
-	before := w.state(roleName("prod", app))
+	before := w.state(RoleName("prod", app))
 	assert.Equal(t, "uid-1", before.tags[api.ClusterUIDTag])
 
 	var logged bytes.Buffer
@@ -58,7 +58,7 @@ func TestSecondClusterOfTheSameNameCreatesNothing(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, found, "another cluster's are no orphans")
 	assert.Contains(t, logged.String(), "is left alone")
-	assert.Equal(t, before, w.state(roleName("prod", app)))
+	assert.Equal(t, before, w.state(RoleName("prod", app)))
 
 	w.ensure(first, desiredNumber(ns, 1), "")
 	found, err = w.sweep(first, desiredNumber(ns, 1).Key)
@@ -80,7 +80,7 @@ func TestAdoptionOfAnotherClustersRoles(t *testing.T) {
 	got := w.ensure(second, desired(policyA), "")
 	assert.Equal(t, role.ID, got.ID)
 	assert.Equal(t, []string{identity.ClusterUIDKind}, got.Changed)
-	assert.Equal(t, "uid-2", w.state(roleName("prod", app)).tags[api.ClusterUIDTag])
+	assert.Equal(t, "uid-2", w.state(RoleName("prod", app)).tags[api.ClusterUIDTag])
 	w.ensure(second, desiredNumber(ns, 2), "")
 
 	// Without the flag from then on, and the cluster before is the other one.
@@ -92,7 +92,7 @@ func TestAdoptionOfAnotherClustersRoles(t *testing.T) {
 func TestRolesWithoutClusterUIDGetTheTag(t *testing.T) {
 	w := newWorld(t)
 	role := w.ensure(w.provisioner(), desired(policyA), "")
-	assert.NotContains(t, w.state(roleName("prod", app)).tags, api.ClusterUIDTag)
+	assert.NotContains(t, w.state(RoleName("prod", app)).tags, api.ClusterUIDTag)
 	p := w.provisioner(withClusterUID("uid-1"))
 	looked, err := p.Differs(t.Context(), desired(policyA), role.ID)
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestRolesWithoutClusterUIDGetTheTag(t *testing.T) {
 	got := w.ensure(p, desired(policyA), role.ID)
 	assert.Equal(t, []string{identity.ClusterUIDKind}, got.Changed)
 	assert.Equal(t, []string{"GetRole", "TagRole", "ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy"}, w.calls(&seen))
-	assert.Equal(t, "uid-1", w.state(roleName("prod", app)).tags[api.ClusterUIDTag])
+	assert.Equal(t, "uid-1", w.state(RoleName("prod", app)).tags[api.ClusterUIDTag])
 	looked, err = p.Differs(t.Context(), desired(policyA), role.ID)
 	require.NoError(t, err)
 	assert.Empty(t, looked.Changed)
@@ -117,7 +117,7 @@ func TestRetainedRoleStaysWithItsCluster(t *testing.T) {
 	w.ensure(w.provisioner(), desired(policyA), "")
 	_, err := w.provisioner(withClusterUID("uid-1")).Retain(t.Context(), app, "")
 	require.NoError(t, err)
-	tags := w.state(roleName("prod", app)).tags
+	tags := w.state(RoleName("prod", app)).tags
 	assert.Equal(t, "uid-1", tags[api.ClusterUIDTag])
 	assert.Equal(t, "true", tags[api.RetainedTag])
 	_, err = w.provisioner(withClusterUID("uid-2")).Ensure(t.Context(), desired(policyA), "")
@@ -144,7 +144,7 @@ func TestNothingIsCreatedWhileTheClusterUIDIsUnknown(t *testing.T) {
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetRole", Code: "ServiceFailure", Times: 1}}})
 	_, err = other.Ensure(t.Context(), desiredNumber(ns, 1), "")
 	requireError(t, err, api.ProvisionFailed, "a role under /kube-aws-iam-controller/prod/")
-	w.missing(roleName("prod", desiredNumber(ns, 1).Key))
+	w.missing(RoleName("prod", desiredNumber(ns, 1).Key))
 	w.ensure(other, desiredNumber(ns, 1), "")
 }
 
@@ -159,12 +159,12 @@ func TestChangedTrustOfARetainedRoleIsLogged(t *testing.T) {
 	}
 	before, err := trust.Policy(w.controller, "team/prod", "") // as earlier versions wrote it
 	require.NoError(t, err)
-	_, err = w.admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: new(roleName("prod", desiredNumber(ns, 0).Key)), PolicyDocument: &before})
+	_, err = w.admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: new(RoleName("prod", desiredNumber(ns, 0).Key)), PolicyDocument: &before})
 	require.NoError(t, err)
 	_, err = w.sweep(p)
 	require.NoError(t, err)
 	assert.Empty(t, logged.String())
-	name := roleName("prod", desiredNumber(ns, 1).Key)
+	name := RoleName("prod", desiredNumber(ns, 1).Key)
 	_, err = w.admin.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{
 		RoleName: &name, PolicyDocument: new(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`),
 	})
@@ -175,7 +175,7 @@ func TestChangedTrustOfARetainedRoleIsLogged(t *testing.T) {
 	assert.Empty(t, found)
 	assert.Contains(t, logged.String(), "does not have the trust policy that it was given")
 	assert.Contains(t, logged.String(), name)
-	assert.NotContains(t, logged.String(), roleName("prod", desiredNumber(ns, 0).Key))
+	assert.NotContains(t, logged.String(), RoleName("prod", desiredNumber(ns, 0).Key))
 	assert.Equal(t, seen, w.state(name), "it is only said")
 }
 

@@ -21,7 +21,7 @@ import (
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html.
 // Whatever is found to be deleted already is skipped.
 func (p *Provisioner) Delete(ctx context.Context, key identity.Key, id string) (bool, error) {
-	name := roleName(p.ClusterName, key)
+	name := RoleName(p.ClusterName, key)
 	have, err := p.find(ctx, key, id)
 	if err != nil || have == nil {
 		return false, err
@@ -37,7 +37,7 @@ func (p *Provisioner) Delete(ctx context.Context, key identity.Key, id string) (
 // Retain tags the managed role of an identity as one to keep although nobody
 // requests it, and reports whether it existed.
 func (p *Provisioner) Retain(ctx context.Context, key identity.Key, id string) (bool, error) {
-	name := roleName(p.ClusterName, key)
+	name := RoleName(p.ClusterName, key)
 	have, err := p.find(ctx, key, id)
 	if err != nil || have == nil {
 		return false, err
@@ -62,7 +62,7 @@ func (p *Provisioner) find(ctx context.Context, key identity.Key, id string) (*t
 	if p.ClusterName == "" {
 		return nil, nil //nolint:nilnil // without a cluster name no role can have been created
 	}
-	name := roleName(p.ClusterName, key)
+	name := RoleName(p.ClusterName, key)
 	have, err := p.get(ctx, name)
 	switch {
 	case isMissing(err):

@@ -108,14 +108,14 @@ func TestRoleNamesAreUnique(t *testing.T) {
 			{Namespace: strings.Repeat("n", 63), Name: strings.Repeat("x", 245)}, {Namespace: strings.Repeat("n", 63), Name: strings.Repeat("x", 244) + "y"},
 			{Namespace: "n", Name: strings.Repeat("x", 64)}, {Namespace: "n", Name: strings.Repeat("x", 65)},
 		} {
-			name := roleName(cluster, key)
+			name := RoleName(cluster, key)
 			assert.Regexp(t, `^[\w+=,.@-]{12,64}$`, name)
 			other, taken := seen[strings.ToLower(name)]
 			assert.Falsef(t, taken, "%s and %s share %s", key, other, name)
 			seen[strings.ToLower(name)] = key
 		}
 	}
-	assert.Equal(t, "team.app-", roleName("prod", app)[:9])
+	assert.Equal(t, "team.app-", RoleName("prod", app)[:9])
 }
 
 func TestTombstoneHidesADeletedRole(t *testing.T) {
@@ -178,7 +178,7 @@ func TestNameCollisionChangesNothing(t *testing.T) {
 	victim, thief := desired(policyA, w.managed), desired(policyB)
 	victim.Namespace, victim.Name = strings.Repeat("n", 53)+"a", "1217875"
 	thief.Namespace, thief.Name = strings.Repeat("n", 53)+"b", "295283"
-	require.Equal(t, roleName("prod", victim.Key), roleName("prod", thief.Key))
+	require.Equal(t, RoleName("prod", victim.Key), RoleName("prod", thief.Key))
 	first := w.ensure(p, victim, "")
 	before := w.state(first.ARN.Name)
 	for _, id := range []string{"", first.ID} {

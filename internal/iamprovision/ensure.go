@@ -30,7 +30,7 @@ func (p *Provisioner) Ensure(ctx context.Context, want identity.Desired, id stri
 	}
 	s, err := p.spec(ctx, want)
 	if err != nil {
-		return identity.Role{}, provisionError(roleName(p.ClusterName, want.Key), err)
+		return identity.Role{}, provisionError(RoleName(p.ClusterName, want.Key), err)
 	}
 	role, err := p.ensure(ctx, s, id)
 	if role.ID != "" {

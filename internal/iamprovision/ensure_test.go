@@ -228,7 +228,7 @@ func TestDeletedRoleIsRecreated(t *testing.T) {
 func TestForeignRolesAreNotChanged(t *testing.T) {
 	w := newWorld(t)
 	p := w.provisioner()
-	own := roleName("prod", app)
+	own := RoleName("prod", app)
 	mine := ownerTags("prod", app)
 	for name, tc := range map[string]struct {
 		spec awssim.RoleSpec

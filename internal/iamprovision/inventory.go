@@ -64,7 +64,7 @@ func roleScope(cluster, role string) (string, bool) {
 	if cut == maxReadable {
 		return namespace, true
 	}
-	return namespace, whole && roleName(cluster, identity.Key{Namespace: namespace, Name: account}) == role
+	return namespace, whole && RoleName(cluster, identity.Key{Namespace: namespace, Name: account}) == role
 }
 
 // addLocked counts a role if it belongs to this cluster and is not counted yet.

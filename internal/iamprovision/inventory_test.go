@@ -45,7 +45,7 @@ func TestRolesPerNamespaceAreLimited(t *testing.T) {
 	}
 	_, err := p.Ensure(t.Context(), desiredNumber(ns, 3), "")
 	requireLimitReached(t, err, "3 roles for the namespace team", "--max-roles-per-namespace=3", "/kube-aws-iam-controller/prod/")
-	w.missing(roleName("prod", desiredNumber(ns, 3).Key))
+	w.missing(RoleName("prod", desiredNumber(ns, 3).Key))
 	w.ensure(p, desiredNumber("other", 0), "")
 	w.ensure(p, desiredNumber(ns, 2), "") // which is there
 
@@ -81,7 +81,7 @@ func TestRetainedRolesCountAfterARestart(t *testing.T) {
 
 	back := w.provisioner(withLimit(3))
 	w.ensure(back, desiredNumber(ns, 1), "")
-	assert.NotContains(t, w.state(roleName("prod", desiredNumber(ns, 1).Key)).tags, api.RetainedTag, "whose ServiceAccount is back has its role")
+	assert.NotContains(t, w.state(RoleName("prod", desiredNumber(ns, 1).Key)).tags, api.RetainedTag, "whose ServiceAccount is back has its role")
 }
 
 func TestRolesOverTheLimitAreKept(t *testing.T) {
@@ -131,9 +131,9 @@ func TestRecountNoticesDeletedRoles(t *testing.T) {
 	p := w.provisioner(withLimit(1))
 	w.ensure(p, desiredNumber(ns, 0), "")
 	p.inventory.mu.Lock() // longer ago than IAM takes to list it
-	p.inventory.names[roleName("prod", desiredNumber(ns, 0).Key)] = time.Now().Add(-time.Hour)
+	p.inventory.names[RoleName("prod", desiredNumber(ns, 0).Key)] = time.Now().Add(-time.Hour)
 	p.inventory.mu.Unlock()
-	name := roleName("prod", desiredNumber(ns, 0).Key)
+	name := RoleName("prod", desiredNumber(ns, 0).Key)
 	_, err := w.admin.DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: new(policyName)})
 	require.NoError(t, err)
 	_, err = w.admin.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: &name})
@@ -152,7 +152,7 @@ func TestNoRoleIsCreatedIfTheListFails(t *testing.T) {
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "ListRoles", Code: "ServiceFailure", Times: 1}}})
 	_, err := p.Ensure(t.Context(), desiredNumber(ns, 0), "")
 	requireError(t, err, api.ProvisionFailed, "the list of the roles under")
-	w.missing(roleName("prod", desiredNumber(ns, 0).Key))
+	w.missing(RoleName("prod", desiredNumber(ns, 0).Key))
 	w.ensure(p, desiredNumber(ns, 0), "")
 }
 
@@ -221,11 +221,11 @@ func TestRoleScope(t *testing.T) {
 		{Namespace: long[:53], Name: "app"},
 		{Namespace: long, Name: "app"},
 	} {
-		got, ours := roleScope("prod", roleName("prod", key))
+		got, ours := roleScope("prod", RoleName("prod", key))
 		assert.True(t, ours, "%v", key)
 		assert.Equal(t, namespaceScope(key.Namespace), got, "%v", key)
 		if len(key.Namespace+key.Name) < maxReadable {
-			_, ours = roleScope("dev", roleName("prod", key))
+			_, ours = roleScope("dev", RoleName("prod", key))
 			assert.False(t, ours, "another cluster's: %v", key)
 		}
 	}

@@ -17,9 +17,9 @@ const (
 	hashDigits  = 10
 )
 
-// roleName returns the name of an identity's managed role. The first part is for
+// RoleName returns the name of an identity's managed role. The first part is for
 // people; the hash of the complete identity makes it unique.
-func roleName(cluster string, key identity.Key) string {
+func RoleName(cluster string, key identity.Key) string {
 	name := key.Namespace + "." + key.Name
 	sum := sha256.Sum256([]byte(cluster + "/" + key.Namespace + "/" + key.Name))
 	return name[:min(len(name), maxReadable)] + "-" + hex.EncodeToString(sum[:])[:hashDigits]
@@ -37,6 +37,6 @@ func (p *Provisioner) Reference(ctx context.Context, key identity.Key) (identity
 	}
 	return identity.RoleReference{
 		Partition: home.Partition, Account: home.Account,
-		Path: strings.TrimPrefix(p.Path, "/"), Name: roleName(p.ClusterName, key),
+		Path: strings.TrimPrefix(p.Path, "/"), Name: RoleName(p.ClusterName, key),
 	}, nil
 }

@@ -57,7 +57,7 @@ func TestPublishedPoliciesCauseNoDrift(t *testing.T) {
 func (w *world) replace(policy string) {
 	w.t.Helper()
 	_, err := w.admin.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{
-		RoleName: new(roleName("prod", app)), PolicyName: new(policyName), PolicyDocument: &policy,
+		RoleName: new(RoleName("prod", app)), PolicyName: new(policyName), PolicyDocument: &policy,
 	})
 	require.NoError(w.t, err)
 }
@@ -116,7 +116,7 @@ func TestMaximumNumberOfManagedPolicies(t *testing.T) {
 		arns = append(arns, arn)
 	}
 	w.ensure(w.provisioner(), desired("", arns...), "")
-	assert.Equal(t, arns, w.state(roleName("prod", app)).attached)
+	assert.Equal(t, arns, w.state(RoleName("prod", app)).attached)
 
 	w = newWorld(t)
 	for i := range 11 {

@@ -44,7 +44,7 @@ func (p *Provisioner) checkOwned(key identity.Key, have *types.Role, id, uid str
 	name := aws.ToString(have.RoleName)
 	other, tagged := toMap(have.Tags)[api.ClusterUIDTag]
 	switch {
-	case name != roleName(p.ClusterName, key):
+	case name != RoleName(p.ClusterName, key):
 		return notOwned(name, "its name differs in case from the one that is wanted, and IAM takes both for one")
 	case !containsTags(toMap(have.Tags), ownerTags(p.ClusterName, key)):
 		return notOwned(name, "its tags do not say so")
@@ -93,7 +93,7 @@ const missingKind = "role"
 func (p *Provisioner) Differs(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
 	s, err := p.spec(ctx, want)
 	if err != nil {
-		return identity.Role{}, provisionError(roleName(p.ClusterName, want.Key), err)
+		return identity.Role{}, provisionError(RoleName(p.ClusterName, want.Key), err)
 	}
 	s.dryRun = true
 	have, err := p.get(ctx, s.name)

@@ -86,7 +86,7 @@ func (p *Provisioner) limitError(s spec) error {
 	if p.Owners != nil {
 		for key := range p.Owners() {
 			if key.Namespace == s.key.Namespace {
-				delete(left, roleName(p.ClusterName, key))
+				delete(left, RoleName(p.ClusterName, key))
 			}
 		}
 	}

@@ -40,7 +40,7 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 		// Not provisionError, which would drop the remedy that err names.
 		return spec{}, &identity.StepError{
 			Reason:  api.ProvisionFailed,
-			Message: fmt.Sprintf("Failed to provision role '%s': %v", roleName(p.ClusterName, want.Key), err),
+			Message: fmt.Sprintf("Failed to provision role '%s': %v", RoleName(p.ClusterName, want.Key), err),
 			Err:     err,
 		}
 	}
@@ -60,7 +60,7 @@ func (p *Provisioner) spec(ctx context.Context, want identity.Desired) (spec, er
 	}
 	return spec{
 		key: want.Key, want: want,
-		name: roleName(p.ClusterName, want.Key), path: p.Path,
+		name: RoleName(p.ClusterName, want.Key), path: p.Path,
 		trust: policy, legacyTrust: before, policy: want.Managed.Policy, managed: want.Managed.ManagedPolicies,
 		boundary:    p.Boundary,
 		session:     max(maxSessionFloor, int32(want.SessionDuration.Seconds())),

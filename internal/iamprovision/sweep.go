@@ -30,7 +30,7 @@ const perPage = 1000
 func (p *Provisioner) Sweep(ctx context.Context, owners iter.Seq[identity.Key], found func(key identity.Key, id string)) error {
 	known := map[string]bool{}
 	for key := range owners {
-		known[roleName(p.ClusterName, key)] = true
+		known[RoleName(p.ClusterName, key)] = true
 	}
 	uid, err := p.clusterUID(ctx)
 	if err != nil {

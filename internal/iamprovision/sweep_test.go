@@ -99,7 +99,7 @@ func TestSweepSkipsInvalidNames(t *testing.T) {
 	for _, name := range []string{strings.Repeat("m", 60) + "/../../secrets/app", "..", ".", "", "App", strings.Repeat("a", 254)} {
 		key := identity.Key{Source: identity.ServiceAccount, Namespace: "team", Name: name}
 		_, err := w.admin.CreateRole(t.Context(), &iam.CreateRoleInput{
-			RoleName: new(roleName("prod", key)), Path: &p.Path, Tags: toTags(ownerTags("prod", key)),
+			RoleName: new(RoleName("prod", key)), Path: &p.Path, Tags: toTags(ownerTags("prod", key)),
 			AssumeRolePolicyDocument: new(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`),
 		})
 		require.NoError(t, err, name)

@@ -42,7 +42,7 @@ func (w response) settings() awssim.Settings {
 }
 
 func TestIsTransient(t *testing.T) {
-	name := roleName("prod", app)
+	name := RoleName("prod", app)
 	denied := func(action, resource string) string {
 		return "User: arn:aws:sts::123456789012:assumed-role/controller/s is not authorized to perform: iam:" + action + " on resource: " + resource +
 			" because no identity-based policy allows the iam:" + action + " action"
@@ -88,7 +88,7 @@ func TestIsTransient(t *testing.T) {
 }
 
 func TestCorrectionsAreTransientLikeCreations(t *testing.T) {
-	name := roleName("prod", app)
+	name := RoleName("prod", app)
 	for title, tc := range map[string]struct {
 		response
 
@@ -204,7 +204,7 @@ func TestMissingNewRoleIsTransient(t *testing.T) {
 }
 
 func TestCredentialErrorsAreNotTransient(t *testing.T) {
-	name := roleName("prod", app)
+	name := RoleName("prod", app)
 	denied := &smithy.OperationError{ServiceID: "STS", OperationName: "AssumeRole", Err: &smithy.GenericAPIError{Code: "AccessDenied", Message: "no"}}
 	own := &smithy.OperationError{ServiceID: "IAM", OperationName: "PutRolePolicy", Err: &awserr.CredentialsError{Err: denied}}
 	assert.False(t, isTransient(name, own))

@@ -42,11 +42,11 @@ func parseManagedPermission(annotations map[string]string) (managedPermission, e
 // its managed role, and then returns nil or an *identity.InvalidError. decided is
 // false if the other rules apply: the namespace does not have the annotation, or
 // the role is not the object's managed role.
-func (s *Source) permitManaged(ctx context.Context, key identity.Key, r *namespaceRules, role identity.RoleReference) (decided bool, err error) {
-	if r == nil || r.managed == unspecified || s.Managed == nil || key.Source != identity.ServiceAccount {
+func (c Config) permitManaged(ctx context.Context, key identity.Key, r *namespaceRules, role identity.RoleReference) (decided bool, err error) {
+	if r == nil || r.managed == unspecified || c.Managed == nil || key.Source != identity.ServiceAccount {
 		return false, nil
 	}
-	managed, err := s.Managed(ctx, key)
+	managed, err := c.Managed(ctx, key)
 	if err != nil {
 		return true, err
 	}

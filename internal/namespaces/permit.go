@@ -19,21 +19,32 @@ func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context
 	if err != nil {
 		return err
 	}
+	return s.permit(ctx, key, r, role)
+}
+
+// PermitIn is Permit for a process that has no cache of Namespaces.
+func (c Config) PermitIn(
+	ctx context.Context, namespace *metav1.ObjectMeta, key identity.Key, role func(context.Context) (identity.RoleReference, error),
+) error {
+	return c.permit(ctx, key, parseNamespace(namespace), role)
+}
+
+func (c Config) permit(ctx context.Context, key identity.Key, r *namespaceRules, role func(context.Context) (identity.RoleReference, error)) error {
 	if !r.any() {
-		return s.permitWithoutRules(key)
+		return c.permitWithoutRules(key)
 	}
 	asked, err := role(ctx)
 	if err != nil {
 		return err
 	}
-	decided, err := s.permitManaged(ctx, key, r, asked)
+	decided, err := c.permitManaged(ctx, key, r, asked)
 	if decided {
 		return err
 	}
 	if !r.hasRoleRules() {
-		return s.permitWithoutRules(key)
+		return c.permitWithoutRules(key)
 	}
-	base, err := s.Base(ctx)
+	base, err := c.Base(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,8 +55,8 @@ func (s *Source) Permit(ctx context.Context, key identity.Key, role func(context
 }
 
 // permitWithoutRules decides for a role to which no rule of the namespace applies.
-func (s *Source) permitWithoutRules(key identity.Key) error {
-	if s.Restrict {
+func (c Config) permitWithoutRules(key identity.Key) error {
+	if c.Restrict {
 		return noRules(key)
 	}
 	return nil

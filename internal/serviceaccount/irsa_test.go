@@ -177,6 +177,17 @@ func TestWarningNamesWhatOfIRSAHasNoEffect(t *testing.T) {
 	assert.Empty(t, s.Warning(key).Message, "it has one, by the webhook of EKS")
 }
 
+func TestIRSAAnnotationsDisplaceNoMisspeltOnes(t *testing.T) {
+	s, i := newIRSASource()
+	i.add(t, object(map[string]string{
+		api.IRSAAnnotation: irsaRole, api.IRSAAudienceAnnotation: "example", api.IRSARegionalAnnotation: "false",
+		api.Prefix + "reigon": "eu-central-1", api.Prefix + "deliverey": "file",
+	}))
+	message := s.Warning(key).Message
+	assert.Contains(t, message, "did you mean "+api.RegionAnnotation)
+	assert.Contains(t, message, "did you mean "+api.DeliveryAnnotation)
+}
+
 func TestWatchReportsAChangeOfTheIRSAAnnotation(t *testing.T) {
 	s, i := newIRSASource()
 	var changed []identity.Key

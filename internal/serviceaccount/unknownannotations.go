@@ -50,7 +50,7 @@ func names(keys []string) []string {
 // session-policy and one that resembles deletion-policy come first, so that no others
 // displace them. Keys of other tools are ignored.
 func (r Annotations) unknownKeys(annotations map[string]string) []string {
-	all := r.ineffectiveIRSA(annotations)
+	var all []string
 	for key := range annotations {
 		if strings.HasPrefix(key, api.Prefix) && !slices.Contains(readAnnotations, key) {
 			all = append(all, key)
@@ -63,6 +63,7 @@ func (r Annotations) unknownKeys(annotations map[string]string) []string {
 			all = slices.Insert(slices.Delete(all, i, i+1), 0, key)
 		}
 	}
+	all = append(all, r.ineffectiveIRSA(annotations)...)
 	var keys []string
 	for _, key := range all[:min(len(all), maxUnknown)] {
 		keys = append(keys, strings.Clone(key))

@@ -77,7 +77,8 @@ func values(t *testing.T, mode string, settings admissiontest.Settings) map[stri
 	}
 	return map[string]any{
 		"clusterName": "test", "image": map[string]any{"repository": repository, "tag": tag},
-		"admission": map[string]any{"mode": mode, "defaultRegion": settings.DefaultRegion, "sidecar": sidecar},
+		"admission":       map[string]any{"mode": mode, "defaultRegion": settings.DefaultRegion, "sidecar": sidecar},
+		"irsaAnnotations": map[string]any{"enabled": settings.IRSAAnnotations != "", "force": settings.IRSAAnnotations == "force"},
 	}
 }
 

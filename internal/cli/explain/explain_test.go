@@ -1,0 +1,73 @@
+package explain
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/cli/finding"
+)
+
+func TestParseReference(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a pod":                     {[]string{"pod/app-1"}, "pod/app-1"},
+		"as two words":              {[]string{"po", "app-1"}, "pod/app-1"},
+		"a ServiceAccount":          {[]string{"sa/app"}, "serviceaccount/app"},
+		"in capitals":               {[]string{"ServiceAccount/app"}, "serviceaccount/app"},
+		"an AWSIAMRole":             {[]string{"awsiamroles.zalando.org/app"}, "awsiamrole/app"},
+		"a kind that has no chain":  {[]string{"deployment/app"}, ""},
+		"a name alone":              {[]string{"app"}, ""},
+		"too many parts":            {[]string{"pod/a", "b"}, ""},
+		"an empty name":             {[]string{"pod/"}, ""},
+		"a name that cannot be one": {[]string{"pod/../secrets"}, ""},
+		"capitals in the name":      {[]string{"pod/App"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseReference(tt.args)
+			if tt.want == "" {
+				require.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, got.String())
+		})
+	}
+}
+
+func FuzzParseReference(f *testing.F) {
+	f.Add("pod/app")
+	f.Fuzz(func(t *testing.T, arg string) {
+		got, err := parseReference([]string{arg})
+		if err == nil && (got.name == "" || got.kind == "") {
+			t.Fatalf("%q: %+v", arg, got)
+		}
+	})
+}
+
+func TestTheTextEndsWithTheConclusion(t *testing.T) {
+	fine := finding.Finding{Check: "controller", State: finding.OK, Message: "is ready"}
+	for name, tt := range map[string]struct {
+		findings []finding.Finding
+		want     string
+	}{
+		"sound": {[]finding.Finding{fine}, "ok  controller  is ready\n\npod/app in demo: the chain is sound\n"},
+		"broken": {[]finding.Finding{fine, {Check: "secret", State: finding.Broken, Message: "is missing", Remedy: "make it"}, {Check: "pod", State: finding.Broken, Message: "waits"}},
+			"ok      controller  is ready\nbroken  secret      is missing\nbroken  pod         waits\n\n" +
+				"pod/app in demo: the first broken link is secret: is missing\n\nTo mend it: make it\n"},
+		"hostile text": {[]finding.Finding{{Check: "events", State: finding.OK, Message: "a\x1b[2J\nb"}},
+			"ok  events  a^[[2J b\n\npod/app in demo: the chain is sound\n"},
+		"unknown": {[]finding.Finding{fine, {Check: "secret", State: finding.Unknown, Message: "you may not", Remedy: "ask"}},
+			"ok       controller  is ready\nunknown  secret      you may not\n                     -> ask\n\npod/app in demo: nothing is broken as far as you may see\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			require.NoError(t, newExplanation("demo", reference{pod, "app"}, tt.findings).print(&out))
+			assert.Equal(t, tt.want, out.String())
+		})
+	}
+}

@@ -1,0 +1,93 @@
+package explain
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"kube-aws-iam-controller/internal/cli/command"
+	"kube-aws-iam-controller/internal/cli/explain/chain"
+	"kube-aws-iam-controller/internal/cli/finding"
+)
+
+// An explanation is what the command prints.
+type explanation struct {
+	metav1.TypeMeta `json:",inline"`
+
+	Namespace string `json:"namespace"`
+	// Object is kind/name.
+	Object string `json:"object"`
+	// State is that of the worst finding: ok, broken or unknown.
+	State finding.State `json:"state"`
+	// FirstBroken is the link that breaks the chain.
+	FirstBroken *finding.Finding  `json:"firstBroken,omitempty"`
+	Findings    []finding.Finding `json:"findings"`
+}
+
+func newExplanation(namespace string, what reference, findings []finding.Finding) *explanation {
+	e := &explanation{
+		TypeMeta:  metav1.TypeMeta{APIVersion: command.OutputVersion, Kind: "Explanation"},
+		Namespace: namespace, Object: what.String(), State: finding.OK,
+		FirstBroken: chain.FirstBroken(findings), Findings: findings,
+	}
+	switch {
+	case e.FirstBroken != nil:
+		e.State = finding.Broken
+	case slices.ContainsFunc(findings, func(f finding.Finding) bool { return f.State == finding.Unknown }):
+		e.State = finding.Unknown
+	}
+	return e
+}
+
+// DeepCopyObject implements runtime.Object.
+func (e *explanation) DeepCopyObject() runtime.Object {
+	c := *e
+	c.Findings = slices.Clone(e.Findings)
+	return &c
+}
+
+// colors of states.
+var colors = map[finding.State]command.Color{
+	finding.OK: command.Green, finding.Warning: command.Yellow, finding.Unknown: command.Yellow, finding.Broken: command.Red,
+}
+
+// print writes a line for each finding, what to do about it below, and the conclusion.
+func (e *explanation) print(out io.Writer) error {
+	painter := command.NewPainter(out)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, f := range e.Findings {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", painter.Paint(colors[f.State], string(f.State)), f.Check, escape(f.Message))
+		if f.Remedy != "" && f.State != finding.Broken {
+			fmt.Fprintf(table, "%s\t\t-> %s\n", painter.Paint(command.Plain, ""), escape(f.Remedy))
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(out, "\n", e.conclusion())
+	return err
+}
+
+// conclusion returns what follows from the findings, as sentences.
+func (e *explanation) conclusion() string {
+	switch e.State {
+	case finding.Broken:
+		return fmt.Sprintf("%s in %s: the first broken link is %s: %s\n\nTo mend it: %s\n",
+			e.Object, e.Namespace, e.FirstBroken.Check, escape(e.FirstBroken.Message), escape(e.FirstBroken.Remedy))
+	case finding.Unknown:
+		return fmt.Sprintf("%s in %s: nothing is broken as far as you may see\n", e.Object, e.Namespace)
+	default:
+		return fmt.Sprintf("%s in %s: the chain is sound\n", e.Object, e.Namespace)
+	}
+}
+
+// escape makes one line of text from the cluster, and harmless to a terminal.
+func escape(text string) string {
+	return printers.EscapeTerminal(strings.Join(strings.Fields(text), " "))
+}

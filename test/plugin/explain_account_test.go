@@ -1,0 +1,88 @@
+package plugin
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"kube-aws-iam-controller/test/kit"
+)
+
+// accountSituations are ServiceAccounts that get no credentials, with annotations whose keys may be without the prefix.
+var accountSituations = []struct {
+	name        string
+	annotations map[string]string
+	// aws has the user have AWS credentials.
+	aws  bool
+	want verdict
+}{
+	{"asks for nothing", nil, false, verdict{"serviceaccount", "asks for nothing", "kubectl annotate serviceaccount"}},
+	{"a misspelt key", map[string]string{"roel": "app"}, false, verdict{"serviceaccount", "did you mean iam.amazonaws.com/role?", "kubectl annotate"}},
+	{"the annotation of IRSA alone", map[string]string{"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/app"}, false,
+		verdict{"serviceaccount", "eks.amazonaws.com/role-arn is not read by this controller", "iam.amazonaws.com/role=ROLE"}},
+	{"a value that is malformed", map[string]string{"role": "app", "session-duration": "10s"}, false, verdict{"annotations", "session-duration", "kubectl edit serviceaccount"}},
+	{"a role of two kinds", map[string]string{"role": "app", "role-policy": "{}"}, false, verdict{"annotations", "cannot be combined", "kubectl edit serviceaccount"}},
+	{"a managed role where none are made", map[string]string{"managed-policies": "arn:aws:iam::aws:policy/ReadOnlyAccess"}, false,
+		verdict{"managed role", "without --permissions-boundary", "set --permissions-boundary"}},
+	{"no such role", map[string]string{"role": "missing"}, true, verdict{"trust policy", "role arn:aws:iam::123456789012:role/missing does not exist", "kubectl edit serviceaccount"}},
+	{"no such path", map[string]string{"role": "team/foreign"}, true, verdict{"trust policy", "the one of that name is arn:aws:iam::123456789012:role/foreign", "kubectl edit"}},
+	{"a trust policy for another external ID", map[string]string{"role": "foreign"}, true,
+		verdict{"trust policy", "demands the sts:ExternalId elsewhere/test, and the controller presents", "kubectl aws-iam trust-policy"}},
+	{"a role that denies access, without AWS credentials", map[string]string{"role": "foreign"}, false,
+		verdict{"events", "GetCredentialsFailed: Failed to get credentials", "aws iam get-role --role-name foreign"}},
+	{"a Secret of somebody else", map[string]string{"role": "app"}, false, verdict{"events", "SecretConflict", "kubectl delete secret"}},
+}
+
+// testAccounts explains each of the situations.
+func (w *explainWorld) testAccounts(t *testing.T) {
+	_, err := w.aws.Role(kit.AccountID, "", "foreign", "elsewhere/test")
+	require.NoError(t, err)
+	user := w.userEnv(t)
+	objects := kit.In(w.Access, w.team)
+	for _, s := range accountSituations {
+		name := accountName(s.name)
+		t.Run(s.name, func(t *testing.T) {
+			_, err := objects.Account(t.Context(), name, s.annotations)
+			require.NoError(t, err)
+			var env []string
+			if s.aws {
+				env = user
+			}
+			w.broken(t, env, w.team, "sa/"+name, s.want)
+		})
+	}
+	t.Run("no such ServiceAccount", func(t *testing.T) {
+		w.broken(t, nil, w.team, "sa/nobody", verdict{"serviceaccount", "does not exist", "kubectl create serviceaccount nobody"})
+	})
+	t.Run("no such AWSIAMRole", func(t *testing.T) {
+		w.broken(t, nil, w.team, "awsiamrole/nobody", verdict{"awsiamrole", "does not exist", "kubectl get awsiamroles"})
+	})
+	t.Run("an AWSIAMRole that is malformed", func(t *testing.T) {
+		require.NoError(t, objects.ApplyYAML(t.Context(), "awsiamrole/malformed",
+			"apiVersion: zalando.org/v1\nkind: AWSIAMRole\nmetadata: {name: malformed, namespace: "+w.team+"}\nspec: {roleReference: 'arn:aws:s3:::bucket'}\n"))
+		w.broken(t, nil, w.team, "awsiamrole/malformed", verdict{"annotations", "is not the ARN of an IAM role", "kubectl edit awsiamrole malformed"})
+	})
+}
+
+// userEnv is the environment of a user with AWS credentials.
+func (w *explainWorld) userEnv(t *testing.T) []string {
+	t.Helper()
+	_, err := w.aws.AddUser(kit.AccountID, "somebody", true)
+	require.NoError(t, err)
+	credentials, err := w.aws.UserCredentials(kit.AccountID, "somebody")
+	require.NoError(t, err)
+	return append(w.aws.EndpointEnv(), "AWS_ACCESS_KEY_ID="+credentials.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+credentials.SecretAccessKey)
+}
+
+// foreignSecret creates a Secret that is not the controller's.
+func (w *explainWorld) foreignSecret(t *testing.T, name string) {
+	t.Helper()
+	const value = "what-nobody-may-read"
+	w.secrets = append(w.secrets, value)
+	_, err := w.Client().CoreV1().Secrets(w.team).Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: map[string]string{"password": value, "AWS_ACCESS_KEY_ID": "AKIA" + value},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+}
