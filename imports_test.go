@@ -58,6 +58,10 @@ var allowed = map[string][]string{
 		"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup", "internal/api", "internal/awserr",
 		"internal/iamprovision", "internal/identity", "internal/kube", "internal/leader", "internal/refresh", "internal/sts",
 	},
+	"internal/cli/check": {
+		"internal/api", "internal/awserr", "internal/awsiamrole", "internal/cli/command", "internal/cli/finding", "internal/cli/installation",
+		"internal/config", "internal/identity", "internal/secrets", "internal/serviceaccount", "manifests",
+	},
 	"internal/cli/finding": {"internal/cli/command"},
 	"internal/cli/explain": {"internal/identity", "internal/cli/command", "internal/cli/finding", "internal/cli/explain/chain", "internal/cli/explain/gather"},
 	"internal/cli/explain/chain": {
@@ -67,6 +71,10 @@ var allowed = map[string][]string{
 	"internal/cli/explain/gather": {
 		"internal/api", "internal/identity", "internal/awserr", "internal/serviceaccount", "internal/sts",
 		"internal/cli/command", "internal/cli/explain/chain", "internal/cli/installation",
+	},
+	"internal/cli/status": {
+		"internal/api", "internal/awsiamrole", "internal/cli/command", "internal/cli/installation", "internal/config", "internal/identity",
+		"internal/refresh", "internal/secrets", "internal/serviceaccount", "internal/trust",
 	},
 
 	"internal/cli/migrate":          {"internal/api", "internal/cli/command", "internal/cli/installation", "internal/cli/migrate/convert", "internal/cli/migrate/manifest", "internal/cli/migrate/plan", "internal/identity", "internal/trust"},

@@ -15,14 +15,22 @@ type CredentialsError struct {
 	Err            error
 }
 
+const (
+	controller = "the controller itself"
+	hasNone    = " has no AWS credentials: "
+	// ControllerHasNone begins the messages that say that the controller has no
+	// credentials.
+	ControllerHasNone = controller + hasNone
+)
+
 // Error implements error.
-func (o *CredentialsError) Error() string { return o.message("the controller itself", o.Remedy) }
+func (o *CredentialsError) Error() string { return o.message(controller, o.Remedy) }
 
 // Unwrap returns the cause.
 func (o *CredentialsError) Unwrap() error { return o.Err }
 
 func (o *CredentialsError) message(who, otherwise string) string {
-	what := who + " has no AWS credentials: " + o.Source
+	what := who + hasNone + o.Source
 	detail, better := o.detail()
 	if detail != "" {
 		what += ": " + detail

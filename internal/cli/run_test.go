@@ -23,9 +23,9 @@ func TestTheVersionNeedsNoCluster(t *testing.T) {
 }
 
 func TestAMistypedCommandIsNamed(t *testing.T) {
-	code, stdout, stderr := run(t, "verison")
+	code, stdout, stderr := run(t, "versio")
 	assert.Equal(t, 1, code)
 	assert.Empty(t, stdout)
-	assert.Contains(t, stderr, `error: unknown command "verison"`)
+	assert.Contains(t, stderr, `error: unknown command "versio"`)
 	assert.Contains(t, stderr, "version")
 }

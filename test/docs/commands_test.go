@@ -78,24 +78,28 @@ func order(all []page) {
 
 // answers are what some commands have to print, by how they begin: that they succeed says little of these.
 var answers = map[string]string{
-	"bin/kube-aws-iam-controller trust-policy": `"sts:ExternalId": "demo/demo-cluster"`,
-	"kubectl kustomize examples/install":       `kind: MutatingAdmissionPolicy`,
-	"kubectl describe serviceaccount app":      `CreateCredentials`,
-	"kubectl get lease":                        `\S`,
-	"kubectl get mutatingadmissionpolicies":    `kube-aws-iam-controller`,
-	"kubectl aws-iam explain":                  `app asks for the role `,
-	"kubectl get --raw /.well-known":           `"issuer"`,
-	"kubectl get --raw /openid":                `"keys"`,
-	"kubectl get secrets --all-namespaces":     `demo +app\.aws-iam +arn:aws:iam::123456789012:role/demo-app +20`,
-	"kubectl diff":                             `(?s).*`,
+	"bin/kube-aws-iam-controller trust-policy":              `"sts:ExternalId": "demo/demo-cluster"`,
+	"kubectl kustomize examples/install":                    `kind: MutatingAdmissionPolicy`,
+	"kubectl describe serviceaccount app":                   `CreateCredentials`,
+	"kubectl get lease":                                     `\S`,
+	"kubectl get mutatingadmissionpolicies":                 `kube-aws-iam-controller`,
+	"kubectl aws-iam version":                               `kubectl aws-iam unknown`,
+	"kubectl aws-iam status --namespace demo":               `serviceaccount/app +demo-app +ready`,
+	"kubectl aws-iam status --all-namespaces --output json": `"kind": "IdentityList"`,
+	"kubectl aws-iam check":                                 `installer|kube-system/kube-aws-iam-controller`,
+	"kubectl aws-iam explain":                               `app asks for the role `,
+	"kubectl get --raw /.well-known":                        `"issuer"`,
+	"kubectl get --raw /openid":                             `"keys"`,
+	"kubectl get secrets --all-namespaces":                  `demo +app\.aws-iam +arn:aws:iam::123456789012:role/demo-app +20`,
+	"kubectl diff":                                          `(?s).*`,
 
 	"kubectl get serviceaccounts --all-namespaces -o jsonpath='{range .items[?(@.metadata.finalizers":  `(?m)^demo reader$`,
 	"kubectl get serviceaccounts --all-namespaces -o jsonpath='{range .items[?(@.metadata.annotations": `(?m)^demo external-dns arn:aws:iam::123456789012:role/external-dns$`,
 }
 
 // endings are codes other than 0 with which a command may end: kubectl diff says so that there is a difference, and
-// explain that no replica is ready, which no node runs.
-var endings = map[string]int{"kubectl diff": 1, "kubectl aws-iam explain": 1}
+// explain and check that no replica is ready, which no node runs.
+var endings = map[string]int{"kubectl diff": 1, "kubectl aws-iam explain": 1, "kubectl aws-iam check": 1}
 
 func TestCommandsDoWhatTheDocumentsSay(t *testing.T) {
 	all := pages(t)

@@ -54,6 +54,7 @@ var exceptions = []exception{
 	{`helm (install|test)\b`, "there is no helm; test/chart installs, changes and uninstalls releases with its library", release},
 	{`kubectl run\b`, "no node runs pods", dryRun},
 	{`kubectl aws-iam migrate\b`, "there are no manifests to migrate; test/plugin converts examples of all kinds", known},
+	{`kubectl aws-iam status .*--watch`, "it does not end; test/plugin watches", known},
 	{`kubectl rollout status\b`, "no node runs pods", deployment},
 	{`kubectl logs deployment/`, "no node runs pods", deployment},
 	{`kubectl (wait|logs) job/`, "no node runs pods; test/integration runs the command uninstall", job},
