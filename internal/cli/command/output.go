@@ -52,7 +52,7 @@ func StructuredPrinter(format string, text ...string) (printers.ResourcePrinter,
 	return printer, err
 }
 
-// Colors of text. All of their codes have the same length, so that they do not disturb
+// Color is a color of text. All of its codes have the same length, so that they do not disturb
 // columns in which every cell has one.
 type Color string
 

@@ -33,10 +33,10 @@ type Finding struct {
 func Exit(findings []Finding) error {
 	code := command.ExitOK
 	for _, f := range findings {
-		switch {
-		case f.State == Broken:
+		if f.State == Broken {
 			return &command.Error{Code: command.ExitError}
-		case f.State == Unknown:
+		}
+		if f.State == Unknown {
 			code = command.ExitUnknown
 		}
 	}
