@@ -108,7 +108,7 @@ func writesRequest(entry metav1.ManagedFieldsEntry) bool {
 		return false
 	}
 	fields := entry.FieldsV1.GetRawString()
-	return slices.ContainsFunc([]string{api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation}, func(key string) bool {
+	return slices.ContainsFunc([]string{api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation, api.IRSAAnnotation}, func(key string) bool {
 		return strings.Contains(fields, `"f:`+key+`"`)
 	})
 }
