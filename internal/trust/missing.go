@@ -20,7 +20,9 @@ func Missing(policy, principalARN, externalID, sessionName string) string {
 	if err != nil {
 		return "it is not a trust policy by IAM's grammar: " + err.Error()
 	}
-	var document struct{ Statement many[assumption] }
+	var document struct {
+		Statement many[assumption] `json:"Statement"`
+	}
 	if err = json.Unmarshal([]byte(normal), &document); err != nil {
 		return "it cannot be read: " + err.Error()
 	}
@@ -43,10 +45,12 @@ func Missing(policy, principalARN, externalID, sessionName string) string {
 
 // assumption is what is looked at of a statement of a normalized trust policy.
 type assumption struct {
-	Effect    string
-	Principal struct{ AWS many[string] }
-	Action    many[string]
-	Condition map[string]map[string]many[string]
+	Effect    string `json:"Effect"`
+	Principal struct {
+		AWS many[string] `json:"AWS"`
+	} `json:"Principal"`
+	Action    many[string]                       `json:"Action"`
+	Condition map[string]map[string]many[string] `json:"Condition"`
 }
 
 func allowsAssumeRole(action string) bool {

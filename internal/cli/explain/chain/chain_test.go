@@ -40,6 +40,7 @@ func event(kind, reason, message string, at time.Time) corev1.Event {
 var brokenIdentities = map[string]situation{
 	"no controller": {func(_ *testing.T, f *Facts) { f.Controllers.Value = nil }, "controller", "no Deployment", "install"},
 	"a controller for another namespace": {func(t *testing.T, f *Facts) {
+		t.Helper()
 		f.Controllers.Value = []*installation.Controller{controller(t, "--namespace=other")}
 	}, "controller", "--namespace=other", "--namespace"},
 	"no replicas":      {func(_ *testing.T, f *Facts) { f.Controllers.Value[0].Deployment.Spec.Replicas = new(int32(0)) }, "controller", "scaled to zero", "kubectl scale"},
@@ -66,6 +67,7 @@ var brokenIdentities = map[string]situation{
 		f.Namespace.Value.Annotations = map[string]string{"iam.amazonaws.com/allowed-roles": `["other"]`}
 	}, "namespace rules", "does not include it", "docs/concepts.md"},
 	"a namespace without rules": {func(t *testing.T, f *Facts) {
+		t.Helper()
 		f.Controllers.Value = []*installation.Controller{controller(t, "--namespace-restrictions")}
 	}, "namespace rules", "--namespace-restrictions", "docs/concepts.md"},
 	"a managed role without boundary": {managed, "managed role", "--permissions-boundary", "role"},
@@ -74,24 +76,30 @@ var brokenIdentities = map[string]situation{
 		f.Secret.Value, f.IAM.Value = nil, &IAMRole{Exists: true, ARN: "arn:aws:iam::123456789012:role/team/app"}
 	}, "trust policy", "role/team/app", "kubectl edit"},
 	"a role that trusts somebody else": {func(t *testing.T, f *Facts) {
-		f.Secret.Value, f.IAM.Value = nil, trusted(t, "arn:aws:iam::123456789012:role/other", "demo/prod")
+		t.Helper()
+		f.Secret.Value, f.IAM.Value = nil, trusted(t, "arn:aws:iam::123456789012:role/other")
 	}, "trust policy", "role/other", "kubectl aws-iam trust-policy demo"},
 	"a Warning": {func(t *testing.T, f *Facts) {
-		f.Secret.Value, f.IAM.Value = nil, trusted(t, controllerARN, "demo/prod")
+		t.Helper()
+		f.Secret.Value, f.IAM.Value = nil, trusted(t, controllerARN)
 		f.Events.Value = []corev1.Event{event("Warning", "GetCredentialsFailed", "no", now), event("Normal", "UpdateCredentials", "yes", now.Add(-time.Hour))}
 	}, "events", "GetCredentialsFailed: no", "aws iam get-role --role-name app"},
 	"no Secret": {func(t *testing.T, f *Facts) {
-		f.Secret.Value, f.IAM.Value = nil, trusted(t, controllerARN, "demo/prod")
+		t.Helper()
+		f.Secret.Value, f.IAM.Value = nil, trusted(t, controllerARN)
 	}, "secret", "does not exist", "kubectl logs"},
 	"a Secret of somebody else": {func(t *testing.T, f *Facts) {
-		f.Secret.Value.Labels, f.IAM.Value = nil, trusted(t, controllerARN, "demo/prod")
+		t.Helper()
+		f.Secret.Value.Labels, f.IAM.Value = nil, trusted(t, controllerARN)
 	}, "secret", "not the controller's", "kubectl delete secret app.aws-iam"},
 	"an expired session": {func(t *testing.T, f *Facts) {
-		f.Now, f.Lease.Value.Spec.RenewTime.Time, f.IAM.Value = now.Add(time.Hour), now.Add(time.Hour), trusted(t, controllerARN, "demo/prod")
+		t.Helper()
+		f.Now, f.Lease.Value.Spec.RenewTime.Time, f.IAM.Value = now.Add(time.Hour), now.Add(time.Hour), trusted(t, controllerARN)
 	},
 		"secret", "expired", "kubectl logs"},
 	"credentials of before": {func(t *testing.T, f *Facts) {
-		f.Account.Value.Annotations["iam.amazonaws.com/role"], f.IAM.Value = "new", trusted(t, controllerARN, "demo/prod")
+		t.Helper()
+		f.Account.Value.Annotations["iam.amazonaws.com/role"], f.IAM.Value = "new", trusted(t, controllerARN)
 		f.IAM.Value.ARN = "arn:aws:iam::123456789012:role/new"
 	}, "secret", "were issued for an earlier request", "kubectl get events"},
 	"a webhook that cannot be called": {func(_ *testing.T, f *Facts) {
@@ -134,6 +142,7 @@ func (s *situation) assertFirst(t *testing.T, findings []finding.Finding) {
 
 func TestTheWebhookIsExaminedInItsOrder(t *testing.T) {
 	served := func(t *testing.T) (*Facts, *admissionv1.MutatingWebhook) {
+		t.Helper()
 		f := soundAccount(t)
 		f.Controllers.Value = []*installation.Controller{controller(t, "--webhook-listen-address=:8443")}
 		return f, f.webhook(1)

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,17 +13,6 @@ import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/finding"
 	"kube-aws-iam-controller/internal/identity"
-)
-
-// wiring is how much of what its ServiceAccount asks for a pod has been given.
-type wiring int
-
-const (
-	// nothing is also what a pod has that wants nothing.
-	nothing wiring = iota
-	// outdated is a pod that lacks some variable.
-	outdated
-	wired
 )
 
 // podIsGiven reports that a pod exists whose ServiceAccount has something for it.
@@ -100,61 +88,6 @@ var injectionRules = []rule{
 	},
 }
 
-// given returns how much a pod has been given: the controller's own injection says what is
-// missing. The error is that of a pod that would be refused.
-func (f *Facts) given() (wiring, error) {
-	if !podIsGiven(f) {
-		return nothing, nil
-	}
-	return f.wiringOf(f.Pod.Value)
-}
-
-func (f *Facts) wiringOf(object *corev1.Pod) (wiring, error) {
-	text, err := json.Marshal(object)
-	if err != nil {
-		return nothing, err
-	}
-	pod, err := admission.Read(text)
-	if err != nil {
-		return nothing, err
-	}
-	injection := *f.Request().Injection
-	patch, err := admission.Inject(pod, injection, f.settings())
-	switch {
-	case hasVolume(object, injection.SecretName) && (len(patch) == 0 || err != nil):
-		return wired, nil
-	case err != nil || !hasVolume(object, injection.SecretName):
-		return nothing, err
-	default:
-		return outdated, nil
-	}
-}
-
-// settings are those of the installation, as far as they are known. Without an image every
-// pod with the delivery endpoint would count as refused.
-func (f *Facts) settings() admission.Settings {
-	cfg, _ := f.Config()
-	settings := admission.Settings{Sidecar: admission.Sidecar{Image: "any"}}
-	if f.Admission.Policy.Value == nil && f.Admission.Webhook.Value != nil { // the policy has settings of its own
-		settings.DefaultRegion = cfg.DefaultRegion
-	}
-	return settings
-}
-
-// hasVolume reports whether a pod has the volume that admission adds.
-func hasVolume(pod *corev1.Pod, secret string) bool {
-	return slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool {
-		return v.Name == admission.VolumeName && v.Secret != nil && v.Secret.SecretName == secret
-	})
-}
-
-// ownVolume reports whether the pod has another volume of that name.
-func (f *Facts) ownVolume() bool {
-	secret := f.Request().Injection.SecretName
-	return slices.ContainsFunc(f.Pod.Value.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == admission.VolumeName }) &&
-		!hasVolume(f.Pod.Value, secret)
-}
-
 // askedSince returns when the annotations that request the identity were last written. If
 // the API server does not tell, it is when the Secret was created, which is soon after;
 // the zero Time if that is not known either.
@@ -175,7 +108,7 @@ func writesRequest(entry metav1.ManagedFieldsEntry) bool {
 		return false
 	}
 	fields := entry.FieldsV1.GetRawString()
-	return slices.ContainsFunc([]string{api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation}, func(key string) bool {
+	return slices.ContainsFunc([]string{api.RoleAnnotation, api.RolePolicyAnnotation, api.ManagedPoliciesAnnotation, api.IRSAAnnotation}, func(key string) bool {
 		return strings.Contains(fields, `"f:`+key+`"`)
 	})
 }

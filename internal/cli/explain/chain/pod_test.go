@@ -98,6 +98,7 @@ var brokenPods = map[string]situation{
 		f.Keys["secret/keys"] = Fact[[]string]{Value: []string{"ACCESS_KEY_ID"}}
 	}, "container main", "AWS_ACCESS_KEY_ID (from secret/keys)", "remove"},
 	"with the endpoint of another": {func(t *testing.T, f *Facts) {
+		t.Helper()
 		delivered(f, "endpoint")
 		setEnv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials")(t, f)
 	}, "container main", "EKS Pod Identity", "remove"},

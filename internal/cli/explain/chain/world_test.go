@@ -116,9 +116,9 @@ func (f *Facts) issue() {
 }
 
 // trusted returns an IAM role that trusts a principal.
-func trusted(t *testing.T, principal, externalID string) *IAMRole {
+func trusted(t *testing.T, principal string) *IAMRole {
 	t.Helper()
-	policy, err := trust.Policy(principal, externalID, "")
+	policy, err := trust.Policy(principal, "demo/prod", "")
 	require.NoError(t, err)
 	return &IAMRole{Exists: true, ARN: appARN, Trust: policy}
 }
