@@ -116,7 +116,7 @@ func TestTheDockerfileBuildsTheSamePrograms(t *testing.T) {
 	mounted := b.run("mount", container)
 	for _, program := range Product {
 		args, version := versionOf(program)
-		assert.Equal(t, version, b.run(append([]string{"run", "--isolation=chroot", container, "--", program.Path}, args...)...))
+		assert.Equal(t, version, b.run("run", append([]string{"--isolation=chroot", container, "--", program.Path}, args...)...))
 		content, err := os.ReadFile(filepath.Join(mounted, program.Path))
 		require.NoError(t, err)
 		assert.True(t, bytes.Equal(files[program.Path], content), "%s is what make image makes", program.Path)
