@@ -42,7 +42,7 @@ demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 
 # With a C compiler the unit tests run under the race detector.
 RACE := $(if $(shell command -v $${CC:-cc} || command -v gcc),-race)
 # The packages beside integration share no control plane with it, and run while it waits.
-INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./sbom/ ./attacks/ ./admission/ ./golden/ ./chart/ ./monitoring/
+INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./sbom/ ./attacks/ ./plugin/ ./admission/ ./golden/ ./chart/ ./monitoring/
 CONTROL_PLANE := go run ./cmd/controlplane
 
 # Integration waits for processes more than it computes: lint and unit tests run beside it.

@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// VolumeName is the name of the volume with the Secret, and MountPath is where
-	// containers have it.
+	// VolumeName is the name of the volume with the Secret.
 	VolumeName = "aws-iam-credentials"
-	MountPath  = "/meta/aws-iam"
+	// MountPath is where containers have that volume.
+	MountPath = "/meta/aws-iam"
 	// maxContainers is how many containers and init containers a pod may have to be
 	// given credentials: the patch has some five thousand operations then, and half a
 	// megabyte. The kubelet's default is 110 pods per node.

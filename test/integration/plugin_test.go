@@ -17,7 +17,7 @@ func (w *world) plugin(env []string, args ...string) (string, int) {
 	w.t.Helper()
 	binary, err := kit.Plugin()
 	require.NoError(w.t, err)
-	cmd := exec.CommandContext(w.t.Context(), binary, args...) //nolint:gosec // a program of ours
+	cmd := exec.CommandContext(w.t.Context(), binary, args...)
 	cmd.Env = append([]string{"HOME=/nonexistent"}, env...)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError

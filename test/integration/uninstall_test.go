@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"kube-aws-iam-controller/internal/awssim"
+
 	"kube-aws-iam-controller/test/kit"
 )
 

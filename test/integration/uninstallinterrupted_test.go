@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
 	"kube-aws-iam-controller/internal/awssim"
+
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/kit"
 )

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-
 	"kube-aws-iam-controller/internal/cli"
+
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/kit"
 )

@@ -14,7 +14,7 @@ import (
 type archived struct {
 	name    string
 	content []byte
-	mode    int64
+	mode    os.FileMode
 }
 
 // writeTarGz writes files of a time, with the same bytes each time.
@@ -23,7 +23,7 @@ func writeTarGz(path string, files []archived, modified time.Time) error {
 		compressed := gzip.NewWriter(out)
 		archive := tar.NewWriter(compressed)
 		for _, f := range files {
-			header := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.content)), ModTime: stamp(modified), Format: tar.FormatUSTAR}
+			header := &tar.Header{Name: f.name, Mode: int64(f.mode), Size: int64(len(f.content)), ModTime: stamp(modified), Format: tar.FormatUSTAR}
 			if err := archive.WriteHeader(header); err != nil {
 				return err
 			}
@@ -41,7 +41,7 @@ func writeZip(path string, files []archived, modified time.Time) error {
 		archive := zip.NewWriter(out)
 		for _, f := range files {
 			header := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: stamp(modified)}
-			header.SetMode(os.FileMode(f.mode))
+			header.SetMode(f.mode)
 			content, err := archive.CreateHeader(header)
 			if err != nil {
 				return err
