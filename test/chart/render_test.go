@@ -145,7 +145,7 @@ aws: {credentials: {mode: existingSecret, existingSecret: s}}
 	assert.Equal(t, "s", pod.Volumes[0].Secret.SecretName)
 	assert.Equal(t, []corev1.VolumeMount{{Name: "aws-credentials", MountPath: "/var/run/secrets/aws", ReadOnly: true}, {Name: "v", MountPath: "/v"}}, pod.Containers[0].VolumeMounts)
 	test := text(t, made.Hooks, "Pod", "kube-aws-iam-controller-test")
-	for _, part := range []string{"regcred", "HTTPS_PROXY", "secretName: s", "- trust-policy", `iam.amazonaws.com/inject: "false"`} {
+	for _, part := range []string{"regcred", "HTTPS_PROXY", "secretName: s", "- trust-policy", "name: check", "- /kubectl-aws_iam", `iam.amazonaws.com/inject: "false"`} {
 		assert.Contains(t, test, part, "helm test is what the controller is")
 	}
 }

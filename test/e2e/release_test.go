@@ -49,7 +49,26 @@ func release(t *testing.T) *world {
 	_, err = install.RunWithContext(t.Context(), loaded, w.values())
 	require.NoError(t, err)
 	w.namespace = w.NewNamespace(t)
+	w.testRelease()
 	return w
+}
+
+// testRelease is helm test.
+func (w *world) testRelease() {
+	w.t.Helper()
+	tests := action.NewReleaseTesting(w.helm())
+	tests.Namespace, tests.Timeout = kit.Namespace, within
+	_, shutdown, err := tests.Run(kit.Account)
+	if assert.NoError(w.t, err) {
+		assert.NoError(w.t, shutdown())
+		return
+	}
+	for _, container := range []string{"check", "trust-policy"} {
+		log, unread := w.Client().CoreV1().Pods(kit.Namespace).
+			GetLogs("kube-aws-iam-controller-test", &corev1.PodLogOptions{Container: container}).DoRaw(w.t.Context())
+		w.t.Logf("helm test, container %s: %v\n%s", container, unread, log)
+	}
+	w.t.FailNow()
 }
 
 // values are those that the node, simulated AWS and the image of the tests need, and what the test is about.

@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -50,31 +49,4 @@ func StructuredPrinter(format string, text ...string) (printers.ResourcePrinter,
 		return nil, fmt.Errorf("--output=%s: give one of %s", format, strings.Join(append(text, "json", "yaml"), ", "))
 	}
 	return printer, err
-}
-
-// Color is a color of text. All of its codes have the same length, so that they do not disturb
-// columns in which every cell has one.
-type Color string
-
-// The colors.
-const (
-	Plain  Color = "\x1b[39m"
-	Red    Color = "\x1b[31m"
-	Yellow Color = "\x1b[33m"
-	Green  Color = "\x1b[32m"
-)
-
-// A Painter colors text, and leaves it unchanged unless out is a terminal that is to have
-// colors: https://no-color.org.
-type Painter bool
-
-// NewPainter returns the Painter for out.
-func NewPainter(out io.Writer) Painter { return Painter(printers.AllowsColorOutput(out)) }
-
-// Paint returns text in a color.
-func (p Painter) Paint(c Color, text string) string {
-	if !p {
-		return text
-	}
-	return string(c) + text + "\x1b[0m"
 }

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/cli-runtime/pkg/printers"
 
 	"kube-aws-iam-controller/internal/cli/command"
 	"kube-aws-iam-controller/internal/cli/explain/chain"
@@ -52,19 +50,14 @@ func (e *explanation) DeepCopyObject() runtime.Object {
 	return &c
 }
 
-// colors of states.
-var colors = map[finding.State]command.Color{
-	finding.OK: command.Green, finding.Warning: command.Yellow, finding.Unknown: command.Yellow, finding.Broken: command.Red,
-}
-
 // print writes a line for each finding, what to do about it below, and the conclusion.
 func (e *explanation) print(out io.Writer) error {
 	painter := command.NewPainter(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, f := range e.Findings {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", painter.Paint(colors[f.State], string(f.State)), f.Check, escape(f.Message))
+		fmt.Fprintf(table, "%s\t%s\t%s\n", painter.Paint(finding.Colors[f.State], string(f.State)), f.Check, command.Escape(f.Message))
 		if f.Remedy != "" && f.State != finding.Broken {
-			fmt.Fprintf(table, "%s\t\t-> %s\n", painter.Paint(command.Plain, ""), escape(f.Remedy))
+			fmt.Fprintf(table, "%s\t\t-> %s\n", painter.Paint(command.Plain, ""), command.Escape(f.Remedy))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -79,15 +72,10 @@ func (e *explanation) conclusion() string {
 	switch e.State {
 	case finding.Broken:
 		return fmt.Sprintf("%s in %s: the first broken link is %s: %s\n\nTo mend it: %s\n",
-			e.Object, e.Namespace, e.FirstBroken.Check, escape(e.FirstBroken.Message), escape(e.FirstBroken.Remedy))
+			e.Object, e.Namespace, e.FirstBroken.Check, command.Escape(e.FirstBroken.Message), command.Escape(e.FirstBroken.Remedy))
 	case finding.Unknown:
 		return fmt.Sprintf("%s in %s: nothing is broken as far as you may see\n", e.Object, e.Namespace)
 	default:
 		return fmt.Sprintf("%s in %s: the chain is sound\n", e.Object, e.Namespace)
 	}
-}
-
-// escape makes one line of text from the cluster, and harmless to a terminal.
-func escape(text string) string {
-	return printers.EscapeTerminal(strings.Join(strings.Fields(text), " "))
 }

@@ -62,8 +62,8 @@ func (t *table) identity(i *Identity, now time.Time) {
 		expiration = i.Expiration.UTC().Format(time.RFC3339)
 	}
 	t.row(i.Namespace,
-		[]string{i.object(), escape(role), t.painter.Paint(colors[i.State], string(i.State)), timeLeft(i.Expiration, now), escape(problem)},
-		[]string{i.Secret, expiration, escape(i.ExternalID)})
+		[]string{i.object(), command.Escape(role), t.painter.Paint(colors[i.State], string(i.State)), timeLeft(i.Expiration, now), command.Escape(problem)},
+		[]string{i.Secret, expiration, command.Escape(i.ExternalID)})
 }
 
 // row writes the cells that are shown. Empty ones are a hyphen.
@@ -124,9 +124,4 @@ func shorten(text string) string {
 		return string(runes[:maxError-1]) + "…"
 	}
 	return text
-}
-
-// escape makes text of tenants harmless to a terminal and to columns.
-func escape(text string) string {
-	return printers.EscapeTerminal(strings.Join(strings.Fields(text), " "))
 }

@@ -102,7 +102,7 @@ func (r *release) writeDocuments(dir string, index *image.Index) error {
 	return nil
 }
 
-// writePrograms writes the programs as they are in the image.
+// writePrograms writes the programs as they are in the image, except for the plugin, which has archives of its own.
 func (r *release) writePrograms(dir string, index *image.Index) error {
 	for platform, made := range index.Images {
 		files, err := image.Files(made)
@@ -110,6 +110,9 @@ func (r *release) writePrograms(dir string, index *image.Index) error {
 			return err
 		}
 		for _, program := range image.Product {
+			if program.Path == image.Plugin {
+				continue
+			}
 			name := strings.TrimPrefix(program.Path, "/") + "-" + dashed(platform)
 			//nolint:gosec // everybody may run them
 			if err = os.WriteFile(filepath.Join(dir, name), files[program.Path], 0o755); err != nil {

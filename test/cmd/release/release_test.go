@@ -28,7 +28,9 @@ func TestWhatAReleaseHasIsDocumented(t *testing.T) {
 	for _, platform := range image.Platforms {
 		names = append(names, documentFile(platform))
 		for _, program := range image.Product {
-			names = append(names, path.Base(program.Path)+"-"+dashed(platform))
+			if program.Path != image.Plugin {
+				names = append(names, path.Base(program.Path)+"-"+dashed(platform))
+			}
 		}
 	}
 	for _, name := range names {
