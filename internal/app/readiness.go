@@ -2,11 +2,7 @@ package app
 
 import (
 	"errors"
-	"iter"
-	"time"
 
-	"kube-aws-iam-controller/internal/broker"
-	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/telemetry"
 )
 
@@ -39,34 +35,4 @@ func (c *controller) anySourceReady() error {
 		}
 	}
 	return errors.New("neither ServiceAccounts nor AWSIAMRoles are served")
-}
-
-// releasing is the state, in metrics, of what requests nothing any more and still has
-// its managed role. To the broker that is no identity.
-const releasing = "releasing"
-
-// observed yields all identities as the metrics export them, and those whose role is
-// being released.
-func observed(b *broker.Broker, keys []func() iter.Seq[identity.Key], released func() iter.Seq[identity.Key]) func() iter.Seq[telemetry.Identity] {
-	return func() iter.Seq[telemetry.Identity] {
-		return func(yield func(telemetry.Identity) bool) {
-			for key := range released() {
-				if !yield(telemetry.Identity{Source: string(key.Source), Namespace: key.Namespace, Name: key.Name, State: releasing}) {
-					return
-				}
-			}
-			now := time.Now()
-			for _, list := range keys {
-				for key := range list() {
-					state, reason, expiration := b.State(key, now)
-					if !yield(telemetry.Identity{
-						Source: string(key.Source), Namespace: key.Namespace, Name: key.Name,
-						State: state, Ready: state == broker.Ready, Reason: reason, Expiration: expiration,
-					}) {
-						return
-					}
-				}
-			}
-		}
-	}
 }

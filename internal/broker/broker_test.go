@@ -12,6 +12,7 @@ import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
+	"kube-aws-iam-controller/internal/status"
 )
 
 var (
@@ -94,7 +95,7 @@ func TestEachReasonRenewsOnce(t *testing.T) {
 				assert.Equal(t, *w.asked, w.assumed[len(w.assumed)-1])
 				w.serve()
 				assert.Empty(t, w.did(), "once is enough")
-				assert.Equal(t, Ready, w.state())
+				assert.Equal(t, status.Ready, w.state())
 			})
 		})
 	}
@@ -122,7 +123,7 @@ func TestNoticesOfSTSAreWarnings(t *testing.T) {
 		told := w.told()
 		require.Len(t, told, 2)
 		assert.Equal(t, event{warning: true, reason: "GetCredentialsFailed", message: "one hour is used instead"}, told[1])
-		assert.Equal(t, Ready, w.state(), "the credentials are good")
+		assert.Equal(t, status.Ready, w.state(), "the credentials are good")
 	})
 }
 
@@ -148,18 +149,18 @@ func TestFailedRenewalKeepsTheSecret(t *testing.T) {
 		assert.Equal(t, identity.Status{
 			RoleARN: before.RoleARN, Expiration: before.Expiration, Ready: true, Reason: "GetCredentialsFailed", Message: message,
 		}, w.shown())
-		assert.Equal(t, Degraded, w.state())
+		assert.Equal(t, status.Degraded, w.state())
 
 		time.Sleep(20 * time.Minute)
 		again, err = w.sync()
 		require.Error(t, err)
 		assert.Zero(t, again, "nothing is left to save: the usual back-off")
 		assert.False(t, w.shown().Ready)
-		assert.Equal(t, Failed, w.state())
+		assert.Equal(t, status.Failed, w.state())
 
 		w.assumeErr = nil
 		w.serve()
-		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, status.Ready, w.state())
 		w.serve()
 		assert.Equal(t, "CredentialsIssued", w.shown().Reason)
 	})
@@ -191,7 +192,7 @@ func TestFailedStepIsReportedWithItsReason(t *testing.T) {
 				assert.Equal(t, []event{{warning: true, waiting: true, reason: tc.reason, message: err.Error()}}, w.told())
 				assert.Equal(t, identity.Status{Reason: tc.reason, Message: err.Error()}, w.shown())
 				assert.Equal(t, []string{"serviceaccount Missing error"}, w.metrics)
-				assert.Equal(t, Failed, w.state())
+				assert.Equal(t, status.Failed, w.state())
 			})
 		})
 	}
@@ -255,7 +256,7 @@ func TestAnInvalidObjectWithoutCredentialsWaitsForItsAuthor(t *testing.T) {
 				assert.Equal(t, "InvalidAnnotation", w.shown().Reason)
 				assert.Equal(t, errInvalid.Message, w.shown().Message)
 				assert.False(t, w.shown().Ready)
-				assert.Equal(t, Failed, w.state())
+				assert.Equal(t, status.Failed, w.state())
 			})
 		})
 	}
@@ -294,7 +295,7 @@ func TestAnInvalidChangeKeepsTheLastGoodCredentialsFresh(t *testing.T) {
 		assert.Equal(t, account+"team/app", w.shown().RoleARN)
 		assert.False(t, w.shown().Ready, "what the object asks for now is not served")
 		assert.Equal(t, "InvalidAnnotation", w.shown().Reason)
-		assert.Equal(t, Degraded, w.state())
+		assert.Equal(t, status.Degraded, w.state())
 
 		for range 3 { // hours
 			time.Sleep(45 * time.Minute)
@@ -318,7 +319,7 @@ func TestAnInvalidChangeKeepsTheLastGoodCredentialsFresh(t *testing.T) {
 		assert.Empty(t, w.did(), "back to what it was: the credentials were issued for just that")
 		assert.Empty(t, w.told())
 		assert.Equal(t, "CredentialsIssued", w.shown().Reason)
-		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, status.Ready, w.state())
 	})
 }
 
@@ -335,7 +336,7 @@ func TestTheLastGoodCredentialsMayFailToRenewToo(t *testing.T) {
 		require.Len(t, told, 2)
 		assert.Equal(t, "InvalidAnnotation", told[0].reason)
 		assert.Equal(t, "GetCredentialsFailed", told[1].reason)
-		assert.Equal(t, Degraded, w.state())
+		assert.Equal(t, status.Degraded, w.state())
 	})
 }
 
@@ -346,7 +347,7 @@ func TestInvalidObjectStaysDegradedAfterItsLastGoodRenewal(t *testing.T) {
 		w.desiredErr = errInvalid
 		time.Sleep(45 * time.Minute)
 		w.serve()
-		assert.Equal(t, Degraded, w.state())
+		assert.Equal(t, status.Degraded, w.state())
 	})
 }
 
@@ -416,10 +417,10 @@ func TestDeletedObjectHasNoFailure(t *testing.T) {
 		w.assumeErr = errSTS
 		_, err := w.sync()
 		require.Error(t, err)
-		assert.Equal(t, Failed, w.state())
+		assert.Equal(t, status.Failed, w.state())
 		w.asked = nil
 		w.serve()
-		assert.Equal(t, Pending, w.state())
+		assert.Equal(t, status.Pending, w.state())
 		assert.Equal(t, []identity.Key{app}, w.forgotten)
 	})
 }

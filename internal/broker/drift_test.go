@@ -11,6 +11,7 @@ import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
+	"kube-aws-iam-controller/internal/status"
 )
 
 // watching is a world in which an own role is looked at every hour, and there for long.
@@ -110,10 +111,10 @@ func TestFailedInspectionIsRetried(t *testing.T) {
 		time.Sleep(time.Hour)
 		_, err := w.sync()
 		require.ErrorIs(t, err, errDenied)
-		assert.Equal(t, Degraded, w.state())
+		assert.Equal(t, status.Degraded, w.state())
 		w.differsErr = nil
 		w.serve()
-		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, status.Ready, w.state())
 	})
 }
 

@@ -33,7 +33,7 @@ func TestManyMalformedValuesAreFewEvents(t *testing.T) {
 		assert.Len(t, w.told(), identityEvents)
 		assert.Equal(t, identityEvents, strings.Count(w.logged.String(), "cannot serve identity"))
 		assert.Equal(t, "999 does not name a role", w.shown().Message)
-		assert.Equal(t, Failed, w.state())
+		assert.Equal(t, status.Failed, w.state())
 
 		assert.Equal(t, eventInterval, again)
 		time.Sleep(again)

@@ -13,6 +13,7 @@ import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
+	"kube-aws-iam-controller/internal/status"
 )
 
 func TestWhatNeedsIAMIsLeftToASlowWorker(t *testing.T) {
@@ -38,7 +39,7 @@ func TestWhatNeedsIAMIsLeftToASlowWorker(t *testing.T) {
 				}
 				assert.Empty(t, w.told())
 				assert.Empty(t, w.metrics)
-				assert.Equal(t, Ready == w.state(), w.have[app].Exists, "nothing is wrong")
+				assert.Equal(t, status.Ready == w.state(), w.have[app].Exists, "nothing is wrong")
 				w.serve()
 				assert.NotEmpty(t, w.did(), "and no budget is spent")
 			})

@@ -12,6 +12,7 @@ import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
+	"kube-aws-iam-controller/internal/status"
 )
 
 var (
@@ -99,13 +100,13 @@ func TestRefusedChangeKeepsTheLastGoodFresh(t *testing.T) {
 				assert.Equal(t, good.RoleARN, w.have[app].RoleARN)
 				assert.Equal(t, good.SpecHash, w.have[app].SpecHash, "what they were issued for")
 				assert.Equal(t, time.Hour, w.have[app].Session)
-				assert.Equal(t, Degraded, w.state())
+				assert.Equal(t, status.Degraded, w.state())
 				assert.Contains(t, w.complaints(), w.shown().Reason, "the owner is told")
 
 				tc.mend(w)
 				w.live(6 * time.Minute)
 				assert.NotEqual(t, good.SpecHash, w.have[app].SpecHash, "the change arrives when its cause is mended")
-				assert.Equal(t, Ready, w.state())
+				assert.Equal(t, status.Ready, w.state())
 			})
 		})
 	}
@@ -188,7 +189,7 @@ func TestDeletedLastGoodRoleDoesNotDelayTheChange(t *testing.T) {
 		}
 		w.serve()
 		assert.Equal(t, account+"other", w.have[app].RoleARN)
-		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, status.Ready, w.state())
 	})
 }
 
@@ -314,7 +315,7 @@ func TestInvalidObjectComesBackToBeRenewed(t *testing.T) {
 		w.serve()
 		w.desiredErr = errInvalid
 		w.live(6 * time.Hour)
-		assert.Equal(t, Degraded, w.state())
+		assert.Equal(t, status.Degraded, w.state())
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
+	"kube-aws-iam-controller/internal/status"
 )
 
 func TestObjectChangedInALoopIsLimited(t *testing.T) {
@@ -57,7 +58,7 @@ func TestFailuresCountForTheLimit(t *testing.T) {
 			require.ErrorIs(t, err, errSTS)
 		}
 		assert.Equal(t, renewalInterval, w.serve())
-		assert.Equal(t, Failed, w.state(), "held back is not mended")
+		assert.Equal(t, status.Failed, w.state(), "held back is not mended")
 	})
 }
 

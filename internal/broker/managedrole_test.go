@@ -145,7 +145,7 @@ func TestRoleThatIsNotAssumableYetIsWaitedForSilently(t *testing.T) {
 		}
 		assert.Empty(t, w.told())
 		assert.Empty(t, w.metrics)
-		assert.Equal(t, Pending, w.state())
+		assert.Equal(t, status.Pending, w.state())
 		time.Sleep(10 * time.Second)
 		_, err := w.sync()
 		require.ErrorIs(t, err, errDenied)
@@ -153,7 +153,7 @@ func TestRoleThatIsNotAssumableYetIsWaitedForSilently(t *testing.T) {
 		assert.Equal(t, api.GetCredentialsFailed, w.told()[0].reason)
 		w.assumeErr = nil
 		w.serve()
-		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, status.Ready, w.state())
 	})
 }
 
@@ -181,7 +181,7 @@ func TestExistingManagedRoleIsUsedWhileProvisioningIsDisabled(t *testing.T) {
 		w.did()
 		w.serve()
 		assert.Equal(t, "Assume Apply", w.did())
-		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, status.Ready, w.state())
 	})
 }
 
@@ -319,7 +319,7 @@ func TestUnfinishedRoleIsWaitedForSilently(t *testing.T) {
 		assert.Equal(t, "AddFinalizer Ensure  AddFinalizer Ensure AROA1", w.did())
 		w.ensureErr, w.role = nil, &identity.Role{ARN: own, ID: "AROA1", Since: time.Now(), Changed: []string{"inline-policy"}}
 		w.serve()
-		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, status.Ready, w.state())
 		assert.Equal(t, api.CreateCredentials, w.told()[0].reason, "to finish it is no update")
 	})
 }

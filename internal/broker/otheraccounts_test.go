@@ -10,6 +10,7 @@ import (
 
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
+	"kube-aws-iam-controller/internal/status"
 )
 
 var elsewhere = identity.RoleReference{Partition: "aws", Account: "999999999999", Name: "app"}
@@ -57,11 +58,11 @@ func TestUpgradeRevokesNothing(t *testing.T) {
 		_, err := w.sync()
 		require.ErrorContains(t, err, "can be assumed under any external ID")
 		assert.Equal(t, "Prove", w.did(), "what is left of the session stays")
-		assert.Equal(t, Degraded, w.state())
+		assert.Equal(t, status.Degraded, w.state())
 		time.Sleep(time.Hour)
 		_, err = w.sync()
 		require.ErrorContains(t, err, "can be assumed under any external ID")
-		assert.Equal(t, Failed, w.state(), "and it is not renewed")
+		assert.Equal(t, status.Failed, w.state(), "and it is not renewed")
 	})
 }
 

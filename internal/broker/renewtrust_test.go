@@ -10,6 +10,7 @@ import (
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/status"
 )
 
 func TestOutdatedTrustPolicyIsRenewedAtTheNextInspection(t *testing.T) {
@@ -23,7 +24,7 @@ func TestOutdatedTrustPolicyIsRenewedAtTheNextInspection(t *testing.T) {
 		require.Len(t, told, 1)
 		assert.Equal(t, api.RoleUpdated, told[0].reason)
 		assert.False(t, told[0].warning)
-		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, status.Ready, w.state())
 
 		w.untilLooked()
 		assert.Equal(t, "Differs AROA1", w.did())
@@ -47,7 +48,7 @@ func TestOutdatedTrustPolicyIsAWarningHourly(t *testing.T) {
 		}
 		assert.InDelta(t, 5, warnings, 1)
 		assert.NotContains(t, w.did(), "Ensure", "nothing is read twice for that")
-		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, status.Ready, w.state())
 		assert.Empty(t, w.metrics)
 
 		w.kept = ""

@@ -61,7 +61,7 @@ func TestWarningsDoNotAffectService(t *testing.T) {
 		w := newWorld(t)
 		w.warning = "roles is not known"
 		w.serve()
-		assert.Equal(t, Ready, w.state())
+		assert.Equal(t, status.Ready, w.state())
 		assert.Equal(t, "Assume Apply", w.did())
 	})
 }

@@ -185,7 +185,7 @@ func (w *world) serve() time.Duration {
 
 // state is the state that metrics count.
 func (w *world) state() string {
-	state, _, _ := w.State(app, time.Now())
+	state, _ := w.Status.State(app, w.have[app], time.Now())
 	return state
 }
 

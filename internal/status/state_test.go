@@ -1,14 +1,17 @@
-package broker
+package status
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
@@ -30,17 +33,14 @@ func TestState(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				w.have[app] = tc.have
+				r := New(&recorded{}, log.NewNopLogger())
 				if tc.troubled {
-					w.Status.RecordFailure(*desired(), refresh.State{}, errSTS)
+					r.RecordFailure(want, refresh.State{}, errStep)
 				}
-				state, reason, expiration := w.State(app, time.Unix(1000, 0))
+				state, reason := r.State(want.Key, tc.have, time.Unix(1000, 0))
 				assert.Equal(t, tc.want, state)
-				assert.Equal(t, tc.troubled, reason != "")
-				assert.Contains(t, []string{"", api.GetCredentialsFailed}, reason)
-				assert.Equal(t, tc.have.Expiration, expiration)
-				assert.Empty(t, w.did(), "metrics cost no calls")
+				assert.Equal(t, tc.troubled, reason == api.ProvisionFailed)
+				assert.Equal(t, !tc.troubled, reason == "")
 				seen[state] = true
 			})
 		})
@@ -49,4 +49,23 @@ func TestState(t *testing.T) {
 		require.True(t, seen[state], state)
 	}
 	assert.Len(t, States(), len(seen))
+}
+
+func TestTheUnservedAreThoseWhoFailedAndHaveNothingValid(t *testing.T) {
+	r := New(&recorded{}, log.NewNopLogger())
+	served := want
+	served.Name = "served"
+	for _, failed := range []identity.Desired{want, served} {
+		r.RecordFailure(failed, refresh.State{}, errStep)
+	}
+	observe := func(key identity.Key) refresh.State {
+		if key == served.Key {
+			return refresh.State{Exists: true, Expiration: time.Now().Add(time.Hour)}
+		}
+		return refresh.State{}
+	}
+	assert.Equal(t, []identity.Unserved{{Key: want.Key, SecretName: want.SecretName, Reason: api.ProvisionFailed, Message: r.Failure(want.Key).Message}},
+		slices.Collect(r.Unserved(observe)))
+	r.Clear(want.Key)
+	assert.Empty(t, slices.Collect(r.Unserved(observe)))
 }

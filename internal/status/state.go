@@ -1,10 +1,11 @@
-package broker
+package status
 
 import (
 	"iter"
 	"time"
 
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/refresh"
 )
 
 // The states of an identity, as metrics count them.
@@ -22,11 +23,10 @@ const (
 // States returns all states.
 func States() []string { return []string{Ready, Degraded, Failed, Pending} }
 
-// State returns the state of an identity, the event reason of what failed, "" for
-// nothing, and when its credentials run out, the zero Time if there are none.
-func (b *Broker) State(key identity.Key, now time.Time) (state, reason string, expiration time.Time) {
-	have := b.Secrets.Observe(key)
-	failure := b.Status.Failure(key)
+// State returns the state of an identity that has what its Secret says, and the event
+// reason of what failed, "" for nothing.
+func (r *Recorder) State(key identity.Key, have refresh.State, now time.Time) (state, reason string) {
+	failure := r.Failure(key)
 	if failure != nil {
 		reason = failure.Reason
 	}
@@ -40,16 +40,16 @@ func (b *Broker) State(key identity.Key, now time.Time) (state, reason string, e
 	default:
 		state = Pending
 	}
-	return state, reason, have.Expiration
+	return state, reason
 }
 
 // Unserved yields the identities that have no valid credentials although they were
-// tried, and why.
-func (b *Broker) Unserved() iter.Seq[identity.Unserved] {
+// tried, and why. observe returns what an identity has, from a cache.
+func (r *Recorder) Unserved(observe func(identity.Key) refresh.State) iter.Seq[identity.Unserved] {
 	return func(yield func(identity.Unserved) bool) {
 		now := time.Now()
-		for key, what := range b.Status.Failures() {
-			if b.Secrets.Observe(key).Valid(now) {
+		for key, what := range r.Failures() {
+			if observe(key).Valid(now) {
 				continue
 			}
 			if !yield(identity.Unserved{Key: key, SecretName: what.SecretName, Reason: what.Reason, Message: what.Message}) {

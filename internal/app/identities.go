@@ -1,0 +1,51 @@
+package app
+
+import (
+	"iter"
+	"time"
+
+	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/status"
+	"kube-aws-iam-controller/internal/telemetry"
+)
+
+// releasing is the state, in metrics, of what requests nothing any more and still has
+// its managed role. To the broker that is no identity.
+const releasing = "releasing"
+
+// observed yields all identities as the metrics export them, and those whose role is
+// being released.
+func (c *controller) observed(keys []func() iter.Seq[identity.Key]) func() iter.Seq[telemetry.Identity] {
+	return func() iter.Seq[telemetry.Identity] {
+		return func(yield func(telemetry.Identity) bool) {
+			for key := range c.accounts.Releasing() {
+				if !yield(telemetry.Identity{Source: string(key.Source), Namespace: key.Namespace, Name: key.Name, State: releasing}) {
+					return
+				}
+			}
+			now := time.Now()
+			for _, list := range keys {
+				for key := range list() {
+					if !yield(c.identity(key, now)) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// identity returns an identity as the metrics export it.
+func (c *controller) identity(key identity.Key, now time.Time) telemetry.Identity {
+	have := c.store.Observe(key)
+	state, reason := c.broker.Status.State(key, have, now)
+	return telemetry.Identity{
+		Source: string(key.Source), Namespace: key.Namespace, Name: key.Name,
+		State: state, Ready: state == status.Ready, Reason: reason, Expiration: have.Expiration,
+	}
+}
+
+// unserved yields the identities of which the pods that wait for them are told.
+func (c *controller) unserved() iter.Seq[identity.Unserved] {
+	return c.broker.Status.Unserved(c.store.Observe)
+}
