@@ -40,7 +40,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{Cluster: shared.Get(t), t: t, dir: clone(t)}
 	tools := t.TempDir()
 	require.NoError(t, os.Symlink(w.KubectlPath(), filepath.Join(tools, "kubectl")))
-	plugin, err := kit.PluginBinary()
+	plugin, err := kit.Plugin()
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(plugin, filepath.Join(tools, "kubectl-aws_iam")))
 	w.env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"), "KUBECONFIG="+w.AdminKubeconfig(), "KUBECACHEDIR="+t.TempDir())

@@ -4,29 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"sync"
-
-	"kube-aws-iam-controller/test/cluster"
 )
-
-// PluginBinary returns the path of the kubectl plugin's binary, which is built once in a process.
-var PluginBinary = sync.OnceValues(func() (string, error) {
-	root, err := cluster.Root()
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(root, "bin", "kubectl-aws_iam-test")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "./cmd/kubectl-aws_iam") //nolint:gosec // a path of our own making
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the plugin: %w\n%s", err, out)
-	}
-	return binary, nil
-})
 
 // Printed is what a run of the plugin printed, and its exit code.
 type Printed struct {
@@ -52,7 +32,7 @@ func RunPlugin(ctx context.Context, kubeconfig string, args ...string) (Printed,
 
 // PluginCommand is the plugin with a kubeconfig, not started yet.
 func PluginCommand(ctx context.Context, kubeconfig string, args ...string) (*exec.Cmd, error) {
-	binary, err := PluginBinary()
+	binary, err := Plugin()
 	if err != nil {
 		return nil, err
 	}
