@@ -107,7 +107,6 @@ func newWebhook(t *testing.T, c *admissiontest.Case) *Webhook {
 	_ = lagging.GetStore().Add(cache.ExplicitKey(namespace + "/app"))
 	configured := parse(t, c.Settings)
 	accounts := serviceaccount.NewSource(nil, lagging, serviceaccount.Config{
-		SecretName:  func(account string) string { return account + ".aws-iam" },
 		Annotations: serviceaccount.Annotations{IRSA: configured.IRSAAnnotations.Read()},
 		Lookup:      fake.NewSimpleMetadataClient(scheme, objects...),
 	})

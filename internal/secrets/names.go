@@ -20,14 +20,6 @@ var annotationKeys = []string{
 	api.RoleARNAnnotation, api.ExpirationAnnotation, api.ExternalIDAnnotation, api.SpecHashAnnotation, api.SessionDurationAnnotation,
 }
 
-// maxName is the maximum length of an object's name,
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/.
-const maxName = 253
-
-// MaxServiceAccountName is the maximum length of a ServiceAccount's name, in bytes,
-// so that the name of its Secret is valid.
-const MaxServiceAccountName = maxName - len(api.SecretSuffix)
-
 // Name returns the name of the Secret for an object.
 func Name(source identity.Source, object string) string {
 	if source == identity.ServiceAccount {

@@ -11,13 +11,14 @@ import (
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/serviceaccount"
 )
 
 func TestName(t *testing.T) {
 	assert.Equal(t, "app.aws-iam", Name(identity.ServiceAccount, "app"))
 	assert.Equal(t, "app", Name(identity.AWSIAMRole, "app"))
 	for _, source := range bothSources {
-		for _, object := range []string{"app", "app.aws-iam", "a.aws-iam.b", strings.Repeat("a", MaxServiceAccountName)} {
+		for _, object := range []string{"app", "app.aws-iam", "a.aws-iam.b", strings.Repeat("a", serviceaccount.MaxName)} {
 			assert.Equal(t, object, objectName(source, Name(source, object)))
 		}
 	}
@@ -27,8 +28,8 @@ func TestName(t *testing.T) {
 }
 
 func TestMaxServiceAccountName(t *testing.T) {
-	assert.Equal(t, 245, MaxServiceAccountName)
-	assert.Len(t, Name(identity.ServiceAccount, strings.Repeat("a", MaxServiceAccountName)), 253)
+	assert.Equal(t, 245, serviceaccount.MaxName)
+	assert.Len(t, Name(identity.ServiceAccount, strings.Repeat("a", serviceaccount.MaxName)), 253)
 }
 
 func TestSecretLabels(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -33,7 +34,7 @@ func (c Config) injection(name string, annotations map[string]string) (*identity
 	if !requestsIdentity(annotations) {
 		return nil, nil //nolint:nilnil // nothing asked for is an answer, not a failure
 	}
-	give := &identity.Injection{Account: name, SecretName: c.SecretName(name)}
+	give := &identity.Injection{Account: name, SecretName: name + api.SecretSuffix}
 	return give, invalidAnnotations(parseInjection(annotations, give))
 }
 

@@ -16,15 +16,18 @@ import (
 // Resource is the API resource of ServiceAccounts.
 var Resource = corev1.SchemeGroupVersion.WithResource("serviceaccounts")
 
+// maxObjectName is the maximum length of an object's name,
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/.
+const maxObjectName = 253
+
+// MaxName is the maximum length of a ServiceAccount's name, in bytes, so that the name of
+// its Secret is valid.
+const MaxName = maxObjectName - len(api.SecretSuffix)
+
 // Config configures a Source.
 type Config struct {
 	// ExternalID returns the external ID for a namespace.
 	ExternalID func(namespace string) string
-	// SecretName returns the name of a ServiceAccount's Secret.
-	SecretName func(name string) string
-	// MaxName is the maximum length of a ServiceAccount's name, in bytes, so that
-	// the name of its Secret is valid.
-	MaxName int
 	// Annotations are those of the informer's Transform.
 	Annotations Annotations
 	// IRSAServed reports that another webhook in the cluster reads the annotation
@@ -70,14 +73,14 @@ func (c Config) desired(key identity.Key, a *account) (*identity.Desired, error)
 	want := &identity.Desired{
 		Key:        key,
 		UID:        a.uid,
-		SecretName: c.SecretName(key.Name),
+		SecretName: key.Name + api.SecretSuffix,
 		ExternalID: c.ExternalID(key.Namespace),
 	}
-	if len(key.Name) > c.MaxName {
+	if len(key.Name) > MaxName {
 		return want, &identity.InvalidError{
 			Reason: api.InvalidAnnotation,
 			Message: fmt.Sprintf("the name of this ServiceAccount has %d characters: the Secret named after it leaves room for %d, give the ServiceAccount a shorter name",
-				len(key.Name), c.MaxName),
+				len(key.Name), MaxName),
 		}
 	}
 	if err := parseAnnotations(a.annotationMap(), want); err != nil {

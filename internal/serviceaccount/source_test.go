@@ -59,8 +59,6 @@ func newSource(objects ...runtime.Object) (*Source, *informer, *fake.FakeMetadat
 	i := &informer{store: cache.NewStore(cache.DeletionHandlingMetaNamespaceKeyFunc)}
 	return NewSource(client, i, Config{
 		ExternalID: func(namespace string) string { return namespace + "/cluster" },
-		SecretName: func(name string) string { return name + ".aws-iam" },
-		MaxName:    245,
 	}), i, client
 }
 

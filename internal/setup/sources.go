@@ -45,8 +45,6 @@ func OpenSources(cfg config.Config, clients *kube.Clients, irsaServed bool) (*So
 	return &Sources{
 		Accounts: serviceaccount.NewSource(clients.Metadata, accounts, serviceaccount.Config{
 			ExternalID:      externalID,
-			SecretName:      func(account string) string { return secrets.Name(identity.ServiceAccount, account) },
-			MaxName:         secrets.MaxServiceAccountName,
 			IRSAServed:      irsaServed,
 			Lookup:          clients.Lookup,
 			Annotations:     annotations,

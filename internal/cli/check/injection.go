@@ -76,7 +76,7 @@ func (r *reader) probed(ctx context.Context) (namespace, name string) {
 			continue
 		}
 		request := serviceaccount.Read(object, serviceaccount.Config{
-			ExternalID: func(string) string { return "" }, SecretName: func(name string) string { return name + api.SecretSuffix }, MaxName: len(name),
+			ExternalID:  func(string) string { return "" },
 			Annotations: serviceaccount.Annotations{IRSA: r.settings.IRSAAnnotations.Read()},
 		})
 		if request.Injection != nil && request.InjectionErr == nil && request.Injection.Delivery == identity.DeliverProcess {

@@ -52,8 +52,6 @@ func controllerReads(t *testing.T, name string, annotations map[string]string) (
 	require.NoError(t, informer.GetStore().Add(cached))
 	source := serviceaccount.NewSource(nil, informer, serviceaccount.Config{
 		ExternalID: func(namespace string) string { return namespace + "/prod" },
-		SecretName: func(name string) string { return name + api.SecretSuffix },
-		MaxName:    245,
 	})
 	key := identity.Key{Source: identity.ServiceAccount, Namespace: "team-a", Name: name}
 	desired, err := source.Desired(key)

@@ -58,10 +58,7 @@ func byName(list []runtime.Object) map[types.NamespacedName]*metav1.PartialObjec
 // account returns nil for a ServiceAccount that requests nothing.
 func (d *deriver) account(object *metav1.PartialObjectMetadata) *Identity {
 	request := serviceaccount.Read(object, serviceaccount.Config{
-		ExternalID: d.settings.externalID,
-		SecretName: func(name string) string { return secrets.Name(identity.ServiceAccount, name) },
-		MaxName:    secrets.MaxServiceAccountName,
-
+		ExternalID:  d.settings.externalID,
 		Annotations: d.settings.annotations(object.Namespace),
 	})
 	if request.Desired == nil {

@@ -17,8 +17,6 @@ import (
 	"kube-aws-iam-controller/internal/awsiamrole"
 	"kube-aws-iam-controller/internal/cli/installation"
 	"kube-aws-iam-controller/internal/config"
-	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/secrets"
 	"kube-aws-iam-controller/internal/serviceaccount"
 )
 
@@ -57,8 +55,6 @@ func account(annotations ...string) *metav1.PartialObjectMetadata {
 func specHash(cluster string) string {
 	want := serviceaccount.Read(account(), serviceaccount.Config{
 		ExternalID: func(namespace string) string { return namespace + "/" + cluster },
-		SecretName: func(name string) string { return secrets.Name(identity.ServiceAccount, name) },
-		MaxName:    secrets.MaxServiceAccountName,
 	}).Desired
 	return want.SpecHash()
 }

@@ -7,7 +7,6 @@ import (
 	"kube-aws-iam-controller/internal/cli/installation"
 	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/identity"
-	"kube-aws-iam-controller/internal/secrets"
 	"kube-aws-iam-controller/internal/serviceaccount"
 	"kube-aws-iam-controller/internal/trust"
 )
@@ -57,8 +56,6 @@ func (f *Facts) read(account *metav1.PartialObjectMetadata) serviceaccount.Reque
 	cfg, _ := f.Config()
 	return serviceaccount.Read(account, serviceaccount.Config{
 		ExternalID:  f.externalID,
-		SecretName:  func(name string) string { return secrets.Name(identity.ServiceAccount, name) },
-		MaxName:     secrets.MaxServiceAccountName,
 		Annotations: serviceaccount.Annotations{IRSA: cfg.IRSAAnnotations.Read()},
 	})
 }
