@@ -122,13 +122,15 @@ func TestWhatHelmTestRunsTellsWhetherTheCredentialsWork(t *testing.T) {
 	var pod corev1.Pod
 	require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(hook.Object, &pod, true))
 
-	run := exec.CommandContext(t.Context(), binary, pod.Spec.Containers[0].Args...)
+	command := pod.Spec.Containers[slices.IndexFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == "trust-policy" })].Args
+
+	run := exec.CommandContext(t.Context(), binary, command...)
 	run.Env = append(slices.Clone(env), aws.ControllerEnv()...)
 	out, err := run.Output()
 	require.NoError(t, err)
 	assert.Contains(t, string(out), `"sts:ExternalId": "kube-system/demo-cluster"`)
 
-	run = exec.CommandContext(t.Context(), binary, pod.Spec.Containers[0].Args...)
+	run = exec.CommandContext(t.Context(), binary, command...)
 	run.Env = append(append(slices.Clone(env), aws.ControllerEnv()...), "AWS_SECRET_ACCESS_KEY=wrong")
 	out, err = run.CombinedOutput()
 	require.Error(t, err, "%s", out)
