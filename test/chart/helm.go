@@ -56,7 +56,7 @@ func (h Helm) Install(ctx context.Context, values map[string]any, options ...fun
 }
 
 // Upgrade is helm upgrade.
-func (h Helm) Upgrade(ctx context.Context, values map[string]any) error {
+func (h Helm) Upgrade(ctx context.Context, values map[string]any, options ...func(*action.Upgrade)) error {
 	chart, err := Load()
 	if err != nil {
 		return err
@@ -67,6 +67,9 @@ func (h Helm) Upgrade(ctx context.Context, values map[string]any) error {
 	}
 	upgrade := action.NewUpgrade(configuration)
 	upgrade.Namespace, upgrade.WaitStrategy, upgrade.ServerSideApply = h.Namespace, kube.HookOnlyStrategy, "auto"
+	for _, option := range options {
+		option(upgrade)
+	}
 	_, err = upgrade.RunWithContext(ctx, Name, chart, values)
 	return err
 }

@@ -14,7 +14,7 @@ type edit struct{ pattern, with string }
 const (
 	wholeCluster  = `not .Values.namespaces.only`
 	oneNamespace  = `.Values.namespaces.only`
-	byPolicy      = `eq (include "kube-aws-iam-controller.admission" .) "policy"`
+	byPolicy      = `include "kube-aws-iam-controller.byPolicy" .`
 	bySelfSigned  = `eq (include "kube-aws-iam-controller.certificate" .) "controller"`
 	guarded       = `and .Values.guard.enabled (not .Values.namespaces.only)`
 	ruled         = `and .Values.namespaces.protectRules (not .Values.namespaces.only)`

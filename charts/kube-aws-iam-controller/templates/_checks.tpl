@@ -55,7 +55,7 @@
 {{- end }}
 {{- $cert := $v.admission.webhook.certificate }}
 {{- if ne $cert.mode "controller" }}
-{{- if ne (include "kube-aws-iam-controller.admission" .) "webhook" }}
+{{- if not (include "kube-aws-iam-controller.byWebhook" .) }}
 {{- fail (printf "admission.webhook.certificate.mode %s has no effect without the webhook: set admission.mode to webhook, or leave it out." $cert.mode) }}
 {{- end }}
 {{- if and (eq $cert.mode "certManager") (not $v.admission.webhook.excludedNamespaces) }}
