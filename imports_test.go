@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"internal/leader":         {},
 	"internal/telemetry":      {"internal/httpserver", "internal/limit"},
 	"internal/httpserver":     {"internal/limit"},
-	"internal/authorized":     {},
+	"internal/delegatedauth":  {},
 	"internal/certificates":   {},
 	"internal/admission":      {"internal/api", "internal/identity", "internal/limit"},
 	"internal/logging":        {},

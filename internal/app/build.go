@@ -112,8 +112,10 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 	settings.Metrics = queueMetrics
 	c.queue = queue.New(c.logger, syncWith(c.broker), settings)
 	return errors.Join(telemetry.RegisterQueueWait(registry, c.queue.LongestWaits),
-		registry.Register(telemetry.NewIdentities(c.metrics.Leading, c.observed(keys),
-			[]string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, append(status.States(), releasing))))
+		registry.Register(telemetry.NewIdentities(telemetry.IdentityOptions{
+			Leading: c.metrics.Leading, List: c.observed(keys), Named: c.config.IdentityMetrics(),
+			Sources: []string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, States: append(status.States(), releasing),
+		})))
 }
 
 func (c *controller) newReporter() *events.Reporter {

@@ -141,7 +141,7 @@ func (c *controller) lead(ctx, held context.Context) {
 	}
 	group.Go(func() error { return c.rules.requeue(ctx, c.queue.Add) })
 	group.Go(func() error { c.sweepOrphans(ctx); return nil })
-	group.Go(func() error { c.rules.reporter.WarnPods(ctx, c.unserved); return nil })
+	group.Go(func() error { c.rules.reporter.WarnPods(ctx, c.failed); return nil })
 	c.queue.Run(ctx, held, c.config.Workers)
 	_ = group.Wait() // all of them end with ctx, and only then with an error
 }

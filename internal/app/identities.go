@@ -45,7 +45,7 @@ func (c *controller) identity(key identity.Key, now time.Time) telemetry.Identit
 	}
 }
 
-// unserved yields the identities of which the pods that wait for them are told.
-func (c *controller) unserved() iter.Seq[identity.Unserved] {
-	return c.broker.Status.Unserved(c.store.Observe)
+// failed yields the identities whose waiting pods get an event.
+func (c *controller) failed() iter.Seq[identity.Failed] {
+	return c.broker.Status.Failed(c.store.Observe)
 }

@@ -59,7 +59,7 @@ func (c *controller) checkIRSA(ctx context.Context) error {
 				"make sure that it is not, or allow the controller to get it as manifests/components/irsa-annotations does", "err", err)
 			return true, nil
 		default:
-			level.Warn(c.logger).Log("msg", "whether the webhook of EKS is in this cluster is not known yet, trying again", "err", err)
+			level.Warn(c.logger).Log("msg", "whether the webhook of EKS is in this cluster cannot be determined yet, trying again", "err", err)
 			return false, nil
 		}
 	})

@@ -72,7 +72,7 @@ func TestIRSAAnnotationsAreNotReadBesideTheEKSWebhook(t *testing.T) {
 		"on":                 {config.ReadIRSA, nil, true, 1, ""},
 		"on, without it":     {config.ReadIRSA, []error{absent}, false, 1, ""},
 		"on, it may not ask": {config.ReadIRSA, []error{forbidden}, false, 1, "cannot be seen"},
-		"on, once it knows":  {config.ReadIRSA, []error{away, away}, true, 3, "not known yet"},
+		"on, once it knows":  {config.ReadIRSA, []error{away, away}, true, 3, "cannot be determined yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/util/cert"
 
-	"kube-aws-iam-controller/internal/authorized"
 	"kube-aws-iam-controller/internal/certificates"
+	"kube-aws-iam-controller/internal/delegatedauth"
 	"kube-aws-iam-controller/internal/telemetry"
 )
 
@@ -36,11 +36,11 @@ func (c *controller) openSecureMetrics(ctx context.Context, registry *prometheus
 	if err != nil {
 		return fmt.Errorf("certificate for metrics: %w", err)
 	}
-	reader := authorized.NewReader(
+	filter := delegatedauth.New(
 		c.clients.Reviews.AuthenticationV1().TokenReviews(), c.clients.Reviews.AuthorizationV1().SubjectAccessReviews(),
 		telemetry.MetricsPath, c.logger)
 	c.secureMetrics, err = telemetry.ListenSecure(ctx, telemetry.SecureOptions{
-		Address: c.config.MetricsSecureListenAddress, Metrics: registry, Authorize: reader.Allowed, Logger: c.logger,
+		Address: c.config.MetricsSecureListenAddress, Metrics: registry, Authorize: filter.Wrap, Logger: c.logger,
 		TLS: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: serving},
 	})
 	return err

@@ -250,9 +250,9 @@ func TestAFileThatHasRunOutIsNotServed(t *testing.T) {
 	require.NoError(t, os.WriteFile(key, data["tls.key"], 0o600))
 	f, err := OpenFiles(certificate, key, log.NewNopLogger())
 	require.NoError(t, err)
-	require.ErrorContains(t, f.Ready(), "ran out")
+	require.ErrorContains(t, f.Ready(), "expired")
 	_, err = f.Certificate(nil)
-	assert.ErrorContains(t, err, "ran out")
+	assert.ErrorContains(t, err, "expired")
 }
 
 func TestThereIsACertificateWithoutAConfiguration(t *testing.T) {

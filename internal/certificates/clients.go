@@ -62,7 +62,7 @@ func (c *Clients) current() *x509.CertPool {
 	defer c.mu.Unlock()
 	if now := versionOf(c.file); now != c.read {
 		if err := c.load(); err != nil {
-			level.Warn(c.logger).Log("msg", "the authorities of the webhook's clients cannot be read, those from before stay", "err", err)
+			level.Warn(c.logger).Log("msg", "the authorities of the webhook's clients cannot be read, the previous ones stay in use", "err", err)
 			return c.authorities
 		}
 		c.read = now

@@ -67,7 +67,7 @@ func (k *Keeper) Watch(informer cache.SharedInformer) error {
 		AddFunc: trigger, UpdateFunc: func(_, cur any) { trigger(cur) }, DeleteFunc: trigger,
 	})
 	if err != nil {
-		return fmt.Errorf("watch what the webhook's certificate is kept in: %w", err)
+		return fmt.Errorf("watch the webhook's Secret and configuration: %w", err)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func (k *Keeper) read(ctx context.Context) (*corev1.Secret, *Bundle, error) {
 	}
 	bundle, err := decode(secret.Data)
 	if err != nil {
-		level.Warn(k.Logger).Log("msg", "the webhook's Secret is made anew", "err", err)
+		level.Warn(k.Logger).Log("msg", "the webhook's Secret is recreated", "err", err)
 		return secret, nil, nil
 	}
 	return secret, bundle, nil

@@ -27,7 +27,7 @@ func valid(c *tls.Certificate) error {
 	case c == nil:
 		return errors.New("there is no certificate yet")
 	case now.After(c.Leaf.NotAfter):
-		return fmt.Errorf("the certificate ran out at %s", c.Leaf.NotAfter.Format(time.RFC3339))
+		return fmt.Errorf("the certificate expired at %s", c.Leaf.NotAfter.Format(time.RFC3339))
 	default:
 		return nil
 	}

@@ -107,6 +107,9 @@ type Config struct {
 	// MetricsCertFile and MetricsKeyFile are the certificate of that address. Without
 	// them it is self-signed.
 	MetricsCertFile, MetricsKeyFile string
+	// InsecureIdentityMetrics serves the metrics that name identities at ListenAddress,
+	// without authorization.
+	InsecureIdentityMetrics bool
 
 	LeaderElect          bool
 	LeaderElectNamespace string
@@ -122,4 +125,11 @@ type Config struct {
 	// Interval and EventQueueSize are flags of the predecessor that have no effect.
 	Interval       time.Duration
 	EventQueueSize int
+}
+
+// IdentityMetrics returns whether the metrics that name identities are served: to
+// authorized clients, or to everybody if that is configured. Whoever can reach the
+// controller's port is not told which namespaces and ServiceAccounts there are.
+func (c *Config) IdentityMetrics() bool {
+	return c.MetricsSecureListenAddress != "" || c.InsecureIdentityMetrics
 }

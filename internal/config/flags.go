@@ -184,11 +184,13 @@ func podFlags(app *kingpin.Application, c *Config) {
 func processFlags(app *kingpin.Application, c *Config) {
 	app.Flag("debug", "Log at level debug.").BoolVar(&c.Debug)
 	app.Flag("log-format", "Log format: logfmt or json.").Default("logfmt").EnumVar(&c.LogFormat, "logfmt", "json")
-	app.Flag("listen-address", "Address of /healthz, /readyz and /metrics.").Default(":8080").StringVar(&c.ListenAddress)
+	app.Flag("listen-address", "Address of /healthz, /readyz and /metrics. Metrics that name namespaces and ServiceAccounts are left out there, see --insecure-identity-metrics.").Default(":8080").StringVar(&c.ListenAddress)
 	app.Flag("metrics-secure-listen-address", "Address of /metrics over HTTPS, such as :8444, for clients with RBAC permission to get /metrics. /metrics is then not served at --listen-address. Disabled by default.").
 		StringVar(&c.MetricsSecureListenAddress)
 	app.Flag("metrics-cert-file", "File with the certificate of /metrics over HTTPS. The default is a self-signed one.").StringVar(&c.MetricsCertFile)
 	app.Flag("metrics-key-file", "File with the key of the certificate of /metrics.").StringVar(&c.MetricsKeyFile)
+	app.Flag("insecure-identity-metrics", "Serve the metrics that name namespaces, ServiceAccounts and AWSIAMRoles at --listen-address as well, without authentication. For where only Prometheus can reach that address.").
+		BoolVar(&c.InsecureIdentityMetrics)
 	app.Flag("workers", "How many identities are synced at once, not counting those that need IAM.").Default("30").IntVar(&c.Workers)
 	app.Flag("interval", "Ignored: nothing is polled.").Hidden().Default("10s").DurationVar(&c.Interval)
 	app.Flag("event-queue-size", "Ignored: there is no queue of events.").Hidden().IntVar(&c.EventQueueSize)

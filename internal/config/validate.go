@@ -120,12 +120,12 @@ func together(value, other, name string) error {
 	if (value == "") == (other == "") {
 		return nil
 	}
-	return fmt.Errorf("is of no use without --%s: give both or neither", name)
+	return fmt.Errorf("has no effect without --%s: give both or neither", name)
 }
 
 func checkClientNames(c *Config) error {
 	if len(c.WebhookClientNames) > 0 && c.WebhookClientCAFile == "" {
-		return errors.New("is of no use without --webhook-client-ca-file: give both or neither")
+		return errors.New("has no effect without --webhook-client-ca-file: give both or neither")
 	}
 	return nil
 }

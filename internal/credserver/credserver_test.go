@@ -150,7 +150,7 @@ func TestInvalidFilesAreUnavailable(t *testing.T) {
 		"no key":              {map[string]string{credentialsFile: strings.Replace(process("A"), "SECRET-A", "", 1), tokenFile: token}, "does not hold"},
 		"no expiration":       {map[string]string{credentialsFile: strings.Replace(process("A"), "Expiration", "Expires", 1), tokenFile: token}, "does not hold"},
 		"an oversized file":   {map[string]string{credentialsFile: process("A") + strings.Repeat(" ", maxFile), tokenFile: token}, "too long"},
-		"expired credentials": {map[string]string{credentialsFile: expired, tokenFile: token}, "run out"},
+		"expired credentials": {map[string]string{credentialsFile: expired, tokenFile: token}, "have expired"},
 	} {
 		t.Run(title, func(t *testing.T) {
 			m := &mounted{t: t, path: t.TempDir()}

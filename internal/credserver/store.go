@@ -40,7 +40,7 @@ func (s *Store) get(now time.Time) (*credentials, error) {
 	case s.failed != nil:
 		return nil, s.failed
 	default:
-		return nil, errors.New("the credentials in the Secret have run out: see the events of the ServiceAccount")
+		return nil, errors.New("the credentials in the Secret have expired: see the events of the ServiceAccount")
 	}
 }
 

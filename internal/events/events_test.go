@@ -79,7 +79,7 @@ func TestEventsAreInTheNamespaceOfTheObject(t *testing.T) {
 		r := New(o, fake.NewClientset(pending("pod", "app")).CoreV1(), log.NewNopLogger())
 		r.WarnNamespace("ns", "u0", "Reason", "message")
 		r.Warn(desired(identity.ServiceAccount), false, "Reason", "message")
-		watching(t, r, unserved(desired(identity.ServiceAccount)))
+		watching(t, r, failed(desired(identity.ServiceAccount)))
 		time.Sleep(listInterval)
 		synctest.Wait()
 		assert.Equal(t, []runtime.Object{

@@ -9,13 +9,13 @@ import (
 
 // podMatcher finds the identity for which a pod of one namespace waits.
 type podMatcher struct {
-	serviceAccounts, secrets map[string]*identity.Unserved
+	serviceAccounts, secrets map[string]*identity.Failed
 }
 
-func newPodMatcher(unserved []identity.Unserved) podMatcher {
-	m := podMatcher{serviceAccounts: map[string]*identity.Unserved{}, secrets: map[string]*identity.Unserved{}}
-	for i := range unserved {
-		u := &unserved[i]
+func newPodMatcher(failed []identity.Failed) podMatcher {
+	m := podMatcher{serviceAccounts: map[string]*identity.Failed{}, secrets: map[string]*identity.Failed{}}
+	for i := range failed {
+		u := &failed[i]
 		m.secrets[u.SecretName] = u
 		if u.Source == identity.ServiceAccount {
 			m.serviceAccounts[u.Name] = u
@@ -26,7 +26,7 @@ func newPodMatcher(unserved []identity.Unserved) podMatcher {
 
 // match returns the identity whose Secret a pending pod mounts or should have
 // mounted, nil for none.
-func (m podMatcher) match(pod *corev1.Pod) *identity.Unserved {
+func (m podMatcher) match(pod *corev1.Pod) *identity.Failed {
 	for i := range pod.Spec.Volumes {
 		for _, name := range secretNames(&pod.Spec.Volumes[i]) {
 			if u := m.secrets[name]; u != nil {

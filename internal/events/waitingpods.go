@@ -89,9 +89,9 @@ func (w *waitingPods) dequeue() map[string]bool {
 }
 
 // WarnPods records an event on each pod that waits for an identity's Secret, with
-// the reason why it does not exist, until ctx is done. unserved yields the
+// the reason why it does not exist, until ctx is done. failed yields the
 // identities without valid credentials. While there are none, nothing is listed.
-func (r *Reporter) WarnPods(ctx context.Context, unserved func() iter.Seq[identity.Unserved]) {
+func (r *Reporter) WarnPods(ctx context.Context, failed func() iter.Seq[identity.Failed]) {
 	ticker := time.NewTicker(listInterval)
 	defer ticker.Stop()
 	for {
@@ -99,12 +99,12 @@ func (r *Reporter) WarnPods(ctx context.Context, unserved func() iter.Seq[identi
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			r.warnPods(ctx, unserved(), nil)
+			r.warnPods(ctx, failed(), nil)
 		case <-r.waiting.wake:
 			if !pause(ctx, listDelay) {
 				return
 			}
-			r.warnPods(ctx, unserved(), r.waiting.dequeue())
+			r.warnPods(ctx, failed(), r.waiting.dequeue())
 		}
 	}
 }
@@ -120,11 +120,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// warnPods lists the namespaces of unserved identities, only those in only unless
+// warnPods lists the namespaces of failed identities, only those in only unless
 // it is nil.
-func (r *Reporter) warnPods(ctx context.Context, unserved iter.Seq[identity.Unserved], only map[string]bool) {
-	namespaces := map[string][]identity.Unserved{}
-	for u := range unserved {
+func (r *Reporter) warnPods(ctx context.Context, failed iter.Seq[identity.Failed], only map[string]bool) {
+	namespaces := map[string][]identity.Failed{}
+	for u := range failed {
 		if only == nil || only[u.Namespace] {
 			namespaces[u.Namespace] = append(namespaces[u.Namespace], u)
 		}
@@ -143,8 +143,8 @@ func (r *Reporter) warnPods(ctx context.Context, unserved iter.Seq[identity.Unse
 
 // warnPodsIn records events on the waiting pods of one namespace that had none
 // recently. It adds all waiting pods to seen.
-func (r *Reporter) warnPodsIn(ctx context.Context, namespace string, unserved []identity.Unserved, seen map[types.UID]bool) error {
-	matcher := newPodMatcher(unserved)
+func (r *Reporter) warnPodsIn(ctx context.Context, namespace string, failed []identity.Failed, seen map[types.UID]bool) error {
+	matcher := newPodMatcher(failed)
 	warned := map[identity.Key]int{}
 	return r.waiting.eachPending(ctx, namespace, func(pod *corev1.Pod) {
 		u := matcher.match(pod)

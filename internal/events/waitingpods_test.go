@@ -46,19 +46,19 @@ func projected(secret string) corev1.VolumeSource {
 	}}}
 }
 
-func unserved(want identity.Desired) identity.Unserved {
-	return identity.Unserved{Key: want.Key, SecretName: want.SecretName, Reason: "GetCredentialsFailed", Message: "Failed for " + want.String()}
+func failed(want identity.Desired) identity.Failed {
+	return identity.Failed{Key: want.Key, SecretName: want.SecretName, Reason: "GetCredentialsFailed", Message: "Failed for " + want.String()}
 }
 
 // watching runs WarnPods for identities without credentials, in a synctest bubble,
 // until the test ends.
-func watching(t *testing.T, r *Reporter, without ...identity.Unserved) {
+func watching(t *testing.T, r *Reporter, without ...identity.Failed) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.WarnPods(ctx, func() iter.Seq[identity.Unserved] { return slices.Values(without) })
+		r.WarnPods(ctx, func() iter.Seq[identity.Failed] { return slices.Values(without) })
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 }
@@ -82,7 +82,7 @@ func TestWaitingPodsGetEvents(t *testing.T) {
 	for source, want := range map[identity.Source][]string{identity.ServiceAccount: {"a", "b", "c"}, identity.AWSIAMRole: {"d"}} {
 		synctest.Test(t, func(t *testing.T) {
 			r, client, said := reporter(pods...)
-			watching(t, r, unserved(desired(source)))
+			watching(t, r, failed(desired(source)))
 			r.Warn(desired(source), true, "GetCredentialsFailed", "Failed")
 			time.Sleep(listDelay)
 			synctest.Wait()
@@ -99,7 +99,7 @@ func TestWaitingPodsGetEvents(t *testing.T) {
 func TestLaterPodGetsAnEventWithinAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client, said := reporter()
-		watching(t, r, unserved(desired(identity.ServiceAccount)))
+		watching(t, r, failed(desired(identity.ServiceAccount)))
 		r.Warn(desired(identity.ServiceAccount), true, "InvalidAnnotation", "no role")
 		time.Sleep(17 * time.Hour) // no event any more
 		said()
@@ -126,11 +126,11 @@ func TestNoListWhileAllAreServed(t *testing.T) {
 func TestFailuresOfANamespaceLeadToOneList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client, _ := reporter(pending("a", "app"))
-		var all []identity.Unserved
+		var all []identity.Failed
 		for i := range 1000 {
 			want := desired(identity.ServiceAccount)
 			want.Name, want.SecretName = fmt.Sprint(i), fmt.Sprintf("%d.aws-iam", i)
-			all = append(all, unserved(want))
+			all = append(all, failed(want))
 		}
 		watching(t, r, all...)
 		for range 600 { // failing all the time
@@ -148,7 +148,7 @@ func TestEventsPerListAreLimited(t *testing.T) {
 			pods = append(pods, pending(fmt.Sprintf("p%d", i), "app"))
 		}
 		r, _, said := reporter(pods...)
-		watching(t, r, unserved(desired(identity.ServiceAccount)))
+		watching(t, r, failed(desired(identity.ServiceAccount)))
 		time.Sleep(listInterval)
 		synctest.Wait()
 		assert.Len(t, said(), maxWarnedPerList)
@@ -175,7 +175,7 @@ func TestAllPagesAreListed(t *testing.T) {
 			}
 			return true, result, nil
 		})
-		watching(t, r, unserved(desired(identity.ServiceAccount)))
+		watching(t, r, failed(desired(identity.ServiceAccount)))
 		time.Sleep(listInterval + time.Second)
 		assert.Len(t, said(), 3)
 	})
@@ -185,22 +185,22 @@ func TestListErrorsAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client, said := reporter()
 		client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("away") })
-		watching(t, r, unserved(desired(identity.ServiceAccount)))
+		watching(t, r, failed(desired(identity.ServiceAccount)))
 		time.Sleep(time.Hour)
 		assert.Empty(t, said())
 	})
 }
 
-// inNamespaces returns unserved identities of n namespaces, "ns" the first, each with a
+// inNamespaces returns failed identities of n namespaces, "ns" the first, each with a
 // pod that waits.
-func inNamespaces(n int) (all []identity.Unserved, pods []runtime.Object) {
+func inNamespaces(n int) (all []identity.Failed, pods []runtime.Object) {
 	for i := range n {
 		want, pod := desired(identity.ServiceAccount), pending(fmt.Sprintf("p%d", i), "app")
 		if i > 0 {
 			want.Namespace = fmt.Sprintf("ns-%d", i)
 		}
 		pod.Namespace = want.Namespace
-		all, pods = append(all, unserved(want)), append(pods, pod)
+		all, pods = append(all, failed(want)), append(pods, pod)
 	}
 	return all, pods
 }
@@ -244,7 +244,7 @@ func TestAListOfOneNamespaceForgetsNothingOfOthers(t *testing.T) {
 func TestPodsThatNoLongerWaitAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client, _ := reporter(pending("a", "app"), pending("b", "app"))
-		watching(t, r, unserved(desired(identity.ServiceAccount)))
+		watching(t, r, failed(desired(identity.ServiceAccount)))
 		time.Sleep(listInterval)
 		synctest.Wait()
 		require.Len(t, r.waiting.warnedAt, 2)
@@ -262,7 +262,7 @@ func TestPagesOfANamespaceAreLimited(t *testing.T) {
 		client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
 			return true, &corev1.PodList{ListMeta: metav1.ListMeta{Continue: "x"}}, nil
 		})
-		watching(t, r, unserved(desired(identity.ServiceAccount)))
+		watching(t, r, failed(desired(identity.ServiceAccount)))
 		time.Sleep(2*listInterval - time.Second)
 		assert.Equal(t, maxPages, lists(client))
 	})

@@ -27,7 +27,7 @@ func (p *Provisioner) determineOwner(ctx context.Context, uid string, roles []li
 	}
 	c.setOwner(foreign)
 	if foreign != "" {
-		level.Error(p.Logger).Log("msg", "no roles are made: "+foreign)
+		level.Error(p.Logger).Log("msg", "no roles are created: "+foreign)
 	}
 	return nil
 }

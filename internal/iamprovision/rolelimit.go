@@ -105,7 +105,7 @@ func (p *Provisioner) limitError(s spec) error {
 func (p *Provisioner) recount(ctx context.Context, uid string) error {
 	roles, err := p.list(ctx)
 	if awserr.IsDenied(err) {
-		level.Warn(p.Logger).Log("msg", "the roles that were made before cannot be counted, so --max-roles-per-namespace counts only those that this process makes: allow iam:ListRoles",
+		level.Warn(p.Logger).Log("msg", "existing roles cannot be counted, so --max-roles-per-namespace counts only those that this process creates: allow iam:ListRoles",
 			"err", awserr.Describe(err))
 		p.inventory.setUnlistable(time.Now())
 		return nil

@@ -2,8 +2,9 @@ package identity
 
 import "time"
 
-// Unserved is an identity without valid credentials, and the reason.
-type Unserved struct {
+// Failed is an identity without valid credentials whose last attempt failed, and the
+// reason.
+type Failed struct {
 	Key
 
 	// SecretName is the name of the Secret for which pods are waiting.

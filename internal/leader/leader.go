@@ -67,7 +67,7 @@ func Run(ctx context.Context, config Config, lead Lead) error {
 	}
 	config.Fence.release()
 	if err := lock.release(context.WithoutCancel(ctx)); err != nil {
-		level.Warn(config.Logger).Log("msg", "the lease was not released: a standby takes over when it runs out", "err", err)
+		level.Warn(config.Logger).Log("msg", "the lease was not released: a standby takes over when it expires", "err", err)
 	}
 	return nil
 }

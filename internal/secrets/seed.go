@@ -90,7 +90,7 @@ func restore(ctx context.Context, admin corev1client.SecretsGetter, seed *corev1
 	}, metav1.CreateOptions{})
 	if err != nil {
 		// The API server's message may quote what was sent.
-		return fmt.Errorf("the seed %s/%s of before was deleted, and could not be created again (%s): create it as at first", seed.Namespace, seed.Name, apierrors.ReasonForError(err))
+		return fmt.Errorf("the seed %s/%s was deleted, and could not be created again (%s): create it as you did at first", seed.Namespace, seed.Name, apierrors.ReasonForError(err))
 	}
 	return nil
 }

@@ -43,16 +43,16 @@ func (r *Recorder) State(key identity.Key, have refresh.State, now time.Time) (s
 	return state, reason
 }
 
-// Unserved yields the identities that have no valid credentials although they were
-// tried, and why. observe returns what an identity has, from a cache.
-func (r *Recorder) Unserved(observe func(identity.Key) refresh.State) iter.Seq[identity.Unserved] {
-	return func(yield func(identity.Unserved) bool) {
+// Failed yields the identities in the state Failed, and why. observe returns what an
+// identity has, from a cache.
+func (r *Recorder) Failed(observe func(identity.Key) refresh.State) iter.Seq[identity.Failed] {
+	return func(yield func(identity.Failed) bool) {
 		now := time.Now()
 		for key, what := range r.Failures() {
 			if observe(key).Valid(now) {
 				continue
 			}
-			if !yield(identity.Unserved{Key: key, SecretName: what.SecretName, Reason: what.Reason, Message: what.Message}) {
+			if !yield(identity.Failed{Key: key, SecretName: what.SecretName, Reason: what.Reason, Message: what.Message}) {
 				return
 			}
 		}

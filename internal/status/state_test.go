@@ -51,7 +51,7 @@ func TestState(t *testing.T) {
 	assert.Len(t, States(), len(seen))
 }
 
-func TestTheUnservedAreThoseWhoFailedAndHaveNothingValid(t *testing.T) {
+func TestTheFailedHaveNoValidCredentials(t *testing.T) {
 	r := New(&recorded{}, log.NewNopLogger())
 	served := want
 	served.Name = "served"
@@ -64,8 +64,8 @@ func TestTheUnservedAreThoseWhoFailedAndHaveNothingValid(t *testing.T) {
 		}
 		return refresh.State{}
 	}
-	assert.Equal(t, []identity.Unserved{{Key: want.Key, SecretName: want.SecretName, Reason: api.ProvisionFailed, Message: r.Failure(want.Key).Message}},
-		slices.Collect(r.Unserved(observe)))
+	assert.Equal(t, []identity.Failed{{Key: want.Key, SecretName: want.SecretName, Reason: api.ProvisionFailed, Message: r.Failure(want.Key).Message}},
+		slices.Collect(r.Failed(observe)))
 	r.Clear(want.Key)
-	assert.Empty(t, slices.Collect(r.Unserved(observe)))
+	assert.Empty(t, slices.Collect(r.Failed(observe)))
 }

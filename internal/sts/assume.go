@@ -132,7 +132,7 @@ func credentials(out *sts.AssumeRoleOutput, role identity.RoleReference, issued 
 // none. The parameter said is STS's message about role chaining.
 func notice(want identity.Desired, said string, creds identity.Credentials) string {
 	if creds.Expiration.Before(creds.Issued) {
-		return fmt.Sprintf("The new credentials ran out at %s by the clock of this machine, which says %s: set the clock",
+		return fmt.Sprintf("The new credentials expired at %s by the clock of this machine, which says %s: set the clock",
 			creds.Expiration.Format(time.RFC3339), creds.Issued.Format(time.RFC3339))
 	}
 	if seems := creds.Expiration.Sub(creds.Issued); seems > want.SessionDuration+time.Minute {

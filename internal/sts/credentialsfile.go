@@ -40,7 +40,7 @@ func (p *fileProvider) Retrieve(context.Context) (aws.Credentials, error) {
 	case err != nil:
 		return aws.Credentials{}, &awserr.PlainError{Message: fmt.Sprintf("read the credentials file %s: %v", p.path, err), Err: err}
 	default:
-		return aws.Credentials{}, &awserr.PlainError{Message: fmt.Sprintf("the credentials in %s ran out at %s: whatever writes the file has to renew them",
+		return aws.Credentials{}, &awserr.PlainError{Message: fmt.Sprintf("the credentials in %s expired at %s: whatever writes the file has to renew them",
 			p.path, p.creds.Expires.Format(time.RFC3339))}
 	}
 }

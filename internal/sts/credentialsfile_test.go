@@ -172,7 +172,7 @@ func TestExpiredCredentialsNameTheFile(t *testing.T) {
 	for range 2 {
 		got, err := p.Retrieve(t.Context())
 		requireHarmless(t, err)
-		require.EqualError(t, err, "the credentials in "+m.path+" ran out at "+creds.Expires.Format(time.RFC3339)+
+		require.EqualError(t, err, "the credentials in "+m.path+" expired at "+creds.Expires.Format(time.RFC3339)+
 			": whatever writes the file has to renew them")
 		assert.Zero(t, got)
 	}
@@ -191,7 +191,7 @@ func TestCredentialsOfAnUnchangedFileExpire(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 		_, err = p.Retrieve(t.Context())
-		require.ErrorContains(t, err, "ran out at 2000-01-01T01:00:00Z")
+		require.ErrorContains(t, err, "expired at 2000-01-01T01:00:00Z")
 	})
 }
 
@@ -284,7 +284,7 @@ func TestSDKUsesARotatedFileImmediately(t *testing.T) {
 	m.renew(document(credentialsNamed("a", -time.Hour)))
 	_, err = a.Assume(t.Context(), wanting(t, "app"))
 	requireHarmless(t, err)
-	require.ErrorContains(t, err, "the credentials in "+m.path+" ran out at")
+	require.ErrorContains(t, err, "the credentials in "+m.path+" expired at")
 }
 
 func TestExpirationOfTheFileIsKnownWithoutARequest(t *testing.T) {

@@ -228,7 +228,7 @@ func TestNoticeIfTheClockIsAhead(t *testing.T) {
 	i := &fakeSTS{assume: answer(http.StatusOK, issued(keyID, secretKey, token, "<Expiration>2020-01-02T03:04:05Z</Expiration>"))}
 	creds, err := i.assumer(t).Assume(t.Context(), wanting(t, "app"))
 	require.NoError(t, err)
-	assert.Contains(t, creds.Notice, "ran out at 2020-01-02T03:04:05Z by the clock of this machine")
+	assert.Contains(t, creds.Notice, "expired at 2020-01-02T03:04:05Z by the clock of this machine")
 	assert.NotContains(t, creds.Notice, sentinel)
 }
 

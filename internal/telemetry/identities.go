@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"iter"
+	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,30 +20,41 @@ type Identity struct {
 	Expiration time.Time
 }
 
+// IdentityOptions are the options of NewIdentities.
+type IdentityOptions struct {
+	// Leading says whether this replica is the leader. What a standby knows is
+	// outdated, and would be counted twice in sums.
+	Leading func() bool
+	List    func() iter.Seq[Identity]
+	// Sources and States are those that are counted even if no identity has them.
+	Sources, States []string
+	// Named adds the series of each identity, with its namespace and name.
+	Named bool
+}
+
 // identities computes its series at each scrape. So series of deleted objects
 // disappear, and tens of thousands of them cost no memory in between.
 type identities struct {
-	// leading says whether this replica is the leader. What a standby knows is
-	// outdated, and would be counted twice in sums.
-	leading func() bool
-	list    func() iter.Seq[Identity]
+	IdentityOptions
+
 	// zero holds the counts of no identities, by source and state.
 	zero     map[[2]string]float64
 	count    *prometheus.Desc
+	earliest *prometheus.Desc
 	expiry   *prometheus.Desc
 	notReady *prometheus.Desc
 }
 
-// NewIdentities returns a collector of the identities that list yields. It has no
-// series while leading returns false. Every source and state has a count, which may
-// be 0.
-func NewIdentities(leading func() bool, list func() iter.Seq[Identity], sources, states []string) prometheus.Collector {
+// NewIdentities returns a collector of the identities that opts.List yields. It has no
+// series while opts.Leading returns false.
+func NewIdentities(opts IdentityOptions) prometheus.Collector {
 	c := &identities{
-		leading: leading,
-		list:    list,
-		zero:    map[[2]string]float64{},
+		IdentityOptions: opts,
+		zero:            map[[2]string]float64{},
 		count: prometheus.NewDesc(namespace+"_identities",
 			"Identities by kind of object and state.", []string{"source", "state"}, nil),
+		earliest: prometheus.NewDesc(namespace+"_credentials_earliest_expiration_timestamp_seconds",
+			"When the first credentials of all identities of a kind of object expire, in seconds since the epoch.", []string{"source"}, nil),
 		expiry: prometheus.NewDesc(namespace+"_credentials_expiration_timestamp_seconds",
 			"When the credentials in an identity's Secret expire, in seconds since the epoch.",
 			[]string{"source", "namespace", "name"}, nil),
@@ -50,8 +62,8 @@ func NewIdentities(leading func() bool, list func() iter.Seq[Identity], sources,
 			"1 for each identity that is not ready, with its state and the reason of the event.",
 			[]string{"source", "namespace", "name", "state", "reason"}, nil),
 	}
-	for _, source := range sources {
-		for _, state := range states {
+	for _, source := range opts.Sources {
+		for _, state := range opts.States {
 			c.zero[[2]string{source, state}] = 0
 		}
 	}
@@ -61,31 +73,45 @@ func NewIdentities(leading func() bool, list func() iter.Seq[Identity], sources,
 // Describe implements prometheus.Collector.
 func (c *identities) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.count
-	ch <- c.expiry
-	ch <- c.notReady
+	ch <- c.earliest
+	if c.Named {
+		ch <- c.expiry
+		ch <- c.notReady
+	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *identities) Collect(ch chan<- prometheus.Metric) {
-	if !c.leading() {
+	if !c.Leading() {
 		return
 	}
-	counts := make(map[[2]string]float64, len(c.zero))
-	for key := range c.zero {
-		counts[key] = 0
-	}
-	for id := range c.list() {
+	counts, earliest := maps.Clone(c.zero), map[string]time.Time{}
+	for id := range c.List() {
 		counts[[2]string{id.Source, id.State}]++
-		if !id.Ready {
-			ch <- prometheus.MustNewConstMetric(c.notReady, prometheus.GaugeValue, 1,
-				id.Source, id.Namespace, id.Name, id.State, id.Reason)
+		first, known := earliest[id.Source]
+		if !id.Expiration.IsZero() && (!known || id.Expiration.Before(first)) {
+			earliest[id.Source] = id.Expiration
 		}
-		if !id.Expiration.IsZero() {
-			ch <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue,
-				float64(id.Expiration.Unix()), id.Source, id.Namespace, id.Name)
+		if c.Named {
+			c.collectNamed(ch, id)
 		}
 	}
 	for key, n := range counts {
 		ch <- prometheus.MustNewConstMetric(c.count, prometheus.GaugeValue, n, key[0], key[1])
+	}
+	for source, first := range earliest {
+		ch <- prometheus.MustNewConstMetric(c.earliest, prometheus.GaugeValue, float64(first.Unix()), source)
+	}
+}
+
+// collectNamed sends the series of one identity.
+func (c *identities) collectNamed(ch chan<- prometheus.Metric, id Identity) {
+	if !id.Ready {
+		ch <- prometheus.MustNewConstMetric(c.notReady, prometheus.GaugeValue, 1,
+			id.Source, id.Namespace, id.Name, id.State, id.Reason)
+	}
+	if !id.Expiration.IsZero() {
+		ch <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue,
+			float64(id.Expiration.Unix()), id.Source, id.Namespace, id.Name)
 	}
 }

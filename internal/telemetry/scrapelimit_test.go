@@ -164,11 +164,11 @@ func TestScrapeWaitsForLessThanPrometheusDoes(t *testing.T) {
 func TestMetricsAreScrapedUnderTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg, finish, asked := prometheus.NewRegistry(), make(chan struct{}), 0
-		reg.MustRegister(NewIdentities(always, func() iter.Seq[Identity] {
+		reg.MustRegister(NewIdentities(IdentityOptions{Leading: always, List: func() iter.Seq[Identity] {
 			asked++
 			<-finish
 			return slices.Values([]Identity(nil))
-		}, nil, nil))
+		}}))
 		handler := metricsHandler(reg)
 		for range maxScrapes + 1 {
 			go handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, MetricsPath, http.NoBody))

@@ -112,8 +112,14 @@ func TestSeriesOfDeletedIdentitiesDisappear(t *testing.T) {
 		{Source: "serviceaccount", Namespace: "b", Name: "y", State: "ready", Ready: true, Expiration: time.Unix(200, 0)},
 		{Source: "awsiamrole", Namespace: "c", Name: "z", State: "pending", Reason: "GetCredentialsFailed"},
 	}
-	c := NewIdentities(always, func() iter.Seq[Identity] { return slices.Values(all) }, []string{"serviceaccount", "awsiamrole"}, []string{"ready", "pending"})
+	c := NewIdentities(IdentityOptions{
+		Leading: always, List: func() iter.Seq[Identity] { return slices.Values(all) }, Named: true,
+		Sources: []string{"serviceaccount", "awsiamrole"}, States: []string{"ready", "pending"},
+	})
 	want := `
+# HELP kube_aws_iam_controller_credentials_earliest_expiration_timestamp_seconds When the first credentials of all identities of a kind of object expire, in seconds since the epoch.
+# TYPE kube_aws_iam_controller_credentials_earliest_expiration_timestamp_seconds gauge
+kube_aws_iam_controller_credentials_earliest_expiration_timestamp_seconds{source="serviceaccount"} 100
 # HELP kube_aws_iam_controller_credentials_expiration_timestamp_seconds When the credentials in an identity's Secret expire, in seconds since the epoch.
 # TYPE kube_aws_iam_controller_credentials_expiration_timestamp_seconds gauge
 kube_aws_iam_controller_credentials_expiration_timestamp_seconds{name="x",namespace="a",source="serviceaccount"} 100
@@ -133,6 +139,26 @@ kube_aws_iam_controller_identity_not_ready{name="z",namespace="c",reason="GetCre
 	assert.Equal(t, 1, testutil.CollectAndCount(c, "kube_aws_iam_controller_credentials_expiration_timestamp_seconds"))
 	assert.Equal(t, 4, testutil.CollectAndCount(c, "kube_aws_iam_controller_identities"))
 	assert.Zero(t, testutil.CollectAndCount(c, "kube_aws_iam_controller_identity_not_ready"))
+}
+
+func TestIdentitiesAreNotNamedUnlessRequested(t *testing.T) {
+	all := []Identity{
+		{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Ready: true, Expiration: time.Unix(200, 0)},
+		{Source: "serviceaccount", Namespace: "b", Name: "y", State: "degraded", Reason: "GetCredentialsFailed", Expiration: time.Unix(100, 0)},
+		{Source: "serviceaccount", Namespace: "c", Name: "z", State: "ready", Ready: true, Expiration: time.Unix(300, 0)},
+		{Source: "awsiamrole", Namespace: "d", Name: "v", State: "failed", Reason: "GetCredentialsFailed"},
+	}
+	c := NewIdentities(IdentityOptions{Leading: always, List: func() iter.Seq[Identity] { return slices.Values(all) }})
+	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP kube_aws_iam_controller_credentials_earliest_expiration_timestamp_seconds When the first credentials of all identities of a kind of object expire, in seconds since the epoch.
+# TYPE kube_aws_iam_controller_credentials_earliest_expiration_timestamp_seconds gauge
+kube_aws_iam_controller_credentials_earliest_expiration_timestamp_seconds{source="serviceaccount"} 100
+# HELP kube_aws_iam_controller_identities Identities by kind of object and state.
+# TYPE kube_aws_iam_controller_identities gauge
+kube_aws_iam_controller_identities{source="awsiamrole",state="failed"} 1
+kube_aws_iam_controller_identities{source="serviceaccount",state="degraded"} 1
+kube_aws_iam_controller_identities{source="serviceaccount",state="ready"} 2
+`)))
 }
 
 func TestExpirationsAreReadAtEachScrape(t *testing.T) {
@@ -170,10 +196,13 @@ func TestStandbyExportsNoIdentities(t *testing.T) {
 	m, err := NewMetrics(reg, "v1")
 	require.NoError(t, err)
 	all := []Identity{{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Ready: true, Expiration: time.Unix(100, 0)}}
-	c := NewIdentities(m.Leading, func() iter.Seq[Identity] { return slices.Values(all) }, []string{"serviceaccount"}, []string{"ready"})
+	c := NewIdentities(IdentityOptions{
+		Leading: m.Leading, List: func() iter.Seq[Identity] { return slices.Values(all) }, Named: true,
+		Sources: []string{"serviceaccount"}, States: []string{"ready"},
+	})
 	assert.Zero(t, testutil.CollectAndCount(c), "a standby")
 	m.SetLeader(true)
-	assert.Equal(t, 2, testutil.CollectAndCount(c), "the leader")
+	assert.Equal(t, 3, testutil.CollectAndCount(c), "the leader")
 	assert.InDelta(t, 1, testutil.ToFloat64(m.leader), 0)
 	m.SetLeader(false)
 	assert.Zero(t, testutil.CollectAndCount(c), "a former leader")
@@ -308,11 +337,11 @@ func TestScrapesPerAddressAreLimited(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			reg := prometheus.NewRegistry()
 			asked, finish := make(chan struct{}, maxScrapesPerAddress), make(chan struct{})
-			reg.MustRegister(NewIdentities(always, func() iter.Seq[Identity] {
+			reg.MustRegister(NewIdentities(IdentityOptions{Leading: always, List: func() iter.Seq[Identity] {
 				asked <- struct{}{}
 				<-finish
 				return slices.Values([]Identity(nil))
-			}, nil, nil))
+			}}))
 			scrapeOnce := serving(t, reg)
 			var scrapes sync.WaitGroup
 			for range maxScrapesPerAddress {

@@ -19,8 +19,8 @@ var installations = []struct {
 	settings settings
 	attacks  [][]attack
 }{
-	{"as it is installed", settings{}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks, shippedAttacks, labelAttacks, thiefAttacks}},
-	{"with the guard", settings{guarded: true}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks, shippedAttacks, labelAttacks, thiefAttacks}},
+	{"as it is installed", settings{}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks, shippedAttacks, labelAttacks, thiefAttacks, metricsAttacks}},
+	{"with the guard", settings{guarded: true}, [][]attack{roleAttacks, controllerAttacks, secretAttacks, podAttacks, kubernetesAttacks, ownRoleAttacks, shippedAttacks, labelAttacks, thiefAttacks, metricsAttacks}},
 	{"as it is installed, for what roles trust", settings{}, [][]attack{trustAttacks}},
 	{"under EKS Pod Identity with session tags", settings{podIdentity: true}, [][]attack{podIdentityAttacks}},
 	{"under strict rules", settings{

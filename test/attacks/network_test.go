@@ -77,6 +77,21 @@ var networkAttacks = []attack{
 	},
 }
 
+// metricsAttacks read what everybody may read.
+var metricsAttacks = []attack{
+	{
+		actor: stranger, intent: "learn from the metrics which namespaces and ServiceAccounts there are", by: "metrics that name them are for authorized clients only",
+		try: func(a *attacker) {
+			metrics, err := a.controller.Get(a.t.Context(), "/metrics")
+			require.NoError(a.t, err)
+			assert.Contains(a.t, metrics, `kube_aws_iam_controller_identities{source="serviceaccount",state="ready"}`)
+			for _, name := range []string{a.victim, a.namespace, "namespace="} {
+				assert.NotContains(a.t, metrics, name)
+			}
+		},
+	},
+}
+
 // strangers are connections from other addresses than that of the kubelet, which is 127.0.0.1.
 type strangers struct {
 	*attacker

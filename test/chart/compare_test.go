@@ -59,6 +59,9 @@ func alike(object *unstructured.Unstructured) {
 	without(object.Object, "metadata.labels", "helm.sh/chart", "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/version",
 		"app.kubernetes.io/managed-by")
 	without(object.Object, "metadata.annotations", "helm.sh/resource-policy", "helm.sh/hook", "helm.sh/hook-weight", "helm.sh/hook-delete-policy")
+	if object.GetKind() == "NetworkPolicy" {
+		withoutTest(object)
+	}
 	if strings.Contains(object.GetKind(), "AdmissionPolicy") {
 		object.SetNamespace("")
 		object.Object, _ = spaced(object.Object).(map[string]any)
@@ -75,6 +78,18 @@ func alike(object *unstructured.Unstructured) {
 	if found {
 		object.Object["webhooks"] = webhooks
 	}
+}
+
+// withoutTest removes the pod of helm test from those that a NetworkPolicy selects.
+func withoutTest(object *unstructured.Unstructured) {
+	selected, _, _ := unstructured.NestedSlice(object.Object, "spec", "podSelector", "matchExpressions")
+	for _, each := range selected {
+		if expression, is := each.(map[string]any); is {
+			values, _, _ := unstructured.NestedSlice(expression, "values")
+			expression["values"] = slices.DeleteFunc(values, func(value any) bool { return value == Name+"-test" })
+		}
+	}
+	_ = unstructured.SetNestedSlice(object.Object, selected, "spec", "podSelector", "matchExpressions")
 }
 
 // without removes keys of a map that is in an object, and the map if nothing is left.

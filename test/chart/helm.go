@@ -23,8 +23,8 @@ type Helm struct {
 // named has objects be those of helm among the managers of fields, not those of the program that runs.
 var named = sync.OnceFunc(func() { kube.ManagedFieldsManager = "helm" })
 
-// configuration is that of helm.
-func (h Helm) configuration() (*action.Configuration, error) {
+// Configuration is that of the program helm, for what Helm does not do by itself.
+func (h Helm) Configuration() (*action.Configuration, error) {
 	named()
 	flags := genericclioptions.NewConfigFlags(false)
 	flags.KubeConfig, flags.Namespace = &h.Kubeconfig, &h.Namespace
@@ -42,7 +42,7 @@ func (h Helm) Install(ctx context.Context, values map[string]any, options ...fun
 	if err != nil {
 		return err
 	}
-	configuration, err := h.configuration()
+	configuration, err := h.Configuration()
 	if err != nil {
 		return err
 	}
@@ -56,24 +56,27 @@ func (h Helm) Install(ctx context.Context, values map[string]any, options ...fun
 }
 
 // Upgrade is helm upgrade.
-func (h Helm) Upgrade(ctx context.Context, values map[string]any) error {
+func (h Helm) Upgrade(ctx context.Context, values map[string]any, options ...func(*action.Upgrade)) error {
 	chart, err := Load()
 	if err != nil {
 		return err
 	}
-	configuration, err := h.configuration()
+	configuration, err := h.Configuration()
 	if err != nil {
 		return err
 	}
 	upgrade := action.NewUpgrade(configuration)
 	upgrade.Namespace, upgrade.WaitStrategy, upgrade.ServerSideApply = h.Namespace, kube.HookOnlyStrategy, "auto"
+	for _, option := range options {
+		option(upgrade)
+	}
 	_, err = upgrade.RunWithContext(ctx, Name, chart, values)
 	return err
 }
 
 // Uninstall is helm uninstall without hooks, whose Job no node runs, of a release that may not be there.
 func (h Helm) Uninstall() error {
-	configuration, err := h.configuration()
+	configuration, err := h.Configuration()
 	if err != nil {
 		return err
 	}

@@ -145,6 +145,18 @@ logging: {format: json, debug: true}`,
 		base: "base", components: []string{"metrics-authentication"},
 		values: "{admission: {mode: none}, guard: {enabled: false}, metrics: {authentication: {enabled: true}}}",
 	},
+	"metrics that name identities, for Prometheus only": {
+		base: "base", settings: []string{"KUBE_AWS_IAM_INSECURE_IDENTITY_METRICS=true"},
+		patches: `
+  - target: {kind: NetworkPolicy}
+    patch: |
+      - {op: add, path: /spec/ingress/0/from, value: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}`,
+		values: `{admission: {mode: none}, guard: {enabled: false}, networkPolicy: {metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}}`,
+	},
+	"metrics that name identities, for everybody": {
+		base: "base", settings: []string{"KUBE_AWS_IAM_INSECURE_IDENTITY_METRICS=true"},
+		values: "{admission: {mode: none}, guard: {enabled: false}, metrics: {insecureIdentityMetrics: true}}",
+	},
 	"IRSA": {
 		base: "base",
 		patches: `

@@ -7,7 +7,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	klabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 )
@@ -148,6 +151,34 @@ aws: {credentials: {mode: existingSecret, existingSecret: s}}
 	for _, part := range []string{"regcred", "HTTPS_PROXY", "secretName: s", "- trust-policy", "name: check", "- /kubectl-aws_iam", `iam.amazonaws.com/inject: "false"`} {
 		assert.Contains(t, test, part, "helm test is what the controller is")
 	}
+}
+
+// TestTheNetworkPolicySelectsEveryPodOfTheChart and lets helm test and the Job reach AWS and the API server as the controller does.
+func TestTheNetworkPolicySelectsEveryPodOfTheChart(t *testing.T) {
+	made := render(t, `{clusterName: c}`)
+	object, found := find(made.Objects, "NetworkPolicy", Name)
+	require.True(t, found)
+	var policy networkingv1.NetworkPolicy
+	require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, &policy, true))
+	selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
+	require.NoError(t, err)
+	job, found := find(made.Hooks, "Job", "kube-aws-iam-controller-uninstall")
+	require.True(t, found)
+	test, found := find(made.Hooks, "Pod", "kube-aws-iam-controller-test")
+	require.True(t, found)
+	deployment, found := find(made.Objects, "Deployment", Name)
+	require.True(t, found)
+	for _, pod := range []unstructured.Unstructured{deployment, job} {
+		template, _, err := unstructured.NestedStringMap(pod.Object, "spec", "template", "metadata", "labels")
+		require.NoError(t, err)
+		assert.True(t, selector.Matches(klabels.Set(template)), pod.GetKind())
+	}
+	assert.True(t, selector.Matches(klabels.Set(test.GetLabels())), "helm test")
+	service, found := find(made.Objects, "Service", Name)
+	require.True(t, found)
+	replicas, _, err := unstructured.NestedStringMap(service.Object, "spec", "selector")
+	require.NoError(t, err)
+	assert.False(t, klabels.SelectorFromSet(replicas).Matches(klabels.Set(test.GetLabels())), "the pod of helm test is no replica")
 }
 
 func TestAnotherServiceAccountIsTheControllerEverywhere(t *testing.T) {

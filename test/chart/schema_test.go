@@ -66,6 +66,7 @@ var refused = map[string]struct{ values, because string }{
 	"a webhook of one namespace":       {`{clusterName: c, namespaces: {only: a}, admission: {mode: webhook}}`, "admission.mode webhook is for a controller of all namespaces"},
 	"rules of all, in one namespace":   {`{clusterName: c, namespaces: {only: a, protectRules: true}}`, "namespaces.protectRules concerns all namespaces"},
 	"authentication in one namespace":  {`{clusterName: c, namespaces: {only: a}, metrics: {authentication: {enabled: true}}}`, "needs permissions on the cluster"},
+	"names for some and for all":       {`{clusterName: c, metrics: {insecureIdentityMetrics: true, authentication: {enabled: true}}}`, "metrics.insecureIdentityMetrics has no effect with metrics.authentication"},
 	"an argument that is no flag":      {`{clusterName: c, extraArgs: [debug]}`, "extraArgs"},
 	"a label that is a number":         {`{clusterName: c, podLabels: {a: 1}}`, "podLabels"},
 	"a name of the pods' own":          {`{clusterName: c, podLabels: {app.kubernetes.io/name: x}}`, "podLabels must not set app.kubernetes.io/name"},

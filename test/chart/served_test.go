@@ -28,13 +28,19 @@ import (
 // listens: no node runs it. The returned AWS has a role demo-app for a namespace.
 func (w *world) run(tenant string) *kit.Controller {
 	w.t.Helper()
+	port, err := cluster.FreePort(w.t.Context())
+	require.NoError(w.t, err)
+	return w.runAt(tenant, port)
+}
+
+// runAt serves the webhook at a port.
+func (w *world) runAt(tenant string, port int) *kit.Controller {
+	w.t.Helper()
 	ctx := w.t.Context()
 	aws, err := kit.StartAWS(ctx, "/")
 	require.NoError(w.t, err)
 	w.t.Cleanup(aws.Close)
 	_, err = aws.Role(kit.AccountID, "", "demo-app", tenant+"/c")
-	require.NoError(w.t, err)
-	port, err := cluster.FreePort(ctx)
 	require.NoError(w.t, err)
 	options, err := w.helm().Controller(ctx, w.Access, port)
 	require.NoError(w.t, err)

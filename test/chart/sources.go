@@ -14,7 +14,7 @@ type edit struct{ pattern, with string }
 const (
 	wholeCluster  = `not .Values.namespaces.only`
 	oneNamespace  = `.Values.namespaces.only`
-	byPolicy      = `eq (include "kube-aws-iam-controller.admission" .) "policy"`
+	byPolicy      = `include "kube-aws-iam-controller.byPolicy" .`
 	bySelfSigned  = `eq (include "kube-aws-iam-controller.certificate" .) "controller"`
 	guarded       = `and .Values.guard.enabled (not .Values.namespaces.only)`
 	ruled         = `and .Values.namespaces.protectRules (not .Values.namespaces.only)`
@@ -30,8 +30,8 @@ var (
 	// Subjects of manifests/namespaced, whose namespace kustomize puts in.
 	subjectHome = edit{`(?m)^    namespace: default( #.*)?$`, `    namespace: {{ .Release.Namespace }}`}
 	// Objects of the namespace that it runs in, and of the one that it serves.
-	runs   = edit{`(?m)^metadata:\n  name: (\S+)$`, "metadata:\n  name: $1\n  namespace: {{ .Release.Namespace }}"}
-	served = edit{`(?m)^metadata:\n  name: (\S+)$`, "metadata:\n  name: $1\n  namespace: {{ .Values.namespaces.only }}"}
+	controllerNamespace = edit{`(?m)^metadata:\n  name: (\S+)$`, "metadata:\n  name: $1\n  namespace: {{ .Release.Namespace }}"}
+	servedNamespace     = edit{`(?m)^metadata:\n  name: (\S+)$`, "metadata:\n  name: $1\n  namespace: {{ .Values.namespaces.only }}"}
 	// The ServiceAccount as a subject.
 	account = edit{`(?m)^(  - kind: ServiceAccount\n    name: )kube-aws-iam-controller$`, `${1}` + accountName}
 
@@ -61,9 +61,9 @@ var sources = []source{
 	{"prerequisites/crd.yaml", `and .Values.crds.enabled (not .Values.namespaces.only)`, []edit{keep}},
 	{"prerequisites/rbac.yaml", wholeCluster, []edit{home, account}},
 	{"prerequisites/users.yaml", wholeCluster, nil},
-	{"namespaced/runs/rbac.yaml", oneNamespace, []edit{runs, subjectHome, account}},
-	{"namespaced/serves/rbac.yaml", oneNamespace, []edit{served, subjectHome, account}},
-	{"namespaced/serves/awsiamroles.yaml", `and .Values.namespaces.only .Values.namespaces.awsIAMRoles`, []edit{served, subjectHome, account}},
+	{"namespaced/controller-namespace/rbac.yaml", oneNamespace, []edit{controllerNamespace, subjectHome, account}},
+	{"namespaced/served-namespace/rbac.yaml", oneNamespace, []edit{servedNamespace, subjectHome, account}},
+	{"namespaced/served-namespace/awsiamroles.yaml", `and .Values.namespaces.only .Values.namespaces.awsIAMRoles`, []edit{servedNamespace, subjectHome, account}},
 	{"components/admission-policy/accounts.yaml", byPolicy, []edit{setting("irsaAnnotations", "irsaAnnotations")}},
 	{"components/admission-policy/mutate.yaml", byPolicy, []edit{
 		setting("image", "sidecarImage"), setting("defaultRegion", "defaultRegion"), setting("imagePullPolicy", "sidecarPullPolicy"),

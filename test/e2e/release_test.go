@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -17,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"kube-aws-iam-controller/test/chart"
 	"kube-aws-iam-controller/test/kit"
@@ -107,11 +105,8 @@ func (w *world) credentialsSecret() {
 
 func (w *world) helm() *action.Configuration {
 	w.t.Helper()
-	flags := genericclioptions.NewConfigFlags(false)
-	kubeconfig, namespace := w.AdminKubeconfig(), kit.Namespace
-	flags.KubeConfig, flags.Namespace = &kubeconfig, &namespace
-	c := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
-	require.NoError(w.t, c.Init(flags, namespace, "secret"))
+	c, err := chart.Helm{Kubeconfig: w.AdminKubeconfig(), Namespace: kit.Namespace}.Configuration()
+	require.NoError(w.t, err)
 	return c
 }
 

@@ -52,6 +52,10 @@ func (w *world) upgrade(pods ...string) {
 			assert.GreaterOrEqual(w.t, times[i].Sub(times[i-1]), renewedEarliest, "%s has new credentials before they are due", secret)
 		}
 	}
+	// The policy is in force by now, and the next upgrade removes the webhook.
+	_, err = upgrade.RunWithContext(w.t.Context(), kit.Account, packed, values)
+	require.NoError(w.t, err)
+	w.awaitControllers()
 	_, err = w.Client().AdmissionregistrationV1().MutatingWebhookConfigurations().Get(w.t.Context(), "kube-aws-iam-controller-webhook", metav1.GetOptions{})
 	assert.True(w.t, apierrors.IsNotFound(err), "%v", err)
 	require.NoError(w.t, w.pod("after", pods[0], shellImage))

@@ -48,7 +48,7 @@ func TestASeedIsRenewedByTheControllerThatRunsOnIt(t *testing.T) {
 	o.account("late", "app")
 	message, err := o.objects().Event(t.Context(), kit.Said{Kind: "ServiceAccount", Name: "late", Reason: "GetCredentialsFailed"})
 	require.NoError(t, err)
-	assert.Contains(t, message, "/credentials.json ran out at ")
+	assert.Contains(t, message, "/credentials.json expired at ")
 	o.aws.SetSession(0)
 	o.seeds()
 	o.secret("late.aws-iam", nil)
@@ -105,19 +105,25 @@ func (o *outsider) predecessors(name string) {
 	require.NoError(o.t, err)
 }
 
-func TestTheSeedOfThePredecessorIsTakenOver(t *testing.T) {
-	o := newOutsider(t)
-	require.NoError(t, kit.GuardComponent().Apply(t.Context(), o.Access))
+// predecessorsSeed creates a seed as the predecessor has it, with its AWSIAMRole, in the controller's volume.
+func (o *outsider) predecessorsSeed() (string, *corev1.Secret) {
+	o.t.Helper()
 	const name = "kube-aws-iam-controller-iam-role"
 	o.predecessors(name)
-	require.NoError(t, o.home().ApplyYAML(t.Context(), "awsiamrole/"+name, `
+	require.NoError(o.t, o.home().ApplyYAML(o.t.Context(), "awsiamrole/"+name, `
 apiVersion: zalando.org/v1
 kind: AWSIAMRole
 metadata: {name: `+name+`, namespace: kube-system}
 spec: {roleReference: "`+o.aws.ControllerARN()+`"}
 `))
 	o.volume.Name = name
-	before := o.seed()
+	return name, o.seed()
+}
+
+func TestTheSeedOfThePredecessorIsTakenOver(t *testing.T) {
+	o := newOutsider(t)
+	require.NoError(t, kit.GuardComponent().Apply(t.Context(), o.Access))
+	name, before := o.predecessorsSeed()
 	out, code := o.bootstrap("awsiamrole/"+name, "--dry-run")
 	require.Zero(t, code, out)
 	assert.Contains(t, out, "exists as the seed of the predecessor and is replaced")

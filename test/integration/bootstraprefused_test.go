@@ -34,16 +34,7 @@ spec: {policyName: company, validationActions: [Deny]}
 
 func TestTheSeedOfThePredecessorStaysIfItsSuccessorIsRefused(t *testing.T) {
 	o := newOutsider(t)
-	const name = "kube-aws-iam-controller-iam-role"
-	o.predecessors(name)
-	require.NoError(t, o.home().ApplyYAML(t.Context(), "awsiamrole/"+name, `
-apiVersion: zalando.org/v1
-kind: AWSIAMRole
-metadata: {name: `+name+`, namespace: kube-system}
-spec: {roleReference: "`+o.aws.ControllerARN()+`"}
-`))
-	o.volume.Name = name
-	before := o.seed()
+	name, before := o.predecessorsSeed()
 	_, err := o.KubectlInput(t.Context(), strings.NewReader(refusesOurs), "apply", "-f", "-")
 	require.NoError(t, err)
 	o.eventually(func(ctx context.Context) error {

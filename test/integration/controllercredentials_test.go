@@ -41,7 +41,7 @@ func TestTheControllersOwnCredentialsComeFromAFileThatRotates(t *testing.T) {
 
 	time.Sleep(time.Until(short.Expires) + time.Second)
 	w.account("second", "app")
-	assert.Contains(t, w.event("ServiceAccount", "second", "GetCredentialsFailed"), "the credentials in "+file+" ran out at")
+	assert.Contains(t, w.event("ServiceAccount", "second", "GetCredentialsFailed"), "the credentials in "+file+" expired at")
 
 	long, err := w.aws.RoleCredentials(kit.AccountID, w.aws.ControllerRole, "long", time.Hour)
 	require.NoError(t, err)

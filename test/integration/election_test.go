@@ -209,7 +209,7 @@ func TestALeaderThatWasPausedDoesNothingWhenItGoesOn(t *testing.T) {
 func TestAStandbyTellsNothingOfIdentities(t *testing.T) {
 	w := newWorld(t)
 	w.iamRole("", "app")
-	elect := w.lease(w.namespace)
+	elect := append(w.lease(w.namespace), "--insecure-identity-metrics")
 	first := w.start(elect...)
 	w.eventually(func(ctx context.Context) error { return first.Leads(ctx, 1) })
 	second := w.start(elect...)
@@ -218,7 +218,7 @@ func TestAStandbyTellsNothingOfIdentities(t *testing.T) {
 	told, err := second.Get(t.Context(), "/metrics")
 	require.NoError(t, err)
 	assert.NotContains(t, told, "kube_aws_iam_controller_identities{")
-	assert.NotContains(t, told, "kube_aws_iam_controller_credentials_expiration_timestamp_seconds{")
+	assert.NotContains(t, told, "kube_aws_iam_controller_credentials_")
 	assert.Contains(t, told, "kube_aws_iam_controller_is_leader 0")
 	sum, err := first.Metric(t.Context(), "kube_aws_iam_controller_identities{")
 	require.NoError(t, err)

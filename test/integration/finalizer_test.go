@@ -62,7 +62,7 @@ func TestTheFinalizerIsPutOnTheVeryServiceAccountAndNoOther(t *testing.T) {
 
 func TestARoleThatCannotBeDeletedIsCounted(t *testing.T) {
 	w := newWorld(t)
-	c := w.provisioning()
+	c := w.provisioning("--insecure-identity-metrics")
 	w.accountWith("app", own)
 	w.secret("app.aws-iam", nil)
 	const count = `kube_aws_iam_controller_identities{source="serviceaccount",state="releasing"}`

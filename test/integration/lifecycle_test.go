@@ -155,7 +155,7 @@ func TestWhatIsNoLongerAskedForGoes(t *testing.T) {
 	for _, role := range []string{"one", "two", "three"} {
 		w.iamRole("", role)
 	}
-	c := w.start()
+	c := w.start("--insecure-identity-metrics")
 	w.account("one", "one")
 	w.account("two", "two")
 	w.role("three", "", "roleReference: three")

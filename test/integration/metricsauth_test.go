@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -94,6 +95,8 @@ func (g *guarded) scrape(ctx context.Context, from, authorization string) (int, 
 
 func TestMetricsAreForThoseWhoMayHaveThem(t *testing.T) {
 	g := newGuarded(t)
+	g.iamRole("", "app")
+	g.account("app", "app")
 	c := g.launch("--namespace="+g.namespace, "--metrics-secure-listen-address=127.0.0.1:"+strconv.Itoa(g.port))
 	defer c.Kill()
 	require.NoError(t, c.WaitReady(t.Context(), within), "probes need no token")
@@ -101,6 +104,14 @@ func TestMetricsAreForThoseWhoMayHaveThem(t *testing.T) {
 		code, body, err := g.scrape(ctx, "127.0.0.1", "Bearer "+g.scraper)
 		if err == nil && (code != http.StatusOK || !strings.Contains(body, "kube_aws_iam_controller_build_info")) {
 			err = fmt.Errorf("%d: %s", code, body) // the API server takes a moment for each right
+		}
+		return err
+	})
+	g.secret("app.aws-iam", nil)
+	g.eventually(func(ctx context.Context) error {
+		_, body, err := g.scrape(ctx, "127.0.0.1", "Bearer "+g.scraper)
+		if err == nil && !strings.Contains(body, `credentials_expiration_timestamp_seconds{name="app",namespace="`+g.namespace+`"`) {
+			err = errors.New("the metrics do not name the identity")
 		}
 		return err
 	})

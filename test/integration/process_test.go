@@ -18,7 +18,7 @@ import (
 func TestHealthReadinessAndMetricsAnswer(t *testing.T) {
 	w := newWorld(t)
 	w.iamRole("", "app")
-	c := w.start()
+	c := w.start("--insecure-identity-metrics")
 	_, err := c.Get(t.Context(), "/healthz")
 	require.NoError(t, err)
 	w.account("app", "app")
@@ -50,6 +50,9 @@ func TestHealthReadinessAndMetricsAnswer(t *testing.T) {
 	expires, err := c.Metric(t.Context(), `kube_aws_iam_controller_credentials_expiration_timestamp_seconds{name="app"`)
 	require.NoError(t, err)
 	assert.InDelta(t, float64(read(t, secret).expires(t).Unix()), expires, 0.5)
+	earliest, err := c.Metric(t.Context(), `kube_aws_iam_controller_credentials_earliest_expiration_timestamp_seconds{source="serviceaccount"}`)
+	require.NoError(t, err)
+	assert.InDelta(t, expires, earliest, 0.5)
 }
 
 // ending is how long a process may take that is to end within ten seconds, on a busy machine.

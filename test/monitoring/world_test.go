@@ -100,7 +100,7 @@ func (w *world) start() {
 		Binary: binary, Kubeconfig: kubeconfig, Log: filepath.Join(w.dir, "controller.log"),
 		Env: append(w.aws.EndpointEnv(), "KUBE_AWS_IAM_CLUSTER_NAME=test"),
 		Args: []string{
-			"--namespace=" + w.namespace, "--leader-elect", "--leader-elect-namespace=" + kit.Namespace,
+			"--namespace=" + w.namespace, "--leader-elect", "--leader-elect-namespace=" + kit.Namespace, "--insecure-identity-metrics",
 			"--credentials-file=" + w.credentials, "--permissions-boundary=" + w.aws.Boundary, "--drift-interval=4s",
 			"--webhook-listen-address=" + w.webhook, "--webhook-cert-file=" + w.dir + "/tls.crt", "--webhook-key-file=" + w.dir + "/tls.key",
 		},

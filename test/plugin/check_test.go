@@ -31,15 +31,8 @@ type checkWorld struct {
 
 func newCheckWorld(t *testing.T) *checkWorld {
 	t.Helper()
-	shared.Get(t) // binaries are there by now
-	control, err := cluster.Start(t.Context(), cluster.Options{WithoutControllerManager: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, control.Stop()) })
-	w := &checkWorld{Cluster: control, t: t}
-	w.aws, err = kit.StartAWS(t.Context(), "/")
-	require.NoError(t, err)
-	t.Cleanup(w.aws.Close)
-	return w
+	control, aws := startAlone(t, cluster.Options{WithoutControllerManager: true})
+	return &checkWorld{Cluster: control, t: t, aws: aws}
 }
 
 // finding is one as the plugin prints it.

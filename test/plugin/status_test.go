@@ -35,16 +35,10 @@ type statusWorld struct {
 
 func newStatusWorld(t *testing.T) *statusWorld {
 	t.Helper()
-	shared.Get(t) // binaries are there by now
-	control, err := cluster.Start(t.Context(), cluster.Options{Audit: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, control.Stop()) })
-	w := &statusWorld{Cluster: control, t: t}
-	w.aws, err = kit.StartAWS(t.Context(), "/")
-	require.NoError(t, err)
-	t.Cleanup(w.aws.Close)
+	control, aws := startAlone(t, cluster.Options{Audit: true})
+	w := &statusWorld{Cluster: control, t: t, aws: aws}
 	w.namespace = w.NewNamespace(t)
-	_, err = kit.Install(t.Context(), control.Access)
+	_, err := kit.Install(t.Context(), control.Access)
 	require.NoError(t, err)
 	t.Cleanup(w.assertNothingLeaked)
 	return w

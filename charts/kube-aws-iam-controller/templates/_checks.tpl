@@ -38,6 +38,9 @@
 {{- if and $v.metrics.podMonitor.enabled $v.metrics.authentication.enabled }}
 {{- fail "a PodMonitor cannot send the token of Prometheus that metrics.authentication asks for: enable metrics.serviceMonitor instead." }}
 {{- end }}
+{{- if and $v.metrics.insecureIdentityMetrics $v.metrics.authentication.enabled }}
+{{- fail "metrics.insecureIdentityMetrics has no effect with metrics.authentication, which serves all metrics to authorized clients only: leave one of them out." }}
+{{- end }}
 {{- $own := dict
   "podLabels" (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "iam.amazonaws.com/inject" "iam.amazonaws.com/webhook-path")
   "commonLabels" (list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by")
@@ -55,7 +58,7 @@
 {{- end }}
 {{- $cert := $v.admission.webhook.certificate }}
 {{- if ne $cert.mode "controller" }}
-{{- if ne (include "kube-aws-iam-controller.admission" .) "webhook" }}
+{{- if not (include "kube-aws-iam-controller.byWebhook" .) }}
 {{- fail (printf "admission.webhook.certificate.mode %s has no effect without the webhook: set admission.mode to webhook, or leave it out." $cert.mode) }}
 {{- end }}
 {{- if and (eq $cert.mode "certManager") (not $v.admission.webhook.excludedNamespaces) }}

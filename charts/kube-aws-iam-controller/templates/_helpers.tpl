@@ -37,9 +37,63 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- /* The way of admission that is being replaced by the other one, and stays until that is in force; empty if none is.
+Helm removes what a release no longer has right after it has created the rest, and no API server has compiled a new policy by
+then, nor is a new webhook answered. Without the cluster, as in helm template, Helm cannot see what is installed. */}}
+{{- define "kube-aws-iam-controller.replaced" -}}
+{{- $mode := include "kube-aws-iam-controller.admission" . -}}
+{{- if and (has $mode (list "policy" "webhook")) (not .Values.namespaces.only) }}
+{{- $policy := dict }}
+{{- if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" }}
+{{- $policy = lookup "admissionregistration.k8s.io/v1" "MutatingAdmissionPolicyBinding" "" "kube-aws-iam-controller" }}
+{{- end }}
+{{- $webhook := lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" "kube-aws-iam-controller-webhook" }}
+{{- $new := ternary $policy $webhook (eq $mode "policy") }}
+{{- $old := ternary $webhook $policy (eq $mode "policy") }}
+{{- $inForce := and $new (include "kube-aws-iam-controller.settled" $new) }}
+{{- if or .Values.admission.keepOther (and $old (include "kube-aws-iam-controller.ofRelease" (list . $old)) (not $inForce)) }}
+{{- ternary "webhook" "policy" (eq $mode "policy") }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Whether every API server has had the time to see an object, and a webhook has the authority that the controller writes. */}}
+{{- define "kube-aws-iam-controller.settled" -}}
+{{- $age := sub (now | unixEpoch | int64) (.metadata.creationTimestamp | toDate "2006-01-02T15:04:05Z07:00" | unixEpoch | int64) }}
+{{- $announced := true }}
+{{- range .webhooks }}
+{{- if not .clientConfig.caBundle }}{{ $announced = false }}{{ end }}
+{{- end }}
+{{- if and $announced (gt $age 15) }}true{{ end }}
+{{- end }}
+
+{{- /* Whether an object that was looked up is of this release. */}}
+{{- define "kube-aws-iam-controller.ofRelease" -}}
+{{- $release := (index . 0).Release }}
+{{- with (index . 1).metadata.annotations }}
+{{- if and (eq (index . "meta.helm.sh/release-name" | default "") $release.Name) (eq (index . "meta.helm.sh/release-namespace" | default "") $release.Namespace) }}true{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "kube-aws-iam-controller.byPolicy" -}}
+{{- if has "policy" (list (include "kube-aws-iam-controller.admission" .) (include "kube-aws-iam-controller.replaced" .)) }}true{{ end }}
+{{- end }}
+
+{{- define "kube-aws-iam-controller.byWebhook" -}}
+{{- if has "webhook" (list (include "kube-aws-iam-controller.admission" .) (include "kube-aws-iam-controller.replaced" .)) }}true{{ end }}
+{{- end }}
+
 {{- /* Who provides the webhook's certificate; empty without the webhook. */}}
 {{- define "kube-aws-iam-controller.certificate" -}}
-{{- if eq (include "kube-aws-iam-controller.admission" .) "webhook" }}{{ .Values.admission.webhook.certificate.mode }}{{ end }}
+{{- if include "kube-aws-iam-controller.byWebhook" . }}{{ .Values.admission.webhook.certificate.mode }}{{ end }}
+{{- end }}
+
+{{- /* Whether the open port serves metrics that name identities: if that is asked for, or only named peers reach it. */}}
+{{- define "kube-aws-iam-controller.identityMetrics" -}}
+{{- with .Values }}
+{{- $limited := and .networkPolicy.enabled .networkPolicy.metricsFrom (not .hostNetwork) }}
+{{- if and (not .metrics.authentication.enabled) (or .metrics.insecureIdentityMetrics $limited) }}true{{ end }}
+{{- end }}
 {{- end }}
 
 {{- /* The settings of pods, as flags and as the policy have them. */}}

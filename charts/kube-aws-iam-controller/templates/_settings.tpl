@@ -25,6 +25,7 @@ KUBE_AWS_IAM_CLUSTER_NAME: {{ $v.clusterName | quote }}
 {{- if ne $check "other-accounts" }}{{ $_ := set $optional "KUBE_AWS_IAM_REQUIRE_EXTERNAL_ID" $check }}{{ end }}
 {{- if ne $v.logging.format "logfmt" }}{{ $_ := set $optional "KUBE_AWS_IAM_LOG_FORMAT" $v.logging.format }}{{ end }}
 {{- if $v.logging.debug }}{{ $_ := set $optional "KUBE_AWS_IAM_DEBUG" "true" }}{{ end }}
+{{- if include "kube-aws-iam-controller.identityMetrics" . }}{{ $_ := set $optional "KUBE_AWS_IAM_INSECURE_IDENTITY_METRICS" "true" }}{{ end }}
 {{- range $name, $value := $optional }}
 {{- if $value }}
 {{ $name }}: {{ $value | quote }}

@@ -141,7 +141,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"both ways of admission": {func(f *facts) {
 			withWebhook(f, func(*admissionv1.MutatingWebhook) {})
 			f.policies.value = register(t, "components/admission-policy/*.yaml", "components/guard/*.yaml")
-		}, "admission", finding.Broken, "by the admission policy and by the webhook"},
+		}, "admission", finding.Warning, "by the admission policy and by the webhook"},
 		"a webhook without caBundle": {func(f *facts) { withWebhook(f, func(w *admissionv1.MutatingWebhook) { w.ClientConfig.CABundle = nil }) }, "admission", finding.Broken, "no caBundle"},
 		"a webhook that is ignored": {func(f *facts) {
 			withWebhook(f, func(w *admissionv1.MutatingWebhook) { w.FailurePolicy = new(admissionv1.Ignore) })

@@ -39,7 +39,7 @@ func needed(c *config.Config, home string) ([]right, error) {
 	type part struct{ file, namespace string }
 	parts := []part{{"prerequisites/rbac.yaml", home}}
 	if c.Namespace != "" {
-		parts = []part{{"namespaced/runs/rbac.yaml", home}, {"namespaced/serves/*.yaml", c.Namespace}}
+		parts = []part{{"namespaced/controller-namespace/rbac.yaml", home}, {"namespaced/served-namespace/*.yaml", c.Namespace}}
 	}
 	if c.WebhookListenAddress != "" && c.WebhookCertFile == "" {
 		parts = append(parts, part{"components/webhook/rbac.yaml", home})

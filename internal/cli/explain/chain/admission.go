@@ -47,7 +47,8 @@ var admissionRules = []rule{
 		if f.Admission.Policy.Value == nil || f.Admission.Webhook.Value == nil {
 			return nil
 		}
-		return warning("both the MutatingAdmissionPolicy and the webhook are installed", "kubectl delete mutatingwebhookconfiguration kube-aws-iam-controller-webhook")
+		return warning("both the MutatingAdmissionPolicy and the webhook are installed",
+			"while one replaces the other, finish that: with the chart, repeat helm upgrade; otherwise remove one of them: docs/admission.md")
 	},
 	// A policy without binding does nothing.
 	func(f *Facts) *finding.Finding {

@@ -1,4 +1,4 @@
-package authorized
+package delegatedauth
 
 import (
 	"bytes"
@@ -31,7 +31,7 @@ type apiServer struct {
 	reviewed []string // tokens
 	failed   error
 	log      bytes.Buffer
-	reader   *Reader
+	filter   *Filter
 }
 
 func newAPIServer() *apiServer {
@@ -59,14 +59,14 @@ func newAPIServer() *apiServer {
 			Status: authorizationv1.SubjectAccessReviewStatus{Allowed: assert.ObjectsAreEqual(want, review.Spec)},
 		}, nil
 	})
-	s.reader = NewReader(s.AuthenticationV1().TokenReviews(), s.AuthorizationV1().SubjectAccessReviews(), "/metrics", log.NewLogfmtLogger(&s.log))
+	s.filter = New(s.AuthenticationV1().TokenReviews(), s.AuthorizationV1().SubjectAccessReviews(), "/metrics", log.NewLogfmtLogger(&s.log))
 	return s
 }
 
 func (s *apiServer) get(token string) *httptest.ResponseRecorder {
 	w, req := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
 	req.Header.Set("Authorization", "Bearer "+token)
-	s.reader.Allowed(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })).ServeHTTP(w, req)
+	s.filter.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })).ServeHTTP(w, req)
 	return w
 }
 
@@ -93,7 +93,7 @@ func TestInvalidTokensDoNotEvictAllowedClients(t *testing.T) {
 	}
 	s.get("reader")
 	assert.Len(t, s.reviewed, 1+3*maxVerdicts)
-	assert.Len(t, s.reader.refused.Keys(), maxVerdicts)
+	assert.Len(t, s.filter.refused.Keys(), maxVerdicts)
 }
 
 func TestFailedReviewIsNotCachedAndRevealsNoToken(t *testing.T) {
@@ -102,7 +102,7 @@ func TestFailedReviewIsNotCachedAndRevealsNoToken(t *testing.T) {
 	w := s.get("hunter2")
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 	assert.NotContains(t, w.Body.String()+s.log.String(), "hunter2")
-	assert.Contains(t, s.log.String(), "could not be found out")
+	assert.Contains(t, s.log.String(), "cannot authorize requests")
 	s.failed = nil
 	assert.Equal(t, http.StatusUnauthorized, s.get("hunter2").Code)
 }
@@ -167,7 +167,7 @@ func (slowReviews) Create(ctx context.Context, _ *authenticationv1.TokenReview, 
 func TestASlowAPIServerIsNotWaitedForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAPIServer()
-		s.reader.tokens = slowReviews{}
+		s.filter.tokens = slowReviews{}
 		start := time.Now()
 		assert.Equal(t, http.StatusServiceUnavailable, s.get("reader").Code)
 		assert.Equal(t, reviewTimeout, time.Since(start))

@@ -1,6 +1,6 @@
-// Package authorized restricts an HTTP handler to clients with a bearer token that the
-// API server authenticates and authorizes, by TokenReview and SubjectAccessReview.
-package authorized
+// Package delegatedauth restricts an HTTP handler to clients with a bearer token that
+// the API server authenticates and authorizes, by TokenReview and SubjectAccessReview.
+package delegatedauth
 
 import (
 	"context"
@@ -38,8 +38,8 @@ const (
 // A verdict is the HTTP status for a token.
 type verdict = int
 
-// Reader authorizes requests for one path.
-type Reader struct {
+// A Filter authenticates and authorizes requests for one path.
+type Filter struct {
 	tokens authenticationclient.TokenReviewInterface
 	access authorizationclient.SubjectAccessReviewInterface
 	path   string
@@ -51,20 +51,20 @@ type Reader struct {
 	allowed, refused *cache.LRUExpireCache
 }
 
-// NewReader returns a Reader for a path, as in nonResourceURLs of a ClusterRole.
-func NewReader(
+// New returns a Filter for a path, as in nonResourceURLs of a ClusterRole.
+func New(
 	tokens authenticationclient.TokenReviewInterface, access authorizationclient.SubjectAccessReviewInterface, path string, logger log.Logger,
-) *Reader {
-	return &Reader{
+) *Filter {
+	return &Filter{
 		tokens: tokens, access: access, path: path, logger: logger, sometimes: rate.Sometimes{Interval: time.Minute},
 		allowed: cache.NewLRUExpireCache(maxVerdicts), refused: cache.NewLRUExpireCache(maxVerdicts),
 	}
 }
 
-// Allowed passes authorized requests to next. Other requests get a status without details.
-func (r *Reader) Allowed(next http.Handler) http.Handler {
+// Wrap returns a handler that passes authorized requests to next. Other requests get a status without details.
+func (f *Filter) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		switch found := r.decide(req.Context(), bearer(req)); found {
+		switch found := f.decide(req.Context(), bearer(req)); found {
 		case http.StatusOK:
 			next.ServeHTTP(w, req)
 		case http.StatusUnauthorized:
@@ -87,12 +87,12 @@ func bearer(req *http.Request) string {
 
 // decide returns the cached verdict on a token, or asks the API server. Errors are not
 // cached.
-func (r *Reader) decide(ctx context.Context, token string) verdict {
+func (f *Filter) decide(ctx context.Context, token string) verdict {
 	if token == "" {
 		return http.StatusUnauthorized
 	}
 	key := sha256.Sum256([]byte(token))
-	for _, known := range []*cache.LRUExpireCache{r.allowed, r.refused} {
+	for _, known := range []*cache.LRUExpireCache{f.allowed, f.refused} {
 		found, _ := known.Get(key)
 		if reviewed, is := found.(verdict); is {
 			return reviewed
@@ -100,17 +100,17 @@ func (r *Reader) decide(ctx context.Context, token string) verdict {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
-	found, err := r.review(ctx, token)
+	found, err := f.review(ctx, token)
 	switch {
 	case err != nil:
-		r.sometimes.Do(func() {
-			level.Warn(r.logger).Log("msg", "whether metrics may be read could not be found out", "err", loggable(err, token))
+		f.sometimes.Do(func() {
+			level.Warn(f.logger).Log("msg", "cannot authorize requests for metrics", "err", loggable(err, token))
 		})
 		return http.StatusServiceUnavailable
 	case found == http.StatusOK:
-		r.allowed.Add(key, found, verdictTTL)
+		f.allowed.Add(key, found, verdictTTL)
 	default:
-		r.refused.Add(key, found, verdictTTL)
+		f.refused.Add(key, found, verdictTTL)
 	}
 	return found
 }
@@ -129,8 +129,8 @@ func loggable(err error, token string) string {
 }
 
 // review authenticates a token and authorizes its user at the API server.
-func (r *Reader) review(ctx context.Context, token string) (verdict, error) {
-	who, err := r.tokens.Create(ctx, &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}, metav1.CreateOptions{})
+func (f *Filter) review(ctx context.Context, token string) (verdict, error) {
+	who, err := f.tokens.Create(ctx, &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}, metav1.CreateOptions{})
 	switch {
 	case err != nil:
 		return 0, err
@@ -142,9 +142,9 @@ func (r *Reader) review(ctx context.Context, token string) (verdict, error) {
 	for key, values := range user.Extra {
 		extra[key] = authorizationv1.ExtraValue(values)
 	}
-	may, err := r.access.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+	may, err := f.access.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: user.Username, Groups: user.Groups, UID: user.UID, Extra: extra,
-		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: r.path, Verb: "get"},
+		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: f.path, Verb: "get"},
 	}}, metav1.CreateOptions{})
 	switch {
 	case err != nil:
