@@ -43,7 +43,7 @@ func TestSecondClusterOfTheSameNameCreatesNothing(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"ListRoles", "GetRole"}, w.calls(&seen), "it is asked once")
-	assert.Contains(t, logged.String(), "no roles are made")
+	assert.Contains(t, logged.String(), "no roles are created")
 
 	// Of the same ServiceAccount, in whichever way.
 	_, err := second.Ensure(t.Context(), desired(policyB), "")

@@ -75,7 +75,7 @@ func TestASeedIsCreatedAgainIfItsSuccessorIsRefusedAllTheSame(t *testing.T) {
 		return apierrors.NewBadRequest(`"seed+secret" is not allowed`)
 	})
 	err := w.ReplaceSeed(t.Context(), w.api.client(), want, seed, creds)
-	require.ErrorContains(t, err, "the seed ns/app of before was deleted, and could not be created again (BadRequest)")
+	require.ErrorContains(t, err, "the seed ns/app was deleted, and could not be created again (BadRequest)")
 	assert.NotContains(t, err.Error(), "seed+secret")
 }
 

@@ -169,8 +169,8 @@ func TestTheNetworkPolicySelectsEveryPodOfTheChart(t *testing.T) {
 	deployment, found := find(made.Objects, "Deployment", Name)
 	require.True(t, found)
 	for _, pod := range []unstructured.Unstructured{deployment, job} {
-		template, _, err := unstructured.NestedStringMap(pod.Object, "spec", "template", "metadata", "labels")
-		require.NoError(t, err)
+		template, _, wrong := unstructured.NestedStringMap(pod.Object, "spec", "template", "metadata", "labels")
+		require.NoError(t, wrong)
 		assert.True(t, selector.Matches(klabels.Set(template)), pod.GetKind())
 	}
 	assert.True(t, selector.Matches(klabels.Set(test.GetLabels())), "helm test")
