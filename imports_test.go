@@ -47,7 +47,7 @@ var allowed = map[string][]string{
 	"internal/app":            nil, // wires all of them
 
 	"internal/cli":              nil, // has all commands
-	"internal/cli/command":      {"internal/awsiamrole", "internal/logging"},
+	"internal/cli/command":      {"internal/awsiamrole", "internal/identity", "internal/logging"},
 	"internal/cli/installation": {"internal/api", "internal/config", "internal/identity", "internal/setup", "internal/sts"},
 	"internal/cli/trustpolicy":  {"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup"},
 	"internal/cli/bootstrap": {
@@ -61,6 +61,9 @@ var allowed = map[string][]string{
 	"internal/cli/check": {
 		"internal/api", "internal/awserr", "internal/awsiamrole", "internal/cli/command", "internal/cli/finding", "internal/cli/installation",
 		"internal/config", "internal/identity", "internal/secrets", "internal/serviceaccount", "manifests",
+	},
+	"internal/cli/exec": {
+		"internal/api", "internal/cli/command", "internal/cli/installation", "internal/credserver", "internal/identity", "internal/secrets", "internal/serviceaccount",
 	},
 	"internal/cli/finding": {"internal/cli/command"},
 	"internal/cli/explain": {"internal/identity", "internal/cli/command", "internal/cli/finding", "internal/cli/explain/chain", "internal/cli/explain/gather"},

@@ -31,8 +31,8 @@ const (
 	exitUsage = 2
 )
 
-// requestTimeout bounds a request. Requests are answered from memory or local files.
-const requestTimeout = 5 * time.Second
+// probeTimeout bounds the request of a probe.
+const probeTimeout = 5 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -142,14 +142,7 @@ func serve(ctx context.Context, address, directory, podUID string, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler:           credserver.NewStore(directory, podUID).Handler(),
-		ReadHeaderTimeout: requestTimeout,
-		ReadTimeout:       requestTimeout,
-		WriteTimeout:      requestTimeout,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
-	}
+	server := credserver.NewServer(credserver.NewStore(directory, podUID).Handler())
 	fmt.Fprintf(stderr, "credentials-server %s: serving %s on %s\n", version, directory, listener.Addr())
 	stopped := make(chan struct{})
 	context.AfterFunc(ctx, func() {
@@ -167,7 +160,7 @@ func serve(ctx context.Context, address, directory, podUID string, stderr io.Wri
 
 // probe returns nil if the server on address has valid credentials.
 func probe(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+credserver.ReadyPath, http.NoBody)
 	if err != nil {

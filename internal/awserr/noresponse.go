@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 
 	"github.com/aws/smithy-go"
@@ -20,6 +21,7 @@ const (
 	checkName    = "check AWS_REGION and AWS_ENDPOINT_URL, and whether the cluster's DNS resolves it"
 	checkNetwork = "check the way from the controller to it: NetworkPolicy, firewall, NAT or VPC endpoint, HTTPS_PROXY; " + retried
 	checkProxy   = "a proxy, firewall or load balancer answers in its place: check HTTPS_PROXY, NO_PROXY, AWS_ENDPOINT_URL and the network; " + retried
+	checkRules   = "set either AWS_ENDPOINT_URL or AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT, and these only in a partition that has such endpoints"
 	checkTrust   = "where a proxy inspects TLS, name its certificate authority in AWS_CA_BUNDLE; otherwise check AWS_ENDPOINT_URL and the machine's clock"
 )
 
@@ -38,6 +40,9 @@ func noResponse(err error) (what, remedy string) {
 func classify(err error) (what, remedy string, known bool) {
 	if what, is := notFromAWS(err); is {
 		return what, checkProxy, true
+	}
+	if what, is := noEndpoint(err); is {
+		return what, checkRules, true
 	}
 	host := hostOf(err)
 	if dns, is := errors.AsType[*net.DNSError](err); is && dns.IsNotFound {
@@ -78,6 +83,18 @@ func notFromAWS(err error) (what string, is bool) {
 		what += " (deserialization failed)"
 	}
 	return what, answered || unreadable
+}
+
+// maxRule is the maximum length of what the SDK says about endpoints.
+const maxRule = 200
+
+// noEndpoint recognizes that the SDK finds no endpoint. What it says of that is constant.
+func noEndpoint(err error) (what string, is bool) {
+	if err == nil {
+		return "", false
+	}
+	rule, is := strings.CutPrefix(innermost(err).Error(), "endpoint rule error, ")
+	return "the SDK has no endpoint for this configuration (" + oneLine(rule, maxRule) + ")", is
 }
 
 // fromHost returns the host that responded, "" if it is unknown.

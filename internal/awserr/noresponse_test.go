@@ -67,6 +67,8 @@ func TestNoResponse(t *testing.T) {
 		"an old certificate":    {sent(x509.CertificateInvalidError{Reason: x509.Expired, Detail: secretText}), "its TLS certificate has expired or is not yet valid" + host, checkTrust},
 		"a bad certificate":     {sent(&tls.CertificateVerificationError{Err: errors.New(secretText)}), "its TLS certificate is not trusted" + host, checkTrust},
 		"no TLS":                {sent(tls.RecordHeaderError{Msg: secretText}), "it does not speak TLS" + host, checkTrust},
+		"no endpoint": {failed(fmt.Errorf("resolve: %w", errors.New("endpoint rule error, Invalid Configuration: FIPS and custom endpoint are not supported"))),
+			"the SDK has no endpoint for this configuration (Invalid Configuration: FIPS and custom endpoint are not supported)", checkRules},
 		"what cannot be read": {failed(&smithy.DeserializationError{Err: errors.New(secretText)}),
 			"the answer did not come from AWS (deserialization failed)", checkProxy},
 		"a reset without a response": {failed(&smithyhttp.ResponseError{Err: reset(1), Response: &smithyhttp.Response{Response: &http.Response{}}}), "the connection was reset", checkNetwork},

@@ -6,6 +6,7 @@ import (
 	"kube-aws-iam-controller/internal/cli/bootstrap"
 	"kube-aws-iam-controller/internal/cli/check"
 	"kube-aws-iam-controller/internal/cli/command"
+	"kube-aws-iam-controller/internal/cli/exec"
 	"kube-aws-iam-controller/internal/cli/explain"
 	"kube-aws-iam-controller/internal/cli/migrate"
 	"kube-aws-iam-controller/internal/cli/status"
@@ -18,6 +19,7 @@ func subcommands(env *command.Environment) []*cobra.Command {
 	return []*cobra.Command{
 		status.New(env),
 		explain.New(env),
+		exec.New(env),
 		check.New(env),
 		migrate.New(env),
 		trustpolicy.New(env),

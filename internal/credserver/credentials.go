@@ -1,6 +1,6 @@
-// Package credserver serves the credentials in a mounted Secret to the container credentials
-// provider of the AWS SDKs:
-// https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html.
+// Package credserver serves credentials of a Secret to the container credentials provider of
+// the AWS SDKs: those of a mounted Secret for the sidecar, and any others that are handed to it.
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 package credserver
 
 import (
@@ -27,8 +27,8 @@ const (
 // maxFile exceeds the size of each file.
 const maxFile = 64 << 10
 
-// credentials are one version of the Secret.
-type credentials struct {
+// Credentials are those of one version of a Secret.
+type Credentials struct {
 	// answer is the response body for SDKs. token is the Secret's authorization-token,
 	// empty if it has none.
 	answer, token []byte
@@ -69,7 +69,7 @@ func version(directory string) (string, error) {
 
 // load reads one version of the Secret. It resolves dataLink once, so that all files are of
 // the same version if the kubelet replaces the link meanwhile. Errors do not quote the files.
-func load(directory string) (*credentials, error) {
+func load(directory string) (*Credentials, error) {
 	versioned := resolve(directory)
 	text, err := read(versioned, credentialsFile)
 	if err != nil {
@@ -93,9 +93,18 @@ func resolve(directory string) string {
 }
 
 // parse converts the content of the two files.
-func parse(text, token []byte) (*credentials, error) {
+func parse(text, token []byte) (*Credentials, error) {
+	c, err := Parse(text)
+	if err != nil {
+		return nil, err
+	}
 	// Trim newlines, which a header cannot contain.
-	token = []byte(strings.TrimRight(string(token), "\r\n"))
+	c.token = []byte(strings.TrimRight(string(token), "\r\n"))
+	return c, nil
+}
+
+// Parse reads the credentials.json of a Secret. Errors do not quote it.
+func Parse(text []byte) (*Credentials, error) {
 	var p processOutput
 	if json.Unmarshal(text, &p) != nil || p.AccessKeyID == "" || p.SecretAccessKey == "" || p.SessionToken == "" || p.Expiration.IsZero() {
 		return nil, fmt.Errorf("%s does not hold credentials", credentialsFile)
@@ -107,8 +116,11 @@ func parse(text, token []byte) (*credentials, error) {
 	if err != nil {
 		return nil, errors.New("the credentials cannot be written as JSON")
 	}
-	return &credentials{answer: answer, token: token, expires: p.Expiration}, nil
+	return &Credentials{answer: answer, expires: p.Expiration}, nil
 }
+
+// Expires returns when the credentials are no longer valid.
+func (c *Credentials) Expires() time.Time { return c.expires }
 
 // read returns the content of a file of up to maxFile bytes.
 func read(directory, name string) ([]byte, error) {

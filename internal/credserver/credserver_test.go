@@ -303,8 +303,8 @@ func FuzzParse(f *testing.F) {
 }
 
 func TestAnEmptyTokenIsNobodys(t *testing.T) {
-	assert.False(t, NewStore("", "").accepts(nil, &credentials{token: []byte(token)}), "no UID")
-	assert.False(t, NewStore("", uid).accepts(nil, &credentials{}), "no token")
+	assert.False(t, NewStore("", "").accepts(nil, &Credentials{token: []byte(token)}), "no UID")
+	assert.False(t, NewStore("", uid).accepts(nil, &Credentials{}), "no token")
 }
 
 func TestWhatFailedIsReadAgainAfterAWhile(t *testing.T) {

@@ -1,9 +1,11 @@
 package credserver
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -19,17 +21,62 @@ const (
 // Handler returns the handler of the server. Credentials require authorization by the pod's
 // UID or the Secret's token.
 func (s *Store) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc(CredentialsPath, s.credentials)
+	mux := newMux(s.find)
 	mux.HandleFunc(ReadyPath, s.ready)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusNotFound, "NotFound", "credentials are at "+CredentialsPath)
-	})
 	return onLoopback(mux)
 }
 
-// credentials handles requests of SDKs.
-func (s *Store) credentials(w http.ResponseWriter, r *http.Request) {
+// find returns the credentials for a request with an Authorization header.
+func (s *Store) find(_ context.Context, given []byte) (*Credentials, error) {
+	found, err := s.get(time.Now())
+	if err == nil && !s.accepts(given, found) {
+		err = deniedError("the header Authorization is neither the pod's UID nor the Secret's authorization-token: " +
+			"leave AWS_CONTAINER_AUTHORIZATION_TOKEN as admission sets it, to the pod's metadata.uid")
+	}
+	return found, err
+}
+
+// accepts reports whether an Authorization header is the pod's UID or the Secret's token.
+// The UID stays valid when the Secret is replaced. The token is for pods created before the
+// UID was supported.
+func (s *Store) accepts(given []byte, c *Credentials) bool {
+	uid, token := same(given, []byte(s.podUID)), same(given, c.token)
+	return uid && s.podUID != "" || token && len(c.token) > 0
+}
+
+// NewHandler returns the handler of a server for one process that was given a token. get
+// returns valid credentials for a request with that token, or an error that the process is
+// told, and that must contain nothing secret.
+func NewHandler(token string, get func(context.Context) (*Credentials, error)) http.Handler {
+	return onLoopback(newMux(func(ctx context.Context, given []byte) (*Credentials, error) {
+		if token == "" || !same(given, []byte(token)) {
+			return nil, deniedError("the header Authorization is not the AWS_CONTAINER_AUTHORIZATION_TOKEN that the process was given")
+		}
+		return get(ctx)
+	}))
+}
+
+// A finder returns the credentials for a request with an Authorization header. The error is
+// a deniedError if the header is not the right one.
+type finder func(ctx context.Context, given []byte) (*Credentials, error)
+
+// deniedError is why a request is not authorized.
+type deniedError string
+
+// Error returns the message.
+func (e deniedError) Error() string { return string(e) }
+
+func newMux(find finder) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc(CredentialsPath, find.serve)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusNotFound, "NotFound", "credentials are at "+CredentialsPath)
+	})
+	return mux
+}
+
+// serve handles requests of SDKs.
+func (find finder) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
 		refuse(w, http.StatusMethodNotAllowed, "MethodNotAllowed", "ask with GET")
@@ -41,26 +88,17 @@ func (s *Store) credentials(w http.ResponseWriter, r *http.Request) {
 			"the header Authorization is missing: the SDK takes it from AWS_CONTAINER_AUTHORIZATION_TOKEN")
 		return
 	}
-	found, err := s.get(time.Now())
+	found, err := find(r.Context(), []byte(given))
+	if denied, is := errors.AsType[deniedError](err); is {
+		refuse(w, http.StatusForbidden, "AccessDenied", denied.Error())
+		return
+	}
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, "CredentialsUnavailable", err.Error())
 		return
 	}
-	if !s.accepts([]byte(given), found) {
-		refuse(w, http.StatusForbidden, "AccessDenied", "the header Authorization is neither the pod's UID nor the Secret's authorization-token: "+
-			"leave AWS_CONTAINER_AUTHORIZATION_TOKEN as admission sets it, to the pod's metadata.uid")
-		return
-	}
 	head(w, http.StatusOK)
 	_, _ = w.Write(found.answer)
-}
-
-// accepts reports whether an Authorization header is the pod's UID or the Secret's token.
-// The UID stays valid when the Secret is replaced. The token is for pods created before the
-// UID was supported.
-func (s *Store) accepts(given []byte, c *credentials) bool {
-	uid, token := same(given, []byte(s.podUID)), same(given, c.token)
-	return uid && s.podUID != "" || token && len(c.token) > 0
 }
 
 // same compares in constant time. Hashing hides the length as well.
@@ -104,7 +142,7 @@ func loopback(host string) bool {
 }
 
 // refuse responds with an error in the format of the SDKs. Callers pass only constant texts
-// and errors of this package, never parts of the request.
+// and the errors of finders, never parts of the request.
 func refuse(w http.ResponseWriter, status int, code, message string) {
 	head(w, status)
 	answer, _ := json.Marshal(map[string]string{"Code": code, "Message": message}) //nolint:errchkjson // strings always marshal

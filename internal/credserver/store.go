@@ -13,7 +13,7 @@ type Store struct {
 	podUID string
 
 	mu      sync.Mutex
-	current *credentials
+	current *Credentials
 	version string
 	// failed is the error of the last read, nil after a success. No read is attempted
 	// before retry, so that requests do not add load to a failing file system.
@@ -30,7 +30,7 @@ const retryAfter = 100 * time.Millisecond
 
 // get returns valid credentials. If a newer version cannot be read, it returns the previous
 // ones until they expire.
-func (s *Store) get(now time.Time) (*credentials, error) {
+func (s *Store) get(now time.Time) (*Credentials, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refresh(now)

@@ -69,7 +69,7 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain := iam.NewFromConfig(cfg)
+	plain := iam.NewFromConfig(ForIAM(cfg))
 	if options.AssumeRole != "" {
 		cfg = caller.withAssumedRole(cfg)
 	}
@@ -86,9 +86,9 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 	}, nil
 }
 
-// Config returns the configuration for requests to AWS, with the credentials of
+// IAMConfig returns the configuration for requests to IAM, with the credentials of
 // AssumeRole if it is set.
-func (a *Assumer) Config() aws.Config { return a.cfg }
+func (a *Assumer) IAMConfig() aws.Config { return ForIAM(a.cfg) }
 
 // FileExpiration returns when the controller's credentials from
 // ConfigOptions.CredentialsFile expire, the zero Time if they do not, are not known, or

@@ -2,18 +2,11 @@ package sts
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
-
-	"kube-aws-iam-controller/internal/api"
 )
 
 // ConfigOptions configure the requests to AWS.
@@ -44,13 +37,13 @@ func LoadConfig(ctx context.Context, options ConfigOptions) (aws.Config, error) 
 	client := awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = maxIdleConnections
 	})
-	load := []func(*awsconfig.LoadOptions) error{
-		awsconfig.WithHTTPClient(client),
-		awsconfig.WithAppID(api.ControllerName),
-	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, load...)
+	return loadConfig(ctx, options, client)
+}
+
+func loadConfig(ctx context.Context, options ConfigOptions, client aws.HTTPClient) (aws.Config, error) {
+	cfg, err := loadRegional(ctx, options.Region, client)
 	if err != nil {
-		return cfg, fmt.Errorf("load the AWS configuration: %w", err)
+		return cfg, err
 	}
 	if options.CredentialsFile != "" {
 		// Set here, because the SDK wraps a provider passed as an option in a
@@ -63,26 +56,5 @@ func LoadConfig(ctx context.Context, options ConfigOptions) (aws.Config, error) 
 	if options.Allowed != nil {
 		cfg.APIOptions = append(cfg.APIOptions, allowAttempts(options.Allowed))
 	}
-	if cfg.Region == "" {
-		cfg.Region = options.Region
-	}
-	if cfg.Region == "" {
-		cfg.Region, err = findRegion(ctx, cfg)
-	}
-	return cfg, err
-}
-
-// findRegion asks the instance metadata service. Outside the aws partition STS has
-// only Regional endpoints.
-func findRegion(ctx context.Context, cfg aws.Config) (string, error) {
-	if os.Getenv("AWS_ENDPOINT_URL_STS") != "" || os.Getenv("AWS_ENDPOINT_URL") != "" {
-		return "us-east-1", nil // only used for the signature
-	}
-	ctx, cancel := context.WithTimeout(ctx, imdsTimeout)
-	defer cancel()
-	out, err := imds.NewFromConfig(cfg).GetRegion(ctx, &imds.GetRegionInput{})
-	if err != nil || out.Region == "" {
-		return "", errors.New("no AWS Region is configured: set AWS_REGION")
-	}
-	return out.Region, nil
+	return cfg, nil
 }

@@ -76,3 +76,13 @@ func inContainer(t *testing.T, w *world, c command) {
 	require.Zero(t, code, out)
 	assert.Contains(t, out, `"sts:ExternalId": "demo/demo-cluster"`)
 }
+
+// withCredentials runs another program in the place of the AWS CLI.
+func withCredentials(t *testing.T, w *world, c command) {
+	t.Helper()
+	plugin, _, found := strings.Cut(c.text, " -- ")
+	require.True(t, found)
+	out, code := w.run(t, plugin+" -- env")
+	require.Zero(t, code, out)
+	assert.Contains(t, out, "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:")
+}

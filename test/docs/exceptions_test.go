@@ -49,6 +49,7 @@ var exceptions = []exception{
 	{`curl --fail https://oidc\.example\.com\b`, "nobody has published that", example},
 	{`kubectl apply -f examples/credentials/roles-anywhere/certificate\.yaml`, "cert-manager is not installed", certificate},
 	{`kubectl aws-iam (bootstrap|uninstall)\b`, "it needs an AWS account; test/integration runs it", pluginKnows},
+	{`kubectl aws-iam exec\b`, "it needs the AWS CLI, and an account; test/plugin runs programs with SDKs", withCredentials},
 	{`terraform -chdir=\S+ (init|apply)\b`, "it downloads a provider, and needs an AWS account; test/iam tries what the module makes", module},
 	{`ip6?tables\b`, "it would change the firewall of this machine", address},
 	{`helm (install|test)\b`, "there is no helm; test/chart installs, changes and uninstalls releases with its library", release},

@@ -56,7 +56,7 @@ func New(env *command.Environment) *cobra.Command {
 			var object identity.Key
 			if len(args) > 0 {
 				var err error
-				if object, err = parseObject(args[0]); err != nil {
+				if object, err = command.ParseObject(args[0]); err != nil {
 					return err
 				}
 			}

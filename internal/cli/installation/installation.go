@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -60,6 +61,24 @@ func Find(ctx context.Context, client kubernetes.Interface, namespace string) ([
 	}
 	slices.SortFunc(found, func(a, b *Controller) int { return cmp.Compare(a.Name(), b.Name()) })
 	return found, nil
+}
+
+// usualNamespace is where manifests and chart install a controller.
+const usualNamespace = "kube-system"
+
+// FindVisible returns the controllers in all namespaces or, for a user who may not list
+// Deployments there, those in one namespace, or else in the usual one.
+func FindVisible(ctx context.Context, client kubernetes.Interface, namespace string) ([]*Controller, error) {
+	all, err := Find(ctx, client, "")
+	if !apierrors.IsForbidden(err) {
+		return all, err
+	}
+	for _, visible := range []string{namespace, usualNamespace} {
+		if found, failure := Find(ctx, client, visible); failure == nil && len(found) > 0 {
+			return found, nil
+		}
+	}
+	return nil, err
 }
 
 // newController returns nil for a Deployment without the controller's container.

@@ -17,6 +17,7 @@ import (
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/cli/explain/chain"
 	"kube-aws-iam-controller/internal/identity"
+	awssts "kube-aws-iam-controller/internal/sts"
 )
 
 // awsTimeout limits what AWS may take altogether: the rest of the answer is known already.
@@ -44,16 +45,24 @@ func readRole(ctx context.Context, role identity.RoleReference) chain.Fact[*chai
 	return chain.Fact[*chain.IAMRole]{Value: found}
 }
 
-// regionOf returns a region of a partition, which IAM takes for the signature.
+// regions are one of each partition but aws: that of its IAM.
+// https://docs.aws.amazon.com/general/latest/gr/iam-service.html
+var regions = map[string]string{
+	"aws-cn":     "cn-north-1",
+	"aws-us-gov": "us-gov-west-1",
+	"aws-iso":    "us-iso-east-1",
+	"aws-iso-b":  "us-isob-east-1",
+	"aws-iso-e":  "eu-isoe-west-1",
+	"aws-iso-f":  "us-isof-south-1",
+	"aws-eusc":   "eusc-de-east-1",
+}
+
+// regionOf returns a Region of a partition, by which the SDK finds its STS and IAM.
 func regionOf(partition string) string {
-	switch partition {
-	case "aws-us-gov":
-		return "us-gov-west-1"
-	case "aws-cn":
-		return "cn-north-1"
-	default:
-		return "us-east-1"
+	if region, known := regions[partition]; known {
+		return region
 	}
+	return "us-east-1"
 }
 
 func getRole(ctx context.Context, cfg aws.Config, role identity.RoleReference) (*chain.IAMRole, error) {
@@ -64,7 +73,7 @@ func getRole(ctx context.Context, cfg aws.Config, role identity.RoleReference) (
 	if account := aws.ToString(who.Account); role.Account != "" && role.Account != account {
 		return nil, fmt.Errorf("your AWS credentials are of the account %s, and the role is in %s", account, role.Account)
 	}
-	out, err := iam.NewFromConfig(cfg).GetRole(ctx, &iam.GetRoleInput{RoleName: &role.Name})
+	out, err := iam.NewFromConfig(awssts.ForIAM(cfg)).GetRole(ctx, &iam.GetRoleInput{RoleName: &role.Name})
 	var missing *types.NoSuchEntityException
 	switch {
 	case errors.As(err, &missing):

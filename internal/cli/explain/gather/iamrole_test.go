@@ -3,11 +3,13 @@ package gather
 import (
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"kube-aws-iam-controller/internal/awssim"
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/sts"
 )
 
 const account = "123456789012"
@@ -79,7 +81,10 @@ func TestAUserWithoutAWSCredentials(t *testing.T) {
 }
 
 func TestIAMIsAskedInTheRegionOfThePartition(t *testing.T) {
-	assert.Equal(t, "us-gov-west-1", regionOf("aws-us-gov"))
-	assert.Equal(t, "cn-north-1", regionOf("aws-cn"))
+	assert.Equal(t, "us-east-1", regionOf("aws"))
 	assert.Equal(t, "us-east-1", regionOf(""))
+	for partition, region := range regions {
+		assert.Equal(t, region, regionOf(partition))
+		assert.Equal(t, region, sts.ForIAM(aws.Config{Region: region}).Region, "where the IAM of %s is", partition)
+	}
 }

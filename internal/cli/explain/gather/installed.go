@@ -6,7 +6,6 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/internal/api"
@@ -18,25 +17,16 @@ import (
 
 // Names of what is installed.
 const (
-	usualNamespace = "kube-system"
-	policyName     = api.ControllerName
-	guardName      = api.ControllerName + "-guard-pods"
-	webhookName    = "pods.iam.amazonaws.com"
+	policyName  = api.ControllerName
+	guardName   = api.ControllerName + "-guard-pods"
+	webhookName = "pods.iam.amazonaws.com"
 )
 
 // controllers reads the Deployments of controllers, and what belongs to the one that
 // serves the namespace.
 func (r *Reader) controllers(ctx context.Context, f *chain.Facts) {
-	found, err := installation.Find(ctx, r.clients.Core, "")
+	found, err := installation.FindVisible(ctx, r.clients.Core, f.Key.Namespace)
 	f.Controllers = fact(request{"list", "deployments", "all namespaces"}, found, err)
-	if apierrors.IsForbidden(err) { // whoever may see one namespace may see the controller there
-		for _, namespace := range []string{f.Key.Namespace, usualNamespace} {
-			if found, err = installation.Find(ctx, r.clients.Core, namespace); err == nil && len(found) > 0 {
-				f.Controllers = chain.Fact[[]*installation.Controller]{Value: found}
-				break
-			}
-		}
-	}
 	if serving := f.Serving(); len(serving) > 0 {
 		r.serving(ctx, f, serving[0])
 	}

@@ -1,4 +1,4 @@
-package bootstrap
+package command
 
 import (
 	"testing"
@@ -14,12 +14,12 @@ func TestTheObjectThatRequestsTheControllersRoleIsNamedAsForKubectl(t *testing.T
 		"sa/a":           {Source: identity.ServiceAccount, Name: "a"},
 		"AWSIAMRole/b.c": {Source: identity.AWSIAMRole, Name: "b.c"},
 	} {
-		got, err := parseObject(object)
+		got, err := ParseObject(object)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	}
 	for _, object := range []string{"deployment/a", "a", "sa/A", "sa/", "/", "sa/a/b"} {
-		_, err := parseObject(object)
+		_, err := ParseObject(object)
 		assert.ErrorContains(t, err, `"`+object+`": give serviceaccount/NAME or awsiamrole/NAME`)
 	}
 }
