@@ -67,20 +67,20 @@ func TestExpand(t *testing.T) {
 func TestExpandNamesWhatIsWrong(t *testing.T) {
 	const all = "the variables are $(namespace), $(serviceaccount), $(cluster), $(account), $(partition), $(region)"
 	for text, says := range map[string]string{
-		"$(namespce)-app":         `the variable "$(namespce)" is not known: write $(namespace), or $$(…) for the text $(…) itself; ` + all,
-		"$(serviceAccount)":       `"$(serviceAccount)" is not known: write $(serviceaccount), or`,
-		"$(service-account)":      `write $(serviceaccount), or`,
-		"$(NAMESPACE)":            `write $(namespace), or`,
-		"$(metadata.name)":        `"$(metadata.name)" is not known: write $$(…) for the text $(…) itself; ` + all,
-		"$()":                     `"$()" is not known: write $$(…)`,
-		"$( namespace )":          `"$( namespace )" is not known: `,
-		"$($(namespace))":         `"$($(namespace)" is not known: `,
-		"$$$(nonsense)":           `"$(nonsense)" is not known: `,
-		"$(a\"\n\x1b[31m)":        `"$(a\"\n\x1b[31m)" is not known: `,
-		"$(" + long + ")":         `… (303 bytes) is not known: `,
-		"$(namespace":             `the variable "$(namespace" is not closed: write $(namespace), or $$( for the text $( itself`,
-		"$(cluster-app":           `"$(cluster-app" is not closed: write $(cluster), or`,
-		"$(namespace)-$(":         `the variable "$(" is not closed`,
+		"$(namespce)-app":        `the variable "$(namespce)" is not known: write $(namespace), or $$(…) for the text $(…) itself; ` + all,
+		"$(serviceAccount)":      `"$(serviceAccount)" is not known: write $(serviceaccount), or`,
+		"$(service-account)":     `write $(serviceaccount), or`,
+		"$(NAMESPACE)":           `write $(namespace), or`,
+		"$(metadata.name)":       `"$(metadata.name)" is not known: write $$(…) for the text $(…) itself; ` + all,
+		"$()":                    `"$()" is not known: write $$(…)`,
+		"$( namespace )":         `"$( namespace )" is not known: `,
+		"$($(namespace))":        `"$($(namespace)" is not known: `,
+		"$$$(nonsense)":          `"$(nonsense)" is not known: `,
+		"$(a\"\n\x1b[31m)":       `"$(a\"\n\x1b[31m)" is not known: `,
+		"$(" + long + ")":        `… (303 bytes) is not known: `,
+		"$(namespace":            `the variable "$(namespace" is not closed: write $(namespace), or $$( for the text $( itself`,
+		"$(cluster-app":          `"$(cluster-app" is not closed: write $(cluster), or`,
+		"$(namespace)-$(":        `the variable "$(" is not closed`,
 		"$(namespace)-$(" + long: `… (302 bytes) is not closed`,
 	} {
 		_, err := variables().Expand(text)
@@ -128,7 +128,7 @@ func TestExpandPolicy(t *testing.T) {
 	resource := func(arn string) string { return `{"Resource":` + arn + `}` }
 	for text, want := range map[string]string{
 		"\n" + resource(` "arn:$(partition):s3:::b/$(cluster)/$(namespace)/*" `): resource(`"arn:aws-us-gov:s3:::b/prod/team-a/*"`),
-		resource(`["a:$(namespace)","$(region)"]`):                              resource(`["a:team-a","eu-central-1"]`),
+		resource(`["a:$(namespace)","$(region)"]`):                               resource(`["a:team-a","eu-central-1"]`),
 		`{"aws:RequestTag/$(namespace)":"$$(account)"}`:                          `{"aws:RequestTag/team-a":"$(account)"}`,
 		`"\\$(namespace)"`:                              `"\\team-a"`,
 		`"\n$(namespace)\u00e9"`:                        `"\nteam-a\u00e9"`,
@@ -141,10 +141,10 @@ func TestExpandPolicy(t *testing.T) {
 		assert.Equal(t, want, got)
 	}
 	for text, says := range map[string]string{
-		`{"a":$(account)}`:     `line 1, column 6: invalid character '$' looking for beginning of value; put quotation marks around it`,
-		`{"a":"\$(namespace)"`: `invalid character '$' in string escape code`,
-		`{"a":"\u00$(region)`:  `invalid character '$' in \u hexadecimal character escape`,
-		`$(namespace)`:         `invalid character '$' looking for beginning of value`,
+		`{"a":$(account)}`:      `line 1, column 6: invalid character '$' looking for beginning of value; put quotation marks around it`,
+		`{"a":"\$(namespace)"`:  `invalid character '$' in string escape code`,
+		`{"a":"\u00$(region)`:   `invalid character '$' in \u hexadecimal character escape`,
+		`$(namespace)`:          `invalid character '$' looking for beginning of value`,
 		`{"a":"$(nam","e":")"}`: `the variable "$(nam\",\"e\":\")" is not known`,
 		`{"a":"$(namespace"}`:   `is not closed: write $(namespace)`,
 		`{"a":"` + strings.Repeat("x", 20_480) + `$(region)"}`: "at most 20480 are taken",

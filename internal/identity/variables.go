@@ -16,8 +16,8 @@ type Variables struct {
 	// which is nil in the controller itself.
 	Cluster, Region string
 	Unknown         error
-	// Base returns the base that completes role names. It is called only if a value
-	// depends on it. Its errors are temporary.
+	// Base returns the base that completes role names, nil if nobody knows it. It is
+	// called only if a value depends on it. Its errors are temporary.
 	Base func() (BaseRole, error)
 }
 
@@ -72,8 +72,13 @@ func valueUnknown(name string, why error) error {
 	return fmt.Errorf("the value of %s %w: %w", reference(name), ErrValueUnknown, why)
 }
 
+var errNoBase = errors.New("the account is not asked for")
+
 // ofBase returns the account or the partition.
 func (v Variables) ofBase(name string) (string, error) {
+	if v.Base == nil {
+		return "", valueUnknown(name, errNoBase)
+	}
 	base, err := v.Base()
 	if err != nil {
 		return "", valueUnknown(name, err)

@@ -1,8 +1,6 @@
 package serviceaccount
 
 import (
-	"context"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/internal/identity"
@@ -28,8 +26,7 @@ type Request struct {
 	SkippedByAdmission bool
 }
 
-// Read returns what a ServiceAccount requests, for a process that has no cache of them
-// and makes no call for the base.
+// Read returns what a ServiceAccount requests, for a process that has no cache of them.
 func Read(object *metav1.PartialObjectMetadata, config Config) Request {
 	reduced, err := config.Annotations.Transform(object)
 	a, _ := reduced.(*account)
@@ -38,10 +35,9 @@ func Read(object *metav1.PartialObjectMetadata, config Config) Request {
 	}
 	var r Request
 	key := identity.Key{Source: identity.ServiceAccount, Namespace: a.namespace, Name: a.name}
-	ctx := context.Background()
-	r.Desired, r.Err = config.desired(ctx, key, a)
+	r.Desired, r.Err = config.desired(key, a, config.KnownBase)
 	r.Managed = requestsManagedRole(a.annotationMap())
-	r.Variables = config.usedVariables(ctx, key, a.annotationMap())
+	r.Variables = config.usedVariables(key, a.annotationMap())
 	r.Warning = config.warning(a)
 	r.SkippedByAdmission = a.skipped
 	r.Injection, r.InjectionErr = config.injection(a.name, a.annotationMap())

@@ -36,8 +36,9 @@ type Config struct {
 	ClusterName, DefaultRegion string
 	SettingsUnknown            error
 	// Base returns the base that completes role names, which has values of variables.
-	// Its errors are temporary.
-	Base func(context.Context) (identity.BaseRole, error)
+	// Its errors are temporary. KnownBase is the same for Read, which makes no calls.
+	Base      func(context.Context) (identity.BaseRole, error)
+	KnownBase func() (identity.BaseRole, error)
 	// IRSAServed reports that another webhook in the cluster reads the annotation
 	// eks.amazonaws.com/role-arn.
 	IRSAServed bool
@@ -71,11 +72,12 @@ func NewSource(client metadata.Interface, informer cache.SharedIndexInformer, co
 // it returns as much as could be parsed. Any error but an *identity.InvalidError is
 // temporary: the value of a variable is not known yet.
 func (s *Source) Desired(ctx context.Context, key identity.Key) (*identity.Desired, error) {
-	return s.config.desired(ctx, key, s.cached(key))
+	base := func() (identity.BaseRole, error) { return s.config.Base(ctx) }
+	return s.config.desired(key, s.cached(key), base)
 }
 
 // desired returns what a ServiceAccount requests, nil if nothing or if there is none.
-func (c Config) desired(ctx context.Context, key identity.Key, a *account) (*identity.Desired, error) {
+func (c Config) desired(key identity.Key, a *account, base func() (identity.BaseRole, error)) (*identity.Desired, error) {
 	if a == nil || !a.requestsIdentity() {
 		return nil, nil //nolint:nilnil // nothing asked for is an answer, not a failure
 	}
@@ -93,7 +95,7 @@ func (c Config) desired(ctx context.Context, key identity.Key, a *account) (*ide
 		}
 	}
 	annotations := a.annotationMap()
-	if err := parseAnnotations(annotations, c.variables(ctx, key, annotations), want); err != nil {
+	if err := parseAnnotations(annotations, c.variables(key, annotations, base), want); err != nil {
 		return want, err
 	}
 	return want, a.checkMisspelled(want)

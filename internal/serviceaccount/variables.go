@@ -1,8 +1,6 @@
 package serviceaccount
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,19 +25,14 @@ var policyAnnotations = []string{api.RolePolicyAnnotation, api.SessionPolicyAnno
 
 // variables returns the values of variables in the annotations of a ServiceAccount. If
 // its Region is malformed, there is none, and whoever reads that annotation says so.
-func (c Config) variables(ctx context.Context, key identity.Key, annotations map[string]string) identity.Variables {
+func (c Config) variables(key identity.Key, annotations map[string]string, base func() (identity.BaseRole, error)) identity.Variables {
 	region, has, _ := parseAnnotation(annotations, api.RegionAnnotation, identity.ParseRegion)
 	if !has {
 		region = c.DefaultRegion
 	}
 	return identity.Variables{
-		Namespace: key.Namespace, ServiceAccount: key.Name, Cluster: c.ClusterName, Region: region, Unknown: c.SettingsUnknown,
-		Base: func() (identity.BaseRole, error) {
-			if c.Base == nil {
-				return identity.BaseRole{}, errors.New("AWS was not asked for the account")
-			}
-			return c.Base(ctx)
-		},
+		Namespace: key.Namespace, ServiceAccount: key.Name,
+		Cluster: c.ClusterName, Region: region, Unknown: c.SettingsUnknown, Base: base,
 	}
 }
 
@@ -97,12 +90,12 @@ func compactTemplate(key, value string) (string, error) {
 }
 
 // usedVariables returns the variables in annotations, each with its value.
-func (c Config) usedVariables(ctx context.Context, key identity.Key, annotations map[string]string) [][2]string {
+func (c Config) usedVariables(key identity.Key, annotations map[string]string) [][2]string {
 	var texts []string
 	for name, value := range annotations {
 		if hasVariables(name, value) {
 			texts = append(texts, value)
 		}
 	}
-	return c.variables(ctx, key, annotations).Used(texts...)
+	return c.variables(key, annotations, c.KnownBase).Used(texts...)
 }

@@ -21,9 +21,9 @@ func TestBase(t *testing.T) {
 		annotations map[string]string
 		want        identity.BaseRole
 	}{
-		"the base ARN":        {config.Config{BaseRoleARN: "arn:aws:iam::111111111111:role/a/", ControllerRoleARN: two}, two, nil, identity.BaseRole{Partition: "aws", Account: "111111111111", Prefix: "a/"}},
-		"the controller's":    {config.Config{ControllerRoleARN: one, AssumeRole: two}, two, nil, first},
-		"what is known of it": {config.Config{}, two, map[string]string{api.RoleAnnotation: "x", api.RoleARNAnnotation: made}, second},
+		"the base ARN":                            {config.Config{BaseRoleARN: "arn:aws:iam::111111111111:role/a/", ControllerRoleARN: two}, two, nil, identity.BaseRole{Partition: "aws", Account: "111111111111", Prefix: "a/"}},
+		"the controller's":                        {config.Config{ControllerRoleARN: one, AssumeRole: two}, two, nil, first},
+		"what is known of it":                     {config.Config{}, two, map[string]string{api.RoleAnnotation: "x", api.RoleARNAnnotation: made}, second},
 		"not the one that it assumes first":       {config.Config{AssumeRole: two}, two, map[string]string{api.RolePolicyAnnotation: "{}", api.RoleARNAnnotation: made}, identity.BaseRole{}},
 		"that of a role by name":                  {config.Config{}, "", map[string]string{api.RoleAnnotation: "x", api.RoleARNAnnotation: made}, third},
 		"that of a managed role":                  {config.Config{}, "", map[string]string{api.ManagedPoliciesAnnotation: "x", api.RoleARNAnnotation: made}, third},

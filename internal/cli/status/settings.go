@@ -1,7 +1,6 @@
 package status
 
 import (
-	"context"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,7 +55,7 @@ func (s settings) reading(object *metav1.PartialObjectMetadata) serviceaccount.C
 		ExternalID:  s.externalID,
 		Annotations: serviceaccount.Annotations{IRSA: c.IRSAAnnotations.Read()},
 		ClusterName: c.ClusterName, DefaultRegion: c.DefaultRegion,
-		Base: func(context.Context) (identity.BaseRole, error) {
+		KnownBase: func() (identity.BaseRole, error) {
 			return installation.Base(c, "", object.Annotations)
 		},
 	}

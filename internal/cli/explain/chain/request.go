@@ -1,8 +1,6 @@
 package chain
 
 import (
-	"context"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/internal/awsiamrole"
@@ -60,7 +58,7 @@ func (f *Facts) read(account *metav1.PartialObjectMetadata) serviceaccount.Reque
 		ExternalID:  f.externalID,
 		Annotations: serviceaccount.Annotations{IRSA: cfg.IRSAAnnotations.Read()},
 		ClusterName: cfg.ClusterName, DefaultRegion: cfg.DefaultRegion,
-		Base: func(context.Context) (identity.BaseRole, error) {
+		KnownBase: func() (identity.BaseRole, error) {
 			return installation.Base(cfg, f.Principal, account.Annotations)
 		},
 	}
