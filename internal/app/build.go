@@ -98,7 +98,7 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 	if err = errors.Join(telemetry.RegisterRESTClient(registry), telemetry.RegisterOwnCredentials(registry, sessions.FileExpiration)); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	sources, keys, err := c.openSources()
+	sources, keys, err := c.openSources(sessions.Base)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,9 @@ type objects struct {
 	asked *identity.Desired
 }
 
-func (o objects) Desired(identity.Key) (*identity.Desired, error) { return o.asked, nil }
+func (o objects) Desired(context.Context, identity.Key) (*identity.Desired, error) {
+	return o.asked, nil
+}
 
 func (objects) Report(context.Context, identity.Desired, identity.Status) error { return nil }
 

@@ -50,7 +50,7 @@ func watchedBy(t *testing.T, refused ...string) *controller {
 	clients, err := kube.Connect(kube.Options{APIServer: server.URL, QPS: 100, UserAgent: "test", Logger: log.NewNopLogger()})
 	require.NoError(t, err)
 	c := &controller{logger: log.NewNopLogger(), clients: clients}
-	_, _, err = c.openSources()
+	_, _, err = c.openSources(nil)
 	require.NoError(t, err)
 	informer, err := clients.NamespaceInformer("", namespaces.Transform)
 	require.NoError(t, err)

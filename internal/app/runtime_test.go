@@ -40,7 +40,7 @@ func TestMemoryIsFreedIfAWSIAMRolesAreNotInstalled(t *testing.T) {
 	clients, err := kube.Connect(kube.Options{APIServer: server.URL, QPS: 100, UserAgent: "test", Logger: log.NewNopLogger()})
 	require.NoError(t, err)
 	c := &controller{config: config.Config{}, logger: log.NewNopLogger(), clients: clients}
-	_, _, err = c.openSources()
+	_, _, err = c.openSources(nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"iter"
 	"os"
 
@@ -10,8 +11,10 @@ import (
 )
 
 // openSources makes the sources, with the informers that they read.
-func (c *controller) openSources() (map[identity.Source]broker.Source, []func() iter.Seq[identity.Key], error) {
-	opened, err := setup.OpenSources(c.config, c.clients, irsaServed(os.Getenv))
+func (c *controller) openSources(base func(context.Context) (identity.BaseRole, error)) (
+	map[identity.Source]broker.Source, []func() iter.Seq[identity.Key], error,
+) {
+	opened, err := setup.OpenSources(c.config, c.clients, irsaServed(os.Getenv), base)
 	if err != nil {
 		return nil, nil, err
 	}

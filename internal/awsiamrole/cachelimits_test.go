@@ -69,7 +69,7 @@ func TestSessionPolicyInTheCacheIsLimited(t *testing.T) {
 			assert.LessOrEqual(t, len(kept.Spec.SessionPolicy), tc.most)
 			assert.Same(t, kept, transformed(t, kept))
 			require.NoError(t, i.store.Add(kept))
-			_, err := s.Desired(key)
+			_, err := s.Desired(t.Context(), key)
 			if tc.says == "" {
 				require.NoError(t, err)
 				return
@@ -93,7 +93,7 @@ func TestOmittedLabelsAreCountedInTheNotice(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			require.NoError(t, i.store.Add(transformed(t, withLabels(test.number, test.size))))
-			want, err := s.Desired(key)
+			want, err := s.Desired(t.Context(), key)
 			require.NotNil(t, want)
 			require.NoError(t, err, "it is served, as it always was")
 			if test.says == "" {

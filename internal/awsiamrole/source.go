@@ -69,7 +69,7 @@ func sameRequest(before, after *AWSIAMRole) bool {
 
 // Desired returns what an AWSIAMRole requests, nil if it does not exist. Together
 // with an *identity.InvalidError it returns as much as could be parsed.
-func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
+func (s *Source) Desired(_ context.Context, key identity.Key) (*identity.Desired, error) {
 	role := s.cached(key)
 	if role == nil {
 		return nil, nil //nolint:nilnil // no object is an answer, not a failure

@@ -108,7 +108,7 @@ func TestTransformKeepsOnlyWhatIsRead(t *testing.T) {
 
 func TestDesired(t *testing.T) {
 	s, i, _ := newSource(t)
-	want, err := s.Desired(key)
+	want, err := s.Desired(t.Context(), key)
 	require.NoError(t, err)
 	assert.Nil(t, want)
 
@@ -117,7 +117,7 @@ func TestDesired(t *testing.T) {
 		session time.Duration
 	}{"none": {0, time.Hour}, "negative, as the predecessor read it": {-5, time.Hour}, "given": {1800, 30 * time.Minute}} {
 		require.NoError(t, i.store.Add(newRole(Spec{RoleReference: "path/app", RoleSessionDuration: test.seconds})))
-		want, err = s.Desired(key)
+		want, err = s.Desired(t.Context(), key)
 		require.NoError(t, err)
 		role, err := identity.ParseRole("path/app")
 		require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestSessionPolicyIsRequested(t *testing.T) {
 			transformed(t, newRole(Spec{RoleReference: "app", SessionPolicy: text})),
 		} {
 			require.NoError(t, i.store.Add(role))
-			got, err := s.Desired(key)
+			got, err := s.Desired(t.Context(), key)
 			require.NoError(t, err)
 			assert.Equal(t, want, got.SessionPolicy)
 		}
@@ -149,7 +149,7 @@ func TestRoleReferenceIsTrimmed(t *testing.T) {
 	s, i, _ := newSource(t)
 	for _, reference := range []string{"path/app", "/path/app", " path/app\n", "\u00a0/path/app\r\n"} {
 		require.NoError(t, i.store.Add(newRole(Spec{RoleReference: reference})))
-		want, err := s.Desired(key)
+		want, err := s.Desired(t.Context(), key)
 		require.NoError(t, err)
 		assert.Equal(t, "path/app", want.Role.String())
 	}
@@ -174,7 +174,7 @@ func TestInvalidSpecs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, i, _ := newSource(t)
 			require.NoError(t, i.store.Add(newRole(test.spec)))
-			want, err := s.Desired(key)
+			want, err := s.Desired(t.Context(), key)
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, api.GetCredentialsFailed, invalid.Reason)
@@ -282,7 +282,7 @@ func TestReservedNameIsInvalid(t *testing.T) {
 	role := newRole(Spec{RoleReference: "app"})
 	role.Name = "app.aws-iam"
 	require.NoError(t, i.store.Add(role))
-	want, err := s.Desired(identity.Key{Source: identity.AWSIAMRole, Namespace: "ns", Name: role.Name})
+	want, err := s.Desired(t.Context(), identity.Key{Source: identity.AWSIAMRole, Namespace: "ns", Name: role.Name})
 	require.ErrorContains(t, err, "the name app.aws-iam is reserved for the Secret of a ServiceAccount app")
 	invalid, is := errors.AsType[*identity.InvalidError](err)
 	require.True(t, is)

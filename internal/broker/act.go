@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -27,7 +28,7 @@ func (b *Broker) act(ctx context.Context, source Source, f facts, d decision) (t
 		return b.refuse(ctx, source, f, d.refusal)
 	case fail:
 		b.countRefused(f)
-		return b.failed(ctx, source, *f.asked, f, f.unknown)
+		return b.failed(ctx, source, *f.asked, f, cmp.Or(f.unread, f.unknown))
 	case issue:
 		return b.issue(ctx, source, issuance{want: *f.asked, have: f.have, reason: f.due, role: f.role})
 	case release:

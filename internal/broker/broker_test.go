@@ -428,7 +428,7 @@ func TestDeletedObjectHasNoFailure(t *testing.T) {
 func TestAnUnreadableCacheChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.desiredErr = errors.New("not what it should be")
+		w.asked, w.desiredErr = nil, errors.New("not what it should be")
 		_, err := w.sync()
 		require.ErrorIs(t, err, w.desiredErr)
 		assert.Empty(t, w.did())

@@ -62,8 +62,8 @@ var rules = []struct {
 	{func(f facts) bool { return f.refusal != nil }, func(f facts) decision {
 		return decision{do: refuse, refusal: f.refusal}
 	}},
-	// It is not known whether the role is permitted.
-	{func(f facts) bool { return f.unknown != nil }, just(fail)},
+	// It is not known what exactly is asked for, or whether the role is permitted.
+	{func(f facts) bool { return f.unread != nil || f.unknown != nil }, just(fail)},
 	// Credentials are missing, or not those that are asked for, or about to run out.
 	{func(f facts) bool { return f.due != "" }, func(f facts) decision {
 		return decision{do: issue, needsIAM: f.asked.Managed != nil && f.role == fromIAM}
@@ -102,7 +102,7 @@ func (f facts) lastGoodRunsOut() bool {
 	switch {
 	case f.lastGood == nil || f.lastGoodFailed:
 		return false
-	case f.refusal != nil:
+	case f.refusal != nil || f.unread != nil:
 		return f.lastGoodDue != ""
 	}
 	return f.due == refresh.SpecChanged && f.lastGoodDue == refresh.NearExpiry && (f.failing || f.have.Valid(f.now))

@@ -62,6 +62,9 @@ func TestDecide(t *testing.T) {
 		"and an edited Secret goes with it":                       {func(f *facts) { f.refusal, f.lastGood, f.have.Edited = errNotPermitted, nil, true }, decision{do: revoke, refusal: errNotPermitted}},
 		"credentials that are no longer permitted go":             {func(f *facts) { f.revoked = errNotPermitted }, decision{do: revoke, refusal: errNotPermitted}},
 		"whatever else is wrong":                                  {func(f *facts) { f.revoked, f.refusal = errNotPermitted, errMalformed }, decision{do: revoke, refusal: errNotPermitted}},
+		"where it is not known what is asked for nothing is done": {func(f *facts) { f.unread = errSTS }, decision{do: fail}},
+		"and no managed role is released":                         {func(f *facts) { f.unread, f.roleMayExist = errSTS, true }, decision{do: fail}},
+		"but what was good before is renewed":                     {func(f *facts) { f.unread, f.lastGoodDue = errSTS, refresh.NearExpiry }, decision{do: renewLastGood}},
 		"where it is not known what is permitted nothing is done": {func(f *facts) { f.unknown, f.due = errSTS, refresh.Missing }, decision{do: fail}},
 		"the Secret of nobody goes":                               {gone, decision{do: retire}},
 		"with its managed role":                                   {func(f *facts) { gone(f); f.roleMayExist = true }, decision{do: retire, needsIAM: true}},
@@ -101,6 +104,7 @@ func TestEveryCombinationHasOneDecision(t *testing.T) {
 	options := [][]func(*facts){
 		{nothing, func(f *facts) { f.asked.Managed = &identity.ManagedRole{Policy: "{}"} }, func(f *facts) { f.asked = nil }},
 		{nothing, func(f *facts) { f.refusal = errMalformed }, func(f *facts) { f.refusal = errNotPermitted }},
+		{nothing, func(f *facts) { f.unread = errSTS }},
 		{nothing, func(f *facts) { f.unknown = errSTS }},
 		{nothing, func(f *facts) { f.due = refresh.Missing }, func(f *facts) { f.due = refresh.SpecChanged }, func(f *facts) { f.due = refresh.NearExpiry }},
 		{nothing, func(f *facts) { f.role = fromSecret }, func(f *facts) { f.role = fromMemory }},
@@ -123,7 +127,7 @@ func TestEveryCombinationHasOneDecision(t *testing.T) {
 			require.Fail(t, problem, "%+v: %+v", f, d)
 		}
 	})
-	assert.Equal(t, 3*3*2*4*3*4*2*2*3*2*2*2*2, walked)
+	assert.Equal(t, 3*3*2*2*4*3*4*2*2*3*2*2*2*2, walked)
 	for _, each := range all {
 		assert.Positive(t, decided[each], "%s is never decided", each)
 	}
@@ -141,12 +145,12 @@ func wrong(f facts, d decision) string {
 		{f.revoked != nil && !gone && d.do != revoke, "a permission that was withdrawn comes first"},
 		{(d.do == retire || d.do == forget) != gone, "what nobody asks for is retired, and nothing else"},
 		{d.do == forget && (f.have.Exists || f.roleMayExist), "nothing is left behind"},
-		{d.do == issue && (f.due == "" || f.refusal != nil || f.unknown != nil), "only what is due and allowed is issued"},
+		{d.do == issue && (f.due == "" || f.refusal != nil || f.unread != nil || f.unknown != nil), "only what is due and allowed is issued"},
 		{d.do == renewLastGood && (f.lastGood == nil || f.lastGoodDue == "" || d.needsIAM), "what was good is renewed without IAM"},
-		{f.refusal != nil && f.lastGood != nil && f.lastGoodDue != "" && !f.lastGoodFailed && !gone && f.revoked == nil && d.do != renewLastGood, "a refusal ends nothing that was good"},
+		{(f.refusal != nil || f.unread != nil) && f.lastGood != nil && f.lastGoodDue != "" && !f.lastGoodFailed && !gone && f.revoked == nil && d.do != renewLastGood, "a refusal ends nothing that was good"},
 		{(d.do == refuse || d.do == revoke) != (d.refusal != nil), "the object is told why"},
-		{(d.do == inspect || d.do == release) && (f.due != "" || !d.needsIAM), "a look at IAM delays no renewal"},
-		{d.do == rest && (f.due != "" || f.inspect || f.refusal != nil), "nothing is left undone"},
+		{(d.do == inspect || d.do == release) && (f.due != "" || f.unread != nil || !d.needsIAM), "a look at IAM delays no renewal"},
+		{d.do == rest && (f.due != "" || f.inspect || f.refusal != nil || f.unread != nil), "nothing is left undone"},
 	} {
 		if invariant.broken {
 			return fmt.Sprint("broken: ", invariant.say)

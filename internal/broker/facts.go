@@ -20,6 +20,9 @@ type facts struct {
 	// refusal is why that cannot be served, whatever AWS says: it is malformed, or not
 	// permitted, or asks for a managed role where none are made.
 	refusal *identity.InvalidError
+	// unread is why it is not known yet what exactly the object asks for: asked is then as
+	// much as is known.
+	unread error
 	// unknown is why it cannot be told whether it is permitted.
 	unknown error
 	// due is why asked needs credentials, "" if it needs none.
@@ -63,9 +66,9 @@ const (
 // observe collects the facts. It makes no calls but for rules that are in no cache, and
 // for the controller's own account. An error says that nothing can be decided.
 func (b *Broker) observe(ctx context.Context, source Source, key identity.Key) (facts, error) {
-	asked, err := source.Desired(key)
+	asked, err := source.Desired(ctx, key)
 	refusal, malformed := errors.AsType[*identity.InvalidError](err)
-	if err != nil && !malformed {
+	if err != nil && asked == nil {
 		return facts{}, err
 	}
 	f := facts{
@@ -78,7 +81,9 @@ func (b *Broker) observe(ctx context.Context, source Source, key identity.Key) (
 	if asked.Managed != nil {
 		b.Roles.HasOwner(key)
 	}
-	f.refusal, f.failing = refusal, b.Status.Failure(key) != nil
+	if f.refusal, f.failing = refusal, b.Status.Failure(key) != nil; !malformed {
+		f.unread = err
+	}
 	if err = b.observeRevocation(ctx, &f); err != nil {
 		return f, err
 	}
@@ -86,7 +91,7 @@ func (b *Broker) observe(ctx context.Context, source Source, key identity.Key) (
 	if f.lastGood != nil {
 		f.lastGoodDue = b.due(*f.lastGood, f)
 	}
-	if f.refusal == nil {
+	if f.refusal == nil && f.unread == nil {
 		b.observeAsked(ctx, &f)
 	}
 	return f, nil

@@ -12,8 +12,9 @@ import (
 type Source interface {
 	// Desired returns, from a cache, what the object asks for; nil if there is no
 	// such object or it asks for nothing. Beside an *identity.InvalidError it returns
-	// as much as can be read.
-	Desired(key identity.Key) (*identity.Desired, error)
+	// as much as can be read; beside any other error, too, which says that what is
+	// asked for is not known yet. A call is made only for the controller's own account.
+	Desired(ctx context.Context, key identity.Key) (*identity.Desired, error)
 	// Report shows a status on the object. It writes only what differs, and returns
 	// nil if the object is gone.
 	Report(ctx context.Context, want identity.Desired, status identity.Status) error

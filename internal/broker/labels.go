@@ -15,7 +15,7 @@ func (b *Broker) relabel(ctx context.Context, key identity.Key) (time.Duration, 
 	if key.Source != identity.AWSIAMRole {
 		return 0, nil
 	}
-	want, _ := b.Sources[key.Source].Desired(key) // what is wrong with it was reported
+	want, _ := b.Sources[key.Source].Desired(ctx, key) // what is wrong with it was reported
 	if want == nil || !b.Secrets.LabelsDiffer(*want) {
 		return 0, nil
 	}

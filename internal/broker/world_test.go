@@ -217,7 +217,7 @@ func (w *world) change(f func(*refresh.State)) {
 	w.have[app] = have
 }
 
-func (w *world) Desired(key identity.Key) (*identity.Desired, error) {
+func (w *world) Desired(_ context.Context, key identity.Key) (*identity.Desired, error) {
 	if w.asked == nil {
 		return nil, w.desiredErr
 	}

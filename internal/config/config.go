@@ -90,7 +90,8 @@ type Config struct {
 	// are required. WebhookClientNames are the accepted common names, empty for all.
 	WebhookClientCAFile string
 	WebhookClientNames  []string
-	// DefaultRegion is the AWS Region of pods whose ServiceAccount names none.
+	// DefaultRegion is the AWS Region of pods whose ServiceAccount names none, and the value
+	// of $(region) in its annotations.
 	DefaultRegion string
 	// SidecarImage is the image of the sidecar for the delivery endpoint.
 	SidecarImage string

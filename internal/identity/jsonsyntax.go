@@ -46,6 +46,8 @@ func syntaxHint(text string, at int, cause string) string {
 		return "; close the quotation marks on the same line"
 	case strings.HasSuffix(cause, "after top-level value"):
 		return "; remove what follows the policy"
+	case next == '$':
+		return "; put quotation marks around it"
 	case next == '#' || next == '/':
 		return "; JSON has no comments, remove it"
 	case (next == '"' || next == '{') && strings.Contains(cause, " after "):

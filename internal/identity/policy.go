@@ -118,7 +118,11 @@ func checkCharacters(text string, kind PolicyKind) error {
 	case visible > maxPolicy:
 		return fmt.Errorf("the policy has %d characters without white space, and IAM takes %d: shorten it, or move parts into managed policies", visible, maxPolicy)
 	case len(text) > maxCompact:
-		return fmt.Errorf("the policy has %d bytes without white space between its parts, and at most %d are taken: shorten its strings", len(text), maxCompact)
+		return tooManyBytes(len(text))
 	}
 	return nil
+}
+
+func tooManyBytes(n int) error {
+	return fmt.Errorf("the policy has %d bytes without white space between its parts, and at most %d are taken: shorten its strings", n, maxCompact)
 }

@@ -40,72 +40,93 @@ func requestsManagedRole(annotations map[string]string) bool {
 	return hasAny(annotations, managedRequests)
 }
 
-// parseAnnotations sets in want what annotations request. The error, an
-// *identity.InvalidError, lists all problems.
-func parseAnnotations(annotations map[string]string, want *identity.Desired) error {
-	problems := errors.Join(
-		parseRequest(annotations, want),
-		parseSession(annotations, want),
+// parseAnnotations sets in want what annotations request. The error is an
+// *identity.InvalidError that lists all problems, or, where there are none, an
+// *identity.StepError about the value of a variable that is not known yet.
+func parseAnnotations(annotations map[string]string, vars identity.Variables, want *identity.Desired) error {
+	return invalidAnnotations(
+		parseRequest(annotations, vars, want),
+		parseSessionDuration(annotations, want),
+		parseSessionPolicy(annotations, vars, want),
 		parseInjection(annotations, &identity.Injection{}),
 		checkDeletionPolicyValue(annotations),
 	)
-	return invalidAnnotations(problems)
 }
 
-// invalidAnnotations returns problems as an *identity.InvalidError, nil for none.
-func invalidAnnotations(problems error) error {
-	if problems == nil {
-		return nil
+// invalidAnnotations returns problems as one error, nil for none: those that only a
+// change of the annotations resolves, otherwise one that is temporary.
+func invalidAnnotations(problems ...error) error {
+	var lasting []error
+	var temporary error
+	for _, problem := range problems {
+		if errors.Is(problem, identity.ErrValueUnknown) {
+			temporary = &identity.StepError{
+				Reason: api.GetCredentialsFailed, Message: "Failed to get credentials: " + problem.Error(), Err: problem,
+			}
+			continue
+		}
+		lasting = append(lasting, problem)
+	}
+	all := errors.Join(lasting...)
+	if all == nil {
+		return temporary
 	}
 	return &identity.InvalidError{
 		Reason:  api.InvalidAnnotation,
-		Message: strings.ReplaceAll(problems.Error(), "\n", "; "),
+		Message: strings.ReplaceAll(all.Error(), "\n", "; "),
 	}
 }
 
 // parseRequest sets which role is requested.
-func parseRequest(annotations map[string]string, want *identity.Desired) error {
+func parseRequest(annotations map[string]string, vars identity.Variables, want *identity.Desired) error {
 	for _, key := range []string{api.RoleAnnotation, api.IRSAAnnotation} {
 		if _, has := annotations[key]; has {
-			return parseRole(annotations, key, want)
+			return parseRole(annotations, key, vars, want)
 		}
 	}
-	return parseManagedRole(annotations, want)
+	return parseManagedRole(annotations, vars, want)
 }
 
 // parseRole sets the existing role that the annotation key names.
-func parseRole(annotations map[string]string, key string, want *identity.Desired) (err error) {
+func parseRole(annotations map[string]string, key string, vars identity.Variables, want *identity.Desired) (err error) {
 	for _, other := range managedRequests {
 		if _, has := annotations[other]; has {
 			return fmt.Errorf("%s and %s cannot be combined, because an existing role is not changed: remove one of them", key, other)
 		}
 	}
-	want.Role, _, err = parseAnnotation(annotations, key, identity.ReadRole)
+	if key == api.IRSAAnnotation {
+		return parseIRSARole(annotations, want)
+	}
+	want.Role, _, err = parseAnnotation(annotations, key, expanded(vars, identity.ReadRole))
 	return err
 }
 
 // parseManagedRole sets the specification of the managed role.
-func parseManagedRole(annotations map[string]string, want *identity.Desired) (err error) {
+func parseManagedRole(annotations map[string]string, vars identity.Variables, want *identity.Desired) (err error) {
 	managed := &identity.ManagedRole{}
-	if managed.Policy, _, err = parseAnnotation(annotations, api.RolePolicyAnnotation, identity.ParsePolicy); err != nil {
+	if managed.Policy, _, err = parseAnnotation(annotations, api.RolePolicyAnnotation, expandedPolicy(vars, identity.ParsePolicy)); err != nil {
 		return err
 	}
-	if managed.ManagedPolicies, _, err = parseAnnotation(annotations, api.ManagedPoliciesAnnotation, identity.ParseManagedPolicies); err != nil {
+	if managed.ManagedPolicies, _, err = parseAnnotation(annotations, api.ManagedPoliciesAnnotation, expanded(vars, identity.ParseManagedPolicies)); err != nil {
 		return err
 	}
 	want.Managed = managed
 	return nil
 }
 
-// parseSession sets how long a session lasts and what it may do at most.
-func parseSession(annotations map[string]string, want *identity.Desired) error {
+// parseSessionDuration sets how long a session lasts.
+func parseSessionDuration(annotations map[string]string, want *identity.Desired) error {
 	session, has, err := parseAnnotation(annotations, api.SessionDurationAnnotation, identity.ParseSessionDuration)
 	if want.SessionDuration = session; !has {
 		want.SessionDuration = identity.DefaultSession
 	}
-	policy, _, policyErr := parseAnnotation(annotations, api.SessionPolicyAnnotation, identity.ParseSessionPolicy)
-	want.SessionPolicy = policy
-	return errors.Join(err, policyErr)
+	return err
+}
+
+// parseSessionPolicy sets what a session may do at most.
+func parseSessionPolicy(annotations map[string]string, vars identity.Variables, want *identity.Desired) (err error) {
+	want.SessionPolicy, _, err = parseAnnotation(annotations, api.SessionPolicyAnnotation, expandedPolicy(vars, identity.ParseSessionPolicy))
+	return err
 }
 
 // parseInjection sets in give what the annotations say about the pods.

@@ -37,6 +37,9 @@ func limitAnnotation(key, value string) [][2]string {
 // canonicalValue returns the shortest value with the same meaning, or the parse
 // error. Its length is bounded by the limits of each annotation.
 func canonicalValue(key, value string) (string, error) {
+	if hasVariables(key, value) {
+		return compactTemplate(key, value)
+	}
 	switch key {
 	case api.RolePolicyAnnotation:
 		return identity.ParsePolicy(value)

@@ -35,6 +35,9 @@ func TestCacheSizeIsLimited(t *testing.T) {
 		"zeros":             strings.Repeat("0", 250_000) + "3600",
 		"\xff":              strings.Repeat("\xff", 250_000),
 		"513 bytes":         strings.Repeat("x", 513),
+		"a variable":        "$(namespace)" + strings.Repeat("x", 250_000),
+		"variables":         strings.Repeat("$(", 125_000),
+		"a large variable":  `{"a":"$(` + strings.Repeat("x", 250_000) + `)"}`,
 	}
 	for title, value := range nonsense {
 		for _, key := range readAnnotations {
@@ -78,7 +81,7 @@ func TestErrorsOfOmittedValuesAreKept(t *testing.T) {
 			}
 			s, i, _ := newSource()
 			i.add(t, object(annotations))
-			_, err := s.Desired(key)
+			_, err := s.Desired(t.Context(), key)
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			assert.Contains(t, invalid.Message, test.key+": ")

@@ -1,11 +1,13 @@
 package serviceaccount
 
 import (
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // Annotations says which annotations of other tools are read.
@@ -30,6 +32,16 @@ func (r Annotations) effective(annotations map[string]string) map[string]string 
 // requests none: charts render one where their user gave no role.
 func (r Annotations) requestsByIRSA(annotations map[string]string) bool {
 	return r.IRSA && strings.TrimSpace(annotations[api.IRSAAnnotation]) != "" && !hasAny(annotations, ownRequests)
+}
+
+// parseIRSARole sets the role that api.IRSAAnnotation names. Variables are not expanded in
+// it: EKS expands none, and a chart is to mean the same with both.
+func parseIRSARole(annotations map[string]string, want *identity.Desired) (err error) {
+	want.Role, _, err = parseAnnotation(annotations, api.IRSAAnnotation, identity.ReadRole)
+	if err != nil && identity.HasVariables(annotations[api.IRSAAnnotation]) {
+		return fmt.Errorf("%w; variables are expanded in %s only", err, api.RoleAnnotation)
+	}
+	return err
 }
 
 // defaultAudience is the audience of the tokens that the webhook of EKS adds to pods,

@@ -50,7 +50,7 @@ func TestIRSAAnnotationRequestsARoleWhereNoneOfOursDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, i := newIRSASource()
 			i.add(t, object(test.annotations))
-			want, err := s.Desired(key)
+			want, err := s.Desired(t.Context(), key)
 			require.NoError(t, err)
 			if test.none {
 				assert.Nil(t, want)
@@ -77,7 +77,7 @@ func TestOurOptionsApplyBesideTheIRSAAnnotation(t *testing.T) {
 func TestMalformedIRSAAnnotationIsNamed(t *testing.T) {
 	s, i := newIRSASource()
 	i.add(t, object(map[string]string{api.IRSAAnnotation: "arn:aws:iam::123456789012:user/app"}))
-	want, err := s.Desired(key)
+	want, err := s.Desired(t.Context(), key)
 	var invalid *identity.InvalidError
 	require.ErrorAs(t, err, &invalid)
 	assert.Equal(t, api.InvalidAnnotation, invalid.Reason)

@@ -8,10 +8,14 @@ import (
 
 // A Request is what one ServiceAccount requests.
 type Request struct {
-	// Desired is nil if it requests nothing or is being deleted. Err is an
-	// *identity.InvalidError; Desired then has as much as could be parsed.
+	// Desired is nil if it requests nothing or is being deleted. Err is as that of
+	// Source.Desired; Desired then has as much as could be parsed.
 	Desired *identity.Desired
 	Err     error
+	// Managed reports that it requests a managed role, even if Desired does not tell.
+	Managed bool
+	// Variables are those in the annotations, each with its value, if that is known.
+	Variables [][2]string
 	// Warning is about annotations that have no effect.
 	Warning identity.Warning
 	// Injection is what its pods are given, nil for nothing; InjectionErr is an
@@ -31,7 +35,9 @@ func Read(object *metav1.PartialObjectMetadata, config Config) Request {
 	}
 	var r Request
 	key := identity.Key{Source: identity.ServiceAccount, Namespace: a.namespace, Name: a.name}
-	r.Desired, r.Err = config.desired(key, a)
+	r.Desired, r.Err = config.desired(key, a, config.KnownBase)
+	r.Managed = requestsManagedRole(a.annotationMap())
+	r.Variables = config.usedVariables(key, a.annotationMap())
 	r.Warning = config.warning(a)
 	r.SkippedByAdmission = a.skipped
 	r.Injection, r.InjectionErr = config.injection(a.name, a.annotationMap())

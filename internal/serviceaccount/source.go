@@ -3,6 +3,7 @@
 package serviceaccount
 
 import (
+	"context"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +31,14 @@ type Config struct {
 	ExternalID func(namespace string) string
 	// Annotations are those of the informer's Transform.
 	Annotations Annotations
+	// ClusterName and DefaultRegion are values of variables, "" for none, or, in other
+	// processes than the controller, for the reason SettingsUnknown.
+	ClusterName, DefaultRegion string
+	SettingsUnknown            error
+	// Base returns the base that completes role names, which has values of variables.
+	// Its errors are temporary. KnownBase is the same for Read, which makes no calls.
+	Base      func(context.Context) (identity.BaseRole, error)
+	KnownBase func() (identity.BaseRole, error)
 	// IRSAServed reports that another webhook in the cluster reads the annotation
 	// eks.amazonaws.com/role-arn.
 	IRSAServed bool
@@ -59,14 +68,16 @@ func NewSource(client metadata.Interface, informer cache.SharedIndexInformer, co
 	}
 }
 
-// Desired returns what a ServiceAccount requests, nil if nothing. Together with an
-// *identity.InvalidError it returns as much as could be parsed.
-func (s *Source) Desired(key identity.Key) (*identity.Desired, error) {
-	return s.config.desired(key, s.cached(key))
+// Desired returns what a ServiceAccount requests, nil if nothing. Together with an error
+// it returns as much as could be parsed. Any error but an *identity.InvalidError is
+// temporary: the value of a variable is not known yet.
+func (s *Source) Desired(ctx context.Context, key identity.Key) (*identity.Desired, error) {
+	base := func() (identity.BaseRole, error) { return s.config.Base(ctx) }
+	return s.config.desired(key, s.cached(key), base)
 }
 
 // desired returns what a ServiceAccount requests, nil if nothing or if there is none.
-func (c Config) desired(key identity.Key, a *account) (*identity.Desired, error) {
+func (c Config) desired(key identity.Key, a *account, base func() (identity.BaseRole, error)) (*identity.Desired, error) {
 	if a == nil || !a.requestsIdentity() {
 		return nil, nil //nolint:nilnil // nothing asked for is an answer, not a failure
 	}
@@ -83,7 +94,8 @@ func (c Config) desired(key identity.Key, a *account) (*identity.Desired, error)
 				len(key.Name), MaxName),
 		}
 	}
-	if err := parseAnnotations(a.annotationMap(), want); err != nil {
+	annotations := a.annotationMap()
+	if err := parseAnnotations(annotations, c.variables(key, annotations, base), want); err != nil {
 		return want, err
 	}
 	return want, a.checkMisspelled(want)

@@ -1,6 +1,7 @@
 package serviceaccount
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -58,7 +59,11 @@ func newSource(objects ...runtime.Object) (*Source, *informer, *fake.FakeMetadat
 	client := fake.NewSimpleMetadataClient(scheme, objects...)
 	i := &informer{store: cache.NewStore(cache.DeletionHandlingMetaNamespaceKeyFunc)}
 	return NewSource(client, i, Config{
-		ExternalID: func(namespace string) string { return namespace + "/cluster" },
+		ExternalID:  func(namespace string) string { return namespace + "/cluster" },
+		ClusterName: "cluster",
+		Base: func(context.Context) (identity.BaseRole, error) {
+			return identity.BaseRole{Partition: "aws-us-gov", Account: "012345678901"}, nil
+		},
 	}), i, client
 }
 
@@ -79,17 +84,17 @@ func TestTransformKeepsOnlyWhatIsRead(t *testing.T) {
 
 func TestDesired(t *testing.T) {
 	s, i, _ := newSource()
-	want, err := s.Desired(key)
+	want, err := s.Desired(t.Context(), key)
 	require.NoError(t, err)
 	assert.Nil(t, want, "no such object")
 
 	i.add(t, object(nil))
-	want, err = s.Desired(key)
+	want, err = s.Desired(t.Context(), key)
 	require.NoError(t, err)
 	assert.Nil(t, want, "it asks for nothing")
 
 	i.add(t, object(map[string]string{api.RoleAnnotation: "path/app", api.SessionDurationAnnotation: "15m", api.SessionPolicyAnnotation: "\n" + policy}))
-	want, err = s.Desired(key)
+	want, err = s.Desired(t.Context(), key)
 	require.NoError(t, err)
 	role, err := identity.ParseRole("path/app")
 	require.NoError(t, err)
@@ -121,7 +126,7 @@ func TestInvalidAnnotationsAreNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, i, _ := newSource()
 			i.add(t, object(test.annotations))
-			want, err := s.Desired(key)
+			want, err := s.Desired(t.Context(), key)
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, test.reason, invalid.Reason)
@@ -141,7 +146,7 @@ func TestDesiredManagedRole(t *testing.T) {
 		api.RolePolicyAnnotation:      `{ "Version": "2012-10-17", "Statement": {"Effect":"Allow","Action":"s3:*","Resource":"*"} }`,
 		api.ManagedPoliciesAnnotation: " arn:aws:iam::aws:policy/B ,arn:aws:iam::aws:policy/A,arn:aws:iam::aws:policy/B",
 	}))
-	want, err := s.Desired(key)
+	want, err := s.Desired(t.Context(), key)
 	require.NoError(t, err)
 	assert.Equal(t, &identity.ManagedRole{
 		Policy:          `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`,
@@ -155,19 +160,19 @@ func TestTooLongNameIsInvalid(t *testing.T) {
 	long := object(map[string]string{api.RoleAnnotation: "app"})
 	long.Name = strings.Repeat("x", 246)
 	i.add(t, long)
-	_, err := s.Desired(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: long.Name})
+	_, err := s.Desired(t.Context(), identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: long.Name})
 	require.ErrorContains(t, err, "246 characters")
 
 	long.Name = strings.Repeat("x", 245)
 	i.add(t, long)
-	_, err = s.Desired(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: long.Name})
+	_, err = s.Desired(t.Context(), identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: long.Name})
 	require.NoError(t, err, "the maximum length")
 }
 
 func TestDesiredDefaultsToAnHour(t *testing.T) {
 	s, i, _ := newSource()
 	i.add(t, object(map[string]string{api.RoleAnnotation: "app"}))
-	want, err := s.Desired(key)
+	want, err := s.Desired(t.Context(), key)
 	require.NoError(t, err)
 	assert.Equal(t, time.Hour, want.SessionDuration)
 }

@@ -89,7 +89,7 @@ func TestMisspelledDeletionPolicyBlocksAManagedRole(t *testing.T) {
 			}
 			s, i, _ := newSource()
 			i.add(t, withFinalizers(annotations, api.Finalizer))
-			_, err := s.Desired(key)
+			_, err := s.Desired(t.Context(), key)
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, "UnknownAnnotation", invalid.Reason)
@@ -105,13 +105,13 @@ func TestMisspelledDeletionPolicyBlocksAManagedRole(t *testing.T) {
 
 			annotations[api.RoleAnnotation] = "app"
 			i.add(t, object(annotations))
-			_, err = s.Desired(key)
+			_, err = s.Desired(t.Context(), key)
 			require.NoError(t, err, "an existing role is never deleted")
 		})
 	}
 	s, i, _ := newSource()
 	i.add(t, object(map[string]string{api.RolePolicyAnnotation: policy, api.Prefix + "policy-colour": "{}"}))
-	_, err := s.Desired(key)
+	_, err := s.Desired(t.Context(), key)
 	require.NoError(t, err, "what is not like it")
 }
 
@@ -129,7 +129,7 @@ func TestMisspelledSessionPolicyBlocksEveryRequest(t *testing.T) {
 				}
 				s, i, _ := newSource()
 				i.add(t, object(annotations))
-				_, err := s.Desired(key)
+				_, err := s.Desired(t.Context(), key)
 				var invalid *identity.InvalidError
 				require.ErrorAs(t, err, &invalid)
 				assert.Equal(t, "UnknownAnnotation", invalid.Reason)
@@ -138,7 +138,7 @@ func TestMisspelledSessionPolicyBlocksEveryRequest(t *testing.T) {
 
 				delete(annotations, misspelt)
 				i.add(t, object(annotations))
-				_, err = s.Desired(key)
+				_, err = s.Desired(t.Context(), key)
 				if err != nil {
 					assert.NotContains(t, err.Error(), api.SessionPolicyAnnotation)
 				}
@@ -151,7 +151,7 @@ func TestMisspelledSessionPolicyBlocksEveryRequest(t *testing.T) {
 	for _, name := range []string{"session", "policy", "session-name", "session-duration-policy-x", "session-time", "permission-policy"} {
 		s, i, _ := newSource()
 		i.add(t, object(map[string]string{api.RoleAnnotation: "app", api.Prefix + name: policy}))
-		_, err := s.Desired(key)
+		_, err := s.Desired(t.Context(), key)
 		assert.Equal(t, name == "session-duration-policy-x", err != nil, name)
 	}
 }

@@ -34,13 +34,13 @@ func TestValuesAreTrimmed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			plain, i, _ := newSource()
 			i.add(t, withFinalizers(annotations, api.Finalizer))
-			want, err := plain.Desired(key)
+			want, err := plain.Desired(t.Context(), key)
 			require.NoError(t, err)
 			assert.Equal(t, 2*time.Hour, want.SessionDuration)
 
 			s, i, _ := newSource()
 			i.add(t, withFinalizers(addWhiteSpace(annotations), api.Finalizer))
-			got, err := s.Desired(key)
+			got, err := s.Desired(t.Context(), key)
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
 			assert.Equal(t, want.SpecHash(), got.SpecHash(), "nothing is renewed for white space")
@@ -59,11 +59,11 @@ func TestValuesAreTrimmed(t *testing.T) {
 func TestLeadingSlashAndTrailingCommaAreIgnored(t *testing.T) {
 	s, i, _ := newSource()
 	i.add(t, object(map[string]string{api.RoleAnnotation: "/team/app\n"}))
-	want, err := s.Desired(key)
+	want, err := s.Desired(t.Context(), key)
 	require.NoError(t, err)
 	assert.Equal(t, "team/app", want.Role.String())
 	i.add(t, object(map[string]string{api.ManagedPoliciesAnnotation: "arn:aws:iam::aws:policy/B,\narn:aws:iam::aws:policy/A,\n"}))
-	want, err = s.Desired(key)
+	want, err = s.Desired(t.Context(), key)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"}, want.Managed.ManagedPolicies)
 }
@@ -75,6 +75,9 @@ func FuzzAnnotations(f *testing.F) {
 	f.Add("", "15m", "eu-central-1", "file", "Delete", policy, "arn:aws:iam::aws:policy/A,", policy, "eks")
 	f.Add("app", "15m", "eu-central-1", "file", "Delete", "", "", policy, "\x7f")
 	f.Add("app", "15m", "eu-central-1", "file", "Delete", "", "", strings.Repeat(" ", 3000)+policy, "session_policy")
+	f.Add("$(namespace)/$(serviceaccount)", "15m", "eu-central-1", "file", "Delete", "", "", policyWithVariables, "")
+	f.Add("", "15m", "", "file", "Delete", policyWithVariables, "arn:$(partition):iam::$(account):policy/$(cluster),", "", "")
+	f.Add("$$(namespace)/app", "15m", "$(region)", "file", "Delete", "", "", policyWithVariables+"$(x", "")
 	f.Fuzz(func(t *testing.T, role, session, region, delivery, deletion, rolePolicy, managed, sessionPolicy, unknown string) {
 		annotations := map[string]string{
 			api.SessionDurationAnnotation: session, api.RegionAnnotation: region, api.DeliveryAnnotation: delivery, api.DeletionPolicyAnnotation: deletion,
@@ -87,7 +90,7 @@ func FuzzAnnotations(f *testing.F) {
 		}
 		s, i, _ := newSource()
 		i.add(t, withFinalizers(annotations, api.Finalizer))
-		want, err := s.Desired(key)
+		want, err := s.Desired(t.Context(), key)
 		_, held, _ := s.Finalizer(key)
 		assert.True(t, held)
 		requireFitsEvent(t, s.Warning(key).Message)
@@ -115,7 +118,7 @@ func FuzzAnnotations(f *testing.F) {
 
 		// White space around values changes nothing, nor does it to read again what the cache kept.
 		i.add(t, withFinalizers(addWhiteSpace(annotations), api.Finalizer))
-		again, err := s.Desired(key)
+		again, err := s.Desired(t.Context(), key)
 		require.NoError(t, err)
 		assert.Equal(t, want, again)
 	})

@@ -31,8 +31,11 @@ type Sources struct {
 }
 
 // OpenSources makes the sources of the namespace in cfg, "" for all, with their informers,
-// which do not run yet. irsaServed reports that the webhook of EKS runs in the cluster.
-func OpenSources(cfg config.Config, clients *kube.Clients, irsaServed bool) (*Sources, error) {
+// which do not run yet. irsaServed reports that the webhook of EKS runs in the cluster;
+// base returns the base that completes role names.
+func OpenSources(
+	cfg config.Config, clients *kube.Clients, irsaServed bool, base func(context.Context) (identity.BaseRole, error),
+) (*Sources, error) {
 	annotations := serviceaccount.Annotations{IRSA: cfg.IRSAAnnotations.Read()}
 	accounts, err1 := clients.MetadataInformer(serviceaccount.Resource, cfg.Namespace, "", annotations.Transform)
 	roles, err2 := clients.RoleInformer(cfg.Namespace)
@@ -48,6 +51,9 @@ func OpenSources(cfg config.Config, clients *kube.Clients, irsaServed bool) (*So
 			IRSAServed:      irsaServed,
 			Lookup:          clients.Lookup,
 			Annotations:     annotations,
+			ClusterName:     cfg.ClusterName,
+			DefaultRegion:   cfg.DefaultRegion,
+			Base:            base,
 			LookupUntrusted: clients.LookupUntrusted,
 		}),
 		Roles: awsiamrole.NewSource(clients.Roles, roles, externalID),

@@ -106,13 +106,17 @@ func (a *Assumer) Resolve(ctx context.Context, want identity.Desired) (identity.
 	return a.caller.resolve(ctx, want)
 }
 
-// Base returns the base that completes role names.
+// Base returns the base that completes role names. If BaseRoleARN is set, it makes no
+// call.
 func (a *Assumer) Base(ctx context.Context) (identity.BaseRole, error) {
+	if configured := a.caller.configuredBase; configured != (identity.BaseRole{}) {
+		return configured, nil
+	}
 	who, err := a.caller.lookUp(ctx)
 	if err != nil {
 		return identity.BaseRole{}, err
 	}
-	return a.caller.baseFor(who), nil
+	return a.caller.accountOf(who), nil
 }
 
 // MayRunOn reports whether the controller may be using credentials that an object

@@ -185,6 +185,10 @@ var roleAttacks = []attack{
 		},
 	},
 	{
+		intent: "get the controller's own role, written with variables", by: byOwnership + "; they are compared after variables are expanded",
+		try: onAccount(text("arn:$(partition):iam::$(account):role/$(namespace)/kube-aws-iam-controller"), "RoleNotPermitted", "is the controller's own role"),
+	},
+	{
 		intent: "have an existing role changed, by asking for a policy as well", by: "role and role-policy cannot be combined",
 		try: func(a *attacker) {
 			a.ask("app", "role", a.roles["app"], "role-policy", readBucket)

@@ -73,6 +73,8 @@ var uses = map[string][]asked{
 		{"route53:ListTagsForResources", "*", nil},
 	},
 	"serviceaccount-managed-policies.yaml": append(each("arn:aws:dynamodb"+inAccount+"table/carts", "dynamodb:GetItem", "dynamodb:Query"), asked{"s3:GetObject", bucket + "/" + demoData, nil}),
+	"serviceaccount-variables.yaml": append(each("arn:aws:sqs"+inAccount+"orders", "sqs:SendMessage"),
+		asked{"s3:PutObject", bucket + "/" + clusterName + "/demo/uploader/a", nil}),
 	"serviceaccount.yaml":                  nil, // an existing role
 	"serviceaccount-session-policy.yaml":   nil, // an existing role, too
 }
@@ -110,6 +112,8 @@ func TestTheExamplesWorkUnderTheBoundary(t *testing.T) {
 			if !has {
 				policy = everything
 			} else {
+				policy, err = variablesOf(&account).Expand(policy)
+				require.NoError(t, err)
 				_, err = identity.ParsePolicy(policy)
 				require.NoError(t, err)
 				assertAllUsed(t, actions(t, policy), uses[name])
@@ -119,6 +123,14 @@ func TestTheExamplesWorkUnderTheBoundary(t *testing.T) {
 				assert.True(t, w.may(key, request), "%s on %s", request.action, request.resource)
 			}
 		})
+	}
+}
+
+// variablesOf are those in the annotations of a ServiceAccount.
+func variablesOf(account *corev1.ServiceAccount) identity.Variables {
+	return identity.Variables{
+		Namespace: account.Namespace, ServiceAccount: account.Name, Cluster: clusterName, Region: account.Annotations["iam.amazonaws.com/region"],
+		Base: func() (identity.BaseRole, error) { return identity.BaseRole{Partition: "aws", Account: home}, nil },
 	}
 }
 

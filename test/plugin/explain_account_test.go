@@ -32,6 +32,10 @@ var accountSituations = []struct {
 		verdict{"trust policy", "demands the sts:ExternalId elsewhere/test, and the controller presents", "kubectl aws-iam trust-policy"}},
 	{"a role that denies access, without AWS credentials", map[string]string{"role": "foreign"}, false,
 		verdict{"events", "GetCredentialsFailed: Failed to get credentials", "aws iam get-role --role-name foreign"}},
+	{"a variable that is not known", map[string]string{"role": "$(namespce)-app"}, false,
+		verdict{"annotations", `the variable "$(namespce)" is not known: write $(namespace), or`, "kubectl edit serviceaccount"}},
+	{"no such role, written with variables", map[string]string{"role": "arn:$(partition):iam::$(account):role/$(cluster)/missing"}, true,
+		verdict{"trust policy", "role arn:aws:iam::123456789012:role/test/missing does not exist", "kubectl edit serviceaccount"}},
 	{"a Secret of somebody else", map[string]string{"role": "app"}, false, verdict{"events", "SecretConflict", "kubectl delete secret"}},
 }
 

@@ -78,7 +78,7 @@ func (s *seeder) connect(ctx context.Context, o *options, user string) error {
 	if err != nil {
 		return err
 	}
-	s.sources, err = setup.OpenSources(s.config, s.controller, false)
+	s.sources, err = setup.OpenSources(s.config, s.controller, false, s.base)
 	return err
 }
 
@@ -103,9 +103,9 @@ func (s *seeder) desired(ctx context.Context) (want *identity.Desired, err error
 		return nil, errors.New("the objects of the namespace " + s.key.Namespace + " cannot be listed as the controller")
 	}
 	if s.key.Source == identity.ServiceAccount {
-		want, err = s.sources.Accounts.Desired(s.key)
+		want, err = s.sources.Accounts.Desired(ctx, s.key)
 	} else {
-		want, err = s.sources.Roles.Desired(s.key)
+		want, err = s.sources.Roles.Desired(ctx, s.key)
 	}
 	if err == nil && (want == nil || want.Managed != nil) {
 		err = fmt.Errorf("%s requests no existing role: annotate it with %s: <ARN of the controller's own role>", s.key, api.RoleAnnotation)
@@ -130,8 +130,19 @@ func (s *seeder) find(ctx context.Context) (err error) {
 	}
 }
 
+// base returns what completes role names, for requests that depend on it.
+func (s *seeder) base(ctx context.Context) (identity.BaseRole, error) {
+	if err := s.useAWS(ctx); err != nil {
+		return identity.BaseRole{}, err
+	}
+	return s.assumer.Base(ctx)
+}
+
 // useAWS makes what assumes roles with the credentials of whoever runs the command.
 func (s *seeder) useAWS(ctx context.Context) (err error) {
+	if s.assumer != nil {
+		return nil
+	}
 	if s.aws, err = sts.LoadConfig(ctx, sts.ConfigOptions{Region: s.region}); err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func (o *options) run(ctx context.Context) error {
 	}
 	result, err := convert.Convert(files, convert.Options{
 		Namespace: o.controllers.namespace, RemoveOld: o.removeOld, Region: o.region, Regexp: o.regexp,
-		Base: o.controllers.base, Templates: o.podTemplates,
+		Base: o.controllers.base, ClusterName: o.controllers.cluster, DefaultRegion: o.controllers.defaultRegion, Templates: o.podTemplates,
 	})
 	if err != nil {
 		return err

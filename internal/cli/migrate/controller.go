@@ -18,6 +18,8 @@ type settings struct {
 	principal, cluster string
 	passed             []string
 	base               *identity.BaseRole
+	// defaultRegion is that of ServiceAccounts without one.
+	defaultRegion string
 	// namespace is that of objects that name none.
 	namespace string
 }
@@ -44,6 +46,7 @@ func (o *options) askController(ctx context.Context, clients *command.Clients) [
 			s.principal = role
 		}
 	}
+	s.defaultRegion = config.DefaultRegion
 	if config.AllowSourceIdentity {
 		s.passed = []string{trust.SourceIdentity}
 	}

@@ -1,6 +1,8 @@
 package migrate
 
 import (
+	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -51,11 +53,23 @@ func controllerReads(t *testing.T, name string, annotations map[string]string) (
 	require.NoError(t, err)
 	require.NoError(t, informer.GetStore().Add(cached))
 	source := serviceaccount.NewSource(nil, informer, serviceaccount.Config{
-		ExternalID: func(namespace string) string { return namespace + "/prod" },
+		ExternalID:  func(namespace string) string { return namespace + "/prod" },
+		ClusterName: "prod",
+		Base: func(context.Context) (identity.BaseRole, error) {
+			return identity.BaseRole{Partition: "aws", Account: "123456789012"}, nil
+		},
 	})
 	key := identity.Key{Source: identity.ServiceAccount, Namespace: "team-a", Name: name}
-	desired, err := source.Desired(key)
+	desired, err := source.Desired(t.Context(), key)
 	require.NoError(t, err)
 	require.NotNil(t, desired)
 	return *desired, source.Warning(key).Message
+}
+
+func TestAnUnknownVariableIsNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "account.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: app, annotations: {iam.amazonaws.com/role: $(namespce)-app}}\n"), 0o600))
+	_, stderr, code := migrate(t, "-f", file, "--cluster-name=prod")
+	assert.Equal(t, exitOpen, code)
+	assert.Contains(t, stderr, `iam.amazonaws.com/role: the variable "$(namespce)" is not known: write $(namespace), or`)
 }

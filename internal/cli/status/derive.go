@@ -1,6 +1,7 @@
 package status
 
 import (
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -57,16 +58,16 @@ func byName(list []runtime.Object) map[types.NamespacedName]*metav1.PartialObjec
 
 // account returns nil for a ServiceAccount that requests nothing.
 func (d *deriver) account(object *metav1.PartialObjectMetadata) *Identity {
-	request := serviceaccount.Read(object, serviceaccount.Config{
-		ExternalID:  d.settings.externalID,
-		Annotations: d.settings.annotations(object.Namespace),
-	})
+	request := serviceaccount.Read(object, d.settings.reading(object))
 	if request.Desired == nil {
 		return nil
 	}
 	v := d.view(request.Desired, request.Err)
 	if v.hidden {
 		v.have.RoleARN = object.Annotations[api.RoleARNAnnotation]
+	}
+	if request.Managed && v.want.Managed == nil && v.refusal == nil {
+		v.want.Managed = &identity.ManagedRole{}
 	}
 	i := identityOf(v)
 	return &i
@@ -103,6 +104,10 @@ func (d *deriver) view(want *identity.Desired, refusal error) *view {
 		v.foreign = !ours
 	}
 	v.last = unresolved(d.warnings[subject{want.Key, want.UID}], v.have)
+	if errors.Is(refusal, identity.ErrValueUnknown) { // by this command: the controller knows
+		v.refusal, refusal = nil, nil
+		v.want = new(want.LastGood(want.Role, want.SessionDuration, want.SessionPolicy, v.have.SpecHash))
+	}
 	if refusal != nil {
 		v.last = &Problem{Reason: identity.ReasonOf(refusal), Message: refusal.Error()}
 	}

@@ -3,8 +3,11 @@ package status
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"kube-aws-iam-controller/internal/cli/installation"
 	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/serviceaccount"
 	"kube-aws-iam-controller/internal/trust"
 )
@@ -45,10 +48,21 @@ func (s settings) externalID(namespace string) string {
 	return trust.ExternalID(namespace, c.ClusterName)
 }
 
-// annotations says which annotations of ServiceAccounts the controller reads.
-func (s settings) annotations(namespace string) serviceaccount.Annotations {
-	c, _ := s.config(namespace)
-	return serviceaccount.Annotations{IRSA: c.IRSAAnnotations.Read()}
+// reading is how the controller reads a ServiceAccount.
+func (s settings) reading(object *metav1.PartialObjectMetadata) serviceaccount.Config {
+	c, known := s.config(object.Namespace)
+	how := serviceaccount.Config{
+		ExternalID:  s.externalID,
+		Annotations: serviceaccount.Annotations{IRSA: c.IRSAAnnotations.Read()},
+		ClusterName: c.ClusterName, DefaultRegion: c.DefaultRegion,
+		KnownBase: func() (identity.BaseRole, error) {
+			return installation.Base(c, "", object.Annotations)
+		},
+	}
+	if !known {
+		how.SettingsUnknown = installation.ErrSettings
+	}
+	return how
 }
 
 func (s settings) refreshLimit(namespace string) time.Duration {

@@ -85,7 +85,7 @@ func (r *run) connect(ctx context.Context) error {
 	if err != nil {
 		return awserr.ForCommand(err)
 	}
-	if r.sources, err = setup.OpenSources(r.config, r.clients, false); err != nil {
+	if r.sources, err = setup.OpenSources(r.config, r.clients, false, assumer.Base); err != nil {
 		return err
 	}
 	r.iam = setup.NewProvisioner(r.config, r.clients, assumer, r.sources.Accounts.Owners, r.logger)

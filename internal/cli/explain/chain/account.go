@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/finding"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 var namespaceRules = []rule{
@@ -107,12 +109,20 @@ func (f *Facts) asked() string {
 		value, has := f.Account.Value.Annotations[key]
 		switch {
 		case has && key == api.RoleAnnotation:
-			return "the role " + strings.TrimSpace(value)
+			return "the role " + f.expanded(strings.TrimSpace(value))
 		case has:
 			return "a managed role"
 		}
 	}
 	return "nothing"
+}
+
+// expanded returns a role as it was written, and with variables what that is.
+func (f *Facts) expanded(role string) string {
+	if want, err := f.Want(); err == nil && identity.HasVariables(role) {
+		return want.Role.String() + ", written as " + role
+	}
+	return role
 }
 
 var awsiamroleRules = []rule{
@@ -134,7 +144,11 @@ var awsiamroleRules = []rule{
 var annotationRules = []rule{
 	// The controller's own words name the value and the remedy.
 	func(f *Facts) *finding.Finding {
-		if _, err := f.Want(); err != nil {
+		_, err := f.Want()
+		if step, temporary := errors.AsType[*identity.StepError](err); temporary {
+			return unknown("what is asked for: " + step.Err.Error())
+		}
+		if err != nil {
 			return broken(err.Error(), f.edit()+"; what was asked for before is kept fresh until then")
 		}
 		return nil
@@ -145,7 +159,19 @@ var annotationRules = []rule{
 		}
 		return nil
 	},
-	sound("are understood"),
+	func(f *Facts) *finding.Finding { return ok("are understood" + f.variables()) },
+}
+
+// variables returns what the variables in the annotations stand for, in words.
+func (f *Facts) variables() string {
+	var all []string
+	for _, pair := range f.Request().Variables {
+		all = append(all, pair[0]+" = "+pair[1])
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return ", with " + strings.Join(all, ", ")
 }
 
 // edit returns the command that changes the object.

@@ -53,11 +53,19 @@ func (f *Facts) Requests(account *metav1.PartialObjectMetadata) bool {
 }
 
 func (f *Facts) read(account *metav1.PartialObjectMetadata) serviceaccount.Request {
-	cfg, _ := f.Config()
-	return serviceaccount.Read(account, serviceaccount.Config{
+	cfg, known := f.Config()
+	how := serviceaccount.Config{
 		ExternalID:  f.externalID,
 		Annotations: serviceaccount.Annotations{IRSA: cfg.IRSAAnnotations.Read()},
-	})
+		ClusterName: cfg.ClusterName, DefaultRegion: cfg.DefaultRegion,
+		KnownBase: func() (identity.BaseRole, error) {
+			return installation.Base(cfg, f.Principal, account.Annotations)
+		},
+	}
+	if !known {
+		how.SettingsUnknown = installation.ErrSettings
+	}
+	return serviceaccount.Read(account, how)
 }
 
 // externalID needs the name of the cluster: see specKnown.

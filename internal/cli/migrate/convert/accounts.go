@@ -66,7 +66,7 @@ func (c *converter) wanted(has *request) (pairs [][2]string) {
 		pairs = append(pairs, [2]string{api.RegionAnnotation, c.Region})
 	}
 	if has.sessionPolicy != "" {
-		pairs = append(pairs, [2]string{api.SessionPolicyAnnotation, has.sessionPolicy})
+		pairs = append(pairs, [2]string{api.SessionPolicyAnnotation, identity.EscapeVariables(has.sessionPolicy)})
 	}
 	if has.session != 0 && has.session != identity.DefaultSession {
 		pairs = append(pairs, [2]string{api.SessionDurationAnnotation, fmt.Sprintf("%d", int(has.session.Seconds()))})

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"kube-aws-iam-controller/internal/api"
-	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 )
 
 // assign gives every role to a ServiceAccount, and its pods that ServiceAccount.
@@ -68,7 +67,7 @@ func (c *converter) accountRequest(k key) *request {
 	}
 	irsa := c.irsaAccount(o)
 	if value, has := o.annotation(api.RoleAnnotation); has {
-		own, err := c.newRequest(owned, value, manifest.At(o.node, "metadata", "annotations", api.RoleAnnotation))
+		own, err := c.ownRequest(o, value)
 		if err != nil {
 			c.open(o, nil, "%s: %v", api.RoleAnnotation, err)
 			return irsa

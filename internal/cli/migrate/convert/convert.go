@@ -21,6 +21,9 @@ type Options struct {
 	Regexp bool
 	// Base completes names of roles, nil if it is not known.
 	Base *identity.BaseRole
+	// ClusterName and DefaultRegion are values of variables in annotations of the
+	// controller, "" if they are not known.
+	ClusterName, DefaultRegion string
 	// Templates are further kinds with a pod template.
 	Templates []PodTemplate
 }

@@ -25,7 +25,7 @@ func (c *converter) taken() map[key]*request {
 	for k, o := range c.accounts {
 		taken[k] = &request{}
 		if value, has := o.annotation(api.RoleAnnotation); has {
-			if own, err := c.newRequest(owned, value, nil); err == nil {
+			if own, err := c.ownRequest(o, value); err == nil {
 				own.session = c.ownSession(o)
 				taken[k] = own
 			}

@@ -1,8 +1,11 @@
 package convert
 
 import (
+	"errors"
 	"time"
 
+	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -52,6 +55,35 @@ func (c *converter) newRequest(system System, value string, at *node) (*request,
 	return &request{system: system, value: value, role: role, node: at, remove: func() {}}, nil
 }
 
+// ownRequest parses the role that a ServiceAccount has by the controller's annotation.
+func (c *converter) ownRequest(o *object, value string) (*request, error) {
+	role, err := c.variables(o).Expand(value)
+	if err != nil {
+		return nil, err
+	}
+	return c.newRequest(owned, role, manifest.At(o.node, "metadata", "annotations", api.RoleAnnotation))
+}
+
+// errUntold is why the value of a variable is not known.
+var errUntold = errors.New("give --cluster-name and --base-role-arn, or write the value out")
+
+// variables are those in the annotations of a ServiceAccount.
+func (c *converter) variables(o *object) identity.Variables {
+	region, has := o.annotation(api.RegionAnnotation)
+	if region, _ = identity.ParseRegion(region); !has { // whoever reads it says what is wrong with it
+		region = c.DefaultRegion
+	}
+	return identity.Variables{
+		Namespace: o.namespace, ServiceAccount: o.name, Cluster: c.ClusterName, Region: region, Unknown: errUntold,
+		Base: func() (identity.BaseRole, error) {
+			if c.Base == nil {
+				return identity.BaseRole{}, errUntold
+			}
+			return *c.Base, nil
+		},
+	}
+}
+
 // same reports whether two requests can be served by one ServiceAccount.
 func (r *request) same(other *request) bool {
 	return other != nil && r.role == other.role &&
@@ -59,10 +91,10 @@ func (r *request) same(other *request) bool {
 }
 
 // written returns the role as an annotation has it: as it was given, without what is
-// taken off in reading.
+// taken off in reading. What the other system took literally is no variable.
 func (r *request) written() string {
 	if role, err := identity.ReadRole(r.value); err == nil {
-		return role.String()
+		return identity.EscapeVariables(role.String())
 	}
 	return r.value
 }
