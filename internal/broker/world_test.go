@@ -72,6 +72,7 @@ type world struct {
 	drifted  []string
 	outdated bool   // its trust policy is as a version before made it
 	kept     string // why that is left so
+	busy     bool   // somebody waits for IAM
 	newID    string // of a role that is made, AROA1 if empty
 	lostErr  error  // beside a role that is made, whose answer is lost
 
@@ -125,6 +126,7 @@ func newWorld(tb testing.TB) *world {
 	logger := log.NewLogfmtLogger(&w.logged)
 	w.managed = managedrole.New(managedrole.Config{
 		IAM: w, Finalizers: w, Secrets: w, Events: w, Metrics: w, Logger: logger, ReadyTimeout: 2 * time.Minute,
+		IAMQPS: 20, InspectionRequests: 4, Inspections: 2,
 	})
 	w.Broker = New(Config{
 		Sources: map[identity.Source]Source{identity.ServiceAccount: w, identity.AWSIAMRole: w},
@@ -471,5 +473,7 @@ func (w *world) Differs(_ context.Context, _ identity.Desired, id string) (ident
 	w.calls = append(w.calls, "Differs "+id)
 	return identity.Role{ARN: own, Changed: w.drifted, TrustRenewed: w.outdated && w.kept == "", TrustOutdated: w.kept}, w.differsErr
 }
+
+func (w *world) Busy() bool { return w.busy }
 
 func (w *world) ObserveDrift(kind string) { w.metrics = append(w.metrics, "drift "+kind) }

@@ -22,9 +22,14 @@ type record struct {
 	changedAt time.Time
 
 	// inspectAt is when the role is to be inspected, the zero Time if that is not
-	// planned yet. suspect says that it differed the last time.
-	inspectAt time.Time
-	suspect   bool
+	// planned yet. suspect says that it differed the last time, inspectFailed that it
+	// could not be inspected.
+	inspectAt              time.Time
+	suspect, inspectFailed bool
+	// admitted says that the inspection is due and it is its turn, postponedTo when
+	// there may be another turn.
+	admitted    bool
+	postponedTo time.Time
 
 	// outdatedAt is when its trust policy was last said to be outdated.
 	outdatedAt time.Time
@@ -56,7 +61,7 @@ func (m *Manager) remember(want identity.Desired, role identity.Role, finished b
 	m.update(want.Key, func(r *record) {
 		r.ensured, r.role, r.hash, r.changedAt = true, role, "", role.Since
 		if finished {
-			r.hash = want.RoleHash()
+			r.hash, r.inspectFailed = want.RoleHash(), false
 		}
 		if role.Created || len(role.Changed) > 0 {
 			r.changedAt = time.Now()

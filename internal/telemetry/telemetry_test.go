@@ -161,6 +161,25 @@ kube_aws_iam_controller_identities{source="serviceaccount",state="ready"} 2
 `)))
 }
 
+func TestDriftIntervalIsTheLeadersAlone(t *testing.T) {
+	reg, leading, interval := prometheus.NewPedanticRegistry(), false, 80*time.Minute
+	require.NoError(t, RegisterDriftInterval(reg, func() bool { return leading }, func() time.Duration { return interval }))
+	count := func() int {
+		n, err := testutil.GatherAndCount(reg)
+		require.NoError(t, err)
+		return n
+	}
+	assert.Zero(t, count())
+	leading = true
+	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP kube_aws_iam_controller_drift_interval_seconds How often each managed role is checked for drift: --drift-interval, or more seldom if there are too many roles for that.
+# TYPE kube_aws_iam_controller_drift_interval_seconds gauge
+kube_aws_iam_controller_drift_interval_seconds 4800
+`)))
+	interval = 0
+	assert.Zero(t, count(), "roles are not checked")
+}
+
 func TestExpirationsAreReadAtEachScrape(t *testing.T) {
 	for name, register := range map[string]func(prometheus.Registerer, func() time.Time) error{
 		"kube_aws_iam_controller_webhook_certificate_expiration_timestamp_seconds": RegisterWebhookCertificate,
