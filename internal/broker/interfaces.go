@@ -48,6 +48,9 @@ type ManagedRoles interface {
 	Ensured(key identity.Key) bool
 	// ID returns the unique ID of the role that is remembered, or else the given one.
 	ID(key identity.Key, otherwise string) string
+	// LastUsed returns when the role with a unique ID was last used, as recorded unless
+	// more is known.
+	LastUsed(key identity.Key, id string, recorded identity.RoleUse) identity.RoleUse
 	// Recent returns the role if it was ensured for want a short while ago.
 	Recent(want identity.Desired) (identity.Role, bool)
 	// Settling returns when to try again what failed for a role that changed so

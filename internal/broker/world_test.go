@@ -73,6 +73,7 @@ type world struct {
 	outdated bool   // its trust policy is as a version before made it
 	kept     string // why that is left so
 	busy     bool   // somebody waits for IAM
+	used     identity.RoleUse
 	newID    string // of a role that is made, AROA1 if empty
 	lostErr  error  // beside a role that is made, whose answer is lost
 
@@ -319,6 +320,7 @@ func (w *world) Apply(_ context.Context, want identity.Desired, creds identity.C
 	w.labels = want.Labels
 	w.have[want.Key] = refresh.State{
 		Exists: true, UID: "s1", RoleARN: creds.RoleARN, Expiration: creds.Expiration, Session: creds.Expiration.Sub(creds.Issued), SpecHash: want.SpecHash(), RoleID: want.RoleID, Proven: want.Proven,
+		RoleUsed:      want.RoleUsed,
 		SessionPolicy: want.SessionPolicy,
 	}
 	return w.have[want.Key], !had, nil
@@ -471,7 +473,7 @@ func (w *world) dispose(call string) (bool, error) {
 
 func (w *world) Differs(_ context.Context, _ identity.Desired, id string) (identity.Role, error) {
 	w.calls = append(w.calls, "Differs "+id)
-	return identity.Role{ARN: own, Changed: w.drifted, TrustRenewed: w.outdated && w.kept == "", TrustOutdated: w.kept}, w.differsErr
+	return identity.Role{ARN: own, ID: id, Used: w.used, Changed: w.drifted, TrustRenewed: w.outdated && w.kept == "", TrustOutdated: w.kept}, w.differsErr
 }
 
 func (w *world) Busy() bool { return w.busy }

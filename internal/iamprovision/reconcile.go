@@ -81,7 +81,11 @@ func toRole(r *types.Role, created bool) (identity.Role, error) {
 	if err != nil || !arn.Resolved() {
 		return identity.Role{}, fmt.Errorf("IAM answered with %s for an ARN", identity.Quote(aws.ToString(r.Arn)))
 	}
-	return identity.Role{ARN: arn, ID: aws.ToString(r.RoleId), Created: created, Since: aws.ToTime(r.CreateDate)}, nil
+	role := identity.Role{ARN: arn, ID: aws.ToString(r.RoleId), Created: created, Since: aws.ToTime(r.CreateDate)}
+	if r.RoleLastUsed != nil { // not in the answer of CreateRole
+		role.Used = identity.RoleUse{Known: true, At: aws.ToTime(r.RoleLastUsed.LastUsedDate)}
+	}
+	return role, nil
 }
 
 // DiffersCalls is the number of requests to IAM that Differs makes at most: GetRole,

@@ -20,6 +20,8 @@ type Role struct {
 	Created bool
 	// Since is the creation time of the role.
 	Since time.Time
+	// Used is when the role was last used, as far as IAM was asked.
+	Used RoleUse
 	// Changed lists what differed from the specification and was corrected.
 	Changed []string
 	// TrustRenewed reports that the trust policy was upgraded from the form that earlier

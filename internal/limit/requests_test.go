@@ -173,13 +173,23 @@ func TestBackgroundRequestEndsWithItsContext(t *testing.T) {
 
 func TestForAllIsNotInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		requests := NewRequests(1)
-		for range 10 {
-			go func() { _ = requests.Wait(t.Context()) }()
+		requests := NewRequests(1) // bursts of 2
+		others := func() {
+			for range 10 {
+				go func() { _ = requests.Wait(t.Context()) }()
+			}
+			synctest.Wait()
 		}
-		synctest.Wait()
+		others()
 		start := time.Now()
-		require.NoError(t, requests.Wait(ForAll(Background(t.Context()))))
-		assert.InDelta(t, 9*time.Second, time.Since(start), float64(10*time.Millisecond), "it is in line")
+		done := make(chan time.Duration)
+		go func() {
+			assert.NoError(t, requests.Wait(ForAll(Background(t.Context()))))
+			done <- time.Since(start)
+		}()
+		synctest.Wait()
+		others()
+		assert.InDelta(t, 9*time.Second, <-done, float64(10*time.Millisecond), "it was in line before the others")
+		time.Sleep(time.Minute)
 	})
 }

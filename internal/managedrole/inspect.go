@@ -41,6 +41,7 @@ func (m *Manager) InspectFailed(key identity.Key) bool { return m.record(key).in
 func (m *Manager) inspect(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
 	suspect := m.record(want.Key).suspect
 	role, err := m.IAM.Differs(ctx, want, m.ID(want.Key, id))
+	m.noteUse(want.Key, role)
 	m.warnOutdated(want, role)
 	switch {
 	case err != nil:

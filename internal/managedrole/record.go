@@ -31,6 +31,11 @@ type record struct {
 	admitted    bool
 	postponedTo time.Time
 
+	// used is when the role was last used, as far as that is known, and usedID its
+	// unique ID then.
+	used   identity.RoleUse
+	usedID string
+
 	// outdatedAt is when its trust policy was last said to be outdated.
 	outdatedAt time.Time
 	// orphanID is its unique ID by a sweep that found no owner.
@@ -73,6 +78,25 @@ func (m *Manager) remember(want identity.Desired, role identity.Role, finished b
 // one.
 func (m *Manager) ID(key identity.Key, otherwise string) string {
 	return cmp.Or(m.record(key).role.ID, otherwise)
+}
+
+// noteUse remembers what IAM said of the use of a role.
+func (m *Manager) noteUse(key identity.Key, role identity.Role) {
+	if role.Used.Known {
+		m.update(key, func(r *record) { r.used, r.usedID = role.Used, role.ID })
+	}
+}
+
+// LastUsed returns when the role with a unique ID was last used: by what IAM told this
+// process, or else as recorded.
+func (m *Manager) LastUsed(key identity.Key, id string, recorded identity.RoleUse) identity.RoleUse {
+	switch r := m.record(key); {
+	case id == "":
+		return identity.RoleUse{} // no managed role
+	case r.usedID == id:
+		return r.used
+	}
+	return recorded
 }
 
 // Recent returns the role if it was ensured for want a short while ago, so that IAM

@@ -81,6 +81,17 @@ func TestIntervalStretchesWithTheRolesAndTheLogSaysToWhat(t *testing.T) {
 	})
 }
 
+func TestNextInspectionIsPlannedByTheStretchedInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := made(t, time.Hour)
+		w.own(10_000)
+		next, _ := w.inspect()
+		assert.GreaterOrEqual(t, next, 8000*time.Second*9/10)
+		assert.LessOrEqual(t, next, 8000*time.Second)
+		w.assertPlanned(next)
+	})
+}
+
 func TestRolesThatAreTooManyAreInspectedAtTheRateThatIsTheirs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
