@@ -32,6 +32,9 @@ type Role struct {
 	TrustOutdated string
 }
 
+// InlinePolicyKind is the entry of Role.Changed for the inline policy.
+const InlinePolicyKind = "inline-policy"
+
 // ClusterUIDKind is the entry of Role.Changed for a role that received the tag with
 // the UID of its cluster. This is not drift: the role predates the tag or was
 // adopted from another cluster.

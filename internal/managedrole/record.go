@@ -36,6 +36,9 @@ type record struct {
 	used   identity.RoleUse
 	usedID string
 
+	// hinted is the hash of what hints were last looked for in.
+	hinted string
+
 	// outdatedAt is when its trust policy was last said to be outdated.
 	outdatedAt time.Time
 	// orphanID is its unique ID by a sweep that found no owner.
