@@ -46,6 +46,8 @@ const (
 	SpecHashAnnotation   = Prefix + "spec-hash"
 	// RoleIDAnnotation is the unique ID of a managed role.
 	RoleIDAnnotation = Prefix + "role-id"
+	// RoleLastUsedAnnotation is when a managed role was last used.
+	RoleLastUsedAnnotation = Prefix + "role-last-used"
 	// ExternalIDProvenAnnotation is when the role was last seen to reject a wrong
 	// external ID.
 	ExternalIDProvenAnnotation = Prefix + "external-id-proven"

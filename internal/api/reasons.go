@@ -24,4 +24,5 @@ const (
 	ExternalIDNotEnforced = "ExternalIDNotEnforced"
 	TrustPolicyOutdated   = "TrustPolicyOutdated"
 	AdmissionSkipped      = "AdmissionSkipped"
+	PolicyHint            = "PolicyHint"
 )

@@ -108,10 +108,11 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 	}
 	c.roles = c.newManagedRoles(iam, reporter)
 	c.broker = c.newBroker(sources, sessions, reporter)
-	settings := queueOf(c.broker, iamWorkers(c.config))
+	settings := queueOf(c.broker, slowWorkers(iamWorkers(c.config)))
 	settings.Metrics = queueMetrics
 	c.queue = queue.New(c.logger, syncWith(c.broker), settings)
 	return errors.Join(telemetry.RegisterQueueWait(registry, c.queue.LongestWaits),
+		telemetry.RegisterDriftInterval(registry, c.metrics.Leading, c.roles.CurrentDriftInterval),
 		registry.Register(telemetry.NewIdentities(telemetry.IdentityOptions{
 			Leading: c.metrics.Leading, List: c.observed(keys), Named: c.config.IdentityMetrics(),
 			Sources: []string{string(identity.ServiceAccount), string(identity.AWSIAMRole)}, States: append(status.States(), releasing),
@@ -141,5 +142,6 @@ func (c *controller) newManagedRoles(iam *iamprovision.Provisioner, reporter *ev
 		IAM: iam, Finalizers: c.accounts, Secrets: c.store, Events: reporter, Metrics: c.metrics, Logger: c.logger,
 		ReadyTimeout: c.config.RoleReadyTimeout, DriftInterval: c.config.DriftInterval,
 		SweepInterval: c.config.OrphanSweepInterval, Namespace: c.config.Namespace,
+		IAMQPS: c.config.IAMQPS, InspectionRequests: iamprovision.DiffersCalls, Inspections: inspections(iamWorkers(c.config)),
 	})
 }

@@ -39,9 +39,11 @@ func (c *controller) observed(keys []func() iter.Seq[identity.Key]) func() iter.
 func (c *controller) identity(key identity.Key, now time.Time) telemetry.Identity {
 	have := c.store.Observe(key)
 	state, reason := c.broker.Status.State(key, have, now)
+	used := c.roles.LastUsed(key, have.RoleID, have.RoleUsed)
 	return telemetry.Identity{
 		Source: string(key.Source), Namespace: key.Namespace, Name: key.Name,
 		State: state, Ready: state == status.Ready, Reason: reason, Expiration: have.Expiration,
+		RoleUseKnown: used.Known, RoleLastUsed: used.At,
 	}
 }
 

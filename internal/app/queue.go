@@ -10,22 +10,29 @@ import (
 )
 
 // queueOf returns the configuration of the queue of a broker's identities.
-func queueOf(b *broker.Broker, iamWorkers int) queue.Config[identity.Key] {
+func queueOf(b *broker.Broker, slowWorkers int) queue.Config[identity.Key] {
 	return queue.Config[identity.Key]{
 		Name: "identities", Grace: grace,
 		Deadline: b.Deadline, Urgent: urgent, Tenant: func(k identity.Key) string { return k.Namespace },
-		SlowWorkers: iamWorkers,
+		SlowWorkers: slowWorkers,
 		Timeout:     syncTimeout,
 	}
 }
 
-// iamWorkers returns the number of slow workers, which sync the identities that need
-// IAM: as many as IAM answers requests in half a second, because more would only wait
-// for each other. Three quarters of them, which one namespace may use, are no more
-// than --workers.
+// iamWorkers returns how many slow workers sync the identities that somebody waits for:
+// as many as IAM answers requests in half a second, because more would only wait for each
+// other. Three quarters of them, which one namespace may use, are no more than --workers.
 func iamWorkers(cfg config.Config) int {
 	return max(1, min(cfg.Workers*4/3, int(cfg.IAMQPS/2)))
 }
+
+// inspections returns how many slow workers at most inspect roles for drift at the same
+// time. If IAM takes a second for an inspection, they still make use of its share.
+func inspections(iamWorkers int) int { return (iamWorkers + 2) / 3 }
+
+// slowWorkers returns the number of slow workers: so many more than iamWorkers that
+// inspections leave those to others, also of the three quarters of one namespace.
+func slowWorkers(iamWorkers int) int { return iamWorkers + (4*inspections(iamWorkers)+2)/3 }
 
 // syncWith returns a broker's sync for the queue: syncs that need IAM are left to the
 // slow workers.

@@ -36,6 +36,18 @@ func TestWorkersThatWaitForIAM(t *testing.T) {
 	}
 }
 
+func TestInspectionsTakeNoWorkersFromOthers(t *testing.T) {
+	// ofOneNamespace is how many slow workers one namespace may use, see queue.
+	ofOneNamespace := func(workers int) int { return max(1, workers-(workers+3)/4) }
+	for workers := 1; workers <= 200; workers++ {
+		all, inspecting := slowWorkers(workers), inspections(workers)
+		assert.Positive(t, inspecting)
+		assert.GreaterOrEqual(t, all-inspecting, workers, workers)
+		assert.GreaterOrEqual(t, ofOneNamespace(all)-inspecting, ofOneNamespace(workers), workers)
+		assert.LessOrEqual(t, all, workers+workers/2+3, "no more than that takes")
+	}
+}
+
 func TestQueueIsByNamespaceAndEndsInTime(t *testing.T) {
 	settings := queueOf(broker.New(broker.Config{}), 7)
 	assert.Equal(t, "a", settings.Tenant(identity.Key{Source: identity.ServiceAccount, Namespace: "a", Name: "b"}))

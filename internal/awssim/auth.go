@@ -68,6 +68,7 @@ func (s *Sim) authenticate(r *http.Request, body []byte, q *request) (*principal
 		return forbidden("SignatureDoesNotMatch",
 			"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.")
 	}
+	s.recordUse(key.principal, sig.region, q.now)
 	return key.principal, nil
 }
 

@@ -35,6 +35,9 @@ type Settings struct {
 	Latency *Duration `json:"latency,omitempty"`
 	// Propagation is the delay before reads and STS see a change of a role.
 	Propagation *Duration `json:"propagation,omitempty"`
+	// LastUsedLag is how long after a request with the credentials of a role IAM shows
+	// that the role was used, four hours by default.
+	LastUsedLag *Duration `json:"lastUsedLag,omitempty"`
 	// Session overrides the duration of all sessions. 0 means the requested duration.
 	Session *Duration `json:"session,omitempty"`
 	// Faults replaces the list of faults.
@@ -52,9 +55,11 @@ type faults struct {
 	delay time.Duration
 	late  time.Duration
 	short time.Duration
-	list  []Fault
-	off   []string
-	roles int
+	// unshown is for how long IAM does not show the use of a role.
+	unshown time.Duration
+	list    []Fault
+	off     []string
+	roles   int
 }
 
 // Set changes settings of a simulation.
@@ -64,6 +69,7 @@ func (s *Sim) Set(settings Settings) {
 	defer f.mu.Unlock()
 	set(&f.delay, (*time.Duration)(settings.Latency))
 	set(&f.late, (*time.Duration)(settings.Propagation))
+	set(&f.unshown, (*time.Duration)(settings.LastUsedLag))
 	set(&f.short, (*time.Duration)(settings.Session))
 	set(&f.list, settings.Faults)
 	set(&f.off, settings.DisabledAccounts)
@@ -80,6 +86,12 @@ func (f *faults) propagation() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.late
+}
+
+func (f *faults) lastUsedLag() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.unshown
 }
 
 func (f *faults) session() time.Duration {

@@ -19,6 +19,7 @@ type roleShape struct {
 	MaxSessionDuration       int            `xml:",omitempty"`
 	PermissionsBoundary      *boundaryShape `xml:",omitempty"`
 	Tags                     []tag          `xml:"Tags>member,omitempty"`
+	RoleLastUsed             *lastUsedShape `xml:",omitempty"` // of GetRole alone
 }
 
 type boundaryShape struct {
@@ -129,7 +130,9 @@ func getRole(q *request) (any, *apiError) {
 	if failure != nil {
 		return nil, failure
 	}
-	return struct{ Role roleShape }{q.shape(r, true)}, nil
+	shape := q.shape(r, true)
+	shape.RoleLastUsed = q.lastUsed(r)
+	return struct{ Role roleShape }{shape}, nil
 }
 
 func listRoles(q *request) (any, *apiError) {

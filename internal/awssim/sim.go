@@ -36,6 +36,7 @@ type Sim struct {
 	accounts map[string]*account
 	keys     map[string]*accessKey // by access key ID
 	profiles map[string]*instanceProfile
+	uses     map[string][]use // of roles, by unique ID
 	// providers are OIDC providers by account and issuer.
 	providers map[string]*OIDCProvider
 }
@@ -45,7 +46,7 @@ func New(options Options) *Sim {
 	s := &Sim{
 		now: options.Now, partition: options.Partition, pageSize: options.PageSize,
 		accounts: map[string]*account{}, keys: map[string]*accessKey{}, profiles: map[string]*instanceProfile{},
-		providers: map[string]*OIDCProvider{},
+		providers: map[string]*OIDCProvider{}, uses: map[string][]use{},
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -59,7 +60,7 @@ func New(options Options) *Sim {
 	if s.maxAttached = options.PoliciesPerRole; s.maxAttached == 0 {
 		s.maxAttached = defaultPoliciesPerRole
 	}
-	s.faults.roles = defaultRolesPerAccount
+	s.faults.roles, s.faults.unshown = defaultRolesPerAccount, lastUsedLag
 	return s
 }
 

@@ -74,9 +74,12 @@ func (b *Broker) prepareRole(ctx context.Context, source Source, f facts, out Ou
 	return Outcome{After: wait}, err
 }
 
-// settle records that what is asked for is served.
+// settle records that what is asked for is served. What an inspection failed for stands
+// until the next one, which may have to wait for its turn.
 func (b *Broker) settle(ctx context.Context, source Source, f facts) error {
-	b.Status.Clear(f.key)
+	if !f.inspectFailed {
+		b.Status.Clear(f.key)
+	}
 	return b.Status.Report(ctx, source, *f.asked, f.have)
 }
 
@@ -154,6 +157,10 @@ func (b *Broker) inspect(ctx context.Context, source Source, f facts) (time.Dura
 	}
 	if created {
 		return b.issue(ctx, source, issuance{want: *f.asked, have: f.have, reason: refresh.SpecChanged, role: fromMemory})
+	}
+	if f.inspectFailed && !b.Roles.InspectFailed(f.key) {
+		f.inspectFailed = false
+		reported = b.settle(ctx, source, f)
 	}
 	return sooner(f.nextRenewal(), again), reported
 }

@@ -113,8 +113,48 @@ func TestFailedInspectionIsRetried(t *testing.T) {
 		require.ErrorIs(t, err, errDenied)
 		assert.Equal(t, status.Degraded, w.state())
 		w.differsErr = nil
+		time.Sleep(time.Second) // of back-off
 		w.serve()
 		assert.Equal(t, status.Ready, w.state())
+	})
+}
+
+func TestFailureOfAnInspectionLastsUntilTheNextOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.serve() // plans the first look
+		w.differsErr = &identity.StepError{Reason: api.ProvisionFailed, Message: "denied", Err: errDenied}
+		time.Sleep(time.Hour)
+		_, err := w.sync()
+		require.ErrorIs(t, err, errDenied)
+		assert.Equal(t, "Differs AROA1", w.did())
+		w.busy = true
+		for range 5 {
+			again := w.serve()
+			require.Positive(t, again)
+			time.Sleep(again)
+			assert.Equal(t, status.Degraded, w.state(), "it waits for its turn")
+		}
+		assert.Empty(t, w.did())
+		w.busy, w.differsErr = false, nil
+		w.serve()
+		assert.Equal(t, "Differs AROA1", w.did())
+		assert.Equal(t, status.Ready, w.state())
+		assert.Equal(t, api.CredentialsIssued, w.shown().Reason)
+	})
+}
+
+func TestIdentityIsReportedAsServedWhileItsInspectionWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		w.serve() // plans the first look
+		w.busy = true
+		time.Sleep(time.Hour)
+		w.statuses = nil
+		again := w.serve()
+		assert.LessOrEqual(t, again, 10*time.Second)
+		assert.Equal(t, api.CredentialsIssued, w.shown().Reason)
+		assert.Empty(t, w.did())
 	})
 }
 

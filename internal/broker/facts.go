@@ -49,6 +49,8 @@ type facts struct {
 	inspect bool
 	// inspectIn is how long it is until then, 0 for never.
 	inspectIn time.Duration
+	// inspectFailed says that the last inspection failed.
+	inspectFailed bool
 }
 
 // roleFrom is where the managed role that is asked for is taken from.
@@ -116,7 +118,7 @@ func (b *Broker) observeRevocation(ctx context.Context, f *facts) error {
 func (b *Broker) observeAsked(ctx context.Context, f *facts) {
 	if f.due = b.due(*f.asked, *f); f.due == "" {
 		if wait, is := b.inspectIn(*f); is {
-			f.inspect, f.inspectIn = wait <= 0, max(wait, 0)
+			f.inspect, f.inspectIn, f.inspectFailed = wait <= 0, max(wait, 0), b.Roles.InspectFailed(f.key)
 		}
 		return
 	}

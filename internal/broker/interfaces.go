@@ -49,6 +49,9 @@ type ManagedRoles interface {
 	Ensured(key identity.Key) bool
 	// ID returns the unique ID of the role that is remembered, or else the given one.
 	ID(key identity.Key, otherwise string) string
+	// LastUsed returns when the role with a unique ID was last used, as recorded unless
+	// more is known.
+	LastUsed(key identity.Key, id string, recorded identity.RoleUse) identity.RoleUse
 	// Recent returns the role if it was ensured for want a short while ago.
 	Recent(want identity.Desired) (identity.Role, bool)
 	// Settling returns when to try again what failed for a role that changed so
@@ -57,6 +60,8 @@ type ManagedRoles interface {
 	// InspectIn returns how long it is until the role is to be inspected, 0 or less if
 	// that is due; false if roles are not inspected.
 	InspectIn(key identity.Key) (wait time.Duration, is bool)
+	// InspectFailed returns whether the last inspection failed.
+	InspectFailed(key identity.Key) bool
 
 	// AddFinalizer adds the finalizer to the object, before there is a role. It makes a
 	// call only if the finalizer is not there already.
@@ -64,8 +69,9 @@ type ManagedRoles interface {
 	// Ensure makes the role be there and match, with the finalizer on its object.
 	// Beside an error it returns a role that was made but could not be finished.
 	Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
-	// Inspect corrects what somebody else changed of the role. It returns when to
-	// inspect it again, and whether it was gone and made anew.
+	// Inspect corrects what somebody else changed of the role, or lets others use IAM
+	// first. It returns when to inspect the role again, and whether it was gone and made
+	// anew.
 	Inspect(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error)
 	// Release deletes or retains the role, and returns how soon to come back, 0 if
 	// there is nothing left to do.

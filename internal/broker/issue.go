@@ -91,8 +91,19 @@ func (b *Broker) obtain(ctx context.Context, i *issuance) (creds identity.Creden
 	if err = b.ExternalIDs.Confirm(ctx, i.want, creds.RoleARN); err != nil {
 		return creds, false, err
 	}
+	i.want.RoleUsed = b.roleUsed(i)
 	_, created, err = b.Secrets.Apply(ctx, i.want, creds)
 	return creds, created, err
+}
+
+// roleUsed returns when the managed role was last used. What the Secret says of that is
+// about the role that it names.
+func (b *Broker) roleUsed(i *issuance) identity.RoleUse {
+	var recorded identity.RoleUse
+	if i.have.RoleID == i.want.RoleID {
+		recorded = i.have.RoleUsed
+	}
+	return b.Roles.LastUsed(i.want.Key, i.want.RoleID, recorded)
 }
 
 // checkExternalID makes sure that an existing role enforces its external ID. The trust

@@ -80,6 +80,7 @@ func TestFailedTrustPolicyRenewalIsRetried(t *testing.T) {
 		_, err := w.sync()
 		require.ErrorIs(t, err, errDenied)
 		w.ensureErr = nil
+		time.Sleep(time.Second) // of back-off
 		w.serve()
 		assert.False(t, w.outdated)
 	})

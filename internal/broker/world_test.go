@@ -72,6 +72,8 @@ type world struct {
 	drifted  []string
 	outdated bool   // its trust policy is as a version before made it
 	kept     string // why that is left so
+	busy     bool   // somebody waits for IAM
+	used     identity.RoleUse
 	newID    string // of a role that is made, AROA1 if empty
 	lostErr  error  // beside a role that is made, whose answer is lost
 
@@ -125,6 +127,7 @@ func newWorld(tb testing.TB) *world {
 	logger := log.NewLogfmtLogger(&w.logged)
 	w.managed = managedrole.New(managedrole.Config{
 		IAM: w, Finalizers: w, Secrets: w, Events: w, Metrics: w, Logger: logger, ReadyTimeout: 2 * time.Minute,
+		IAMQPS: 20, InspectionRequests: 4, Inspections: 2,
 	})
 	w.Broker = New(Config{
 		Sources: map[identity.Source]Source{identity.ServiceAccount: w, identity.AWSIAMRole: w},
@@ -317,6 +320,7 @@ func (w *world) Apply(_ context.Context, want identity.Desired, creds identity.C
 	w.labels = want.Labels
 	w.have[want.Key] = refresh.State{
 		Exists: true, UID: "s1", RoleARN: creds.RoleARN, Expiration: creds.Expiration, Session: creds.Expiration.Sub(creds.Issued), SpecHash: want.SpecHash(), RoleID: want.RoleID, Proven: want.Proven,
+		RoleUsed:      want.RoleUsed,
 		SessionPolicy: want.SessionPolicy,
 	}
 	return w.have[want.Key], !had, nil
@@ -469,7 +473,9 @@ func (w *world) dispose(call string) (bool, error) {
 
 func (w *world) Differs(_ context.Context, _ identity.Desired, id string) (identity.Role, error) {
 	w.calls = append(w.calls, "Differs "+id)
-	return identity.Role{ARN: own, Changed: w.drifted, TrustRenewed: w.outdated && w.kept == "", TrustOutdated: w.kept}, w.differsErr
+	return identity.Role{ARN: own, ID: id, Used: w.used, Changed: w.drifted, TrustRenewed: w.outdated && w.kept == "", TrustOutdated: w.kept}, w.differsErr
 }
+
+func (w *world) Busy() bool { return w.busy }
 
 func (w *world) ObserveDrift(kind string) { w.metrics = append(w.metrics, "drift "+kind) }

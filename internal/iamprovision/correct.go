@@ -21,7 +21,7 @@ const (
 	tagsKind     = "tags"
 	uidKind      = identity.ClusterUIDKind
 	managedKind  = "managed-policies"
-	inlineKind   = "inline-policy"
+	inlineKind   = identity.InlinePolicyKind
 )
 
 // correct makes the writes needed for a role to match s, and returns what differed.

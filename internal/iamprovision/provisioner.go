@@ -64,6 +64,7 @@ type Options struct {
 type Provisioner struct {
 	Options
 	iam        *iam.Client
+	requests   *limit.Requests
 	tombstones tombstones
 	inventory  *inventory
 }
@@ -76,10 +77,14 @@ func New(cfg aws.Config, options Options) *Provisioner {
 	if options.Logger == nil {
 		options.Logger = log.NewNopLogger()
 	}
+	requests := limit.NewRequests(options.QPS)
 	return &Provisioner{
-		Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(throttle(limit.NewRequests(options.QPS)))), inventory: newInventory(),
+		Options: options, iam: iam.NewFromConfig(cfg, iam.WithAPIOptions(throttle(requests))), requests: requests, inventory: newInventory(),
 	}
 }
+
+// Busy reports whether a request to IAM would have to wait for its turn.
+func (p *Provisioner) Busy() bool { return p.requests.Busy() }
 
 // Disabled returns an *identity.InvalidError that names the flag to set before
 // roles are created, nil if they are.

@@ -11,6 +11,7 @@ import (
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
+	"kube-aws-iam-controller/internal/limit"
 )
 
 // reconcile makes an existing role match s if it belongs to the identity.
@@ -80,17 +81,27 @@ func toRole(r *types.Role, created bool) (identity.Role, error) {
 	if err != nil || !arn.Resolved() {
 		return identity.Role{}, fmt.Errorf("IAM answered with %s for an ARN", identity.Quote(aws.ToString(r.Arn)))
 	}
-	return identity.Role{ARN: arn, ID: aws.ToString(r.RoleId), Created: created, Since: aws.ToTime(r.CreateDate)}, nil
+	role := identity.Role{ARN: arn, ID: aws.ToString(r.RoleId), Created: created, Since: aws.ToTime(r.CreateDate)}
+	if r.RoleLastUsed != nil { // not in the answer of CreateRole
+		role.Used = identity.RoleUse{Known: true, At: aws.ToTime(r.RoleLastUsed.LastUsedDate)}
+	}
+	return role, nil
 }
+
+// DiffersCalls is the number of requests to IAM that Differs makes at most: GetRole,
+// ListAttachedRolePolicies, ListRolePolicies, and GetRolePolicy for a role with an inline
+// policy. The lists of a role that others have given hundreds of policies are longer.
+const DiffersCalls = 4
 
 // missingKind is the entry of identity.Role.Changed for a role that does not exist.
 const missingKind = "role"
 
 // Differs reads the role that want requests and returns it without writing
 // anything: Changed is what Ensure would correct, TrustRenewed whether it would upgrade
-// the trust policy. id is the unique ID of the role. Errors are
-// *identity.StepError.
+// the trust policy. id is the unique ID of the role. Nobody waits for it, so its requests
+// let others go first. Errors are *identity.StepError.
 func (p *Provisioner) Differs(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
+	ctx = limit.Background(ctx)
 	s, err := p.spec(ctx, want)
 	if err != nil {
 		return identity.Role{}, provisionError(RoleName(p.ClusterName, want.Key), err)

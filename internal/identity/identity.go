@@ -68,6 +68,8 @@ type Desired struct {
 	Managed *ManagedRole
 	// RoleID is the unique ID of a managed role (AROA…), "" until it is known.
 	RoleID string
+	// RoleUsed is when a managed role was last used, as far as that is known.
+	RoleUsed RoleUse
 	// ExternalID is passed to STS, see the package trust.
 	ExternalID string
 	// Proven is when the role was last seen to reject a wrong external ID, the zero

@@ -20,6 +20,8 @@ type Role struct {
 	Created bool
 	// Since is the creation time of the role.
 	Since time.Time
+	// Used is when the role was last used, as far as IAM was asked.
+	Used RoleUse
 	// Changed lists what differed from the specification and was corrected.
 	Changed []string
 	// TrustRenewed reports that the trust policy was upgraded from the form that earlier
@@ -29,6 +31,9 @@ type Role struct {
 	// unchanged, "" if it was not.
 	TrustOutdated string
 }
+
+// InlinePolicyKind is the entry of Role.Changed for the inline policy.
+const InlinePolicyKind = "inline-policy"
 
 // ClusterUIDKind is the entry of Role.Changed for a role that received the tag with
 // the UID of its cluster. This is not drift: the role predates the tag or was

@@ -32,6 +32,7 @@ func (m *Manager) Ensure(ctx context.Context, want identity.Desired, id string) 
 		return identity.Role{}, err
 	}
 	role, err := m.ensure(ctx, want, id)
+	m.recordHints(want, role)
 	if err != nil && !role.Created {
 		return role, err
 	}
@@ -45,6 +46,7 @@ func (m *Manager) Ensure(ctx context.Context, want identity.Desired, id string) 
 // crash the new one would be taken for a stranger's.
 func (m *Manager) ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
 	role, err := m.IAM.Ensure(ctx, want, m.ID(want.Key, id))
+	m.noteUse(want.Key, role)
 	m.warnOutdated(want, role)
 	if !errors.Is(err, identity.ErrRoleGone) {
 		return role, err

@@ -3,7 +3,6 @@ package managedrole
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -18,30 +17,31 @@ import (
 // may for some seconds show what is no longer so.
 const confirmAfter = 20 * time.Second
 
-// InspectIn returns how long it is until the role is to be inspected for drift, 0 or
-// less if that is due. It returns false if roles are not inspected. Roles that are
-// new to the process are spread over the interval.
-func (m *Manager) InspectIn(key identity.Key) (wait time.Duration, is bool) {
-	if m.DriftInterval == 0 || m.IAM.Disabled() != nil {
-		return 0, false
-	}
-	now := time.Now()
-	m.update(key, func(r *record) {
-		if r.inspectAt.IsZero() {
-			r.inspectAt = now.Add(rand.N(m.DriftInterval)) //nolint:gosec // jitter needs no secret randomness
-		}
-		wait = r.inspectAt.Sub(now)
-	})
-	return wait, true
-}
-
 // Inspect corrects what somebody else changed of a role, once it has been seen twice.
 // A trust policy that an earlier version made is no drift, and is renewed at once. It
 // returns when to inspect it again, and whether the role was gone and was made
-// anew, so that its credentials are worth nothing any more.
+// anew, so that its credentials are worth nothing any more. It does nothing, and returns
+// when to try again, if the inspection has to let others go first.
 func (m *Manager) Inspect(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
+	end, may := m.begin(want.Key)
+	if !may {
+		next, _ = m.InspectIn(want.Key)
+		return next, false, nil
+	}
+	defer end()
+	if next, created, err = m.inspect(ctx, want, id); err != nil {
+		m.update(want.Key, func(r *record) { r.inspectFailed = true })
+	}
+	return next, created, err
+}
+
+// InspectFailed returns whether the last inspection of the role failed.
+func (m *Manager) InspectFailed(key identity.Key) bool { return m.record(key).inspectFailed }
+
+func (m *Manager) inspect(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
 	suspect := m.record(want.Key).suspect
 	role, err := m.IAM.Differs(ctx, want, m.ID(want.Key, id))
+	m.noteUse(want.Key, role)
 	m.warnOutdated(want, role)
 	switch {
 	case err != nil:
@@ -80,22 +80,4 @@ func (m *Manager) correct(ctx context.Context, want identity.Desired, id string)
 		return 0, false, err
 	}
 	return m.planNext(want.Key), role.Created, nil
-}
-
-// planNext plans the next inspection of a role that matches.
-func (m *Manager) planNext(key identity.Key) time.Duration {
-	wait := jittered(m.DriftInterval)
-	m.plan(key, wait, false)
-	return wait
-}
-
-func (m *Manager) plan(key identity.Key, wait time.Duration, suspect bool) {
-	at := time.Now().Add(wait)
-	m.update(key, func(r *record) { r.inspectAt, r.suspect = at, suspect })
-}
-
-// jittered returns an interval, or up to a tenth less, so that what began together
-// does not stay together.
-func jittered(interval time.Duration) time.Duration {
-	return interval - rand.N(interval/10+1) //nolint:gosec // jitter needs no secret randomness
 }

@@ -19,6 +19,8 @@ type IAM interface {
 	Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
 	// Differs returns what Ensure would change of the role, and writes nothing.
 	Differs(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
+	// Busy returns whether somebody waits for a turn to send a request.
+	Busy() bool
 	// Delete and Retain return whether there was such a role.
 	Delete(ctx context.Context, key identity.Key, id string) (bool, error)
 	Retain(ctx context.Context, key identity.Key, id string) (bool, error)

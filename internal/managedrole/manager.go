@@ -23,8 +23,13 @@ type Config struct {
 	Logger     log.Logger
 	// ReadyTimeout is how long a new role may take until it can be assumed.
 	ReadyTimeout time.Duration
-	// DriftInterval is how often a role is inspected, 0 for never.
+	// DriftInterval is how often a role is inspected, 0 for never. It is longer where
+	// that would take more than a quarter of IAMQPS.
 	DriftInterval time.Duration
+	// IAMQPS is how many requests to IAM are sent per second, InspectionRequests how many
+	// an inspection takes, and Inspections how many inspections go on at the same time.
+	IAMQPS                          float64
+	InspectionRequests, Inspections int
 	// SweepInterval is how often orphaned roles are looked for, 0 for never.
 	SweepInterval time.Duration
 	// Namespace is the only one that is served, "" for all.
@@ -40,11 +45,12 @@ type Manager struct {
 	records map[identity.Key]record
 	// leadsSince is when this replica became the leader, and began to remember.
 	leadsSince time.Time
+	drift      *schedule
 }
 
 // New returns a Manager.
 func New(config Config) *Manager {
-	return &Manager{Config: config, records: map[identity.Key]record{}}
+	return &Manager{Config: config, records: map[identity.Key]record{}, drift: newSchedule(config)}
 }
 
 // Begin forgets everything: this replica leads from now on, and what the leader
@@ -52,7 +58,13 @@ func New(config Config) *Manager {
 func (m *Manager) Begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.records, m.leadsSince = map[identity.Key]record{}, time.Now()
+	m.records, m.leadsSince, m.drift = map[identity.Key]record{}, time.Now(), newSchedule(m.Config)
+}
+
+func (m *Manager) schedule() *schedule {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.drift
 }
 
 // Forget drops what is remembered of an identity that is gone with its role, but for

@@ -22,9 +22,22 @@ type record struct {
 	changedAt time.Time
 
 	// inspectAt is when the role is to be inspected, the zero Time if that is not
-	// planned yet. suspect says that it differed the last time.
-	inspectAt time.Time
-	suspect   bool
+	// planned yet. suspect says that it differed the last time, inspectFailed that it
+	// could not be inspected.
+	inspectAt              time.Time
+	suspect, inspectFailed bool
+	// admitted says that the inspection is due and it is its turn, postponedTo when
+	// there may be another turn.
+	admitted    bool
+	postponedTo time.Time
+
+	// used is when the role was last used, as far as that is known, and usedID its
+	// unique ID then.
+	used   identity.RoleUse
+	usedID string
+
+	// hinted is the hash of what hints were last looked for in.
+	hinted string
 
 	// outdatedAt is when its trust policy was last said to be outdated.
 	outdatedAt time.Time
@@ -56,7 +69,7 @@ func (m *Manager) remember(want identity.Desired, role identity.Role, finished b
 	m.update(want.Key, func(r *record) {
 		r.ensured, r.role, r.hash, r.changedAt = true, role, "", role.Since
 		if finished {
-			r.hash = want.RoleHash()
+			r.hash, r.inspectFailed = want.RoleHash(), false
 		}
 		if role.Created || len(role.Changed) > 0 {
 			r.changedAt = time.Now()
@@ -68,6 +81,25 @@ func (m *Manager) remember(want identity.Desired, role identity.Role, finished b
 // one.
 func (m *Manager) ID(key identity.Key, otherwise string) string {
 	return cmp.Or(m.record(key).role.ID, otherwise)
+}
+
+// noteUse remembers what IAM said of the use of a role.
+func (m *Manager) noteUse(key identity.Key, role identity.Role) {
+	if role.Used.Known {
+		m.update(key, func(r *record) { r.used, r.usedID = role.Used, role.ID })
+	}
+}
+
+// LastUsed returns when the role with a unique ID was last used: by what IAM told this
+// process, or else as recorded.
+func (m *Manager) LastUsed(key identity.Key, id string, recorded identity.RoleUse) identity.RoleUse {
+	switch r := m.record(key); {
+	case id == "":
+		return identity.RoleUse{} // no managed role
+	case r.usedID == id:
+		return r.used
+	}
+	return recorded
 }
 
 // Recent returns the role if it was ensured for want a short while ago, so that IAM

@@ -46,6 +46,8 @@ type world struct {
 	// answers are those of Ensure, in order. After the last one the role is there and matches.
 	answers  []ensured
 	differs  ensured
+	busy     bool                  // somebody waits for IAM
+	onDiffer func()                // happens while a role is inspected
 	gone     bool                  // IAM shows no role
 	endErr   error                 // of Delete and Retain
 	onEnd    func(context.Context) // happens while a role is deleted or retained
@@ -75,6 +77,7 @@ func newWorld(t *testing.T) *world {
 	w.m = New(Config{
 		IAM: w, Finalizers: w, Secrets: w, Events: w, Metrics: w, Logger: log.NewLogfmtLogger(&w.logged),
 		ReadyTimeout: readyTimeout, DriftInterval: driftInterval, SweepInterval: sweepInterval,
+		IAMQPS: 20, InspectionRequests: 4, Inspections: 2,
 	})
 	w.m.Begin()
 	time.Sleep(time.Hour)
@@ -128,8 +131,13 @@ func (w *world) Ensure(_ context.Context, want identity.Desired, id string) (ide
 
 func (w *world) Differs(_ context.Context, _ identity.Desired, id string) (identity.Role, error) {
 	w.call("Differs", id)
+	if w.onDiffer != nil {
+		w.onDiffer()
+	}
 	return w.differs.role, w.differs.err
 }
+
+func (w *world) Busy() bool { return w.busy }
 
 func (w *world) Delete(ctx context.Context, _ identity.Key, id string) (bool, error) {
 	return w.end(ctx, "Delete", id)

@@ -19,6 +19,8 @@ type State struct {
 	// RoleARN is the role of the credentials, RoleID its unique ID if it is a
 	// managed role.
 	RoleARN, RoleID string
+	// RoleUsed is when the managed role was last used, as far as that is known.
+	RoleUsed identity.RoleUse
 	// Proven is when the role was last seen to reject a wrong external ID, the zero
 	// Time if never.
 	Proven time.Time

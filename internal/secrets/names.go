@@ -13,7 +13,9 @@ import (
 )
 
 // optionalAnnotations are only on some of the controller's Secrets.
-var optionalAnnotations = []string{api.RoleIDAnnotation, api.ExternalIDProvenAnnotation, api.SessionPolicyAnnotation}
+var optionalAnnotations = []string{
+	api.RoleIDAnnotation, api.RoleLastUsedAnnotation, api.ExternalIDProvenAnnotation, api.SessionPolicyAnnotation,
+}
 
 // annotationKeys are on every Secret of the controller.
 var annotationKeys = []string{

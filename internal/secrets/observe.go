@@ -66,6 +66,7 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 			Edited:          edited(source, meta.ManagedFields),
 		},
 	}
+	o.RoleUsed = identity.ParseRoleUse(meta.Annotations[api.RoleLastUsedAnnotation])
 	o.observeSessionPolicy(meta.Annotations[api.SessionPolicyAnnotation])
 	o.labels, o.labelsOmitted = observeLabels(source, meta)
 	if at, err := time.Parse(time.RFC3339, meta.Annotations[api.ExternalIDProvenAnnotation]); err == nil {

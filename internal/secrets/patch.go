@@ -42,6 +42,7 @@ func operations(want identity.Desired, have *observation, data map[string][]byte
 		present bool
 	}{
 		{api.RoleIDAnnotation, have.RoleID != ""},
+		{api.RoleLastUsedAnnotation, have.RoleUsed.Known},
 		{api.ExternalIDProvenAnnotation, !have.Proven.IsZero()},
 		{api.SessionPolicyAnnotation, have.SessionPolicy != ""},
 	} {

@@ -77,6 +77,9 @@ func annotations(want identity.Desired, creds identity.Credentials) map[string]s
 	if want.RoleID != "" {
 		annotations[api.RoleIDAnnotation] = want.RoleID
 	}
+	if used := want.RoleUsed.String(); used != "" {
+		annotations[api.RoleLastUsedAnnotation] = used
+	}
 	if !want.Proven.IsZero() {
 		annotations[api.ExternalIDProvenAnnotation] = want.Proven.UTC().Format(time.RFC3339)
 	}

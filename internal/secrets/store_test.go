@@ -498,6 +498,31 @@ func TestExternalIDProofIsKept(t *testing.T) {
 	}
 }
 
+func TestLastUseOfARoleIsKept(t *testing.T) {
+	const key = "iam.amazonaws.com/role-last-used"
+	w, want := newWorld(t), desired(identity.ServiceAccount)
+	want.RoleID = "AROA1"
+	w.stored(t, want)
+	assert.NotContains(t, w.api.get("ns", want.SecretName).Annotations, key, "it is not known")
+	for text, used := range map[string]identity.RoleUse{
+		"2030-01-02T03:04:05Z": {Known: true, At: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)},
+		"never":                {Known: true},
+	} {
+		want.RoleUsed = used
+		w.stored(t, want)
+		assert.Equal(t, text, w.api.get("ns", want.SecretName).Annotations[key])
+		assert.Equal(t, used, w.Observe(want.Key).RoleUsed)
+		assert.False(t, w.Observe(want.Key).Edited)
+	}
+	want.RoleUsed = identity.RoleUse{}
+	w.stored(t, want)
+	assert.NotContains(t, w.api.get("ns", want.SecretName).Annotations, key)
+	assert.Zero(t, w.Observe(want.Key).RoleUsed)
+
+	w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Annotations[key] = "never" })
+	assert.True(t, observe(want.Source, &w.api.get("ns", want.SecretName).ObjectMeta).Edited, "nobody else writes it")
+}
+
 func TestForgedExternalIDProofIsAnEdit(t *testing.T) {
 	w, want := newWorld(t), desired(identity.ServiceAccount)
 	w.stored(t, want)

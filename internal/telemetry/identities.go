@@ -18,6 +18,10 @@ type Identity struct {
 	Reason string
 	// Expiration is the zero Time if there are no credentials.
 	Expiration time.Time
+	// RoleLastUsed is when the managed role was last used, the zero Time for never.
+	// RoleUseKnown says whether there is a managed role of which that is known.
+	RoleLastUsed time.Time
+	RoleUseKnown bool
 }
 
 // IdentityOptions are the options of NewIdentities.
@@ -43,6 +47,7 @@ type identities struct {
 	earliest *prometheus.Desc
 	expiry   *prometheus.Desc
 	notReady *prometheus.Desc
+	lastUsed *prometheus.Desc
 }
 
 // NewIdentities returns a collector of the identities that opts.List yields. It has no
@@ -61,6 +66,9 @@ func NewIdentities(opts IdentityOptions) prometheus.Collector {
 		notReady: prometheus.NewDesc(namespace+"_identity_not_ready",
 			"1 for each identity that is not ready, with its state and the reason of the event.",
 			[]string{"source", "namespace", "name", "state", "reason"}, nil),
+		lastUsed: prometheus.NewDesc(namespace+"_role_last_used_timestamp_seconds",
+			"When a managed role was last used according to IAM, in seconds since the epoch, 0 for never.",
+			[]string{"source", "namespace", "name"}, nil),
 	}
 	for _, source := range opts.Sources {
 		for _, state := range opts.States {
@@ -77,6 +85,7 @@ func (c *identities) Describe(ch chan<- *prometheus.Desc) {
 	if c.Named {
 		ch <- c.expiry
 		ch <- c.notReady
+		ch <- c.lastUsed
 	}
 }
 
@@ -114,4 +123,16 @@ func (c *identities) collectNamed(ch chan<- prometheus.Metric, id Identity) {
 		ch <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue,
 			float64(id.Expiration.Unix()), id.Source, id.Namespace, id.Name)
 	}
+	if id.RoleUseKnown {
+		ch <- prometheus.MustNewConstMetric(c.lastUsed, prometheus.GaugeValue,
+			timestamp(id.RoleLastUsed), id.Source, id.Namespace, id.Name)
+	}
+}
+
+// timestamp returns a time in seconds since the epoch, 0 for the zero Time.
+func timestamp(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
 }

@@ -109,7 +109,11 @@ func TestMalformedErrorCodesAreOneSeries(t *testing.T) {
 func TestSeriesOfDeletedIdentitiesDisappear(t *testing.T) {
 	all := []Identity{
 		{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Ready: true, Expiration: time.Unix(100, 0)},
-		{Source: "serviceaccount", Namespace: "b", Name: "y", State: "ready", Ready: true, Expiration: time.Unix(200, 0)},
+		{
+			Source: "serviceaccount", Namespace: "b", Name: "y", State: "ready", Ready: true, Expiration: time.Unix(200, 0),
+			RoleUseKnown: true, RoleLastUsed: time.Unix(50, 0),
+		},
+		{Source: "serviceaccount", Namespace: "b", Name: "z", State: "ready", Ready: true, RoleUseKnown: true},
 		{Source: "awsiamrole", Namespace: "c", Name: "z", State: "pending", Reason: "GetCredentialsFailed"},
 	}
 	c := NewIdentities(IdentityOptions{
@@ -129,21 +133,26 @@ kube_aws_iam_controller_credentials_expiration_timestamp_seconds{name="y",namesp
 kube_aws_iam_controller_identities{source="awsiamrole",state="pending"} 1
 kube_aws_iam_controller_identities{source="awsiamrole",state="ready"} 0
 kube_aws_iam_controller_identities{source="serviceaccount",state="pending"} 0
-kube_aws_iam_controller_identities{source="serviceaccount",state="ready"} 2
+kube_aws_iam_controller_identities{source="serviceaccount",state="ready"} 3
 # HELP kube_aws_iam_controller_identity_not_ready 1 for each identity that is not ready, with its state and the reason of the event.
 # TYPE kube_aws_iam_controller_identity_not_ready gauge
 kube_aws_iam_controller_identity_not_ready{name="z",namespace="c",reason="GetCredentialsFailed",source="awsiamrole",state="pending"} 1
+# HELP kube_aws_iam_controller_role_last_used_timestamp_seconds When a managed role was last used according to IAM, in seconds since the epoch, 0 for never.
+# TYPE kube_aws_iam_controller_role_last_used_timestamp_seconds gauge
+kube_aws_iam_controller_role_last_used_timestamp_seconds{name="y",namespace="b",source="serviceaccount"} 50
+kube_aws_iam_controller_role_last_used_timestamp_seconds{name="z",namespace="b",source="serviceaccount"} 0
 `
 	require.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(want)))
 	all = all[:1]
 	assert.Equal(t, 1, testutil.CollectAndCount(c, "kube_aws_iam_controller_credentials_expiration_timestamp_seconds"))
 	assert.Equal(t, 4, testutil.CollectAndCount(c, "kube_aws_iam_controller_identities"))
 	assert.Zero(t, testutil.CollectAndCount(c, "kube_aws_iam_controller_identity_not_ready"))
+	assert.Zero(t, testutil.CollectAndCount(c, "kube_aws_iam_controller_role_last_used_timestamp_seconds"))
 }
 
 func TestIdentitiesAreNotNamedUnlessRequested(t *testing.T) {
 	all := []Identity{
-		{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Ready: true, Expiration: time.Unix(200, 0)},
+		{Source: "serviceaccount", Namespace: "a", Name: "x", State: "ready", Ready: true, Expiration: time.Unix(200, 0), RoleUseKnown: true},
 		{Source: "serviceaccount", Namespace: "b", Name: "y", State: "degraded", Reason: "GetCredentialsFailed", Expiration: time.Unix(100, 0)},
 		{Source: "serviceaccount", Namespace: "c", Name: "z", State: "ready", Ready: true, Expiration: time.Unix(300, 0)},
 		{Source: "awsiamrole", Namespace: "d", Name: "v", State: "failed", Reason: "GetCredentialsFailed"},
@@ -159,6 +168,25 @@ kube_aws_iam_controller_identities{source="awsiamrole",state="failed"} 1
 kube_aws_iam_controller_identities{source="serviceaccount",state="degraded"} 1
 kube_aws_iam_controller_identities{source="serviceaccount",state="ready"} 2
 `)))
+}
+
+func TestDriftIntervalIsTheLeadersAlone(t *testing.T) {
+	reg, leading, interval := prometheus.NewPedanticRegistry(), false, 80*time.Minute
+	require.NoError(t, RegisterDriftInterval(reg, func() bool { return leading }, func() time.Duration { return interval }))
+	count := func() int {
+		n, err := testutil.GatherAndCount(reg)
+		require.NoError(t, err)
+		return n
+	}
+	assert.Zero(t, count())
+	leading = true
+	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP kube_aws_iam_controller_drift_interval_seconds How often each managed role is checked for drift: --drift-interval, or more seldom if there are too many roles for that.
+# TYPE kube_aws_iam_controller_drift_interval_seconds gauge
+kube_aws_iam_controller_drift_interval_seconds 4800
+`)))
+	interval = 0
+	assert.Zero(t, count(), "roles are not checked")
 }
 
 func TestExpirationsAreReadAtEachScrape(t *testing.T) {

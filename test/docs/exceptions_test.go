@@ -45,6 +45,7 @@ var exceptions = []exception{
 	{`velero (backup|restore) create\b`, "there is no Velero", leftOut},
 	{`aws ec2 modify-instance-metadata-options\b`, "it needs an AWS account", hopLimit},
 	{`(for role in \$\()?aws iam\b`, "it needs the AWS CLI, and an account", operations},
+	{`aws accessanalyzer validate-policy\b`, "it needs an AWS account", identityPolicy},
 	{`aws rolesanywhere\b`, "it needs an AWS account", rolesAnywhere},
 	{`curl --fail https://oidc\.example\.com\b`, "nobody has published that", example},
 	{`kubectl apply -f examples/credentials/roles-anywhere/certificate\.yaml`, "cert-manager is not installed", certificate},
@@ -179,6 +180,12 @@ func hopLimit(t *testing.T, _ *world, c command) {
 	t.Helper()
 	assert.Equal(t, "1", argument(t, c.text, "http-put-response-hop-limit"))
 	assert.Equal(t, "required", argument(t, c.text, "http-tokens"))
+}
+
+func identityPolicy(t *testing.T, _ *world, c command) {
+	t.Helper()
+	assert.Equal(t, "IDENTITY_POLICY", argument(t, c.text, "policy-type"))
+	assert.Equal(t, "file://policy.json", argument(t, c.text, "policy-document"))
 }
 
 // operations sees that IAM has such operations with such parameters.

@@ -226,9 +226,9 @@ func TestStatusNamesEveryState(t *testing.T) {
 		require.Zero(t, out.Code, out.Stderr)
 		lines := strings.Split(strings.TrimSpace(out.Stdout), "\n")
 		require.Len(t, lines, 8)
-		assert.Regexp(t, `^NAMESPACE +IDENTITY +ROLE +STATE +TIME LEFT +SECRET +EXPIRATION +EXTERNAL ID +LAST ERROR$`, lines[0])
+		assert.Regexp(t, `^NAMESPACE +IDENTITY +ROLE +STATE +TIME LEFT +LAST USED +SECRET +EXPIRATION +EXTERNAL ID +LAST ERROR$`, lines[0])
 		assert.Regexp(t, `^\S+ +serviceaccount/taken .* conflict `, lines[1], "trouble is first")
-		assert.Regexp(t, `^\S+ +serviceaccount/ready +`+kit.ARN(kit.AccountID, "", "app")+` +ready +\d+m\S* +ready\.aws-iam +20\S+Z +`+w.namespace+`/test +-`, lines[7])
+		assert.Regexp(t, `^\S+ +serviceaccount/ready +`+kit.ARN(kit.AccountID, "", "app")+` +ready +\d+m\S* +- +ready\.aws-iam +20\S+Z +`+w.namespace+`/test +-`, lines[7])
 		assert.NotContains(t, out.Stdout, "\x1b", "it is no terminal")
 	})
 	t.Run("of labels", func(t *testing.T) {

@@ -163,6 +163,30 @@ func TestStates(t *testing.T) {
 	}
 }
 
+func TestLastUseOfAManagedRole(t *testing.T) {
+	used := metav1.NewTime(now.Add(-time.Hour))
+	for name, tt := range map[string]struct {
+		id, recorded string
+		at           *metav1.Time
+		unused       bool
+	}{
+		"used":                   {"AROA1", used.UTC().Format(time.RFC3339), &used, false},
+		"never used":             {"AROA1", "never", nil, true},
+		"not looked at yet":      {"AROA1", "", nil, false},
+		"not written by us":      {"AROA1", "yesterday", nil, false},
+		"of a role that is gone": {"", "never", nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := derive(objects{accountsKind: {account()}, secretsKind: {secret(time.Hour, func(o *metav1.PartialObjectMetadata) {
+				o.Annotations["iam.amazonaws.com/role-id"], o.Annotations["iam.amazonaws.com/role-last-used"] = tt.id, tt.recorded
+			})}}, nil, settingsFor(t, controllerOf("prod")), now)
+			require.Len(t, got, 1)
+			assert.True(t, tt.at.Equal(got[0].RoleLastUsed), got[0].RoleLastUsed)
+			assert.Equal(t, tt.unused, got[0].RoleUnused)
+		})
+	}
+}
+
 func awsIAMRole(expiration *metav1.Time, ready *metav1.Condition) *awsiamrole.AWSIAMRole {
 	role := &awsiamrole.AWSIAMRole{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "old", UID: "r1", Generation: 1},

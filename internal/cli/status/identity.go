@@ -27,6 +27,10 @@ type Identity struct {
 	Secret     string       `json:"secret"`
 	ExternalID string       `json:"externalID,omitempty"`
 	Expiration *metav1.Time `json:"expiration,omitempty"`
+	// RoleLastUsed is when a managed role was last used, as far as IAM tracks that, some
+	// hours late. RoleUnused reports that IAM knows of no use.
+	RoleLastUsed *metav1.Time `json:"roleLastUsed,omitempty"`
+	RoleUnused   bool         `json:"roleUnused,omitempty"`
 	// LastError is why it is not served as requested, nil for nothing that is known. An
 	// error before the last issue of credentials is none any more.
 	LastError *Problem `json:"lastError,omitempty"`
@@ -54,6 +58,13 @@ func identityOf(v *view) Identity {
 	}
 	if !v.have.Expiration.IsZero() {
 		i.Expiration = new(metav1.NewTime(v.have.Expiration))
+	}
+	switch used := v.have.RoleUsed; {
+	case !used.Known || v.have.RoleID == "":
+	case used.At.IsZero():
+		i.RoleUnused = true
+	default:
+		i.RoleLastUsed = new(metav1.NewTime(used.At))
 	}
 	return i
 }

@@ -27,6 +27,8 @@ func examplesOf(left time.Duration) []Identity {
 			LastError:  &Problem{Reason: "GetCredentialsFailed", Message: "hostile\x1b[2J\nlines", Time: new(metav1.NewTime(now.Add(-time.Minute)))},
 		},
 		{Kind: "AWSIAMRole", Namespace: "demo", Name: "app", State: Ready, Managed: true, Secret: "app", Expiration: new(metav1.NewTime(now.Add(left)))},
+		{Kind: "ServiceAccount", Namespace: "demo", Name: "idle", State: Ready, Managed: true, Secret: "idle.aws-iam", RoleUnused: true},
+		{Kind: "ServiceAccount", Namespace: "demo", Name: "used", State: Ready, Managed: true, Secret: "used.aws-iam", RoleLastUsed: new(metav1.NewTime(now.Add(-100 * 24 * time.Hour)))},
 	}
 }
 
@@ -36,14 +38,18 @@ func TestTables(t *testing.T) {
 		want             string
 	}{
 		"of a namespace": {want: `
-IDENTITY                ROLE        STATE     TIME LEFT        LAST ERROR
-serviceaccount/broken   team/app    expired   expired 3h ago   GetCredentialsFailed (60s ago): hostile^[[2J lines
-awsiamrole/app          (managed)   ready     42m              -
+IDENTITY                ROLE        STATE     TIME LEFT        LAST USED   LAST ERROR
+serviceaccount/broken   team/app    expired   expired 3h ago   -           GetCredentialsFailed (60s ago): hostile^[[2J lines
+awsiamrole/app          (managed)   ready     42m              -           -
+serviceaccount/idle     (managed)   ready     -                never       -
+serviceaccount/used     (managed)   ready     -                100d ago    -
 `},
 		"wide, of all namespaces": {namespaces: true, wide: true, want: `
-NAMESPACE   IDENTITY                ROLE                                      STATE     TIME LEFT        SECRET           EXPIRATION             EXTERNAL ID   LAST ERROR
-demo        serviceaccount/broken   arn:aws:iam::123456789012:role/team/app   expired   expired 3h ago   broken.aws-iam   2030-01-02T00:04:05Z   demo/prod     GetCredentialsFailed (60s ago): hostile^[[2J lines
-demo        awsiamrole/app          -                                         ready     42m              app              2030-01-02T03:46:05Z   -             -
+NAMESPACE   IDENTITY                ROLE                                      STATE     TIME LEFT        LAST USED   SECRET           EXPIRATION             EXTERNAL ID   LAST ERROR
+demo        serviceaccount/broken   arn:aws:iam::123456789012:role/team/app   expired   expired 3h ago   -           broken.aws-iam   2030-01-02T00:04:05Z   demo/prod     GetCredentialsFailed (60s ago): hostile^[[2J lines
+demo        awsiamrole/app          -                                         ready     42m              -           app              2030-01-02T03:46:05Z   -             -
+demo        serviceaccount/idle     -                                         ready     -                never       idle.aws-iam     -                      -             -
+demo        serviceaccount/used     -                                         ready     -                100d ago    used.aws-iam     -                      -             -
 `},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,11 +88,13 @@ func TestTheShapeOfJSON(t *testing.T) {
 		want string
 	}{
 		"none": {nil, `{"apiVersion":"kube-aws-iam-controller/v1","kind":"IdentityList","items":[]}`},
-		"two": {examplesOf(time.Hour), `{"apiVersion":"kube-aws-iam-controller/v1","kind":"IdentityList","items":[
+		"some": {examplesOf(time.Hour), `{"apiVersion":"kube-aws-iam-controller/v1","kind":"IdentityList","items":[
 			{"kind":"ServiceAccount","namespace":"demo","name":"broken","state":"expired","role":"arn:aws:iam::123456789012:role/team/app","managed":false,
 			 "secret":"broken.aws-iam","externalID":"demo/prod","expiration":"2030-01-02T00:04:05Z",
 			 "lastError":{"reason":"GetCredentialsFailed","message":"hostile\u001b[2J\nlines","time":"2030-01-02T03:03:05Z"}},
-			{"kind":"AWSIAMRole","namespace":"demo","name":"app","state":"ready","managed":true,"secret":"app","expiration":"2030-01-02T04:04:05Z"}]}`},
+			{"kind":"AWSIAMRole","namespace":"demo","name":"app","state":"ready","managed":true,"secret":"app","expiration":"2030-01-02T04:04:05Z"},
+			{"kind":"ServiceAccount","namespace":"demo","name":"idle","state":"ready","managed":true,"secret":"idle.aws-iam","roleUnused":true},
+			{"kind":"ServiceAccount","namespace":"demo","name":"used","state":"ready","managed":true,"secret":"used.aws-iam","roleLastUsed":"2029-09-24T03:04:05Z"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			printer, err := command.StructuredPrinter("json", "wide")

@@ -42,7 +42,7 @@ var colors = map[State]command.Color{
 // write adds rows for identities.
 func (t *table) write(all []Identity, now time.Time) error {
 	if !t.begun {
-		t.row("NAMESPACE", []string{"IDENTITY", "ROLE", t.painter.Paint(command.Plain, "STATE"), "TIME LEFT", "LAST ERROR"},
+		t.row("NAMESPACE", []string{"IDENTITY", "ROLE", t.painter.Paint(command.Plain, "STATE"), "TIME LEFT", "LAST USED", "LAST ERROR"},
 			[]string{"SECRET", "EXPIRATION", "EXTERNAL ID"})
 		t.begun = true
 	}
@@ -62,7 +62,7 @@ func (t *table) identity(i *Identity, now time.Time) {
 		expiration = i.Expiration.UTC().Format(time.RFC3339)
 	}
 	t.row(i.Namespace,
-		[]string{i.object(), command.Escape(role), t.painter.Paint(colors[i.State], string(i.State)), timeLeft(i.Expiration, now), command.Escape(problem)},
+		[]string{i.object(), command.Escape(role), t.painter.Paint(colors[i.State], string(i.State)), timeLeft(i.Expiration, now), lastUsed(i, now), command.Escape(problem)},
 		[]string{i.Secret, expiration, command.Escape(i.ExternalID)})
 }
 
@@ -105,6 +105,17 @@ func timeLeft(expiration *metav1.Time, now time.Time) string {
 		return duration.HumanDuration(left)
 	}
 	return "expired " + duration.HumanDuration(now.Sub(expiration.Time)) + " ago"
+}
+
+// lastUsed says when a managed role was last used, in words.
+func lastUsed(i *Identity, now time.Time) string {
+	switch {
+	case i.RoleUnused:
+		return "never"
+	case i.RoleLastUsed == nil:
+		return ""
+	}
+	return duration.HumanDuration(max(now.Sub(i.RoleLastUsed.Time), 0)) + " ago"
 }
 
 // describe returns a problem in one line.

@@ -1,0 +1,101 @@
+package managedrole
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"kube-aws-iam-controller/internal/identity"
+)
+
+func allow(actions, resource string) string {
+	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":%q,"Resource":%q}]}`, actions, resource)
+}
+
+// hinted returns the hints since it was last asked.
+func (w *world) hinted() (hints []string) {
+	for _, event := range w.events {
+		if strings.Contains(event, "PolicyHint") {
+			hints = append(hints, event)
+		}
+	}
+	w.forgetWhatWasDone()
+	return hints
+}
+
+// ensured is one answer of Ensure to a policy.
+func (w *world) ensures(policy string, answer ensured) error {
+	w.t.Helper()
+	w.want.Managed = &identity.ManagedRole{Policy: policy}
+	w.answers = []ensured{answer}
+	_, err := w.m.Ensure(w.t.Context(), w.want, "AROA1")
+	return err
+}
+
+func changed(kinds ...string) ensured {
+	return ensured{role: identity.Role{ARN: roleARN, ID: "AROA1", Changed: kinds}}
+}
+
+func TestHintsAreRecordedOnceForEachChangeOfThePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		wide, fine := allow("*", "*"), allow("s3:GetObject", "arn:aws:s3:::bucket/*")
+		require.NoError(t, w.ensures(wide, created("AROA1")))
+		assert.Equal(t, []string{"Normal PolicyHint: iam.amazonaws.com/role-policy is in effect, and may allow more than is meant: " +
+			"statement 1 allows all actions on all resources: name what is needed in Action and Resource"}, w.hinted())
+		require.NoError(t, w.ensures(wide, changed()))
+		require.NoError(t, w.ensures(wide, changed("inline-policy")))
+		assert.Empty(t, w.hinted(), "it was said")
+		require.NoError(t, w.ensures(fine, changed("inline-policy")))
+		assert.Empty(t, w.hinted())
+		require.NoError(t, w.ensures(wide, changed("tags")))
+		assert.Empty(t, w.hinted(), "the policy in IAM is another one")
+		require.NoError(t, w.ensures(wide, changed("inline-policy")))
+		assert.Len(t, w.hinted(), 1)
+
+		w.m.Begin() // as after a restart
+		require.NoError(t, w.ensures(wide, changed()))
+		assert.Empty(t, w.hinted())
+	})
+}
+
+func TestHintsDoNotDependOnWhatIsRefusedBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		refused := changed("inline-policy")
+		refused.err = errAway
+		require.ErrorIs(t, w.ensures(allow("*", "*"), refused), errAway)
+		assert.Len(t, w.hinted(), 1, "the policy was written")
+		require.NoError(t, w.ensures(allow("*", "*"), changed("managed-policies")))
+		assert.Empty(t, w.hinted())
+	})
+}
+
+func TestCorrectedDriftBringsNoHints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := made(t, time.Hour)
+		w.want.Managed = &identity.ManagedRole{Policy: allow("*", "*")}
+		w.differing("inline-policy")
+		w.inspect()
+		w.inspect()
+		assert.Equal(t, []string{"inline-policy"}, w.drift)
+		assert.Empty(t, w.hinted(), "its author changed nothing")
+	})
+}
+
+func TestMessageNamesAFewStatements(t *testing.T) {
+	assert.Equal(t, "iam.amazonaws.com/role-policy is in effect, and may allow more than is meant: a; b; c", hintMessage([]string{"a", "b", "c"}))
+	assert.Equal(t, "iam.amazonaws.com/role-policy is in effect, and may allow more than is meant: a; b; c; and 2 more statements",
+		hintMessage([]string{"a", "b", "c", "d", "e"}))
+	all := make([]string, 3)
+	for i := range all {
+		all[i] = "statement 100 " + identity.PolicyHints(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"` +
+			strings.Repeat("x", 1000) + `:y","NotResource":"arn:aws:s3:::b/*"}}`)[0]
+	}
+	assert.LessOrEqual(t, len(hintMessage(all)), 1024, "an event holds it")
+}
