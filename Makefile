@@ -136,6 +136,10 @@ cover: ## Show the coverage of the unit tests.
 bench: ## Measure, against a bare loop in the same run, and write docs/benchmarks.md.
 	cd test && go run ./bench -o ../docs/benchmarks.md
 
+.PHONY: bench-allocs
+bench-allocs: ## Run the Go benchmarks of what runs most often, and write docs/allocations.md.
+	cd test && go run ./cmd/allocations -o ../docs/allocations.md
+
 .PHONY: docs
 docs: ## Write docs/aws-calls.md as it is counted, docs/permissions.md as it is verified, and the attacks of docs/security.md.
 	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -run TestCallsOfAWSAreAsDocumented ./integration/ -update

@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"internal/identity":       {"internal/api"},
 	"internal/trust":          {"internal/api", "internal/identity"},
 	"internal/refresh":        {"internal/identity"},
-	"internal/awsiamrole":     {"internal/api", "internal/identity"},
+	"internal/awsiamrole":     {"internal/api", "internal/identity", "internal/typed"},
 	"internal/serviceaccount": {"internal/api", "internal/identity", "internal/limit"},
 	"internal/namespaces":     {"internal/api", "internal/identity"},
 	"internal/broker":         {"internal/api", "internal/identity", "internal/refresh", "internal/limit", "internal/status"},
@@ -40,7 +40,8 @@ var allowed = map[string][]string{
 	"internal/admission":      {"internal/api", "internal/identity", "internal/limit"},
 	"internal/logging":        {},
 	"internal/config":         {"internal/api", "internal/identity", "internal/trust"},
-	"internal/kube":           {"internal/awsiamrole"},
+	"internal/kube":           {"internal/awsiamrole", "internal/typed"},
+	"internal/typed":          {},
 	"internal/credserver":     {},
 	"internal/awssim":         {},
 	"internal/setup":          {"internal/config", "internal/identity", "internal/sts", "internal/trust", "internal/iamprovision", "internal/kube", "internal/serviceaccount", "internal/awsiamrole", "internal/secrets", "internal/namespaces"},
@@ -52,7 +53,7 @@ var allowed = map[string][]string{
 	"internal/cli/trustpolicy":  {"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup"},
 	"internal/cli/bootstrap": {
 		"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup", "internal/api", "internal/awserr",
-		"internal/identity", "internal/kube", "internal/secrets", "internal/sts",
+		"internal/identity", "internal/kube", "internal/secrets", "internal/serviceaccount", "internal/sts",
 	},
 	"internal/cli/uninstall": {
 		"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup", "internal/api", "internal/awserr",
@@ -110,6 +111,18 @@ func TestImportDirection(t *testing.T) {
 			if rel, ours := strings.CutPrefix(imported, module); ours && !slices.Contains(may, rel) {
 				t.Errorf("%s must not import %s", pkg, rel)
 			}
+		}
+	}
+}
+
+// TestControllerHasNoClientset keeps out what takes as much memory as all else together:
+// docs/adr/0026-clients-of-few-types.md.
+func TestControllerHasNoClientset(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	require.NoError(t, err)
+	for dependency := range strings.Lines(string(out)) {
+		for _, heavy := range []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "k8s.io/client-go/applyconfigurations", "k8s.io/client-go/gentype"} {
+			require.False(t, strings.HasPrefix(dependency, heavy), "%s imports, by way of others, %s", module, dependency)
 		}
 	}
 }

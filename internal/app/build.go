@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
 
 	"kube-aws-iam-controller/internal/api"
@@ -69,7 +68,9 @@ func wire(ctx context.Context, version string, cfg config.Config, logger log.Log
 	}
 	warnOfNoNamespace(logger, own)
 	warnOfTags(logger, assumer)
-	c := &controller{config: cfg, logger: logger, clients: clients, fence: fence, metrics: metrics}
+	c := &controller{
+		config: cfg, logger: logger, clients: clients, configurations: clients.WebhookConfigurations(), fence: fence, metrics: metrics,
+	}
 	return c, registry, c.assemble(assumer, c.newProvisioner(assumer), registry)
 }
 
@@ -121,9 +122,9 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 
 func (c *controller) newReporter() *events.Reporter {
 	c.events = record.NewBroadcaster()
-	c.events.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: c.clients.Events.CoreV1().Events("")})
+	c.events.StartRecordingToSink(c.clients.EventSink())
 	recorder := c.events.NewRecorder(runtime.NewScheme(), corev1.EventSource{Component: api.ControllerName})
-	return events.New(recorder, c.clients.Core.CoreV1(), c.logger)
+	return events.New(recorder, c.clients.Pods, c.logger)
 }
 
 func (c *controller) newBroker(

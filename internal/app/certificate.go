@@ -40,7 +40,7 @@ func (w *webhook) openCertificate(c *controller, own string) (err error) {
 	if own == "" {
 		return errors.New("outside a cluster the webhook needs --webhook-cert-file and --webhook-key-file, or the variable POD_NAMESPACE")
 	}
-	keeper := certificates.NewKeeper(c.clients.Core, own, webhookName, admission.Path, c.logger)
+	keeper := certificates.NewKeeper(c.clients.Secrets(own), c.configurations, own, webhookName, admission.Path, c.logger)
 	secret, err1 := c.clients.NamedInformer(corev1.SchemeGroupVersion.WithResource("secrets"), own, webhookName)
 	configuration, err2 := c.clients.NamedInformer(
 		admissionregistrationv1.SchemeGroupVersion.WithResource("mutatingwebhookconfigurations"), "", webhookName)

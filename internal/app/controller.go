@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/tools/record"
 
 	"kube-aws-iam-controller/internal/broker"
+	"kube-aws-iam-controller/internal/certificates"
 	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/httpserver"
 	"kube-aws-iam-controller/internal/identity"
@@ -56,6 +57,8 @@ type controller struct {
 	config  config.Config
 	logger  log.Logger
 	clients *kube.Clients
+	// configurations is a client for the cluster's MutatingWebhookConfigurations.
+	configurations certificates.Webhooks
 	// fence is closed when the Lease is lost.
 	fence   *leader.Fence
 	sources []source
@@ -121,7 +124,7 @@ func (c *controller) elect(ctx context.Context) error {
 
 func (c *controller) election() leader.Config {
 	return leader.Config{
-		Client:    c.clients.Lease.CoordinationV1(),
+		Leases:    c.clients.Leases(c.config.LeaderElectNamespace),
 		Namespace: c.config.LeaderElectNamespace,
 		Name:      c.config.LeaderElectName,
 		Serves:    c.config.Namespace,

@@ -48,7 +48,7 @@ func (c *controller) checkIRSA(ctx context.Context) error {
 		return errBesideEKSWebhook
 	}
 	return wait.PollUntilContextCancel(ctx, eksWebhookRetry, true, func(ctx context.Context) (bool, error) {
-		_, err := c.clients.Core.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, eksWebhook, metav1.GetOptions{})
+		_, err := c.configurations.Get(ctx, eksWebhook, metav1.GetOptions{})
 		switch {
 		case err == nil:
 			return true, errBesideEKSWebhook

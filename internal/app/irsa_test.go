@@ -19,7 +19,6 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"kube-aws-iam-controller/internal/config"
-	"kube-aws-iam-controller/internal/kube"
 )
 
 func TestEKSWebhookIsDetectedByItsTokens(t *testing.T) {
@@ -51,7 +50,7 @@ func besideEKSWebhook(flag config.IRSAAnnotations, fails ...error) (c *controlle
 		return false, nil, nil
 	})
 	return &controller{
-		config: config.Config{IRSAAnnotations: flag}, clients: &kube.Clients{Core: client}, logger: log.NewLogfmtLogger(logged),
+		config: config.Config{IRSAAnnotations: flag}, configurations: client.AdmissionregistrationV1().MutatingWebhookConfigurations(), logger: log.NewLogfmtLogger(logged),
 	}, asked, logged
 }
 

@@ -36,9 +36,7 @@ func (c *controller) openSecureMetrics(ctx context.Context, registry *prometheus
 	if err != nil {
 		return fmt.Errorf("certificate for metrics: %w", err)
 	}
-	filter := delegatedauth.New(
-		c.clients.Reviews.AuthenticationV1().TokenReviews(), c.clients.Reviews.AuthorizationV1().SubjectAccessReviews(),
-		telemetry.MetricsPath, c.logger)
+	filter := delegatedauth.New(c.clients.TokenReviews(), c.clients.SubjectAccessReviews(), telemetry.MetricsPath, c.logger)
 	c.secureMetrics, err = telemetry.ListenSecure(ctx, telemetry.SecureOptions{
 		Address: c.config.MetricsSecureListenAddress, Metrics: registry, Authorize: filter.Wrap, Logger: c.logger,
 		TLS: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: serving},

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/client-go/kubernetes/fake"
 
 	"kube-aws-iam-controller/internal/admission"
 	"kube-aws-iam-controller/internal/certificates"
@@ -36,7 +35,7 @@ func (issued) Expiration() time.Time { return time.Time{} }
 
 func TestRequestsAreTheAPIServersByCertificateOrByToken(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, admission.Path, http.NoBody)
-	keeper := certificates.NewKeeper(fake.NewClientset(), "ns", "name", admission.Path, log.NewNopLogger())
+	keeper := certificates.NewKeeper(nil, nil, "ns", "name", admission.Path, log.NewNopLogger())
 	for name, tc := range map[string]struct {
 		webhook     webhook
 		is, unknown bool

@@ -3,6 +3,7 @@ package awsiamrole
 import (
 	"fmt"
 	"strings"
+	"unique"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -68,6 +69,7 @@ func Transform(obj any) (any, error) {
 	}
 	role.ManagedFields, role.Annotations, role.OwnerReferences, role.Finalizers = nil, nil, nil, nil
 	role.TypeMeta = metav1.TypeMeta{}
+	role.Namespace = shared(role.Namespace)
 	if len(role.Spec.RoleReference) > maxReference { // invalid with or without the rest
 		role.Spec.RoleReference = strings.Clone(role.Spec.RoleReference[:maxReference]) + "…"
 	}
@@ -120,11 +122,18 @@ func limitStatus(status *Status) bool {
 	if ready != nil && len(ready.Reason)+len(ready.Message) > maxMessage {
 		ready = nil // Report writes it again
 	}
-	switch {
-	case ready == nil:
+	if ready == nil {
 		status.Conditions = nil
-	case others:
+		return others
+	}
+	ready.Type, ready.Status = shared(ready.Type), shared(ready.Status)
+	ready.Reason, ready.Message = shared(ready.Reason), shared(ready.Message)
+	if others {
 		status.Conditions = []metav1.Condition{*ready}
 	}
 	return others
 }
+
+// shared returns a string of which there is one copy in memory, since nearly all
+// AWSIAMRoles say the same.
+func shared[S ~string](s S) S { return unique.Make(s).Value() }

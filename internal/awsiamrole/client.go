@@ -1,15 +1,16 @@
 package awsiamrole
 
 import (
+	"context"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/typed"
 )
 
 // A Client reads and writes AWSIAMRoles.
@@ -37,7 +38,21 @@ func NewClient(cfg *rest.Config) (*Client, error) {
 }
 
 // Namespace returns a client for one namespace, "" for all.
-func (c *Client) Namespace(namespace string) *gentype.ClientWithList[*AWSIAMRole, *List] {
-	return gentype.NewClientWithList[*AWSIAMRole, *List](Resource.Resource, c.rest, c.codec, namespace,
-		func() *AWSIAMRole { return &AWSIAMRole{} }, func() *List { return &List{} })
+func (c *Client) Namespace(namespace string) *Namespaced {
+	resource := typed.Resource{Name: Resource.Resource, Namespace: namespace, REST: c.rest, Parameters: c.codec}
+	return &Namespaced{typed.New[AWSIAMRole](resource), resource}
+}
+
+// Namespaced reads and writes the AWSIAMRoles of one namespace.
+type Namespaced struct {
+	*typed.Client[*AWSIAMRole]
+
+	resource typed.Resource
+}
+
+// List returns the AWSIAMRoles that the options select.
+func (n *Namespaced) List(ctx context.Context, opts metav1.ListOptions) (*List, error) {
+	list := &List{}
+	err := n.resource.List(ctx, opts, list)
+	return list, err
 }

@@ -26,3 +26,15 @@ func BenchmarkSync(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDecide counts what deciding costs where nothing is to be done, for which all
+// rules are tried.
+func BenchmarkDecide(b *testing.B) {
+	f := served()
+	b.ReportAllocs()
+	for b.Loop() {
+		if decide(f).do != rest {
+			b.Fatal("there is nothing to do")
+		}
+	}
+}

@@ -86,24 +86,31 @@ type Outcome struct {
 // does the rest.
 func (b *Broker) Sync(ctx context.Context, key identity.Key, mayUseIAM bool) (Outcome, error) {
 	wait, skipped := b.unskip(ctx, key) // first: pods are created meanwhile
-	out, err := b.syncCredentials(ctx, key, mayUseIAM)
+	asked, out, err := b.syncCredentials(ctx, key, mayUseIAM)
 	out.After = sooner(out.After, wait)
-	wait, labels := b.relabel(ctx, key) // after a renewal, which writes labels, too
+	wait, labels := b.relabel(ctx, asked) // after a renewal, which writes labels, too
 	out.After = sooner(sooner(out.After, wait), b.warn(key))
 	out.After = sooner(out.After, b.Status.Unrecorded(key))
 	return out, errors.Join(err, labels, skipped)
 }
 
-// syncCredentials syncs what the Secret holds.
-func (b *Broker) syncCredentials(ctx context.Context, key identity.Key, mayUseIAM bool) (Outcome, error) {
+// syncCredentials syncs what the Secret holds, and returns what the object asks for as
+// well, nil if nothing.
+func (b *Broker) syncCredentials(ctx context.Context, key identity.Key, mayUseIAM bool) (*identity.Desired, Outcome, error) {
 	source, known := b.Sources[key.Source]
 	if !known {
-		return Outcome{}, fmt.Errorf("unknown source %q", key.Source)
+		return nil, Outcome{}, fmt.Errorf("unknown source %q", key.Source)
 	}
 	f, err := b.observe(ctx, source, key)
 	if err != nil {
-		return Outcome{After: f.maxBackoff()}, err
+		return f.asked, Outcome{After: f.maxBackoff()}, err
 	}
+	out, err := b.serve(ctx, source, f, mayUseIAM)
+	return f.asked, out, err
+}
+
+// serve decides what to do, and does it.
+func (b *Broker) serve(ctx context.Context, source Source, f facts, mayUseIAM bool) (Outcome, error) {
 	d := decide(f)
 	if d.do == renewLastGood {
 		wait, failed := b.renewLastGood(ctx, source, f)

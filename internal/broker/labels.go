@@ -9,24 +9,20 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// relabel gives the Secret of an AWSIAMRole the labels of its resource, and returns how
-// long to wait where those are changed in a loop.
-func (b *Broker) relabel(ctx context.Context, key identity.Key) (time.Duration, error) {
-	if key.Source != identity.AWSIAMRole {
+// relabel gives the Secret of an AWSIAMRole the labels of its resource, whatever is wrong
+// with what that asks for, and returns how long to wait where they are changed in a loop.
+func (b *Broker) relabel(ctx context.Context, asked *identity.Desired) (time.Duration, error) {
+	if asked == nil || asked.Source != identity.AWSIAMRole || !b.Secrets.LabelsDiffer(*asked) {
 		return 0, nil
 	}
-	want, _ := b.Sources[key.Source].Desired(ctx, key) // what is wrong with it was reported
-	if want == nil || !b.Secrets.LabelsDiffer(*want) {
-		return 0, nil
-	}
-	if wait := b.limits.writes.Take(key, time.Now()); wait > 0 {
+	if wait := b.limits.writes.Take(asked.Key, time.Now()); wait > 0 {
 		return wait, nil
 	}
-	if err := b.Secrets.Relabel(ctx, *want); err != nil {
-		b.Status.RecordFailure(*want, b.Secrets.Observe(key), err)
+	if err := b.Secrets.Relabel(ctx, *asked); err != nil {
+		b.Status.RecordFailure(*asked, b.Secrets.Observe(asked.Key), err)
 		return 0, err
 	}
-	b.limits.writes.Served(key, time.Now())
-	level.Info(b.Logger).Log("msg", "labels written", "object", key)
+	b.limits.writes.Served(asked.Key, time.Now())
+	level.Info(b.Logger).Log("msg", "labels written", "object", asked.Key)
 	return 0, nil
 }

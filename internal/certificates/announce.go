@@ -25,7 +25,7 @@ func (k *Keeper) announce(ctx context.Context, webhooks *admissionregistrationv1
 	if err != nil {
 		return err
 	}
-	_, err = k.Client.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(ctx, k.Name,
+	_, err = k.Webhooks.Patch(ctx, k.Name,
 		types.StrategicMergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
 	switch {
 	case apierrors.IsNotFound(err):

@@ -140,7 +140,7 @@ func TestTokenChangeReachesOtherReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplicas(t)
 		before := r.syncPaths(t)[0]
-		other := NewKeeper(r.client, r.Namespace, r.Name, plain, r.Logger)
+		other := NewKeeper(r.Secrets, r.Webhooks, r.Namespace, r.Name, plain, r.Logger)
 		other.Outdated = r.Outdated
 		_, err := other.sync(t.Context())
 		require.NoError(t, err)

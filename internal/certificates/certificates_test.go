@@ -127,7 +127,7 @@ func cluster(objects ...runtime.Object) (*fake.Clientset, *Keeper) {
 		ObjectMeta: metav1.ObjectMeta{Name: "webhook"},
 		Webhooks:   []admissionregistrationv1.MutatingWebhook{{Name: "a.example.com"}, {Name: "b.example.com"}},
 	})...)
-	return client, NewKeeper(client, "kube-system", "webhook", "/mutate-pods", log.NewNopLogger())
+	return client, NewKeeper(client.CoreV1().Secrets("kube-system"), client.AdmissionregistrationV1().MutatingWebhookConfigurations(), "kube-system", "webhook", "/mutate-pods", log.NewNopLogger())
 }
 
 func TestCertificateIsServedOnceConfigurationHasCA(t *testing.T) {

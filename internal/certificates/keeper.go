@@ -12,9 +12,10 @@ import (
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -25,10 +26,25 @@ const (
 	maxBackoff   = time.Minute
 )
 
+// Secrets is a client for the Secrets of the Keeper's namespace.
+type Secrets interface {
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (*corev1.Secret, error)
+	Create(ctx context.Context, secret *corev1.Secret, opts metav1.CreateOptions) (*corev1.Secret, error)
+	Update(ctx context.Context, secret *corev1.Secret, opts metav1.UpdateOptions) (*corev1.Secret, error)
+}
+
+// Webhooks is a client for MutatingWebhookConfigurations.
+type Webhooks interface {
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (*admissionregistrationv1.MutatingWebhookConfiguration, error)
+	Patch(ctx context.Context, name string, kind types.PatchType, patch []byte, opts metav1.PatchOptions, subresources ...string) (
+		*admissionregistrationv1.MutatingWebhookConfiguration, error)
+}
+
 // A Keeper stores a Bundle in a Secret that all replicas share, and writes its CAs to the
 // MutatingWebhookConfiguration. It renews the Bundle before it expires.
 type Keeper struct {
-	Client kubernetes.Interface
+	Secrets  Secrets
+	Webhooks Webhooks
 	// Namespace is the namespace of the Secret. Name is the name of the Secret and of the
 	// MutatingWebhookConfiguration.
 	Namespace, Name string
@@ -49,10 +65,10 @@ type Keeper struct {
 }
 
 // NewKeeper returns a Keeper for the webhook of the Service name.
-func NewKeeper(client kubernetes.Interface, namespace, name, path string, logger log.Logger) *Keeper {
+func NewKeeper(secrets Secrets, webhooks Webhooks, namespace, name, path string, logger log.Logger) *Keeper {
 	return &Keeper{
-		Path:   path,
-		Client: client, Namespace: namespace, Name: name, Logger: logger,
+		Secrets: secrets, Webhooks: webhooks,
+		Path: path, Namespace: namespace, Name: name, Logger: logger,
 		// localhost serves an API server on the same host.
 		Names:   []string{name + "." + namespace + ".svc", "localhost"},
 		changed: make(chan struct{}, 1),
@@ -143,7 +159,7 @@ func (k *Keeper) sync(ctx context.Context) (again time.Duration, err error) {
 // configuration returns the MutatingWebhookConfiguration, an empty one if it does not
 // exist.
 func (k *Keeper) configuration(ctx context.Context) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
-	found, err := k.Client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, k.Name, metav1.GetOptions{})
+	found, err := k.Webhooks.Get(ctx, k.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		level.Warn(k.Logger).Log("msg", "no pod is mutated: there is no MutatingWebhookConfiguration of this name", "name", k.Name)

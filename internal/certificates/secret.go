@@ -13,7 +13,7 @@ import (
 // read returns the Secret and its bundle. Both are nil if the Secret does not exist; the
 // bundle is nil if the Secret's data is invalid.
 func (k *Keeper) read(ctx context.Context) (*corev1.Secret, *Bundle, error) {
-	secret, err := k.Client.CoreV1().Secrets(k.Namespace).Get(ctx, k.Name, metav1.GetOptions{})
+	secret, err := k.Secrets.Get(ctx, k.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil, nil
 	}
@@ -35,9 +35,8 @@ func (k *Keeper) write(ctx context.Context, secret *corev1.Secret, bundle *Bundl
 	if err != nil {
 		return err
 	}
-	secrets := k.Client.CoreV1().Secrets(k.Namespace)
 	if secret == nil {
-		_, err = secrets.Create(ctx, &corev1.Secret{
+		_, err = k.Secrets.Create(ctx, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Name: k.Name, Labels: map[string]string{
 				"app.kubernetes.io/name": "kube-aws-iam-controller", "app.kubernetes.io/component": "webhook",
 			}},
@@ -46,7 +45,7 @@ func (k *Keeper) write(ctx context.Context, secret *corev1.Secret, bundle *Bundl
 		}, metav1.CreateOptions{FieldManager: fieldManager})
 	} else {
 		secret.Data = data
-		_, err = secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: fieldManager})
+		_, err = k.Secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: fieldManager})
 	}
 	if err != nil {
 		return fmt.Errorf("write the webhook's Secret: %w", err)

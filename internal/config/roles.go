@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -40,11 +41,18 @@ func (t *tagsValue) String() string {
 }
 
 // Characters that IAM allows, see https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html
-// and https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html.
+// and https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html. How many there
+// may be is no part of the expressions: a repeated \p{L} takes megabytes.
 var (
-	tagKey   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
-	tagValue = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@*]{0,256}$`)
-	rolePath = regexp.MustCompile(`^/(?:[\x21-\x7E]{1,510}/)?$`)
+	tagKey   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]+$`)
+	tagValue = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@*]*$`)
+	rolePath = regexp.MustCompile(`^/(?:[\x21-\x7E]+/)?$`)
+)
+
+const (
+	maxTagKey   = 128 // characters
+	maxTagValue = 256
+	maxPath     = 512
 )
 
 // maxTags leaves room for the controller's own tags, and for those of others.
@@ -61,9 +69,9 @@ func checkTags(tags map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		folded := strings.ToLower(key)
 		switch {
-		case !tagKey.MatchString(key) || strings.HasPrefix(folded, "aws:"):
+		case !tagKey.MatchString(key) || utf8.RuneCountInString(key) > maxTagKey || strings.HasPrefix(folded, "aws:"):
 			return fmt.Errorf("%s is not the key of a tag: give 1 to 128 letters, digits, spaces and _.:/=+-@, the first not those of AWS's own (aws: …)", identity.Quote(key))
-		case !tagValue.MatchString(tags[key]):
+		case !tagValue.MatchString(tags[key]) || utf8.RuneCountInString(tags[key]) > maxTagValue:
 			return fmt.Errorf("the value of the tag %s is malformed: give at most 256 letters, digits, spaces and _.:/=+-@*", identity.Quote(key))
 		case slices.Contains(reservedTags, folded):
 			return fmt.Errorf("the tag %s is the controller's own: leave it out", identity.Quote(key))
@@ -76,7 +84,7 @@ func checkTags(tags map[string]string) error {
 }
 
 func checkPath(value string) error {
-	if !rolePath.MatchString(value) {
+	if !rolePath.MatchString(value) || len(value) > maxPath {
 		return fmt.Errorf("%s is not a path: give one that begins and ends with a slash, such as /teams/", identity.Quote(value))
 	}
 	return nil

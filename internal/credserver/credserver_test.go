@@ -31,14 +31,14 @@ func process(id string) string {
 
 // mounted is a directory with the layout of a mounted Secret.
 type mounted struct {
-	t       *testing.T
+	t       testing.TB
 	path    string
 	version int
 }
 
-func mount(t *testing.T, id string) *mounted {
-	t.Helper()
-	m := &mounted{t: t, path: t.TempDir()}
+func mount(tb testing.TB, id string) *mounted {
+	tb.Helper()
+	m := &mounted{t: tb, path: tb.TempDir()}
 	m.put(map[string]string{credentialsFile: process(id), tokenFile: token})
 	return m
 }

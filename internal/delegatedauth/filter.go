@@ -18,8 +18,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/cache"
-	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
-	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 )
 
 const (
@@ -35,13 +33,23 @@ const (
 	reviewTimeout = 8 * time.Second
 )
 
+// TokenReviews is a client for TokenReviews.
+type TokenReviews interface {
+	Create(ctx context.Context, review *authenticationv1.TokenReview, opts metav1.CreateOptions) (*authenticationv1.TokenReview, error)
+}
+
+// AccessReviews is a client for SubjectAccessReviews.
+type AccessReviews interface {
+	Create(ctx context.Context, review *authorizationv1.SubjectAccessReview, opts metav1.CreateOptions) (*authorizationv1.SubjectAccessReview, error)
+}
+
 // A verdict is the HTTP status for a token.
 type verdict = int
 
 // A Filter authenticates and authorizes requests for one path.
 type Filter struct {
-	tokens authenticationclient.TokenReviewInterface
-	access authorizationclient.SubjectAccessReviewInterface
+	tokens TokenReviews
+	access AccessReviews
 	path   string
 	logger log.Logger
 	// sometimes limits the warnings about failed reviews, which unauthenticated clients
@@ -52,9 +60,7 @@ type Filter struct {
 }
 
 // New returns a Filter for a path, as in nonResourceURLs of a ClusterRole.
-func New(
-	tokens authenticationclient.TokenReviewInterface, access authorizationclient.SubjectAccessReviewInterface, path string, logger log.Logger,
-) *Filter {
+func New(tokens TokenReviews, access AccessReviews, path string, logger log.Logger) *Filter {
 	return &Filter{
 		tokens: tokens, access: access, path: path, logger: logger, sometimes: rate.Sometimes{Interval: time.Minute},
 		allowed: cache.NewLRUExpireCache(maxVerdicts), refused: cache.NewLRUExpireCache(maxVerdicts),

@@ -10,7 +10,6 @@ import (
 	"github.com/go-kit/log"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
 
 	"kube-aws-iam-controller/internal/identity"
@@ -27,10 +26,13 @@ type Reporter struct {
 	waiting waitingPods
 }
 
-// New returns a Reporter that records events through events, and lists pods through
-// pods, see WarnPods.
-func New(events record.EventRecorder, pods corev1client.PodsGetter, logger log.Logger) *Reporter {
-	return &Reporter{events: events, limits: NewLimits(), waiting: newWaitingPods(pods, logger)}
+// New returns a Reporter that records events through events, and lists pods through the
+// clients that pods returns, see WarnPods.
+func New[P Pods](events record.EventRecorder, pods func(namespace string) P, logger log.Logger) *Reporter {
+	return &Reporter{
+		events: events, limits: NewLimits(),
+		waiting: newWaitingPods(func(namespace string) Pods { return pods(namespace) }, logger),
+	}
 }
 
 // WarnNamespace records a warning about a Namespace. The event is in the namespace

@@ -30,7 +30,7 @@ func reporter(pods ...runtime.Object) (*Reporter, *fake.Clientset, func() []stri
 	events := record.NewFakeRecorder(10_000)
 	events.IncludeObject = true
 	client := fake.NewClientset(pods...)
-	return New(events, client.CoreV1(), log.NewNopLogger()), client, func() []string {
+	return New(events, client.CoreV1().Pods, log.NewNopLogger()), client, func() []string {
 		var all []string
 		for {
 			select {
@@ -76,7 +76,7 @@ func (o *objects) Event(object runtime.Object, _, _, _ string) { o.seen = append
 func TestEventsAreInTheNamespaceOfTheObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &objects{}
-		r := New(o, fake.NewClientset(pending("pod", "app")).CoreV1(), log.NewNopLogger())
+		r := New(o, fake.NewClientset(pending("pod", "app")).CoreV1().Pods, log.NewNopLogger())
 		r.WarnNamespace("ns", "u0", "Reason", "message")
 		r.Warn(desired(identity.ServiceAccount), false, "Reason", "message")
 		watching(t, r, failed(desired(identity.ServiceAccount)))

@@ -15,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -46,9 +45,14 @@ const (
 	maxWarnedPerList = 10
 )
 
+// Pods is a client for the Pods of one namespace.
+type Pods interface {
+	List(ctx context.Context, opts metav1.ListOptions) (*corev1.PodList, error)
+}
+
 // waitingPods finds pods that wait for credentials.
 type waitingPods struct {
-	pods    corev1client.PodsGetter
+	pods    func(namespace string) Pods
 	logger  log.Logger
 	limiter *rate.Limiter
 
@@ -62,7 +66,7 @@ type waitingPods struct {
 	warnedAt map[types.UID]time.Time
 }
 
-func newWaitingPods(pods corev1client.PodsGetter, logger log.Logger) waitingPods {
+func newWaitingPods(pods func(namespace string) Pods, logger log.Logger) waitingPods {
 	return waitingPods{
 		pods: pods, logger: logger, limiter: rate.NewLimiter(listsPerSecond, listsAtOnce),
 		queued: map[string]bool{}, wake: make(chan struct{}, 1), warnedAt: map[types.UID]time.Time{},
@@ -171,7 +175,7 @@ func (w *waitingPods) eachPending(ctx context.Context, namespace string, do func
 		if err := w.limiter.Wait(ctx); err != nil {
 			return err
 		}
-		list, err := w.pods.Pods(namespace).List(ctx, options)
+		list, err := w.pods(namespace).List(ctx, options)
 		if err != nil {
 			return err
 		}

@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -43,15 +46,6 @@ const requestTimeout = 30 * time.Second
 
 // Clients are the clients of one cluster.
 type Clients struct {
-	// Core writes Secrets and reads Pods. Events is a separate client, so that a burst of
-	// Events does not delay Secrets.
-	Core, Events kubernetes.Interface
-	// Lease reads and writes the Lease. It shares neither the rate limit nor the fencing
-	// of the other clients.
-	Lease kubernetes.Interface
-	// Reviews authenticates and authorizes requests for metrics. It is not fenced, because
-	// reviews change nothing and standby replicas serve metrics too.
-	Reviews kubernetes.Interface
 	// Metadata writes ServiceAccounts. Lookup reads them during admission, without
 	// waiting for a burst of writes. LookupUntrusted does the same, at a separate rate, for
 	// requests that are not identified as the API server's.
@@ -61,6 +55,8 @@ type Clients struct {
 
 	logger log.Logger
 	host   string
+	// The clients of the methods in resources.go, which say what each is for.
+	core, events, lease, admission, authorization, tokenReviews, accessReviews rest.Interface
 	// The clients for watches have no request timeout, which would end a watch.
 	watchingMetadata metadata.Interface
 	watchingRoles    *awsiamrole.Client
@@ -73,24 +69,26 @@ func Connect(opts Options) (*Clients, error) {
 		return nil, err
 	}
 	cfg.UserAgent = opts.UserAgent
+	c := Clients{logger: opts.Logger, host: cfg.Host}
 	brief := rest.CopyConfig(cfg)
 	brief.Timeout = requestTimeout
-	lease, unfenced := forLease(brief), brief
-	brief = fence(brief, opts.Allowed)
 	rates := newRates(opts.QPS)
-
-	c := Clients{logger: opts.Logger, host: cfg.Host}
-	var errs [10]error
-	c.Core, errs[0] = kubernetes.NewForConfig(protobuf(limited(brief, rates.work)))
-	c.Events, errs[1] = kubernetes.NewForConfig(protobuf(limited(brief, rates.events)))
-	c.Lease, errs[2] = kubernetes.NewForConfig(protobuf(lease))
-	c.Metadata, errs[3] = metadata.NewForConfig(limited(brief, rates.work))
-	c.Lookup, errs[4] = metadata.NewForConfig(limited(brief, rates.admission))
-	c.Roles, errs[5] = awsiamrole.NewClient(limited(brief, rates.work))
-	c.watchingMetadata, errs[6] = metadata.NewForConfig(limited(cfg, rates.work))
-	c.watchingRoles, errs[7] = awsiamrole.NewClient(limited(cfg, rates.work))
-	c.LookupUntrusted, errs[8] = metadata.NewForConfig(limited(brief, rates.untrusted))
-	c.Reviews, errs[9] = kubernetes.NewForConfig(protobuf(limited(unfenced, newReviews(rates.work, opts.QPS))))
+	fenced := fence(brief, opts.Allowed)
+	work, lease, reviews := limited(fenced, rates.work), forLease(brief), limited(brief, newReviews(rates.work, opts.QPS))
+	var errs [13]error
+	c.core, errs[0] = restClient(work, corev1.SchemeGroupVersion)
+	c.admission, errs[1] = restClient(work, admissionregistrationv1.SchemeGroupVersion)
+	c.authorization, errs[2] = restClient(work, authorizationv1.SchemeGroupVersion)
+	c.events, errs[3] = restClient(limited(fenced, rates.events), corev1.SchemeGroupVersion)
+	c.lease, errs[4] = restClient(lease, coordinationv1.SchemeGroupVersion)
+	c.tokenReviews, errs[5] = restClient(reviews, authenticationv1.SchemeGroupVersion)
+	c.accessReviews, errs[6] = restClient(reviews, authorizationv1.SchemeGroupVersion)
+	c.Metadata, errs[7] = metadata.NewForConfig(work)
+	c.Lookup, errs[8] = metadata.NewForConfig(limited(fenced, rates.admission))
+	c.LookupUntrusted, errs[9] = metadata.NewForConfig(limited(fenced, rates.untrusted))
+	c.Roles, errs[10] = awsiamrole.NewClient(work)
+	c.watchingMetadata, errs[11] = metadata.NewForConfig(limited(cfg, rates.work))
+	c.watchingRoles, errs[12] = awsiamrole.NewClient(limited(cfg, rates.work))
 	if err = errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make clients: %w", err)
 	}
@@ -117,13 +115,4 @@ func config(opts Options) (*rest.Config, error) {
 		return nil, fmt.Errorf("read the Pod's own configuration: %w", err)
 	}
 	return cfg, nil
-}
-
-// protobuf returns a copy of cfg that prefers protobuf, which takes a fraction of the CPU
-// time of JSON.
-func protobuf(cfg *rest.Config) *rest.Config {
-	cfg = rest.CopyConfig(cfg)
-	cfg.ContentType = runtime.ContentTypeProtobuf
-	cfg.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	return cfg
 }

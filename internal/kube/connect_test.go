@@ -50,12 +50,12 @@ func getNamespace(ctx context.Context, client metadata.Interface) error {
 }
 
 func getLease(ctx context.Context, c *Clients) error {
-	_, err := c.Lease.CoordinationV1().Leases("ns").Get(ctx, "a", metav1.GetOptions{})
+	_, err := c.Leases("ns").Get(ctx, "a", metav1.GetOptions{})
 	return err
 }
 
 func review(ctx context.Context, c *Clients) error {
-	_, err := c.Reviews.AuthenticationV1().TokenReviews().Create(ctx, &authenticationv1.TokenReview{}, metav1.CreateOptions{})
+	_, err := c.TokenReviews().Create(ctx, &authenticationv1.TokenReview{}, metav1.CreateOptions{})
 	return err
 }
 
@@ -126,13 +126,13 @@ func TestLookupsGoAheadWhereTheRateIsUsedUp(t *testing.T) {
 func TestRatesOfEachClient(t *testing.T) {
 	clients, _ := recording(t, Options{QPS: 40})
 	for name, tc := range map[string]struct{ got, want float32 }{
-		"core":    {clients.Core.CoreV1().RESTClient().GetRateLimiter().QPS(), 40},
-		"events":  {clients.Events.CoreV1().RESTClient().GetRateLimiter().QPS(), 10},
-		"lease":   {clients.Lease.CoordinationV1().RESTClient().GetRateLimiter().QPS(), leaseQPS},
-		"reviews": {clients.Reviews.AuthenticationV1().RESTClient().GetRateLimiter().QPS(), 10},
+		"core":    {clients.core.GetRateLimiter().QPS(), 40},
+		"events":  {clients.events.GetRateLimiter().QPS(), 10},
+		"lease":   {clients.lease.GetRateLimiter().QPS(), leaseQPS},
+		"reviews": {clients.tokenReviews.GetRateLimiter().QPS(), 10},
 	} {
 		assert.InDelta(t, tc.want, tc.got, 0, name)
 	}
 	clients, _ = recording(t, Options{QPS: 8000})
-	assert.InDelta(t, reviewsQPS, clients.Reviews.AuthenticationV1().RESTClient().GetRateLimiter().QPS(), 0, "anybody can cause them")
+	assert.InDelta(t, reviewsQPS, clients.tokenReviews.GetRateLimiter().QPS(), 0, "anybody can cause them")
 }

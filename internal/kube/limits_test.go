@@ -42,10 +42,10 @@ type request func(ctx context.Context, c *Clients) error
 
 var requests = map[string]request{
 	"core": func(ctx context.Context, c *Clients) error {
-		return c.Core.CoreV1().Secrets("ns").Delete(ctx, "a", metav1.DeleteOptions{})
+		return c.Secrets("ns").Delete(ctx, "a", metav1.DeleteOptions{})
 	},
 	"events": func(ctx context.Context, c *Clients) error {
-		return c.Events.CoreV1().Events("ns").Delete(ctx, "a", metav1.DeleteOptions{})
+		return c.Events("ns").Delete(ctx, "a", metav1.DeleteOptions{})
 	},
 	"metadata":  func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Metadata) },
 	"lookup":    func(ctx context.Context, c *Clients) error { return deleteSecret(ctx, c.Lookup) },
@@ -60,7 +60,7 @@ func deleteSecret(ctx context.Context, client metadata.Interface) error {
 }
 
 func deleteLease(ctx context.Context, c *Clients) error {
-	return c.Lease.CoordinationV1().Leases("ns").Delete(ctx, "a", metav1.DeleteOptions{})
+	return c.Leases("ns").Delete(ctx, "a", metav1.DeleteOptions{})
 }
 
 func TestClientsShareRateOfProcess(t *testing.T) {
@@ -150,7 +150,7 @@ func TestWritesAreRejectedUnlessAllowed(t *testing.T) {
 			allowed.Store(false)
 		})
 	}
-	_, err = clients.Core.CoreV1().Secrets("ns").Get(t.Context(), "a", metav1.GetOptions{})
+	_, err = clients.Secrets("ns").Get(t.Context(), "a", metav1.GetOptions{})
 	require.NotErrorIs(t, err, errNotAllowed, "reads are not fenced")
 	require.NotErrorIs(t, deleteLease(t.Context(), clients), errNotAllowed, "the Lease is not fenced")
 }

@@ -25,11 +25,10 @@ const (
 // returns after the first response. client-go by itself logs nothing until a connection
 // attempt times out.
 func (c *Clients) AwaitReachable(ctx context.Context) {
-	client := c.Lease.CoordinationV1().RESTClient()
 	begin := time.Now()
 	var logged time.Time
 	for {
-		err := answers(ctx, client)
+		err := answers(ctx, c.lease)
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -10,19 +10,16 @@ import (
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
-	"k8s.io/client-go/tools/leaderelection"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// Timing of the Lease. A standby reads it every retry period, which client-go's jitter
-// extends to up to 2.2 times. So it takes over within 5 s of a release, and within 20 s
-// of a leader that was killed.
+// Timing of the Lease. A standby reads it every retry period, which the jitter extends to
+// up to 2.2 times. So it takes over within 5 s of a release, and within 20 s of a leader
+// that was killed.
 const (
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
 	retryPeriod   = 2 * time.Second
+	retryJitter   = 1.2
 	// releaseTimeout is short because the Lease expires by itself.
 	releaseTimeout = 1500 * time.Millisecond
 	// abandonTimeout is how long work may take to return once it is canceled.
@@ -31,7 +28,8 @@ const (
 
 // Config configures an election.
 type Config struct {
-	Client          coordinationv1client.LeasesGetter
+	// Leases are those of Namespace.
+	Leases          Leases
 	Namespace, Name string
 	// Serves is the namespace that the controller serves, "" for all.
 	Serves string
@@ -56,51 +54,37 @@ func Run(ctx context.Context, config Config, lead Lead) error {
 	electing, resign := context.WithCancel(context.WithoutCancel(ctx))
 	defer resign()
 	t := &term{ctx: ctx, resign: resign, lead: lead, config: config, done: make(chan struct{})}
-	elector, lock, err := newElector(config, t)
+	elector, err := newElector(config)
 	if err != nil {
 		return fmt.Errorf("prepare the election: %w", err)
 	}
 	defer context.AfterFunc(ctx, t.end)()
-	elector.Run(electing)
+	t.elect(electing, elector)
 	if err := t.await(); err != nil {
 		return err
 	}
 	config.Fence.release()
-	if err := lock.release(context.WithoutCancel(ctx)); err != nil {
+	if err := elector.release(context.WithoutCancel(ctx)); err != nil {
 		level.Warn(config.Logger).Log("msg", "the lease was not released: a standby takes over when it expires", "err", err)
 	}
 	return nil
 }
 
-func newElector(config Config, t *term) (*leaderelection.LeaderElector, *fencedLock, error) {
+func newElector(config Config) (*elector, error) {
 	host, err := config.host()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	me := holderIdentity(host, config.Serves)
-	lock := &fencedLock{fence: config.Fence, Interface: &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: config.Namespace, Name: config.Name},
-		Client:     config.Client,
-		LockConfig: resourcelock.ResourceLockConfig{Identity: me},
-	}}
-	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock:          lock,
-		Name:          config.Name,
-		LeaseDuration: leaseDuration,
-		RenewDeadline: renewDeadline,
-		RetryPeriod:   retryPeriod,
-		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: t.begin,
-			OnStoppedLeading: t.stopped,
-			OnNewLeader:      config.logForeignHolder,
-		},
-	})
-	return elector, lock, err
+	return &elector{
+		fencedLease: &fencedLease{client: config.Leases, name: config.Name, me: holderIdentity(host, config.Serves), fence: config.Fence},
+		logger:      config.Logger,
+		newHolder:   config.logForeignHolder,
+	}, nil
 }
 
 // term is the leadership of one replica.
 type term struct {
-	ctx    context.Context //nolint:containedctx // the callbacks of an election get no other
+	ctx    context.Context //nolint:containedctx // the term's own are made of it
 	resign context.CancelFunc
 	lead   Lead
 	config Config
@@ -110,9 +94,18 @@ type term struct {
 	done         chan struct{} // closed once lead has returned
 }
 
+// elect leads once this replica holds the Lease, and returns when the election has ended.
+func (t *term) elect(ctx context.Context, e *elector) {
+	defer t.stopped()
+	if e.acquire(ctx) {
+		go t.begin() //nolint:contextcheck // it leads with the process's
+		e.renew(ctx)
+	}
+}
+
 // begin leads until the process shuts down or the Lease is lost, and then ends the
 // election.
-func (t *term) begin(context.Context) {
+func (t *term) begin() {
 	t.mu.Lock()
 	if t.ended {
 		t.mu.Unlock()
@@ -127,11 +120,11 @@ func (t *term) begin(context.Context) {
 	defer abandon(nil)
 	leading, stop := context.WithCancelCause(held)
 	defer stop(nil)
-	defer context.AfterFunc(t.ctx, func() { stop(context.Cause(t.ctx)) })() //nolint:contextcheck // it is the process's
-	go t.watch(held, abandon)                                               //nolint:contextcheck // made of the process's
+	defer context.AfterFunc(t.ctx, func() { stop(context.Cause(t.ctx)) })()
+	go t.watch(held, abandon)
 	t.config.Changed(true)
 	defer t.config.Changed(false)
-	t.lead(leading, held) //nolint:contextcheck // made of the process's
+	t.lead(leading, held)
 }
 
 // watch ends the term when the Lease is lost, even if a renewal hangs.
@@ -153,7 +146,7 @@ func (t *term) stopped() {
 	select {
 	case <-t.done:
 	default:
-		if begun { // client-go gave up before the fence did
+		if begun { // the elector gave up before the fence did
 			t.config.Fence.lose()
 		}
 	}

@@ -29,7 +29,7 @@ func holder(client *fake.Clientset) string {
 
 func config(client *fake.Clientset, leading *atomic.Bool) Config {
 	return Config{
-		Client: client.CoordinationV1(), Namespace: "ns", Name: "lease", Fence: NewFence(), Changed: leading.Store, Logger: log.NewNopLogger(),
+		Leases: client.CoordinationV1().Leases("ns"), Namespace: "ns", Name: "lease", Fence: NewFence(), Changed: leading.Store, Logger: log.NewNopLogger(),
 	}
 }
 
@@ -246,7 +246,7 @@ func TestRunDoesNotWaitForWorkThatIgnoresTheLoss(t *testing.T) {
 		begin := time.Now()
 		ways["an API server that hangs"].lose(t, client)
 		require.ErrorIs(t, <-ended, ErrLost)
-		assert.LessOrEqual(t, time.Since(begin), trusted+time.Minute, "as long as client-go waits for the fake")
+		assert.LessOrEqual(t, time.Since(begin), trusted+time.Minute, "as long as the elector waits for the fake")
 		time.Sleep(2 * time.Hour)
 	})
 }

@@ -27,7 +27,7 @@ func TestNobodyLeadsWhoseElectionHasEnded(t *testing.T) {
 				lead: func(context.Context, context.Context) { t.Error("it led") },
 			}
 			end(m)
-			m.begin(t.Context()) // client-go calls it in a goroutine of its own
+			m.begin() // it is called in a goroutine of its own
 		})
 	}
 }
@@ -49,7 +49,7 @@ func TestElectionThatEndsUnderALeaderLosesTheLease(t *testing.T) {
 		if ended {
 			close(m.done)
 		}
-		m.stopped() // client-go gave up before the fence did
+		m.stopped() // the elector gave up before the fence did
 		assert.Equal(t, !ended, errors.Is(c.Fence.Check(), ErrLost), name)
 	}
 }

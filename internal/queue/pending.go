@@ -14,7 +14,9 @@ type pending[K comparable] struct {
 	tenant   func(K) string
 	urgent   time.Duration
 
-	queue   fairQueue[K]
+	queue fairQueue[K]
+	// entries is made anew whenever keys begin to wait: a map keeps the memory of the
+	// most that it ever held.
 	entries map[K]*entry[K]
 	pushed  uint64
 }
@@ -23,7 +25,7 @@ func newPending[K comparable](deadline func(K) time.Time, tenant func(K) string,
 	if tenant == nil {
 		tenant = func(K) string { return "" }
 	}
-	return pending[K]{deadline: deadline, tenant: tenant, urgent: urgent, entries: map[K]*entry[K]{}}
+	return pending[K]{deadline: deadline, tenant: tenant, urgent: urgent}
 }
 
 func (p *pending[K]) contains(key K) bool { return p.entries[key] != nil }
@@ -34,6 +36,9 @@ func (p *pending[K]) push(key K) {
 	due, _ := p.due(key, now)
 	e := &entry[K]{key: key, added: now, due: due, sequence: p.pushed}
 	p.pushed++
+	if p.entries == nil {
+		p.entries = map[K]*entry[K]{}
+	}
 	p.entries[key] = e
 	p.queue.push(e, p.tenant(key), now.Add(p.urgent))
 }
@@ -68,7 +73,9 @@ func (p *pending[K]) next() *tenantQueue[K] { return p.queue.next(time.Now().Add
 // pop removes a tenant's first key, which is in flight until done is called.
 func (p *pending[K]) pop(tenant *tenantQueue[K]) K {
 	e := tenant.pop(time.Now().Add(p.urgent))
-	delete(p.entries, e.key)
+	if delete(p.entries, e.key); len(p.entries) == 0 {
+		p.entries = nil
+	}
 	return e.key
 }
 

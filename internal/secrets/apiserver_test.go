@@ -37,7 +37,7 @@ type request struct {
 // whereas these tests need the bytes of patches. Patches and managedFields are
 // handled by the libraries of the real API server.
 type apiServer struct {
-	t      *testing.T
+	t      testing.TB
 	fields *managedfields.FieldManager
 
 	mu       sync.Mutex
@@ -49,14 +49,14 @@ type apiServer struct {
 	beforeRequest map[string][]func(request) error
 }
 
-func newAPIServer(t *testing.T) *apiServer {
-	t.Helper()
+func newAPIServer(tb testing.TB) *apiServer {
+	tb.Helper()
 	gvk := corev1.SchemeGroupVersion.WithKind("Secret")
 	fields, err := managedfields.NewDefaultFieldManager(applyconfigurations.NewTypeConverter(scheme.Scheme),
 		scheme.Scheme, scheme.Scheme, scheme.Scheme, gvk, gvk.GroupVersion(), "", nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return &apiServer{
-		t: t, fields: fields, secrets: map[string]*corev1.Secret{}, beforeRequest: map[string][]func(request) error{},
+		t: tb, fields: fields, secrets: map[string]*corev1.Secret{}, beforeRequest: map[string][]func(request) error{},
 	}
 }
 
@@ -69,12 +69,12 @@ func (s *apiServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response(s.t, secret, err), nil
 }
 
-func (s *apiServer) client() corev1client.SecretsGetter {
+func (s *apiServer) client(namespace string) Client {
 	client, err := corev1client.NewForConfigAndClient(
 		&rest.Config{Host: "http://kubernetes", QPS: -1, ContentConfig: rest.ContentConfig{ContentType: "application/json"}},
 		&http.Client{Transport: s})
 	require.NoError(s.t, err)
-	return client
+	return client.Secrets(namespace)
 }
 
 // next schedules functions that run before the next requests of a verb, one per
@@ -228,13 +228,13 @@ func (s *apiServer) delete(asked request, have *corev1.Secret) error {
 	return nil
 }
 
-func response(t *testing.T, secret *corev1.Secret, err error) *http.Response {
-	t.Helper()
+func response(tb testing.TB, secret *corev1.Secret, err error) *http.Response {
+	tb.Helper()
 	w, answer := httptest.NewRecorder(), any(nil)
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
 		refused := apierrors.APIStatus(nil)
-		require.ErrorAs(t, err, &refused)
+		require.ErrorAs(tb, err, &refused)
 		status := refused.Status()
 		status.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
 		answer = status
@@ -244,6 +244,6 @@ func response(t *testing.T, secret *corev1.Secret, err error) *http.Response {
 		typed.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}
 		answer = typed
 	}
-	require.NoError(t, json.NewEncoder(w).Encode(answer))
+	require.NoError(tb, json.NewEncoder(w).Encode(answer))
 	return w.Result()
 }

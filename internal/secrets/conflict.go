@@ -34,7 +34,7 @@ func (s *Store) CheckName(ctx context.Context, want identity.Desired) error {
 // getOwned reads the Secret from the API server. It returns an error if the Secret
 // does not belong to the controller.
 func (s *Store) getOwned(ctx context.Context, want identity.Desired) (*corev1.Secret, error) {
-	secret, err := s.secrets.Secrets(want.Namespace).Get(ctx, want.SecretName, metav1.GetOptions{})
+	secret, err := s.secrets(want.Namespace).Get(ctx, want.SecretName, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}

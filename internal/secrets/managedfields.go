@@ -18,12 +18,12 @@ import (
 // fieldSet is the part of a managedFields entry that covers fields written by the
 // controller.
 type fieldSet struct {
-	Data      map[string]json.RawMessage `json:"f:data"`
-	Immutable json.RawMessage            `json:"f:immutable"`
+	Data      map[string]struct{} `json:"f:data"`
+	Immutable json.RawMessage     `json:"f:immutable"`
 	Metadata  struct {
-		Annotations map[string]json.RawMessage `json:"f:annotations"`
-		Labels      map[string]json.RawMessage `json:"f:labels"`
-		Owners      json.RawMessage            `json:"f:ownerReferences"`
+		Annotations map[string]struct{} `json:"f:annotations"`
+		Labels      map[string]struct{} `json:"f:labels"`
+		Owners      json.RawMessage     `json:"f:ownerReferences"`
 	} `json:"f:metadata"`
 }
 

@@ -47,7 +47,7 @@ func (s *Store) patchMetadata(ctx context.Context, key identity.Key, have *obser
 	if err != nil {
 		return fmt.Errorf("render patch: %w", err)
 	}
-	secret, err := s.secrets.Secrets(key.Namespace).Patch(ctx, have.name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: api.ControllerName})
+	secret, err := s.secrets(key.Namespace).Patch(ctx, have.name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: api.ControllerName})
 	if err != nil {
 		return &identity.StepError{
 			Reason:  api.UpdateSecretFailed,

@@ -3,6 +3,7 @@ package secrets
 import (
 	"strconv"
 	"time"
+	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -51,7 +52,7 @@ func Transform(source identity.Source) func(any) (any, error) {
 
 func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 	o := &observation{
-		namespace: meta.Namespace,
+		namespace: unique.Make(meta.Namespace).Value(), // one copy for all
 		name:      meta.Name,
 
 		noAnnotations: len(meta.Annotations) == 0,

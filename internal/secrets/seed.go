@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
@@ -29,7 +28,7 @@ type Standing struct {
 // Standing asks the API server what there is under the name of want's Secret. The error
 // is a *identity.StepError if that belongs to somebody else.
 func (s *Store) Standing(ctx context.Context, want identity.Desired) (Standing, error) {
-	secret, err := s.secrets.Secrets(want.Namespace).Get(ctx, want.SecretName, metav1.GetOptions{})
+	secret, err := s.secrets(want.Namespace).Get(ctx, want.SecretName, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return Standing{}, nil
@@ -48,15 +47,16 @@ func (s *Store) Standing(ctx context.Context, want identity.Desired) (Standing, 
 // since. It cannot be updated in place: neither may the controller write what it did not
 // create, nor anybody else what the controller writes. So the API server is asked first
 // whether it would accept the new one, and if that fails all the same, the seed is created
-// again. admin is the client of somebody who may delete and create the seed.
+// again. admin is the client, for want's namespace, of somebody who may delete and create the
+// seed.
 func (s *Store) ReplaceSeed(
-	ctx context.Context, admin corev1client.SecretsGetter, want identity.Desired, seed *corev1.Secret, creds identity.Credentials,
+	ctx context.Context, admin Client, want identity.Desired, seed *corev1.Secret, creds identity.Credentials,
 ) error {
 	if err := s.tryCreate(ctx, want, creds); err != nil {
 		return fmt.Errorf("%w; nothing was changed", err)
 	}
 	ctx = context.WithoutCancel(ctx) // without a seed the controller would have no credentials
-	err := admin.Secrets(want.Namespace).Delete(ctx, want.SecretName, metav1.DeleteOptions{
+	err := admin.Delete(ctx, want.SecretName, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &seed.UID, ResourceVersion: &seed.ResourceVersion},
 	})
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -83,8 +83,8 @@ func (s *Store) tryCreate(ctx context.Context, want identity.Desired, creds iden
 }
 
 // restore creates a seed again.
-func restore(ctx context.Context, admin corev1client.SecretsGetter, seed *corev1.Secret) error {
-	_, err := admin.Secrets(seed.Namespace).Create(ctx, &corev1.Secret{
+func restore(ctx context.Context, admin Client, seed *corev1.Secret) error {
+	_, err := admin.Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: seed.Name, Namespace: seed.Namespace, Annotations: seed.Annotations},
 		Immutable:  seed.Immutable, Type: seed.Type, Data: seed.Data,
 	}, metav1.CreateOptions{})

@@ -40,7 +40,7 @@ func accepted(request) error { return nil }
 
 func TestASeedIsReplaced(t *testing.T) {
 	w, want, seed := seeded(t)
-	require.NoError(t, w.ReplaceSeed(t.Context(), w.api.client(), want, seed, creds))
+	require.NoError(t, w.ReplaceSeed(t.Context(), w.api.client("ns"), want, seed, creds))
 	assert.Equal(t, []string{"POST", "DELETE", "POST"}, w.api.verbs())
 	secret := w.api.get("ns", want.SecretName)
 	assert.Equal(t, secretLabels(want), secret.Labels)
@@ -50,7 +50,7 @@ func TestASeedIsReplaced(t *testing.T) {
 func TestASeedIsKeptIfItsSuccessorWouldBeRefused(t *testing.T) {
 	w, want, seed := seeded(t)
 	w.api.next("POST", refused)
-	err := w.ReplaceSeed(t.Context(), w.api.client(), want, seed, creds)
+	err := w.ReplaceSeed(t.Context(), w.api.client("ns"), want, seed, creds)
 	require.ErrorContains(t, err, "a policy of the company")
 	require.ErrorContains(t, err, "nothing was changed")
 	assert.Equal(t, []string{"POST"}, w.api.verbs())
@@ -60,21 +60,21 @@ func TestASeedIsKeptIfItsSuccessorWouldBeRefused(t *testing.T) {
 func TestASeedThatWasChangedSinceIsKept(t *testing.T) {
 	w, want, seed := seeded(t)
 	changed := w.api.write("kubectl", want.SecretName, func(s *corev1.Secret) { s.Data["credentials.json"] = []byte("{}") })
-	require.Error(t, w.ReplaceSeed(t.Context(), w.api.client(), want, seed, creds))
+	require.Error(t, w.ReplaceSeed(t.Context(), w.api.client("ns"), want, seed, creds))
 	assert.Equal(t, changed, w.api.get("ns", want.SecretName))
 }
 
 func TestASeedIsCreatedAgainIfItsSuccessorIsRefusedAllTheSame(t *testing.T) {
 	w, want, seed := seeded(t)
 	w.api.next("POST", accepted, refused, accepted)
-	require.ErrorContains(t, w.ReplaceSeed(t.Context(), w.api.client(), want, seed, creds), "a policy of the company")
+	require.ErrorContains(t, w.ReplaceSeed(t.Context(), w.api.client("ns"), want, seed, creds), "a policy of the company")
 	assert.Equal(t, seed.Data, w.api.get("ns", want.SecretName).Data)
 
 	w, want, seed = seeded(t)
 	w.api.next("POST", accepted, refused, func(request) error {
 		return apierrors.NewBadRequest(`"seed+secret" is not allowed`)
 	})
-	err := w.ReplaceSeed(t.Context(), w.api.client(), want, seed, creds)
+	err := w.ReplaceSeed(t.Context(), w.api.client("ns"), want, seed, creds)
 	require.ErrorContains(t, err, "the seed ns/app was deleted, and could not be created again (BadRequest)")
 	assert.NotContains(t, err.Error(), "seed+secret")
 }
@@ -83,6 +83,6 @@ func TestAnInterruptionLeavesNoControllerWithoutASeed(t *testing.T) {
 	w, want, seed := seeded(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	w.api.next("DELETE", func(request) error { cancel(); return nil })
-	require.NoError(t, w.ReplaceSeed(ctx, w.api.client(), want, seed, creds))
+	require.NoError(t, w.ReplaceSeed(ctx, w.api.client("ns"), want, seed, creds))
 	assert.Equal(t, secretLabels(want), w.api.get("ns", want.SecretName).Labels)
 }

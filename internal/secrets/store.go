@@ -6,19 +6,27 @@ import (
 	"iter"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/refresh"
 )
 
+// Client is a client for the Secrets of one namespace.
+type Client interface {
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (*corev1.Secret, error)
+	Create(ctx context.Context, secret *corev1.Secret, opts metav1.CreateOptions) (*corev1.Secret, error)
+	Patch(ctx context.Context, name string, kind types.PatchType, patch []byte, opts metav1.PatchOptions, subresources ...string) (*corev1.Secret, error)
+	Delete(ctx context.Context, name string, opts metav1.DeleteOptions) error
+}
+
 // A Store reads and writes the Secrets of all sources.
 type Store struct {
-	secrets   corev1client.SecretsGetter
+	secrets   func(namespace string) Client
 	informers map[identity.Source]cache.SharedIndexInformer
 
 	mu sync.Mutex
@@ -34,11 +42,11 @@ type Store struct {
 	conflicts map[identity.Key]struct{}
 }
 
-// NewStore returns a Store that writes through client and reads from one informer
-// per source, created with Selector and Transform.
-func NewStore(client corev1client.SecretsGetter, informers map[identity.Source]cache.SharedIndexInformer) *Store {
+// NewStore returns a Store that writes through the clients that client returns, and reads
+// from one informer per source, created with Selector and Transform.
+func NewStore[C Client](client func(namespace string) C, informers map[identity.Source]cache.SharedIndexInformer) *Store {
 	return &Store{
-		secrets:         client,
+		secrets:         func(namespace string) Client { return client(namespace) },
 		informers:       informers,
 		pending:         map[identity.Key]pendingWrite{},
 		trustedVersions: map[identity.Key]string{},
@@ -97,7 +105,7 @@ func (s *Store) Remove(ctx context.Context, key identity.Key) error {
 		return nil
 	}
 	uid := types.UID(have.UID)
-	err := s.secrets.Secrets(key.Namespace).Delete(ctx, have.name, metav1.DeleteOptions{
+	err := s.secrets(key.Namespace).Delete(ctx, have.name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &have.ResourceVersion},
 	})
 	if err != nil && !apierrors.IsNotFound(err) {

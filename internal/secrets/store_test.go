@@ -63,16 +63,16 @@ func (i *informer) AddEventHandler(h cache.ResourceEventHandler) (cache.Resource
 }
 
 // show updates the informer with a Secret.
-func (i *informer) show(t *testing.T, secret *corev1.Secret) *observation {
-	t.Helper()
+func (i *informer) show(tb testing.TB, secret *corev1.Secret) *observation {
+	tb.Helper()
 	obj, err := Transform(i.source)(&metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta})
-	require.NoError(t, err)
-	require.NoError(t, i.store.Add(obj))
+	require.NoError(tb, err)
+	require.NoError(tb, i.store.Add(obj))
 	if i.handler != nil {
 		i.handler.OnAdd(obj, false)
 	}
 	o, ok := obj.(*observation)
-	require.True(t, ok)
+	require.True(tb, ok)
 	return o
 }
 
@@ -84,33 +84,33 @@ type world struct {
 	informers map[identity.Source]*informer
 }
 
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	w := &world{api: newAPIServer(t), informers: map[identity.Source]*informer{}}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{api: newAPIServer(tb), informers: map[identity.Source]*informer{}}
 	shared := map[identity.Source]cache.SharedIndexInformer{}
 	for _, source := range []identity.Source{identity.ServiceAccount, identity.AWSIAMRole} {
 		w.informers[source] = &informer{source: source, store: cache.NewStore(cache.DeletionHandlingMetaNamespaceKeyFunc)}
 		shared[source] = w.informers[source]
 	}
-	w.Store = NewStore(w.api.client(), shared)
+	w.Store = NewStore(w.api.client, shared)
 	return w
 }
 
 // stored applies creds once, shows the result to the informer, and discards the
 // recorded requests.
-func (w *world) stored(t *testing.T, want identity.Desired) *corev1.Secret {
-	t.Helper()
-	_, _, err := w.Apply(t.Context(), want, creds)
-	require.NoError(t, err)
+func (w *world) stored(tb testing.TB, want identity.Desired) *corev1.Secret {
+	tb.Helper()
+	_, _, err := w.Apply(tb.Context(), want, creds)
+	require.NoError(tb, err)
 	secret := w.api.get(want.Namespace, want.SecretName)
-	w.show(t, want, secret)
+	w.show(tb, want, secret)
 	w.api.requests = nil
 	return secret
 }
 
-func (w *world) show(t *testing.T, want identity.Desired, secret *corev1.Secret) {
-	t.Helper()
-	w.informers[want.Source].show(t, secret)
+func (w *world) show(tb testing.TB, want identity.Desired, secret *corev1.Secret) {
+	tb.Helper()
+	w.informers[want.Source].show(tb, secret)
 }
 
 var bothSources = map[string]identity.Source{"ServiceAccount": identity.ServiceAccount, "AWSIAMRole": identity.AWSIAMRole}

@@ -43,7 +43,7 @@ func (w *writer) create(ctx context.Context) (*corev1.Secret, error) {
 		w.data[api.AuthorizationTokenKey] = newToken()
 	}
 	version, kind := w.want.Source.Owner()
-	secret, err := w.secrets.Secrets(w.want.Namespace).Create(ctx, &corev1.Secret{
+	secret, err := w.secrets(w.want.Namespace).Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:            w.want.SecretName,
 			Namespace:       w.want.Namespace,
@@ -97,7 +97,7 @@ func (w *writer) send(ctx context.Context, have *observation, whole bool) (*core
 		return nil, fmt.Errorf("render patch: %w", err)
 	}
 	w.patched = have.ResourceVersion
-	return w.secrets.Secrets(w.want.Namespace).Patch(ctx, w.want.SecretName, types.JSONPatchType, body,
+	return w.secrets(w.want.Namespace).Patch(ctx, w.want.SecretName, types.JSONPatchType, body,
 		metav1.PatchOptions{FieldManager: api.ControllerName})
 }
 
@@ -117,7 +117,7 @@ func (w *writer) replace(ctx context.Context, refused error) (*corev1.Secret, er
 		return nil, w.stepError(refused) // a retry would fail in the same way
 	}
 	w.keepToken(secret)
-	err = w.secrets.Secrets(w.want.Namespace).Delete(ctx, w.want.SecretName, metav1.DeleteOptions{
+	err = w.secrets(w.want.Namespace).Delete(ctx, w.want.SecretName, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion},
 	})
 	if err != nil && !apierrors.IsNotFound(err) {

@@ -3,6 +3,7 @@ package serviceaccount
 import (
 	"iter"
 	"slices"
+	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -61,7 +62,8 @@ func (r Annotations) Transform(obj any) (any, error) {
 		return cache.ExplicitKey(meta.Namespace + "/" + meta.Name), nil
 	}
 	a := &account{
-		namespace: meta.Namespace, name: meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion,
+		namespace: unique.Make(meta.Namespace).Value(), // one copy for all
+		name:      meta.Name, uid: string(meta.UID), resourceVersion: meta.ResourceVersion,
 		unknown: unknown, hasFinalizer: hasFinalizer, deleting: meta.DeletionTimestamp != nil,
 		skipped: skippedByAdmission(meta.Labels, effective),
 	}

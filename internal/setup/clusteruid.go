@@ -9,18 +9,22 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/metadata"
 
 	"kube-aws-iam-controller/internal/namespaces"
 )
+
+// accessReviews is a client for SelfSubjectAccessReviews.
+type accessReviews interface {
+	Create(ctx context.Context, review *authorizationv1.SelfSubjectAccessReview, opts metav1.CreateOptions) (*authorizationv1.SelfSubjectAccessReview, error)
+}
 
 // clusterUID reads the UID of the cluster, which is that of its Namespace kube-system,
 // and caches it.
 type clusterUID struct {
 	client metadata.Interface
 	// reviews say whether the controller may read it.
-	reviews authorizationclient.SelfSubjectAccessReviewInterface
+	reviews accessReviews
 	logger  log.Logger
 
 	mu    sync.Mutex

@@ -17,7 +17,7 @@ import (
 func NewProvisioner(
 	cfg config.Config, clients *kube.Clients, assumer *sts.Assumer, owners func() iter.Seq[identity.Key], logger log.Logger,
 ) *iamprovision.Provisioner {
-	uid := clusterUID{client: clients.Metadata, reviews: clients.Core.AuthorizationV1().SelfSubjectAccessReviews(), logger: logger}
+	uid := clusterUID{client: clients.Metadata, reviews: clients.SelfSubjectAccessReviews(), logger: logger}
 	return iamprovision.New(assumer.IAMConfig(), iamprovision.Options{
 		ClusterName:          cfg.ClusterName,
 		Path:                 cfg.RolePath,

@@ -57,7 +57,7 @@ func OpenSources(
 			LookupUntrusted: clients.LookupUntrusted,
 		}),
 		Roles: awsiamrole.NewSource(clients.Roles, roles, externalID),
-		Store: secrets.NewStore(clients.Core.CoreV1(), map[identity.Source]cache.SharedIndexInformer{
+		Store: secrets.NewStore(clients.Secrets, map[identity.Source]cache.SharedIndexInformer{
 			identity.ServiceAccount: ofAccounts, identity.AWSIAMRole: ofRoles,
 		}),
 		Informers: map[identity.Source]Informers{

@@ -18,12 +18,14 @@ func ExternalID(namespace, cluster string) string {
 	return namespace + "/" + cluster
 }
 
-var clusterName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+const maxClusterName = 100
+
+var clusterName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // CheckClusterName returns an error unless name is a valid cluster name. The empty
 // name is valid: it is for clusters that do not share an account.
 func CheckClusterName(name string) error {
-	if name == "" || clusterName.MatchString(name) {
+	if name == "" || len(name) <= maxClusterName && clusterName.MatchString(name) {
 		return nil
 	}
 	return fmt.Errorf("cluster name %q: give 1 to 100 letters, digits and ._-, the first a letter or digit", name)

@@ -45,7 +45,7 @@ var (
 func run(ctx context.Context, args []string, progress io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	output := flags.String("o", "", "write the table to this `file` besides printing it")
-	only := flags.String("only", "", "`measure` to take: burst, managedRoles, single, restart, idle, growth, admission, credentialsServer; all if none is given")
+	only := flags.String("only", "", "`measure` to take: burst, managedRoles, single, restart, memory, idle, growth, admission, credentialsServer; all if none is given")
 	short := flags.Bool("brief", false, "measure little, to see whether the measuring works")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 		name string
 		take func(context.Context, sizes, *report) error
 	}{
-		{"burst", b.burst}, {"managedRoles", b.managedRoles}, {"single", b.single}, {"restart", b.restart}, {"idle", b.idle}, {"growth", b.growth},
+		{"burst", b.burst}, {"managedRoles", b.managedRoles}, {"single", b.single}, {"restart", b.restart}, {"memory", b.memory}, {"idle", b.idle}, {"growth", b.growth},
 		{"admission", b.admission}, {"credentialsServer", b.credentialsServer},
 	} {
 		if *only != "" && *only != measure.name {

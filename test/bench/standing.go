@@ -5,30 +5,22 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"kube-aws-iam-controller/test/cluster"
+	system "kube-aws-iam-controller/test/kit"
 )
 
-// restart measures what a restart over fresh identities costs, and the memory that they take.
+// restart measures what a restart over fresh identities costs.
 func (b *bench) restart(ctx context.Context, size sizes, r *report) error {
 	const namespace = "restart"
 	if err := b.namespace(ctx, namespace); err != nil {
 		return err
 	}
-	empty, err := b.resident(ctx, namespace)
-	if err != nil {
+	if err := b.fill(ctx, namespace, kinds[0], size.fresh); err != nil {
 		return err
 	}
-	b.say("controller: %d ServiceAccounts that ask for nothing", size.other)
-	if err = b.numbered(ctx, namespace, 1_000_000, size.other, b.createOther); err != nil {
-		return err
-	}
-	others, err := b.resident(ctx, namespace)
-	if err != nil {
-		return err
-	}
-	if err = b.fill(ctx, namespace, 0, size.fresh); err != nil {
-		return err
-	}
+	b.stop()
 	b.say("controller: restart over %d fresh identities", size.fresh)
 	sts := b.aws.Counts()["AssumeRole"]
 	reads, err := b.secretReads(ctx)
@@ -44,18 +36,10 @@ func (b *bench) restart(ctx context.Context, size sizes, r *report) error {
 		return err
 	}
 	ready := time.Since(begin)
-	timer := time.NewTimer(40 * time.Second) // whatever it wants to do after a restart, it has done
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	again, err := b.secretReads(ctx)
-	if err != nil {
+	if err = pause(ctx, settled); err != nil {
 		return err
 	}
-	full, err := b.running.Metric(ctx, "process_resident_memory_bytes")
+	again, err := b.secretReads(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,51 +47,43 @@ func (b *bench) restart(ctx context.Context, size sizes, r *report) error {
 	r.add(calls == 0, fmt.Sprintf("restart over %d fresh identities: STS calls", size.fresh), "0", "%d", calls)
 	r.add(again == reads, "the same: reads of a Secret", "0", "%.0f", again-reads)
 	r.add(ready <= 5*time.Second, "the same: ready", "within 5 s", "%.2f s", ready.Seconds())
-	limit := 40 + float64(size.fresh)*3/1024 + float64(size.other)*0.5/1024
-	r.add(full/mib <= limit, fmt.Sprintf("resident memory with %d identities and %d other ServiceAccounts", size.fresh, size.other),
-		fmt.Sprintf("40 MiB + 3 KiB and 0.5 KiB for each: %.0f MiB", limit), "%.0f MiB", full/mib)
-	r.detail("Resident memory of a controller just started: %.0f MiB with nothing to do, %.0f MiB with %d ServiceAccounts that ask for nothing.",
-		empty/mib, others/mib, size.other)
 	return nil
 }
 
-const mib = 1 << 20
+// unlimited are flags for a controller that is to be as fast as the machine.
+var unlimited = []string{"--sts-qps=100000", "--kube-api-qps=100000"}
 
-// resident is the memory of a controller some seconds after its start.
-func (b *bench) resident(ctx context.Context, namespace string) (float64, error) {
-	if err := b.run(ctx, namespace); err != nil {
-		return 0, err
+// fill starts a controller that serves n new objects of a kind, which are there before it, and lets it run on.
+func (b *bench) fill(ctx context.Context, namespace string, kind kind, n int) error {
+	b.say("controller: %d new %s, STS at once", n, kind.name)
+	create := func(ctx context.Context, namespace, name string) error { return kind.create(b, ctx, namespace, name) }
+	if err := b.numbered(ctx, namespace, 0, n, create); err != nil {
+		return err
 	}
-	defer b.stop()
-	if err := b.running.WaitReady(ctx, patience); err != nil {
-		return 0, err
+	if err := b.run(ctx, namespace, unlimited...); err != nil {
+		return err
 	}
-	return b.running.Metric(ctx, "process_resident_memory_bytes")
-}
-
-// fill has n more identities served as fast as the machine can.
-func (b *bench) fill(ctx context.Context, namespace string, first, n int) error {
-	_, err := b.timedFill(ctx, namespace, first, n)
+	err := system.Eventually(ctx, time.Hour, func(ctx context.Context) error { return b.hasSecrets(ctx, namespace, n) })
+	if err != nil {
+		b.stop()
+	}
 	return err
 }
 
-// timedFill says how long the controller took. The objects are there before it starts.
-func (b *bench) timedFill(ctx context.Context, namespace string, first, n int) (time.Duration, error) {
-	b.say("controller: %d more identities, STS at once", n)
-	if err := b.numbered(ctx, namespace, first, n, b.createAccount); err != nil {
-		return 0, err
-	}
-	all, err := b.watched(ctx, namespace, first+n)
+// hasSecrets returns an error until there are n Secrets in a namespace. It reads one of them, which says how many follow.
+func (b *bench) hasSecrets(ctx context.Context, namespace string, n int) error {
+	list, err := b.Client().CoreV1().Secrets(namespace).List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	begin := time.Now()
-	if err = b.run(ctx, namespace, "--sts-qps=100000", "--kube-api-qps=100000"); err != nil {
-		return 0, err
+	have := len(list.Items)
+	if list.RemainingItemCount != nil {
+		have += int(*list.RemainingItemCount)
 	}
-	defer b.stop()
-	end, err := wait(ctx, all)
-	return end.Sub(begin), err
+	if have < n {
+		return fmt.Errorf("%d of %d Secrets", have, n)
+	}
+	return nil
 }
 
 // secretReads counts GET and LIST of Secrets.
@@ -134,9 +110,10 @@ func (b *bench) idle(ctx context.Context, size sizes, r *report) error {
 	if err := b.namespace(ctx, namespace); err != nil {
 		return err
 	}
-	if err := b.fill(ctx, namespace, 0, size.burst); err != nil {
+	if err := b.fill(ctx, namespace, kinds[0], size.burst); err != nil {
 		return err
 	}
+	b.stop()
 	if err := b.run(ctx, namespace); err != nil {
 		return err
 	}
@@ -145,7 +122,7 @@ func (b *bench) idle(ctx context.Context, size sizes, r *report) error {
 		return err
 	}
 	b.say("controller: standing still for %s with %d fresh identities", size.idle, size.burst)
-	settle, err := b.spent(ctx, 45*time.Second) // the last look at what was just written
+	settle, err := b.spent(ctx, settled)
 	if err != nil {
 		return err
 	}
@@ -175,12 +152,8 @@ func (b *bench) spent(ctx context.Context, during time.Duration) (float64, error
 	if err != nil {
 		return 0, err
 	}
-	timer := time.NewTimer(during)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	if err = pause(ctx, during); err != nil {
+		return 0, err
 	}
 	after, err := b.running.Metric(ctx, metric)
 	return after - before, err

@@ -17,6 +17,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/kube"
 	"kube-aws-iam-controller/internal/secrets"
+	"kube-aws-iam-controller/internal/serviceaccount"
 	"kube-aws-iam-controller/internal/setup"
 	"kube-aws-iam-controller/internal/sts"
 )
@@ -116,7 +117,7 @@ func (s *seeder) desired(ctx context.Context) (want *identity.Desired, err error
 // find returns an error that says what is missing if the object cannot be read.
 func (s *seeder) find(ctx context.Context) (err error) {
 	if s.key.Source == identity.ServiceAccount {
-		_, err = s.controller.Core.CoreV1().ServiceAccounts(s.key.Namespace).Get(ctx, s.key.Name, metav1.GetOptions{})
+		_, err = s.controller.Metadata.Resource(serviceaccount.Resource).Namespace(s.key.Namespace).Get(ctx, s.key.Name, metav1.GetOptions{})
 	} else {
 		_, err = s.controller.Roles.Namespace(s.key.Namespace).Get(ctx, s.key.Name, metav1.GetOptions{})
 	}
@@ -177,7 +178,7 @@ func (s *seeder) assume(ctx context.Context, want identity.Desired) (identity.Cr
 // write stores the credentials as the controller does.
 func (s *seeder) write(ctx context.Context, want identity.Desired, have secrets.Standing, creds identity.Credentials) error {
 	if have.Seed != nil {
-		return s.sources.Store.ReplaceSeed(ctx, s.user.CoreV1(), want, have.Seed, creds)
+		return s.sources.Store.ReplaceSeed(ctx, s.user.CoreV1().Secrets(want.Namespace), want, have.Seed, creds)
 	}
 	_, _, err := s.sources.Store.Apply(ctx, want, creds)
 	return err

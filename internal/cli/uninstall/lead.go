@@ -56,7 +56,7 @@ func (r *run) lead(ctx context.Context) (settled bool, err error) {
 
 func (r *run) election() leader.Config {
 	return leader.Config{
-		Client:    r.clients.Lease.CoordinationV1(),
+		Leases:    r.clients.Leases(r.config.LeaderElectNamespace),
 		Namespace: r.config.LeaderElectNamespace,
 		Name:      r.config.LeaderElectName,
 		Serves:    r.config.Namespace,
@@ -124,7 +124,7 @@ func (r *run) startUnlessTaken(ctx context.Context) error {
 
 // holder returns who holds the Lease, "" for nobody.
 func (r *run) holder(ctx context.Context) (string, error) {
-	lease, err := r.clients.Lease.CoordinationV1().Leases(r.config.LeaderElectNamespace).Get(ctx, r.config.LeaderElectName, metav1.GetOptions{})
+	lease, err := r.clients.Leases(r.config.LeaderElectNamespace).Get(ctx, r.config.LeaderElectName, metav1.GetOptions{})
 	if err != nil || lease.Spec.HolderIdentity == nil {
 		return "", err
 	}

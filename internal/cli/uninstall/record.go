@@ -8,10 +8,10 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/util/retry"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/leader"
 )
 
 // maxReplicas is the most that a record is believed: who may write the Lease need not be
@@ -23,7 +23,7 @@ const maxReplicas = 100
 // ServiceAccount may write anyway; to annotate the Deployment it would have to be allowed
 // to change its pods.
 type record struct {
-	leases coordinationv1client.LeaseInterface
+	leases leader.Leases
 	name   string
 }
 

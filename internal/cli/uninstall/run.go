@@ -100,7 +100,7 @@ func (r *run) newWorkload(user kubernetes.Interface) *workload {
 	return &workload{
 		deployments: user.AppsV1().Deployments(namespace), pods: user.CoreV1().Pods(namespace),
 		deployment: r.controller.Deployment.Name, name: r.controller.Name(), elects: r.elects,
-		record: &record{leases: r.clients.Lease.CoordinationV1().Leases(r.config.LeaderElectNamespace), name: r.config.LeaderElectName},
+		record: &record{leases: r.clients.Leases(r.config.LeaderElectNamespace), name: r.config.LeaderElectName},
 	}
 }
 

@@ -12,43 +12,31 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
-	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
 // patient is a client that heeds the contexts of requests, which the fake one does not. hangs makes its requests
 // wait until theirs is done.
 type patient struct {
-	coordinationv1client.LeasesGetter
+	Leases
 
 	hangs bool
 }
 
-func (p *patient) Leases(namespace string) coordinationv1client.LeaseInterface {
-	return patientLeases{p.LeasesGetter.Leases(namespace), p}
-}
-
-type patientLeases struct {
-	coordinationv1client.LeaseInterface
-
-	client *patient
-}
-
-func (l patientLeases) Get(ctx context.Context, name string, opts metav1.GetOptions) (*coordinationv1.Lease, error) {
-	if l.client.hangs {
+func (p *patient) Get(ctx context.Context, name string, opts metav1.GetOptions) (*coordinationv1.Lease, error) {
+	if p.hangs {
 		<-ctx.Done()
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return l.LeaseInterface.Get(ctx, name, opts)
+	return p.Leases.Get(ctx, name, opts)
 }
 
 // endsAfter leads for a second, stops, and returns how long the end took.
 func endsAfter(t *testing.T, client *fake.Clientset, hangs bool) time.Duration {
 	t.Helper()
-	p := &patient{LeasesGetter: client.CoordinationV1()}
-	config := Config{Client: p, Namespace: "ns", Name: "lease", Fence: NewFence(), Changed: func(bool) {}, Logger: log.NewNopLogger()}
+	p := &patient{Leases: client.CoordinationV1().Leases("ns")}
+	config := Config{Leases: p, Namespace: "ns", Name: "lease", Fence: NewFence(), Changed: func(bool) {}, Logger: log.NewNopLogger()}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- Run(ctx, config, func(ctx, _ context.Context) { <-ctx.Done() }) }()
@@ -94,14 +82,9 @@ func TestNothingIsWrittenToALeaseThatIsLost(t *testing.T) {
 	f := NewFence()
 	f.renew(time.Now())
 	f.lose()
-	lock := &fencedLock{fence: f, Interface: &resourcelock.LeaseLock{
-		LeaseMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lease"}, Client: client.CoordinationV1(),
-		LockConfig: resourcelock.ResourceLockConfig{Identity: "me"},
-	}}
-	record := resourcelock.LeaderElectionRecord{HolderIdentity: "me"}
-	require.ErrorIs(t, lock.Create(t.Context(), record), ErrLost)
-	require.ErrorIs(t, lock.Update(t.Context(), record), ErrLost)
-	_, _, err := lock.Get(t.Context())
-	require.ErrorIs(t, err, ErrLost)
+	lease := &fencedLease{client: client.CoordinationV1().Leases("ns"), name: "lease", me: "me", fence: f, seen: &coordinationv1.Lease{}}
+	require.ErrorIs(t, lease.create(t.Context()), ErrLost)
+	require.ErrorIs(t, lease.update(t.Context()), ErrLost)
+	require.ErrorIs(t, lease.read(t.Context()), ErrLost)
 	assert.Empty(t, client.Actions())
 }
