@@ -47,7 +47,7 @@ var allowed = map[string][]string{
 	"internal/app":            nil, // wires all of them
 
 	"internal/cli":              nil, // has all commands
-	"internal/cli/command":      {"internal/awsiamrole", "internal/logging"},
+	"internal/cli/command":      {"internal/awsiamrole", "internal/identity", "internal/logging"},
 	"internal/cli/installation": {"internal/api", "internal/config", "internal/identity", "internal/setup", "internal/sts"},
 	"internal/cli/trustpolicy":  {"internal/cli/command", "internal/cli/installation", "internal/config", "internal/setup"},
 	"internal/cli/bootstrap": {
@@ -63,13 +63,13 @@ var allowed = map[string][]string{
 		"internal/config", "internal/identity", "internal/secrets", "internal/serviceaccount", "manifests",
 	},
 	"internal/cli/finding": {"internal/cli/command"},
-	"internal/cli/explain": {"internal/identity", "internal/cli/command", "internal/cli/finding", "internal/cli/explain/chain", "internal/cli/explain/gather"},
+	"internal/cli/explain": {"internal/identity", "internal/cli/command", "internal/cli/finding", "internal/cli/installation", "internal/cli/explain/chain", "internal/cli/explain/gather"},
 	"internal/cli/explain/chain": {
 		"internal/api", "internal/identity", "internal/trust", "internal/refresh", "internal/awsiamrole", "internal/serviceaccount", "internal/namespaces",
-		"internal/secrets", "internal/sts", "internal/iamprovision", "internal/admission", "internal/config", "internal/cli/finding", "internal/cli/installation",
+		"internal/secrets", "internal/sts", "internal/iamprovision", "internal/admission", "internal/config", "internal/awserr", "internal/cli/finding", "internal/cli/installation",
 	},
 	"internal/cli/explain/gather": {
-		"internal/api", "internal/identity", "internal/awserr", "internal/serviceaccount", "internal/sts",
+		"internal/api", "internal/identity", "internal/awserr", "internal/serviceaccount",
 		"internal/cli/command", "internal/cli/explain/chain", "internal/cli/installation",
 	},
 	"internal/cli/status": {
