@@ -67,13 +67,13 @@ var allowed = map[string][]string{
 		"internal/api", "internal/cli/command", "internal/cli/installation", "internal/credserver", "internal/identity", "internal/secrets", "internal/serviceaccount",
 	},
 	"internal/cli/finding": {"internal/cli/command"},
-	"internal/cli/explain": {"internal/identity", "internal/cli/command", "internal/cli/finding", "internal/cli/explain/chain", "internal/cli/explain/gather"},
+	"internal/cli/explain": {"internal/identity", "internal/cli/command", "internal/cli/finding", "internal/cli/installation", "internal/cli/explain/chain", "internal/cli/explain/gather"},
 	"internal/cli/explain/chain": {
 		"internal/api", "internal/identity", "internal/trust", "internal/refresh", "internal/awsiamrole", "internal/serviceaccount", "internal/namespaces",
-		"internal/secrets", "internal/sts", "internal/iamprovision", "internal/admission", "internal/config", "internal/cli/finding", "internal/cli/installation",
+		"internal/secrets", "internal/sts", "internal/iamprovision", "internal/admission", "internal/config", "internal/awserr", "internal/cli/finding", "internal/cli/installation",
 	},
 	"internal/cli/explain/gather": {
-		"internal/api", "internal/identity", "internal/awserr", "internal/serviceaccount", "internal/sts",
+		"internal/api", "internal/identity", "internal/awserr", "internal/serviceaccount",
 		"internal/cli/command", "internal/cli/explain/chain", "internal/cli/installation",
 	},
 	"internal/cli/status": {

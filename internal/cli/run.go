@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -29,9 +30,21 @@ func Run(ctx context.Context, version string, args []string, streams genericioop
 		code = exit.Code
 	}
 	if exit == nil || exit.Err != nil {
-		fmt.Fprintln(streams.ErrOut, "error:", err)
+		fmt.Fprintln(streams.ErrOut, "error:", ofConnection(err))
 	}
 	return code
+}
+
+// ofConnection returns what is wrong with the connection to the API server, whatever it was
+// asked for, or the error itself.
+func ofConnection(err error) error {
+	if unreachable, is := errors.AsType[*command.UnreachableError](err); is {
+		return unreachable
+	}
+	if apierrors.IsUnauthorized(err) {
+		return errors.New("the API server does not accept your credentials (Unauthorized): log in to the cluster again, or name another user with --context")
+	}
+	return err
 }
 
 // newRoot returns the command of which all others are subcommands.
@@ -55,6 +68,9 @@ missing. Credentials are never printed.`,
 	root.SetErr(streams.ErrOut)
 	env.Flags.AddFlags(root.PersistentFlags())
 	root.SetUsageTemplate(usageTemplate)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w\nSee '%s --help' for usage", err, cmd.CommandPath())
+	})
 	root.CompletionOptions.DisableDefaultCmd = true // kubectl completes, by kubectl_complete-aws_iam
 	root.AddCommand(subcommands(env)...)
 	root.AddCommand(newOptions(env))

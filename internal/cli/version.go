@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -32,14 +33,27 @@ func newVersion(env *command.Environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			installed, err := installation.Find(cmd.Context(), clients.Core, "")
-			for _, controller := range installed {
-				fmt.Fprintf(env.Out, "controller %s %s, image %s\n", controller.Name(), cmp.Or(controller.Version(), "of unknown version"), controller.Image)
+			installed, err := installation.NewFinder(clients.Core, env.Version, env.ErrOut).Anywhere(cmd.Context())
+			if err != nil {
+				return err
 			}
-			installation.WarnOfSkew(env.ErrOut, env.Version, installed)
-			return err
+			return printControllers(env.Out, installed)
 		},
 	}
 	cmd.Flags().BoolVar(&local, "client", false, "Print the version of the plugin only, without asking the cluster.")
 	return cmd
+}
+
+// printControllers prints what is installed. The error is that there may be more.
+func printControllers(out io.Writer, installed installation.Found) error {
+	for _, controller := range installed.Controllers {
+		fmt.Fprintf(out, "controller %s %s, image %s\n", controller.Name(), cmp.Or(controller.Version(), "of unknown version"), controller.Image)
+	}
+	if installed.Hidden != nil {
+		return &command.Error{Code: command.ExitUnknown, Err: fmt.Errorf("there may be more controllers: %w", installed.Hidden)}
+	}
+	if len(installed.Controllers) == 0 {
+		fmt.Fprintln(out, "no controller is installed")
+	}
+	return nil
 }

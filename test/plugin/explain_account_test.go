@@ -2,7 +2,9 @@ package plugin
 
 import (
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -57,6 +59,7 @@ func (w *explainWorld) testAccounts(t *testing.T) {
 			w.broken(t, env, w.team, "sa/"+name, s.want)
 		})
 	}
+	t.Run("what others report, and what was said of an earlier object", w.testForeignEvents)
 	t.Run("no such ServiceAccount", func(t *testing.T) {
 		w.broken(t, nil, w.team, "sa/nobody", verdict{"serviceaccount", "does not exist", "kubectl create serviceaccount nobody"})
 	})
@@ -68,6 +71,25 @@ func (w *explainWorld) testAccounts(t *testing.T) {
 			"apiVersion: zalando.org/v1\nkind: AWSIAMRole\nmetadata: {name: malformed, namespace: "+w.team+"}\nspec: {roleReference: 'arn:aws:s3:::bucket'}\n"))
 		w.broken(t, nil, w.team, "awsiamrole/malformed", verdict{"annotations", "is not the ARN of an IAM role", "kubectl edit awsiamrole malformed"})
 	})
+}
+
+// testForeignEvents is about Warnings that are not the controller's about this ServiceAccount, which nothing is wrong with.
+func (w *explainWorld) testForeignEvents(t *testing.T) {
+	w.secret(t, "process")
+	account, err := w.Client().CoreV1().ServiceAccounts(w.team).Get(t.Context(), "process", metav1.GetOptions{})
+	require.NoError(t, err)
+	later := metav1.NewTime(time.Now().Add(time.Minute))
+	for _, e := range []corev1.Event{
+		{Reason: "PolicyViolation", Source: corev1.EventSource{Component: "kyverno"}, InvolvedObject: corev1.ObjectReference{UID: account.UID}},
+		{Reason: "GetCredentialsFailed", Source: corev1.EventSource{Component: "kube-aws-iam-controller"}, InvolvedObject: corev1.ObjectReference{UID: "of-an-earlier-one"}},
+	} {
+		e.GenerateName, e.Type, e.Message, e.FirstTimestamp, e.LastTimestamp = "foreign-", corev1.EventTypeWarning, "no", later, later
+		e.InvolvedObject.Kind, e.InvolvedObject.Namespace, e.InvolvedObject.Name = "ServiceAccount", w.team, "process"
+		_, err = w.Client().CoreV1().Events(w.team).Create(t.Context(), &e, metav1.CreateOptions{})
+		require.NoError(t, err)
+	}
+	a, _ := w.explain(t, nil, w.team, "sa/process")
+	assert.Equal(t, explainedLink{Check: "events", State: "ok", Message: "no warning since the last credentials"}, a.find("events"))
 }
 
 // userEnv is the environment of a user with AWS credentials.

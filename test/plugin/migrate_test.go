@@ -27,6 +27,9 @@ const migrateExamples = "internal/cli/migrate/testdata"
 var notApplied = map[string]string{
 	"unchanged-neighbours":            "it has documents that are no manifests",
 	"helm-template":                   "it has a template",
+	"lists-in-lists":                  "kubectl takes no list in a list",
+	"template-that-is-yaml":           "it has a template",
+	"twice-and-different":             "it is of two clusters",
 	"values-and-patches":              "it has values of a chart",
 	"rollout":                         "there is no such custom resource",
 	"unknown-kind":                    "there is no such custom resource",

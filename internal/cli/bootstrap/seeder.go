@@ -44,7 +44,7 @@ func (o *options) newSeeder(ctx context.Context, key identity.Key) (*seeder, err
 	if err != nil {
 		return nil, err
 	}
-	found, err := installation.Select(ctx, clients.Core, o.controller, "")
+	found, err := installation.NewFinder(clients.Core, o.env.Version, o.env.ErrOut).Select(ctx, o.controller, "")
 	if errors.Is(err, installation.ErrAbsent) {
 		err = fmt.Errorf("%w; install it first: the command needs its ServiceAccount and its rights", err)
 	}

@@ -120,6 +120,9 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"settings not understood":  {func(f *facts) { controller(f).ConfigError = errors.New("unknown flag") }, "controller", finding.Unknown, "unknown flag"},
 		"another version":          {func(f *facts) { controller(f).Image = "x/y:v1.3.0" }, "version", finding.Warning, "has the version v1.3.0, this plugin v1.2.3"},
 		"an image by digest":       {func(f *facts) { controller(f).Image = "x/y@sha256:abc" }, "version", finding.OK, "not compared"},
+		"an image by digest, and what the chart says": {func(f *facts) {
+			controller(f).Image, controller(f).Deployment.Labels = "x/y@sha256:abc", map[string]string{"app.kubernetes.io/version": "v1.3.0"}
+		}, "version", finding.Warning, "has the version v1.3.0, this plugin v1.2.3"},
 		"no CRD":                   {func(f *facts) { f.crd.value, f.served.value = nil, false }, "crd", finding.Broken, "awsiamroles.zalando.org is not installed"},
 		"no CRD, one namespace":    {func(f *facts) { f.crd.value, f.served.value, controller(f).Config.Namespace = nil, false, "team" }, "crd", finding.Warning, "is not installed"},
 		"a CRD that is not served": {func(f *facts) { f.served.value = false }, "crd", finding.Broken, "its version v1 is not served"},

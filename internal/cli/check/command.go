@@ -52,7 +52,7 @@ func New(env *command.Environment) *cobra.Command {
 		Short:   "Check an installation of the controller, or a cluster before one",
 		Long:    help,
 		Example: examples,
-		Args:    cobra.NoArgs,
+		Args:    command.NoArguments("give the controller's namespace with --namespace"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	cmd.Flags().BoolVar(&o.before, "pre", false, "Check whether the controller can be installed.")

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"context"
+	"io"
 	"strings"
 	"time"
 
@@ -81,12 +82,20 @@ func (r *reader) whoAmI(ctx context.Context) string {
 	return review.Status.UserInfo.Username
 }
 
-// readControllers looks for controllers in the namespace, and elsewhere for none.
+// readControllers looks for controllers in the namespace, and elsewhere for none. The check
+// of the version says what else would be a warning.
 func (r *reader) readControllers(ctx context.Context) {
-	r.facts.controllers.value, r.facts.controllers.err = installation.Find(ctx, r.clients.Core, r.facts.namespace)
-	if r.facts.namespace == "" && apierrors.IsForbidden(r.facts.controllers.err) {
+	finder := installation.NewFinder(r.clients.Core, r.facts.plugin, io.Discard)
+	controllers := &r.facts.controllers
+	if r.facts.namespace != "" {
+		controllers.value, controllers.err = finder.In(ctx, r.facts.namespace)
+		return
+	}
+	found, err := finder.Anywhere(ctx, r.ownNamespace())
+	controllers.value, controllers.err = found.Controllers, err
+	if found.Hidden != nil && len(found.Controllers) == 0 {
+		controllers.err = found.Hidden
 		r.facts.namespace = cmp.Or(r.ownNamespace(), defaultNamespace)
-		r.facts.controllers.value, r.facts.controllers.err = installation.Find(ctx, r.clients.Core, r.facts.namespace)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/rest"
 )
@@ -36,6 +37,9 @@ func (r *reader) readServer(ctx context.Context) error {
 		return fmt.Errorf("reach the API server: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusUnauthorized {
+		return apierrors.NewUnauthorized("read the version of the API server")
+	}
 	answered := time.Now()
 	r.facts.local = asked.Add(answered.Sub(asked) / 2)
 	r.facts.now = serverTime(response.Header.Get("Date"))

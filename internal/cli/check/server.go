@@ -2,12 +2,12 @@ package check
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"kube-aws-iam-controller/internal/cli/finding"
+	"kube-aws-iam-controller/internal/cli/installation"
 )
 
 // Versions of Kubernetes: the oldest one that is supported, see docs/install.md, and the
@@ -56,18 +56,27 @@ func checkClock(f *facts) []finding.Finding {
 
 func checkVersion(f *facts) []finding.Finding {
 	const check = "version"
-	image := f.image()
-	if image == "" {
-		return nil // checkController says why
-	}
-	_, tag, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
-	theirs, err := version.ParseSemantic(tag)
-	ours, oursErr := version.ParseSemantic(f.plugin)
+	image, theirs := f.image(), f.controllerVersion()
 	switch {
-	case err != nil || oursErr != nil:
+	case image == "":
+		return nil // checkController says why
+	case theirs == "" || !isVersion(f.plugin):
 		return ok(check, "the controller runs the image %s, this plugin has the version %s: they are not compared", image, f.plugin)
-	case theirs.Major() == ours.Major() && theirs.Minor() == ours.Minor():
-		return ok(check, "the controller has the version %s, this plugin %s", tag, f.plugin)
+	case installation.Skewed(f.plugin, theirs):
+		return warning(check, fmt.Sprintf("the controller has the version %s, this plugin %s", theirs, f.plugin), "use the plugin of the controller's version: what another one checks may not apply")
 	}
-	return warning(check, fmt.Sprintf("the controller has the version %s, this plugin %s", tag, f.plugin), "use the plugin of the controller's version: what another one checks may not apply")
+	return ok(check, "the controller has the version %s, this plugin %s", theirs, f.plugin)
+}
+
+// controllerVersion returns the version of the controller, "" if it is not known.
+func (f *facts) controllerVersion() string {
+	if c := f.controller(); c != nil {
+		return c.Version()
+	}
+	return installation.VersionOf(f.image(), "")
+}
+
+func isVersion(text string) bool {
+	_, err := version.ParseSemantic(text)
+	return err == nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/kubernetes"
@@ -57,6 +58,7 @@ func (e *Environment) REST() (*rest.Config, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.UserAgent = e.UserAgent()
 	cfg.QPS, cfg.Burst = qps, burst
+	cfg.Wrap(reporting(cfg.Host))
 	return cfg, nil
 }
 
@@ -75,4 +77,13 @@ func (e *Environment) Clients() (*Clients, error) {
 		return nil, fmt.Errorf("make clients: %w", err)
 	}
 	return &c, nil
+}
+
+// Reach returns an error if the API server cannot be reached, or does not know who asks: a
+// command for which each answer is one of many would otherwise wait for all of them.
+func (c *Clients) Reach() error {
+	if _, err := c.Core.Discovery().ServerVersion(); err != nil && !apierrors.IsForbidden(err) {
+		return fmt.Errorf("reach the API server: %w", err)
+	}
+	return nil
 }

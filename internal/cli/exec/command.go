@@ -122,7 +122,7 @@ func (o *options) run(ctx context.Context) (err error) {
 	if _, err = secret.get(ctx); err != nil {
 		return failed(err)
 	}
-	region := podRegion(ctx, clients, o.key)
+	region := o.podRegion(ctx, clients)
 	served, err := serve(ctx, secret.forSDK)
 	if err != nil {
 		return failed(err)
@@ -147,14 +147,14 @@ func (o *options) run(ctx context.Context) (err error) {
 
 // podRegion returns the Region that pods of the object are given, "" for none, as far as
 // the user may see it. Pods that use an AWSIAMRole are given none.
-func podRegion(ctx context.Context, clients *command.Clients, key identity.Key) string {
-	if key.Source != identity.ServiceAccount {
+func (o *options) podRegion(ctx context.Context, clients *command.Clients) string {
+	if o.key.Source != identity.ServiceAccount {
 		return ""
 	}
-	if region := annotatedRegion(ctx, clients.Metadata, key); region != "" {
+	if region := annotatedRegion(ctx, clients.Metadata, o.key); region != "" {
 		return region
 	}
-	return installation.DefaultRegion(ctx, clients.Core, key.Namespace)
+	return installation.NewFinder(clients.Core, o.env.Version, o.env.ErrOut).DefaultRegion(ctx, o.key.Namespace)
 }
 
 // lookUp finds a program as a shell does.

@@ -11,6 +11,7 @@ import (
 	"kube-aws-iam-controller/internal/cli/explain/chain"
 	"kube-aws-iam-controller/internal/cli/explain/gather"
 	"kube-aws-iam-controller/internal/cli/finding"
+	"kube-aws-iam-controller/internal/cli/installation"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -43,23 +44,23 @@ type options struct {
 // New returns the command.
 func New(env *command.Environment) *cobra.Command {
 	o := &options{env: env}
+	var what reference
 	cmd := &cobra.Command{
 		Use:     "explain pod/NAME | serviceaccount/NAME | awsiamrole/NAME",
 		Short:   "Explain why a pod has no credentials, or another role",
 		Long:    help,
 		Example: examples,
-		Args:    cobra.RangeArgs(1, 2),
-		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
+		Args: func(_ *cobra.Command, args []string) (err error) {
+			what, err = parseReference(args)
+			return err
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), what) },
 	}
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "Output format: json or yaml.")
 	return cmd
 }
 
-func (o *options) run(ctx context.Context, args []string) error {
-	what, err := parseReference(args)
-	if err != nil {
-		return err
-	}
+func (o *options) run(ctx context.Context, what reference) error {
 	printer, err := command.StructuredPrinter(o.output)
 	if err != nil {
 		return err
@@ -72,7 +73,10 @@ func (o *options) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	findings := chain.Examine(read(ctx, gather.New(clients), namespace, what))
+	if err = clients.Reach(); err != nil {
+		return err
+	}
+	findings := chain.Examine(read(ctx, gather.New(clients, installation.NewFinder(clients.Core, o.env.Version, o.env.ErrOut)), namespace, what))
 	explained := newExplanation(namespace, what, findings)
 	if printer != nil {
 		err = printer.PrintObj(explained, o.env.Out)

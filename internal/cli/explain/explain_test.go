@@ -26,6 +26,8 @@ func TestParseReference(t *testing.T) {
 		"an empty name":             {[]string{"pod/"}, ""},
 		"a name that cannot be one": {[]string{"pod/../secrets"}, ""},
 		"capitals in the name":      {[]string{"pod/App"}, ""},
+		"as kubectl api-resources":  {[]string{"awsiamroles.v1.zalando.org/app"}, "awsiamrole/app"},
+		"nothing":                   {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parseReference(tt.args)
@@ -35,6 +37,25 @@ func TestParseReference(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, got.String())
+		})
+	}
+}
+
+func TestWhatCannotBeExplainedIsToldWhatCan(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		says string
+	}{
+		"a Deployment":         {[]string{"deploy/app"}, `"deploy/app" creates pods, and has no credentials itself: explain one of its pods, or their ServiceAccount`},
+		"with its group":       {[]string{"deployment.apps", "app"}, `"deployment.apps app" creates pods`},
+		"two objects":          {[]string{"pod/a", "pod/b"}, `"pod/a pod/b": explain one object at a time`},
+		"two names of a kind":  {[]string{"pod", "a", "b"}, `"pod a b": explain one object at a time`},
+		"a kind without chain": {[]string{"secret/app"}, "give pod/NAME, serviceaccount/NAME (sa/NAME) or awsiamrole/NAME"},
+		"nothing":              {nil, "name what to explain: pod/NAME, serviceaccount/NAME (sa/NAME) or awsiamrole/NAME"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseReference(tt.args)
+			require.ErrorContains(t, err, tt.says)
 		})
 	}
 }

@@ -3,15 +3,12 @@
 package installation
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/internal/api"
@@ -44,41 +41,6 @@ func (c *Controller) Name() string { return c.Deployment.Namespace + "/" + c.Dep
 // is known.
 func (c *Controller) Serves(namespace string) bool {
 	return c.ConfigError != nil || c.Config.Namespace == "" || c.Config.Namespace == namespace
-}
-
-// Find returns the controllers in a namespace, "" for all, ordered by name. Errors are
-// those of the API server: Forbidden if Deployments may not be listed.
-func Find(ctx context.Context, client kubernetes.Interface, namespace string) ([]*Controller, error) {
-	list, err := client.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, fmt.Errorf("list the Deployments of controllers: %w", err)
-	}
-	var found []*Controller
-	for i := range list.Items {
-		if c := newController(ctx, client, &list.Items[i]); c != nil {
-			found = append(found, c)
-		}
-	}
-	slices.SortFunc(found, func(a, b *Controller) int { return cmp.Compare(a.Name(), b.Name()) })
-	return found, nil
-}
-
-// usualNamespace is where manifests and chart install a controller.
-const usualNamespace = "kube-system"
-
-// FindVisible returns the controllers in all namespaces or, for a user who may not list
-// Deployments there, those in one namespace, or else in the usual one.
-func FindVisible(ctx context.Context, client kubernetes.Interface, namespace string) ([]*Controller, error) {
-	all, err := Find(ctx, client, "")
-	if !apierrors.IsForbidden(err) {
-		return all, err
-	}
-	for _, visible := range []string{namespace, usualNamespace} {
-		if found, failure := Find(ctx, client, visible); failure == nil && len(found) > 0 {
-			return found, nil
-		}
-	}
-	return nil, err
 }
 
 // newController returns nil for a Deployment without the controller's container.

@@ -63,7 +63,7 @@ func TestControllersAreFoundWithTheirConfiguration(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := Find(t.Context(), fake.NewClientset(tt.objects...), "")
+			found, err := finder(fake.NewClientset(tt.objects...)).In(t.Context(), "")
 			require.NoError(t, err)
 			got := map[string]string{}
 			for _, c := range found {
@@ -91,7 +91,7 @@ func TestAControllerWhoseConfigurationIsUnknownIsFoundAllTheSame(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := Find(t.Context(), fake.NewClientset(tt.objects...), "")
+			found, err := finder(fake.NewClientset(tt.objects...)).In(t.Context(), "")
 			require.NoError(t, err)
 			require.Len(t, found, 1)
 			require.ErrorContains(t, found[0].ConfigError, tt.want)
@@ -101,7 +101,7 @@ func TestAControllerWhoseConfigurationIsUnknownIsFoundAllTheSame(t *testing.T) {
 }
 
 func TestAControllerForOneNamespaceServesThatAlone(t *testing.T) {
-	found, err := Find(t.Context(), fake.NewClientset(deployment("team", "iam", controller("--namespace=team")), settings("team", nil)), "team")
+	found, err := finder(fake.NewClientset(deployment("team", "iam", controller("--namespace=team")), settings("team", nil))).In(t.Context(), "team")
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	assert.True(t, found[0].Serves("team"))

@@ -6,7 +6,6 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
@@ -15,16 +14,16 @@ import (
 // DefaultRegion returns the Region of pods in a namespace whose ServiceAccount names none,
 // "" if there is none, or the user may not see it. It is a setting of what injects: of the
 // admission policy, or else of the controller with its webhook.
-func DefaultRegion(ctx context.Context, client kubernetes.Interface, namespace string) string {
-	policy, err := client.AdmissionregistrationV1().MutatingAdmissionPolicies().Get(ctx, api.ControllerName, metav1.GetOptions{})
+func (f *Finder) DefaultRegion(ctx context.Context, namespace string) string {
+	policy, err := f.client.AdmissionregistrationV1().MutatingAdmissionPolicies().Get(ctx, api.ControllerName, metav1.GetOptions{})
 	if err == nil {
 		return policyRegion(policy)
 	}
-	found, err := FindVisible(ctx, client, namespace)
+	found, err := f.Anywhere(ctx, namespace)
 	if err != nil {
 		return ""
 	}
-	for _, c := range found {
+	for _, c := range found.Controllers {
 		if c.ConfigError == nil && c.Serves(namespace) {
 			return c.Config.DefaultRegion
 		}

@@ -10,7 +10,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 
 	"kube-aws-iam-controller/internal/config"
 	"kube-aws-iam-controller/internal/identity"
@@ -25,11 +24,11 @@ const FlagUsage = "The controller's Deployment, as NAMESPACE/NAME, if there is m
 // Select returns the controller that is named as namespace/name, for which permission to
 // get that Deployment is enough. Without a name it returns the only one that serves a
 // namespace, "" for any. The error is ErrAbsent if there is none.
-func Select(ctx context.Context, client kubernetes.Interface, name, namespace string) (*Controller, error) {
+func (f *Finder) Select(ctx context.Context, name, namespace string) (*Controller, error) {
 	if name != "" {
-		return get(ctx, client, name)
+		return f.get(ctx, name)
 	}
-	found, err := Find(ctx, client, "")
+	found, err := f.In(ctx, metav1.NamespaceAll)
 	if err != nil {
 		return nil, fmt.Errorf("%w: name the controller with --controller", err)
 	}
@@ -47,22 +46,23 @@ func Select(ctx context.Context, client kubernetes.Interface, name, namespace st
 	return nil, fmt.Errorf("there are %d controllers: name the one that is meant with --controller: %s", len(found), strings.Join(names, ", "))
 }
 
-func get(ctx context.Context, client kubernetes.Interface, name string) (*Controller, error) {
+func (f *Finder) get(ctx context.Context, name string) (*Controller, error) {
 	namespace, deployment, err := SplitName(name)
 	if err != nil {
 		return nil, err
 	}
-	found, err := client.AppsV1().Deployments(namespace).Get(ctx, deployment, metav1.GetOptions{})
+	found, err := f.client.AppsV1().Deployments(namespace).Get(ctx, deployment, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, fmt.Errorf("%w: there is no Deployment %s", ErrAbsent, name)
 	case err != nil:
 		return nil, fmt.Errorf("read the Deployment %s: %w", name, err)
 	}
-	c := newController(ctx, client, found)
+	c := newController(ctx, f.client, found)
 	if c == nil {
 		return nil, fmt.Errorf("the Deployment %s is not a controller's: it has no container named %s", name, containerName)
 	}
+	f.warnOfSkew(c)
 	return c, nil
 }
 

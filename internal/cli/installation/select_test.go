@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -8,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"kube-aws-iam-controller/internal/config"
@@ -25,6 +27,8 @@ func cluster() []runtime.Object {
 	}
 }
 
+func finder(client kubernetes.Interface) *Finder { return NewFinder(client, "v1.0.0", io.Discard) }
+
 func TestTheControllerThatIsMeantIsSelected(t *testing.T) {
 	for name, tt := range map[string]struct {
 		controller, namespace, want, says string
@@ -39,7 +43,7 @@ func TestTheControllerThatIsMeantIsSelected(t *testing.T) {
 		"not a name":                      {controller: "iam", says: `--controller: "iam" is not the name of a Deployment: give NAMESPACE/NAME`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := Select(t.Context(), fake.NewClientset(cluster()...), tt.controller, tt.namespace)
+			found, err := finder(fake.NewClientset(cluster()...)).Select(t.Context(), tt.controller, tt.namespace)
 			if tt.says != "" {
 				require.ErrorContains(t, err, tt.says)
 				return
@@ -51,7 +55,7 @@ func TestTheControllerThatIsMeantIsSelected(t *testing.T) {
 }
 
 func TestAConfigurationIsOverriddenAndChecked(t *testing.T) {
-	found, err := Select(t.Context(), fake.NewClientset(deployment("a", "iam", controller()), settings("a", nil)), "", "")
+	found, err := finder(fake.NewClientset(deployment("a", "iam", controller()), settings("a", nil))).Select(t.Context(), "", "")
 	require.NoError(t, err)
 	_, err = found.Configuration(func(*config.Config) {})
 	require.ErrorContains(t, err, "the controller a/iam has no cluster name as far as its Deployment tells")
@@ -69,13 +73,13 @@ func TestSettingsFromTheFieldsOfThePodAreKnownOrSaidNotToBe(t *testing.T) {
 		return &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: path}}
 	}
 	container.Env = []corev1.EnvVar{{Name: "KUBE_AWS_IAM_NAMESPACE", ValueFrom: field("metadata.namespace")}, {Name: "NODE", ValueFrom: field("spec.nodeName")}}
-	found, err := Find(t.Context(), fake.NewClientset(deployment("a", "iam", container), settings("a", nil)), "")
+	found, err := finder(fake.NewClientset(deployment("a", "iam", container), settings("a", nil))).In(t.Context(), "")
 	require.NoError(t, err)
 	require.NoError(t, found[0].ConfigError)
 	assert.Equal(t, "a", found[0].Config.Namespace)
 
 	container.Env = append(container.Env, corev1.EnvVar{Name: "KUBE_AWS_IAM_CLUSTER_NAME", ValueFrom: field("metadata.labels['x']")})
-	found, err = Find(t.Context(), fake.NewClientset(deployment("a", "iam", container), settings("a", nil)), "")
+	found, err = finder(fake.NewClientset(deployment("a", "iam", container), settings("a", nil))).In(t.Context(), "")
 	require.NoError(t, err)
 	require.ErrorContains(t, found[0].ConfigError, "its setting KUBE_AWS_IAM_CLUSTER_NAME is neither a value nor in the ConfigMap of all settings")
 }
@@ -107,7 +111,7 @@ func TestTheControllersRoleIsWhatTheClusterTells(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client := fake.NewClientset(deployment("a", "iam", tt.container), settings("a", nil),
 				&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "default", Annotations: tt.annotations}})
-			found, err := Select(t.Context(), client, "", "")
+			found, err := finder(client).Select(t.Context(), "", "")
 			require.NoError(t, err)
 			got, err := found.RoleARN(t.Context(), client, found.Config)
 			require.NoError(t, err)

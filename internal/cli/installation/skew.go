@@ -2,7 +2,6 @@ package installation
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/version"
@@ -13,8 +12,11 @@ const versionLabel = "app.kubernetes.io/version"
 
 // Version returns which version the controller is of: the tag of its image or, where that
 // is a digest or names no version, what the chart says. It is "" if neither is known.
-func (c *Controller) Version() string {
-	for _, text := range []string{tagOf(c.Image), c.Deployment.Labels[versionLabel]} {
+func (c *Controller) Version() string { return VersionOf(c.Image, c.Deployment.Labels[versionLabel]) }
+
+// VersionOf returns the version that an image is tagged with, else that of a label, else "".
+func VersionOf(image, label string) string {
+	for _, text := range []string{tagOf(image), label} {
 		if _, err := version.ParseSemantic(text); err == nil {
 			return text
 		}
@@ -29,27 +31,23 @@ func tagOf(image string) string {
 	return tag
 }
 
-// Skew returns what to say of a plugin and a controller of different minor versions, ""
-// if they are of the same one, or either is not known.
-func (c *Controller) Skew(plugin string) string {
-	ours, err := version.ParseSemantic(plugin)
+// Skewed reports whether two versions are known and of different minor versions.
+func Skewed(a, b string) bool {
+	first, err := version.ParseSemantic(a)
 	if err != nil {
-		return ""
+		return false
 	}
-	theirs, err := version.ParseSemantic(c.Version())
-	if err != nil || ours.Major() == theirs.Major() && ours.Minor() == theirs.Minor() {
-		return ""
-	}
-	return fmt.Sprintf(
-		"kubectl aws-iam is %s and the controller %s is %s: they may not know the same settings and annotations. Use the plugin of version %d.%d.",
-		plugin, c.Name(), c.Version(), theirs.Major(), theirs.Minor())
+	second, err := version.ParseSemantic(b)
+	return err == nil && (first.Major() != second.Major() || first.Minor() != second.Minor())
 }
 
-// WarnOfSkew writes a line for each controller of another minor version than the plugin.
-func WarnOfSkew(out io.Writer, plugin string, controllers []*Controller) {
-	for _, c := range controllers {
-		if skew := c.Skew(plugin); skew != "" {
-			fmt.Fprintln(out, "warning:", skew)
-		}
+// warnOfSkew says once of each controller that it is of another minor version than the
+// plugin.
+func (f *Finder) warnOfSkew(c *Controller) {
+	if f.warned[c.Name()] || !Skewed(f.plugin, c.Version()) {
+		return
 	}
+	f.warned[c.Name()] = true
+	fmt.Fprintf(f.warnings, "warning: kubectl aws-iam is %s and the controller %s is %s: they may not know the same settings and annotations. "+
+		"Use the plugin of the controller's version.\n", f.plugin, c.Name(), c.Version())
 }

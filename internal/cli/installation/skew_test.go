@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/fake"
 )
 
 // of returns a controller with an image, and a version that the chart says.
@@ -46,11 +49,22 @@ func TestAnotherMinorVersionIsSaid(t *testing.T) {
 		"a controller of its latest": {"v1.2.3", "latest", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, tt.want, of("controller:"+tt.controller, "").Skew(tt.plugin) != "")
+			assert.Equal(t, tt.want, Skewed(tt.plugin, tt.controller))
 		})
 	}
+}
+
+func TestAnotherMinorVersionIsSaidOnceHoweverOftenTheControllerIsFound(t *testing.T) {
+	image := func(name string) corev1.Container { return corev1.Container{Name: "controller", Image: "c:" + name} }
+	client := fake.NewClientset(deployment("a", "same", image("v1.3.1")), deployment("b", "older", image("v1.2.3")))
 	var out bytes.Buffer
-	WarnOfSkew(&out, "v1.3.0", []*Controller{of("c:v1.3.1", ""), of("c:v1.2.3", "")})
-	assert.Equal(t, "warning: kubectl aws-iam is v1.3.0 and the controller iam/controller is v1.2.3: "+
-		"they may not know the same settings and annotations. Use the plugin of version 1.2.\n", out.String())
+	finder := NewFinder(client, "v1.3.0", &out)
+	for range 2 {
+		_, err := finder.Anywhere(t.Context())
+		require.NoError(t, err)
+		_, err = finder.Select(t.Context(), "b/older", "")
+		require.NoError(t, err)
+	}
+	assert.Equal(t, "warning: kubectl aws-iam is v1.3.0 and the controller b/older is v1.2.3: "+
+		"they may not know the same settings and annotations. Use the plugin of the controller's version.\n", out.String())
 }

@@ -67,7 +67,7 @@ func (o *options) readCluster(ctx context.Context) ([]*manifest.File, []convert.
 	if err != nil {
 		return nil, nil, err
 	}
-	findings := o.askController(ctx, clients)
+	findings := o.askController(ctx, clients, namespace)
 	var stream bytes.Buffer
 	for _, r := range append(resources, named...) {
 		err = list(ctx, client, r, namespace, &stream)

@@ -61,7 +61,7 @@ named at the end of the plan.`,
 
   # What runs in one namespace
   kubectl aws-iam migrate --from-cluster -n team-a`,
-		Args: cobra.NoArgs,
+		Args: command.NoArguments("give files and directories with --filename"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	o.addFlags(cmd)
@@ -84,7 +84,6 @@ func (o *options) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.cluster, "cluster-name", "", "Name of the cluster in external IDs. With --from-cluster it is taken from the installed controller.")
 	f.StringVar(&o.baseRole, "base-role-arn", "", "Prefix of roles that are given by name, such as arn:aws:iam::123456789012:role/.")
 	cmd.MarkFlagsMutuallyExclusive("filename", "from-cluster")
-	cmd.MarkFlagsOneRequired("filename", "from-cluster")
 	cmd.MarkFlagsMutuallyExclusive("in-place", "from-cluster")
 	cmd.MarkFlagsMutuallyExclusive("in-place", "only")
 }
@@ -125,6 +124,9 @@ func (o *options) run(ctx context.Context) error {
 
 // check parses the flags.
 func (o *options) check() (err error) {
+	if len(o.files) == 0 && !o.fromCluster {
+		return errors.New("name the manifests with --filename, - for standard input, or give --from-cluster")
+	}
 	for _, value := range o.templates {
 		template, parseErr := convert.ParsePodTemplate(value)
 		if parseErr != nil {

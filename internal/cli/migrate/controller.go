@@ -26,11 +26,17 @@ type settings struct {
 
 // askController completes the settings from the controller in the cluster. Flags come
 // first. What cannot be known is a finding.
-func (o *options) askController(ctx context.Context, clients *command.Clients) []convert.Finding {
-	found, err := installation.Find(ctx, clients.Core, "")
+func (o *options) askController(ctx context.Context, clients *command.Clients, namespace string) []convert.Finding {
+	seen, err := installation.NewFinder(clients.Core, o.env.Version, o.env.ErrOut).Anywhere(ctx, namespace)
+	found := seen.Controllers
+	if err == nil && len(found) == 0 {
+		err = seen.Hidden
+	}
 	switch {
 	case err != nil:
 		return []convert.Finding{{Message: fmt.Sprintf("the settings of the controller are not known, give --cluster-name and --controller-role-arn: %v", err)}}
+	case len(found) == 0:
+		return []convert.Finding{{Message: "no controller is in the cluster yet: give the --cluster-name and --controller-role-arn that it is to have"}}
 	case len(found) != 1:
 		return []convert.Finding{{Message: fmt.Sprintf("there are %d controllers in the cluster: give --cluster-name and --controller-role-arn for the one that is meant", len(found))}}
 	case found[0].ConfigError != nil:
@@ -41,10 +47,8 @@ func (o *options) askController(ctx context.Context, clients *command.Clients) [
 	if s.cluster == "" {
 		s.cluster = config.ClusterName
 	}
-	for _, role := range []string{config.AssumeRole, config.ControllerRoleARN} {
-		if parsed, parseErr := identity.ParseRole(role); s.principal == "" && parseErr == nil && parsed.Resolved() {
-			s.principal = role
-		}
+	if role, unknown := found[0].RoleARN(ctx, clients.Core, config); s.principal == "" && unknown == nil {
+		s.principal = role
 	}
 	s.defaultRegion = config.DefaultRegion
 	if config.AllowSourceIdentity {

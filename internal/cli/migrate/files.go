@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 type writer = io.Writer
@@ -56,6 +57,9 @@ func readFile(path string, in io.Reader) ([]byte, error) {
 
 // expand returns the manifests of a directory, in order, or a file itself.
 func expand(name string) (paths []string, err error) {
+	if strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://") {
+		return nil, fmt.Errorf("%s is a URL: pipe what it has to this command, as curl --silent URL | kubectl aws-iam migrate -f -", identity.Quote(name))
+	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
@@ -63,11 +67,13 @@ func expand(name string) (paths []string, err error) {
 	if !info.IsDir() {
 		return []string{name}, nil
 	}
-	err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
+	// With a separator at its end a link to a directory is followed.
+	root := strings.TrimSuffix(name, string(filepath.Separator)) + string(filepath.Separator)
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != name:
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != root:
 			return filepath.SkipDir // .git and the like
 		case !entry.IsDir() && slices.Contains(extensions, strings.ToLower(filepath.Ext(path))):
 			paths = append(paths, path)
@@ -114,20 +120,33 @@ func join(streams [][]byte) []byte {
 	return out.Bytes()
 }
 
+// writeFiles writes the files that changed, unless one of them cannot be.
 func writeFiles(files []*manifest.File) (err error) {
+	files = slices.DeleteFunc(slices.Clone(files), func(file *manifest.File) bool { return !file.Changed() })
 	for _, file := range files {
 		switch {
-		case !file.Changed():
 		case file.Name == stdin:
 			err = errors.Join(err, errors.New("standard input cannot be written in place"))
-		default:
-			err = errors.Join(err, writeFile(file.Name, func(w io.Writer) error {
-				_, writeErr := w.Write(file.Bytes())
-				return writeErr
-			}))
+		case file.Added() && differs(file):
+			err = errors.Join(err, fmt.Errorf("%s exists already, with other content: give it with --filename as well, or move it away", file.Name))
 		}
 	}
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		err = errors.Join(err, writeFile(file.Name, func(w io.Writer) error {
+			_, writeErr := w.Write(file.Bytes())
+			return writeErr
+		}))
+	}
 	return err
+}
+
+// differs reports whether a file is there already, and says something else.
+func differs(file *manifest.File) bool {
+	there, err := os.ReadFile(file.Name)
+	return err == nil && !bytes.Equal(there, file.Bytes())
 }
 
 // writeFile replaces a file at once, so that it is whole whatever happens. It keeps its
@@ -164,5 +183,8 @@ func (o *options) wanted(d *manifest.Document) bool {
 	}
 	kind := manifest.String(d.Root, "kind")
 	name := manifest.String(d.Root, "metadata", "name")
-	return kind != "" && (slices.Contains(o.only, kind) || slices.Contains(o.only, kind+"/"+name))
+	return kind != "" && slices.ContainsFunc(o.only, func(only string) bool {
+		wantedKind, wantedName, named := strings.Cut(only, "/")
+		return strings.EqualFold(wantedKind, kind) && (!named || wantedName == name)
+	})
 }

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"kube-aws-iam-controller/internal/cli/command"
@@ -41,7 +43,10 @@ const examples = `  # In the current namespace
   kubectl aws-iam status --all-namespaces --watch
 
   # Full ARNs, Secrets and messages of what is labelled
-  kubectl aws-iam status --selector team=payments --output wide`
+  kubectl aws-iam status --selector team=payments --output wide
+
+  # Only what is not ready, for a script
+  kubectl aws-iam status --all-namespaces --no-headers | grep -v ' ready '`
 
 // options are the flags.
 type options struct {
@@ -49,6 +54,7 @@ type options struct {
 	allNamespaces bool
 	selector      string
 	watch         bool
+	noHeaders     bool
 	output        string
 }
 
@@ -60,14 +66,15 @@ func New(env *command.Environment) *cobra.Command {
 		Short:   "Show who has which role, until when, and what went wrong",
 		Long:    help,
 		Example: examples,
-		Args:    cobra.NoArgs,
+		Args:    command.NoArguments("select by labels with --selector, or explain one: kubectl aws-iam explain serviceaccount/NAME"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "Show the identities of all namespaces.")
 	flags.StringVarP(&o.selector, "selector", "l", "", "Label selector of the ServiceAccounts and AWSIAMRoles to show.")
 	flags.BoolVarP(&o.watch, "watch", "w", false, "After that, print what changes.")
-	flags.StringVarP(&o.output, "output", "o", "", "Output format: wide, json or yaml.")
+	flags.StringVarP(&o.output, "output", "o", "", "Output format: wide, name, json or yaml.")
+	flags.BoolVar(&o.noHeaders, "no-headers", false, "Print the table without its header.")
 	return cmd
 }
 
@@ -80,11 +87,11 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	installed, known, err := findControllers(ctx, clients)
+	installed, err := installation.NewFinder(clients.Core, o.env.Version, o.env.ErrOut).Anywhere(ctx, s.namespace)
 	if err != nil {
 		return err
 	}
-	set, err := newSettings(installed)
+	set, err := newSettings(installed.Controllers)
 	if err != nil {
 		return err
 	}
@@ -98,10 +105,10 @@ func (o *options) run(ctx context.Context) error {
 	if err = out.show(identities, now); err != nil {
 		return err
 	}
-	o.note(seedNotes(installed, identities, now)...)
+	o.note(seedNotes(installed.Controllers, identities, now)...)
 	o.note(unseenNotes(hidden, s.namespace)...)
 	if len(identities) == 0 {
-		o.note(emptyNote(s, installed, known))
+		o.note(emptyNote(s, installed, o.isMissing(ctx, clients, s.namespace)))
 	}
 	if o.watch {
 		return newWatcher(ctx, all, found).follow(ctx, identities, func(found objects, now time.Time) []Identity {
@@ -116,7 +123,7 @@ func (o *options) run(ctx context.Context) error {
 
 // prepare checks the flags, and makes no request.
 func (o *options) prepare() (s scope, out *output, err error) {
-	printer, err := command.StructuredPrinter(o.output, "wide")
+	printer, err := command.StructuredPrinter(o.output, "wide", nameFormat)
 	if err != nil {
 		return s, nil, err
 	}
@@ -126,21 +133,23 @@ func (o *options) prepare() (s scope, out *output, err error) {
 		}
 	}
 	s.selector = o.selector
-	out = &output{to: o.env.Out, structured: printer, table: newTable(o.env.Out, o.allNamespaces, o.output == "wide")}
+	out = &output{to: o.env.Out, structured: printer, names: o.output == nameFormat, table: newTable(o.env.Out, o.allNamespaces, o.output == "wide")}
+	out.table.begun = o.noHeaders
 	return s, out, nil
+}
+
+// isMissing reports whether a namespace is known not to exist: the API server lists it as
+// an empty one.
+func (o *options) isMissing(ctx context.Context, clients *command.Clients, namespace string) bool {
+	if namespace == "" {
+		return false
+	}
+	_, err := clients.Metadata.Resource(corev1.SchemeGroupVersion.WithResource("namespaces")).Get(ctx, namespace, metav1.GetOptions{})
+	return apierrors.IsNotFound(err)
 }
 
 func (o *options) note(notes ...string) {
 	for _, note := range notes {
 		fmt.Fprintln(o.env.ErrOut, "note:", printers.EscapeTerminal(note))
 	}
-}
-
-// findControllers returns the controllers, and whether the user may look for them.
-func findControllers(ctx context.Context, clients *command.Clients) (found []*installation.Controller, known bool, err error) {
-	found, err = installation.Find(ctx, clients.Core, "")
-	if apierrors.IsForbidden(err) {
-		return nil, false, nil
-	}
-	return found, err == nil, err
 }

@@ -35,14 +35,17 @@ func where(namespace string) string {
 }
 
 // emptyNote says what to do where there are no identities.
-func emptyNote(s scope, installed []*installation.Controller, known bool) string {
+func emptyNote(s scope, installed installation.Found, missing bool) string {
+	if missing {
+		return fmt.Sprintf("there is no namespace %s: kubectl get namespaces", s.namespace)
+	}
 	text := "no ServiceAccount or AWSIAMRole " + where(s.namespace)
 	if s.selector != "" {
 		text += " with the labels " + s.selector
 	}
 	text += " requests an AWS identity"
 	switch {
-	case known && len(installed) == 0:
+	case installed.Hidden == nil && len(installed.Controllers) == 0:
 		return text + ", and no controller is installed: see kubectl aws-iam check --pre"
 	case s.namespace != "":
 		return fmt.Sprintf("%s: annotate one with kubectl annotate serviceaccount NAME --namespace %s iam.amazonaws.com/role=ROLE, or see those of all namespaces with --all-namespaces",

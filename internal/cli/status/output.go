@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"io"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 	"kube-aws-iam-controller/internal/cli/command"
 )
 
+// nameFormat is the output format of names alone.
+const nameFormat = "name"
+
 // listKind is the kind of the list that is printed as JSON or YAML.
 const listKind = "IdentityList"
 
@@ -19,7 +23,9 @@ type output struct {
 	to io.Writer
 	// structured is nil for a table.
 	structured printers.ResourcePrinter
-	table      *table
+	// names prints kind/name, as kubectl does, in place of a table.
+	names bool
+	table *table
 }
 
 // show prints all identities. A table of none has no header.
@@ -27,16 +33,28 @@ func (o *output) show(all []Identity, now time.Time) error {
 	if o.structured != nil {
 		return o.structured.PrintObj(command.NewList(listKind, all), o.to)
 	}
-	if len(all) == 0 {
+	return o.text(all, now)
+}
+
+func (o *output) text(all []Identity, now time.Time) error {
+	switch {
+	case len(all) == 0:
 		return nil
+	case !o.names:
+		return o.table.write(all, now)
 	}
-	return o.table.write(all, now)
+	for i := range all {
+		if _, err := fmt.Fprintln(o.to, all[i].object()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // change prints identities that changed, as JSON or YAML one object for each.
 func (o *output) change(differ []Identity, now time.Time) error {
 	if o.structured == nil {
-		return o.table.write(differ, now)
+		return o.text(differ, now)
 	}
 	for _, i := range differ {
 		object := &changed{TypeMeta: metav1.TypeMeta{APIVersion: command.OutputVersion, Kind: "IdentityChange"}, Identity: i}

@@ -122,10 +122,11 @@ func TestNotes(t *testing.T) {
 	assert.Equal(t, []string{
 		"you may not list Secrets in the namespace demo, so whether and until when credentials were issued is not known, except from the status of AWSIAMRoles: ask for a role that allows it, see docs/kubectl-plugin.md",
 	}, unseenNotes(unseen{secretsKind: forbidden}, "demo"))
-	assert.Contains(t, emptyNote(scope{namespace: "demo"}, []*installation.Controller{controllerOf("prod")}, true),
+	assert.Contains(t, emptyNote(scope{namespace: "demo"}, installation.Found{Controllers: []*installation.Controller{controllerOf("prod")}}, false),
 		"kubectl annotate serviceaccount NAME --namespace demo iam.amazonaws.com/role=ROLE")
-	assert.Contains(t, emptyNote(scope{}, nil, true), "no controller is installed: see kubectl aws-iam check --pre")
-	assert.NotContains(t, emptyNote(scope{}, nil, false), "no controller is installed", "it is not known")
+	assert.Contains(t, emptyNote(scope{}, installation.Found{}, false), "no controller is installed: see kubectl aws-iam check --pre")
+	assert.NotContains(t, emptyNote(scope{}, installation.Found{Hidden: forbidden}, false), "no controller is installed", "it is not known")
+	assert.Equal(t, "there is no namespace dmeo: kubectl get namespaces", emptyNote(scope{namespace: "dmeo"}, installation.Found{}, true))
 }
 
 func TestAControllerWhoseOwnSessionRunsOutIsSaid(t *testing.T) {
@@ -147,6 +148,24 @@ func TestAControllerWhoseOwnSessionRunsOutIsSaid(t *testing.T) {
 	assert.Contains(t, notes[0], "kubectl aws-iam bootstrap")
 	seed.State = Ready
 	assert.Empty(t, seedNotes([]*installation.Controller{c}, []Identity{seed}, now))
+}
+
+func TestNamesAloneAndTablesWithoutHeader(t *testing.T) {
+	for name, tt := range map[string]struct {
+		names bool
+		want  string
+	}{
+		"names":  {true, "serviceaccount/broken\nawsiamrole/app\n"},
+		"header": {false, "serviceaccount/broken   team/app    expired   expired 3h ago   GetCredentialsFailed (60s ago): hostile^[[2J lines\nawsiamrole/app          (managed)   ready     42m              -\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			o := &output{to: &out, names: tt.names, table: newTable(&out, false, false)}
+			o.table.begun = true
+			require.NoError(t, o.show(examplesOf(42*time.Minute), now))
+			assert.Equal(t, tt.want, out.String())
+		})
+	}
 }
 
 func TestAnUnknownFormatIsNamed(t *testing.T) {

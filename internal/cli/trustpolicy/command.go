@@ -4,6 +4,7 @@ package trustpolicy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,12 @@ func New(env *command.Environment) *cobra.Command {
 		Short:   "Print what a role has to trust",
 		Long:    long,
 		Example: examples,
-		Args:    cobra.RangeArgs(1, 2),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return fmt.Errorf("name a namespace, and at most one ServiceAccount of it: %s NAMESPACE [SERVICEACCOUNT]", cmd.CommandPath())
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd.Context(), args[0], append(args, "")[1])
 		},
@@ -59,7 +65,7 @@ func (o *options) run(ctx context.Context, namespace, account string) error {
 	if err != nil {
 		return err
 	}
-	controller, err := installation.Select(ctx, clients.Core, o.controller, namespace)
+	controller, err := installation.NewFinder(clients.Core, o.env.Version, o.env.ErrOut).Select(ctx, o.controller, namespace)
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func TestNoPolicyIsPrintedThatWouldBeWrong(t *testing.T) {
 		"a namespace it serves not":   {[]string{"--cluster-name=prod", "--namespace=team"}, []string{"demo"}, "no controller was found"},
 		"a configuration not known":   {[]string{"--of-tomorrow"}, []string{"demo"}, "is not understood by this version"},
 		"a role that is malformed":    {[]string{"--cluster-name=prod"}, []string{"demo", "--controller-role-arn=x"}, "is not an ARN"},
-		"three arguments":             {nil, []string{"a", "b", "c"}, "accepts between 1 and 2 arg(s)"},
+		"three arguments":             {nil, []string{"a", "b", "c"}, "name a namespace, and at most one ServiceAccount of it"},
 		"a name that is no full name": {nil, []string{"demo", "--controller=iam"}, "give NAMESPACE/NAME"},
 	} {
 		t.Run(name, func(t *testing.T) {

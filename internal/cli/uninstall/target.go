@@ -28,7 +28,7 @@ type target struct {
 // cluster it was.
 func (o *options) find(ctx context.Context, client kubernetes.Interface) (*target, error) {
 	only := *o.env.Flags.Namespace
-	found, err := installation.Select(ctx, client, o.named, only)
+	found, err := installation.NewFinder(client, o.env.Version, o.env.ErrOut).Select(ctx, o.named, only)
 	switch {
 	case errors.Is(err, installation.ErrAbsent) && o.clusterName != "":
 		return o.absent(only)

@@ -34,8 +34,13 @@ var namespaceRules = []rule{
 	sound("exists"),
 }
 
+// namesServiceAccount reports that it is known which ServiceAccount it is about, or only the
+// user's permissions hide it: a pod that does not exist has none.
+func namesServiceAccount(f *Facts) bool {
+	return isServiceAccount(f) && (f.Key.Name != "" || f.Pod.Unknown != "")
+}
+
 var accountRules = []rule{
-	// A pod that does not exist has no ServiceAccount to look at.
 	func(f *Facts) *finding.Finding {
 		if f.Pod.Unknown != "" {
 			return unknown(f.Pod.Unknown)
@@ -51,9 +56,6 @@ var accountRules = []rule{
 	func(f *Facts) *finding.Finding {
 		if f.Account.Value != nil {
 			return nil
-		}
-		if f.Key.Name == "" {
-			return unknown("which ServiceAccount the pod has, because it does not exist")
 		}
 		return broken(fmt.Sprintf("the ServiceAccount %s/%s does not exist", f.Key.Namespace, f.Key.Name),
 			fmt.Sprintf("kubectl create serviceaccount %s --namespace %s", f.Key.Name, f.Key.Namespace))
@@ -95,7 +97,7 @@ func (f *Facts) asksForNothing() *finding.Finding {
 	what = fmt.Sprintf("the pod runs as the ServiceAccount %s, which asks for nothing", f.Key.Name)
 	if pod := f.Pod.Value; pod != nil && pod.Annotations[api.RoleAnnotation] != "" {
 		return broken(what+"; the annotation "+api.RoleAnnotation+" of the pod is for kube2iam and kiam, and is not read",
-			fmt.Sprintf("kubectl annotate serviceaccount %s --namespace %s %s=%s", f.Key.Name, f.Key.Namespace, api.RoleAnnotation, pod.Annotations[api.RoleAnnotation]))
+			fmt.Sprintf("kubectl annotate serviceaccount %s --namespace %s %s=%s", f.Key.Name, f.Key.Namespace, api.RoleAnnotation, word(strings.TrimSpace(pod.Annotations[api.RoleAnnotation]))))
 	}
 	if len(f.Askers.Value) > 0 {
 		return broken(what, fmt.Sprintf("set serviceAccountName in the pod's template to one that asks for a role (%s), or %s", strings.Join(f.Askers.Value, ", "), annotate))

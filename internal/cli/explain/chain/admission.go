@@ -64,7 +64,7 @@ var admissionRules = []rule{
 		}
 		match := f.Admission.Policy.Value.Spec.MatchConstraints
 		if bound := f.Admission.PolicyBinding.Value.Spec.MatchResources; bound != nil {
-			if found := f.excludedBy("binding of the MutatingAdmissionPolicy", bound.NamespaceSelector, nil); found != nil {
+			if found := f.excludedBy("binding of the MutatingAdmissionPolicy", bound.NamespaceSelector, bound.ObjectSelector); found != nil {
 				return found
 			}
 		}
@@ -97,7 +97,7 @@ var admissionRules = []rule{
 			return nil
 		}
 		return broken("the webhook has no caBundle, so that the API server cannot call it: the controller has not written it yet, or something has reset it",
-			"kubectl logs deployment/"+api.ControllerName+" in the controller's namespace says why; a tool that applies manifests has to leave the field alone")
+			f.logs()+" says why; a tool that applies manifests has to leave the field alone")
 	},
 	func(f *Facts) *finding.Finding {
 		if f.Admission.Endpoints.Unknown != "" {

@@ -26,7 +26,7 @@ var chain = []link{
 	{"guard", usesAdmission, guardRules},
 	{"pod creation", refusalsConcern, refusalRules},
 	{"namespace", nil, namespaceRules},
-	{"serviceaccount", isServiceAccount, accountRules},
+	{"serviceaccount", namesServiceAccount, accountRules},
 	{"awsiamrole", isAWSIAMRole, awsiamroleRules},
 	{"annotations", asksForSomething, annotationRules},
 	{"namespace rules", isUnderstood, permissionRules},

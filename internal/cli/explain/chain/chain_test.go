@@ -82,8 +82,18 @@ var brokenIdentities = map[string]situation{
 	"a Warning": {func(t *testing.T, f *Facts) {
 		t.Helper()
 		f.Secret.Value, f.IAM.Value = nil, trusted(t, controllerARN)
-		f.Events.Value = []corev1.Event{event("Warning", "GetCredentialsFailed", "no", now), event("Normal", "UpdateCredentials", "yes", now.Add(-time.Hour))}
-	}, "events", "GetCredentialsFailed: no", "aws iam get-role --role-name app"},
+		f.Events.Value = []corev1.Event{event("Warning", "GetCredentialsFailed", "AccessDenied: no", now), event("Normal", "UpdateCredentials", "yes", now.Add(-time.Hour))}
+	}, "events", "GetCredentialsFailed: AccessDenied: no", "aws iam get-role --role-name app"},
+	"a Warning that is no matter of trust": {func(t *testing.T, f *Facts) {
+		t.Helper()
+		f.Secret.Value, f.IAM.Value = nil, trusted(t, controllerARN)
+		f.Events.Value = []corev1.Event{event("Warning", "GetCredentialsFailed", "Throttling: Rate exceeded", now)}
+	}, "events", "Throttling", "as the message says"},
+	"a controller without credentials": {func(t *testing.T, f *Facts) {
+		t.Helper()
+		f.Secret.Value, f.IAM.Value = nil, trusted(t, controllerARN)
+		f.Events.Value = []corev1.Event{event("Warning", "GetCredentialsFailed", "the controller itself has no AWS credentials: AccessDenied: no", now)}
+	}, "events", "has no AWS credentials", "docs/credentials.md"},
 	"no Secret": {func(t *testing.T, f *Facts) {
 		t.Helper()
 		f.Secret.Value, f.IAM.Value = nil, trusted(t, controllerARN)

@@ -92,14 +92,10 @@ var containerRules = []containerRule{
 	func(c *containerFacts) *finding.Finding {
 		return c.overridden("AWS_WEB_IDENTITY_TOKEN_FILE", "most SDKs prefer a web identity, as IRSA gives it, so the pod has the role of "+api.IRSAAnnotation)
 	},
-	// A profile that our file does not have is not found, and then nothing else is looked at.
-	func(c *containerFacts) *finding.Finding {
-		if profile, has := c.set["AWS_PROFILE"]; has && profile.value == "default" {
-			return nil
-		}
-		return c.overridden("AWS_PROFILE", "SDKs look for that profile, which the credentials are not in")
-	},
+	overriddenProfile("AWS_PROFILE"),
+	overriddenProfile("AWS_DEFAULT_PROFILE"), // which boto3 prefers
 	overriddenFile("AWS_SHARED_CREDENTIALS_FILE"),
+	overriddenFile("AWS_CREDENTIAL_PROFILES_FILE"),
 	overriddenFile("AWS_CONFIG_FILE"),
 	// With it the container is given no endpoint of ours, or another.
 	func(c *containerFacts) *finding.Finding {
@@ -165,6 +161,17 @@ func (c *containerFacts) overridden(name, why string) *finding.Finding {
 		return nil
 	}
 	return broken(fmt.Sprintf("it has %s (from %s), and %s", name, s.from, why), "remove the variable from the container")
+}
+
+// overriddenProfile is about a variable that names a profile. One that our file does not
+// have is not found, and then nothing else is looked at.
+func overriddenProfile(name string) containerRule {
+	return func(c *containerFacts) *finding.Finding {
+		if profile, has := c.set[name]; has && profile.value == "default" {
+			return nil
+		}
+		return c.overridden(name, "SDKs look for that profile, which the credentials are not in")
+	}
 }
 
 // overriddenFile is about a variable that names a file, which our deliveries by file set.

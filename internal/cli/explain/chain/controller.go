@@ -24,7 +24,7 @@ var controllerRules = []rule{
 		if len(f.Controllers.Value) > 0 {
 			return nil
 		}
-		return broken("no Deployment of "+api.ControllerName+" is in the cluster", "install it: see docs/install.md")
+		return broken("no Deployment of "+api.ControllerName+" is in the cluster", "install it: kubectl aws-iam check --pre, and docs/install.md")
 	},
 	// There are controllers, each for another namespace.
 	func(f *Facts) *finding.Finding {

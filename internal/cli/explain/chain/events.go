@@ -2,10 +2,12 @@ package chain
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/cli/finding"
 )
 
@@ -38,10 +40,7 @@ var eventRules = []rule{
 		if event == nil {
 			return nil
 		}
-		remedy := "as the message says: see docs/troubleshooting.md"
-		if special, has := remedies[event.Reason]; has {
-			remedy = special(f)
-		}
+		remedy := f.remedyOf(event)
 		// What is issued for today's request is served whatever else fails.
 		if f.issuedForToday() {
 			return warning(event.Reason+": "+event.Message, remedy)
@@ -49,6 +48,20 @@ var eventRules = []rule{
 		return broken(event.Reason+": "+event.Message, remedy)
 	},
 	sound("no warning since the last credentials"),
+}
+
+// remedyOf returns what to do about a Warning. That credentials could not be had is a
+// matter of the trust policy only where AWS denied them, and to the controller at that.
+func (f *Facts) remedyOf(event *corev1.Event) string {
+	special, has := remedies[event.Reason]
+	switch {
+	case strings.Contains(event.Message, awserr.ControllerHasNone):
+		return "have whoever runs the controller give it credentials: kubectl aws-iam check, and docs/credentials.md"
+	case !has, event.Reason == api.GetCredentialsFailed && !strings.Contains(event.Message, "AccessDenied"):
+		return "as the message says: see docs/troubleshooting.md"
+	default:
+		return special(f)
+	}
 }
 
 // currentWarning returns the last Warning of the controller about the object that nothing

@@ -128,7 +128,7 @@ func (f *Facts) recreate() string {
 	}
 	switch kind {
 	case "deployment", "statefulset", "daemonset":
-		return fmt.Sprintf("kubectl rollout restart %s/%s --namespace %s", kind, name, pod.Namespace)
+		return fmt.Sprintf("kubectl rollout restart %s --namespace %s", word(kind+"/"+name), pod.Namespace)
 	default:
 		return fmt.Sprintf("kubectl delete pod %s --namespace %s: %s/%s creates it again", pod.Name, pod.Namespace, kind, name)
 	}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
 
 	"kube-aws-iam-controller/internal/admission"
 	"kube-aws-iam-controller/internal/api"
@@ -13,7 +15,16 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
+// patience is how long a pod may be pending before it is worth a word.
+const patience = time.Minute
+
 var kubeletRules = []rule{
+	func(f *Facts) *finding.Finding {
+		if f.Pod.Value.DeletionTimestamp == nil {
+			return nil
+		}
+		return warning("the pod is being deleted", "explain its successor: kubectl get pods --namespace "+f.Key.Namespace)
+	},
 	func(f *Facts) *finding.Finding {
 		for _, c := range f.Pod.Value.Status.Conditions {
 			if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
@@ -24,7 +35,7 @@ var kubeletRules = []rule{
 	},
 	// The kubelet tries again with growing intervals, so the event may be older than the Secret.
 	func(f *Facts) *finding.Finding {
-		event := f.podEvent("FailedMount", f.SecretName())
+		event := f.podEvent(corev1.EventTypeWarning, "FailedMount", f.SecretName())
 		if event == nil || f.Pod.Value.Status.Phase != corev1.PodPending {
 			return nil
 		}
@@ -40,12 +51,27 @@ var kubeletRules = []rule{
 		return warning("the pod has failed: "+strings.TrimSpace(f.Pod.Value.Status.Reason+" "+f.Pod.Value.Status.Message), f.describe())
 	},
 	func(f *Facts) *finding.Finding {
-		for _, status := range f.Pod.Value.Status.ContainerStatuses {
+		for _, status := range slices.Concat(f.Pod.Value.Status.InitContainerStatuses, f.Pod.Value.Status.ContainerStatuses) {
+			if status.Name == admission.SidecarName {
+				continue // has a link of its own
+			}
 			if waiting := status.State.Waiting; waiting != nil && waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" {
 				return warning(fmt.Sprintf("the container %s does not run: %s %s", status.Name, waiting.Reason, waiting.Message), f.describe())
 			}
 		}
 		return nil
+	},
+	// Whatever it is, it is not our Secret.
+	func(f *Facts) *finding.Finding {
+		waits := f.Now.Sub(f.Pod.Value.CreationTimestamp.Time)
+		if f.Pod.Value.Status.Phase != corev1.PodPending || waits < patience {
+			return nil
+		}
+		why := "nothing says why"
+		if event := f.podEvent(corev1.EventTypeWarning, "", ""); event != nil {
+			why = event.Reason + ": " + event.Message
+		}
+		return warning(fmt.Sprintf("the pod has been pending for %s: %s", duration.HumanDuration(waits), why), f.describe())
 	},
 	func(f *Facts) *finding.Finding {
 		return ok("the pod is " + strings.ToLower(string(f.Pod.Value.Status.Phase)))
@@ -56,10 +82,12 @@ func (f *Facts) describe() string {
 	return fmt.Sprintf("kubectl describe pod %s --namespace %s", f.Pod.Value.Name, f.Pod.Value.Namespace)
 }
 
-// podEvent returns the latest event on the pod with a reason, whose message has some text.
-func (f *Facts) podEvent(reason, text string) *corev1.Event {
+// podEvent returns the latest event on the pod with a type and a reason, "" for any,
+// whose message has some text.
+func (f *Facts) podEvent(kind, reason, text string) *corev1.Event {
 	for i := range f.PodEvents.Value {
-		if event := &f.PodEvents.Value[i]; event.Reason == reason && strings.Contains(event.Message, text) {
+		event := &f.PodEvents.Value[i]
+		if event.Type == kind && (reason == "" || event.Reason == reason) && strings.Contains(event.Message, text) {
 			return event
 		}
 	}

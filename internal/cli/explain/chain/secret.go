@@ -23,7 +23,7 @@ var secretRules = []rule{
 			return nil
 		}
 		return broken(fmt.Sprintf("the Secret %s does not exist, so that pods wait for it", f.SecretName()),
-			"kubectl logs deployment/kube-aws-iam-controller in the controller's namespace; the controller writes it within seconds, or says why not in an event")
+			f.logs()+"; the controller writes it within seconds, or says why not in an event")
 	},
 	func(f *Facts) *finding.Finding {
 		if _, ours := f.issuedState(); ours {
@@ -38,7 +38,7 @@ var secretRules = []rule{
 			return nil
 		}
 		return broken(fmt.Sprintf("the credentials in the Secret %s expired at %s, and are not renewed", f.SecretName(), have.Expiration.Format(time.RFC3339)),
-			"kubectl logs deployment/kube-aws-iam-controller in the controller's namespace says why")
+			f.logs()+" says why")
 	},
 	// The hash has the external ID in it.
 	func(f *Facts) *finding.Finding {
@@ -61,7 +61,7 @@ var secretRules = []rule{
 		cfg, _ := f.Config()
 		if why, due := refresh.Due(f.Now.Add(-overdue), f.desired(), have, cfg.RefreshLimit); due {
 			return warning(fmt.Sprintf("the credentials are valid until %s, and should have been renewed (%s)", have.Expiration.Format(time.RFC3339), why),
-				"kubectl logs deployment/kube-aws-iam-controller in the controller's namespace says why")
+				f.logs()+" says why")
 		}
 		return ok(fmt.Sprintf("%s until %s", have.RoleARN, have.Expiration.Format(time.RFC3339)))
 	},

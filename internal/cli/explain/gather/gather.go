@@ -10,17 +10,21 @@ import (
 
 	"kube-aws-iam-controller/internal/cli/command"
 	"kube-aws-iam-controller/internal/cli/explain/chain"
+	"kube-aws-iam-controller/internal/cli/installation"
 	"kube-aws-iam-controller/internal/identity"
 )
 
 // A Reader reads facts.
 type Reader struct {
-	clients *command.Clients
-	now     func() time.Time
+	clients     *command.Clients
+	controllers *installation.Finder
+	now         func() time.Time
 }
 
 // New returns a Reader of a cluster.
-func New(clients *command.Clients) *Reader { return &Reader{clients: clients, now: time.Now} }
+func New(clients *command.Clients, controllers *installation.Finder) *Reader {
+	return &Reader{clients: clients, controllers: controllers, now: time.Now}
+}
 
 // Pod returns the facts about a pod and the identity that it has or is to have.
 func (r *Reader) Pod(ctx context.Context, namespace, name string) *chain.Facts {
@@ -39,7 +43,7 @@ func (r *Reader) Pod(ctx context.Context, namespace, name string) *chain.Facts {
 	if f.Account.Unknown == "" && f.Request().Desired == nil {
 		r.otherIdentity(ctx, f)
 	}
-	f.PodEvents = r.events(ctx, namespace, "Pod", name)
+	f.PodEvents = r.events(ctx, namespace, about("Pod", pod))
 	r.keys(ctx, f)
 	r.identity(ctx, f)
 	return f
@@ -75,14 +79,13 @@ func users(f *chain.Facts, list *corev1.PodList) []corev1.Pod {
 // installation reads what is installed, which does not depend on the object.
 func (r *Reader) installation(ctx context.Context, f *chain.Facts) {
 	f.Namespace = r.metadata(ctx, corev1.SchemeGroupVersion.WithResource("namespaces"), "", f.Key.Namespace)
-	r.controllers(ctx, f)
+	r.installed(ctx, f)
 	r.admission(ctx, f)
 }
 
 // identity reads what belongs to the identity.
 func (r *Reader) identity(ctx context.Context, f *chain.Facts) {
-	_, kind := f.Key.Source.Owner()
-	f.Events = r.events(ctx, f.Key.Namespace, kind, f.Key.Name)
+	f.Events = r.events(ctx, f.Key.Namespace, reported(f))
 	f.Secret = r.metadata(ctx, corev1.SchemeGroupVersion.WithResource("secrets"), f.Key.Namespace, f.SecretName())
 	if f.NeedsTrustPolicy() {
 		role, _ := f.RoleReference()

@@ -2,6 +2,7 @@ package gather
 
 import (
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,6 +19,7 @@ import (
 
 	"kube-aws-iam-controller/internal/cli/command"
 	"kube-aws-iam-controller/internal/cli/explain/chain"
+	"kube-aws-iam-controller/internal/cli/installation"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -46,7 +48,7 @@ func reader(objects ...runtime.Object) (*Reader, *fake.Clientset) {
 	core := fake.NewClientset(objects...)
 	scheme := metadatafake.NewTestScheme()
 	_ = metav1.AddMetaToScheme(scheme)
-	r := New(&command.Clients{Core: core, Metadata: metadatafake.NewSimpleMetadataClient(scheme)})
+	r := New(&command.Clients{Core: core, Metadata: metadatafake.NewSimpleMetadataClient(scheme)}, installation.NewFinder(core, "v1.0.0", io.Discard))
 	return r, core
 }
 
@@ -103,6 +105,8 @@ func TestRefusalsAreThoseOfWhatCreatesThePod(t *testing.T) {
 	assert.Equal(t, []string{"app-5d8f"}, owners("app-5d8f-x2x7v"))
 	assert.Equal(t, []string{"app-5d8f"}, owners("app"), "as a person abbreviates it")
 	assert.Len(t, owners(""), 2)
+	assert.Empty(t, owners("app-5d8fx"), "of an object whose name only begins alike")
+	assert.Empty(t, owners("ap"))
 }
 
 func TestKeysAreThoseThatSomebodyWrote(t *testing.T) {

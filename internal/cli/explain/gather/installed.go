@@ -11,8 +11,6 @@ import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/explain/chain"
 	"kube-aws-iam-controller/internal/cli/installation"
-	"kube-aws-iam-controller/internal/serviceaccount"
-	"kube-aws-iam-controller/internal/sts"
 )
 
 // Names of what is installed.
@@ -22,13 +20,17 @@ const (
 	webhookName = "pods.iam.amazonaws.com"
 )
 
-// controllers reads the Deployments of controllers, and what belongs to the one that
-// serves the namespace.
-func (r *Reader) controllers(ctx context.Context, f *chain.Facts) {
-	found, err := installation.FindVisible(ctx, r.clients.Core, f.Key.Namespace)
-	f.Controllers = fact(request{"list", "deployments", "all namespaces"}, found, err)
-	if serving := f.Serving(); len(serving) > 0 {
+// installed reads the Deployments of controllers, and what belongs to the one that serves
+// the namespace. Only if there is none of those that may be seen, others matter.
+func (r *Reader) installed(ctx context.Context, f *chain.Facts) {
+	found, err := r.controllers.Anywhere(ctx, f.Key.Namespace)
+	what := request{"list", "deployments", "all namespaces"}
+	f.Controllers = fact(what, found.Controllers, err)
+	serving := f.Serving()
+	if len(serving) > 0 {
 		r.serving(ctx, f, serving[0])
+	} else if found.Hidden != nil {
+		f.Controllers = fact(what, found.Controllers, found.Hidden)
 	}
 }
 
@@ -46,14 +48,7 @@ func (r *Reader) serving(ctx context.Context, f *chain.Facts, c *installation.Co
 		lease, err := r.clients.Core.CoordinationV1().Leases(home).Get(ctx, cfg.LeaderElectName, metav1.GetOptions{})
 		f.Lease = fact(request{"get", "leases", home}, lease, err)
 	}
-	principal, err := sts.ConfiguredPrincipal(sts.Options{BaseRoleARN: cfg.BaseRoleARN, AssumeRole: cfg.AssumeRole, ControllerRoleARN: cfg.ControllerRoleARN})
-	if f.Principal = principal; err != nil || principal != "" {
-		return
-	}
-	account := r.metadata(ctx, serviceaccount.Resource, c.Deployment.Namespace, c.Deployment.Spec.Template.Spec.ServiceAccountName)
-	if account.Value != nil {
-		f.Principal = account.Value.Annotations[api.IRSAAnnotation]
-	}
+	f.Principal, _ = c.RoleARN(ctx, r.clients.Core, cfg) // links that need it say that it is not known
 }
 
 // admission reads what gives pods their credentials, and what guards them.

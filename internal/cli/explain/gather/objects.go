@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 
+	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/explain/chain"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/serviceaccount"
@@ -68,28 +69,47 @@ func secretVolumes(pod *corev1.Pod) (names []string) {
 	return names
 }
 
-// events returns the events on an object, latest first.
-func (r *Reader) events(ctx context.Context, namespace, kind, name string) chain.Fact[[]corev1.Event] {
-	return r.listEvents(ctx, namespace, fields.Set{"involvedObject.kind": kind, "involvedObject.name": name})
+// about selects the events on an object, and not on an earlier one of its name.
+func about(kind string, object metav1.Object) fields.Set {
+	return fields.Set{"involvedObject.kind": kind, "involvedObject.name": object.GetName(), "involvedObject.uid": string(object.GetUID())}
 }
 
-// refusals returns the events about pods that could not be created, latest first: those of
-// the objects that would have created the pod of a name, "" for all.
-func (r *Reader) refusals(ctx context.Context, namespace, pod string) chain.Fact[[]corev1.Event] {
-	found := r.listEvents(ctx, namespace, fields.Set{"reason": "FailedCreate"})
-	found.Value = slices.DeleteFunc(found.Value, func(e corev1.Event) bool {
-		owner := e.InvolvedObject.Name
-		return !strings.HasPrefix(pod, owner) && !strings.HasPrefix(owner, pod)
-	})
-	return found
+// reported selects what the controller, and nobody else, reports of the object that
+// requests the identity.
+func reported(f *chain.Facts) fields.Set {
+	_, kind := f.Key.Source.Owner()
+	selector := fields.Set{"involvedObject.kind": kind, "involvedObject.name": f.Key.Name}
+	switch {
+	case f.Account.Value != nil:
+		selector = about(kind, f.Account.Value)
+	case f.Role.Value != nil:
+		selector = about(kind, f.Role.Value)
+	}
+	selector["source"] = api.ControllerName
+	return selector
 }
 
-func (r *Reader) listEvents(ctx context.Context, namespace string, selector fields.Set) chain.Fact[[]corev1.Event] {
+// events returns the selected events, latest first.
+func (r *Reader) events(ctx context.Context, namespace string, selector fields.Set) chain.Fact[[]corev1.Event] {
 	list, err := r.clients.Core.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: selector.String()})
 	return as(fact(request{"list", "events", namespace}, list, err), func(list *corev1.EventList) []corev1.Event {
 		slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return chain.LastSeen(&b).Compare(chain.LastSeen(&a)) })
 		return list.Items
 	})
+}
+
+// refusals returns the events about pods that could not be created, latest first: those of
+// the objects that would have created the pod of a name, "" for all.
+func (r *Reader) refusals(ctx context.Context, namespace, pod string) chain.Fact[[]corev1.Event] {
+	found := r.events(ctx, namespace, fields.Set{"reason": "FailedCreate"})
+	found.Value = slices.DeleteFunc(found.Value, func(e corev1.Event) bool { return pod != "" && !related(pod, e.InvolvedObject.Name) })
+	return found
+}
+
+// related reports whether an object creates pods of a name, or one of its names begins the
+// other, as a person abbreviates it.
+func related(pod, owner string) bool {
+	return pod == owner || strings.HasPrefix(pod, owner+"-") || strings.HasPrefix(owner, pod+"-")
 }
 
 // keys reads the names of the variables that containers take from ConfigMaps and Secrets,

@@ -14,6 +14,10 @@ import (
 
 // annotate gives a ServiceAccount its role, and its pods what they need besides.
 func (c *converter) annotate(k key, has *request, users []*workload) error {
+	o := c.accounts[k]
+	if o != nil && has.system != owned && !c.writable(o, has) {
+		return nil // and its pods keep what they have
+	}
 	account := c.account(k, has, "")
 	account.Done = has.system == owned
 	for _, w := range users {
@@ -24,25 +28,58 @@ func (c *converter) annotate(k key, has *request, users []*workload) error {
 			account.System = w.wants.system
 		}
 	}
-	o := c.accounts[k]
-	switch {
-	case o == nil:
+	if o == nil {
 		return c.create(k, firstOf(users), account)
-	case has.system == owned:
-		c.remove(has)
-		return nil
-	case o.doc.Shared(o.node):
-		c.open(o, nil, "it is written with an anchor that is used elsewhere: add %s: %s by hand", api.RoleAnnotation, has.written())
-		return nil
 	}
+	if has.system != owned {
+		c.write(o, has)
+	}
+	c.remove(has)
+	for _, again := range c.again[k] {
+		c.annotateAgain(again, has)
+	}
+	return nil
+}
+
+// annotateAgain gives the role to a ServiceAccount that stands once more, unless it asks
+// for another one there.
+func (c *converter) annotateAgain(o *object, has *request) {
+	irsa := c.irsaAccount(o)
+	other := irsa
+	value, there := o.annotation(api.RoleAnnotation)
+	if there {
+		other = orElse(c.ownRequest(o, value), irsa)
+	}
+	switch {
+	case other != nil && other.role != has.role:
+		c.open(o, nil, "it asks for %s here, and for %s at %s: convert the files of each cluster or environment by themselves", other.role, has.role, c.accounts[o.key].at())
+		return
+	case !there && !c.writable(o, has):
+		return
+	case !there:
+		c.write(o, has)
+	}
+	if irsa != nil && !has.contested {
+		irsa.remove()
+	}
+}
+
+// writable reports whether a ServiceAccount can be annotated without changing others.
+func (c *converter) writable(o *object, has *request) bool {
+	if o.owns("metadata", "annotations") {
+		return true
+	}
+	c.open(o, nil, "its metadata or annotations are shared by anchors, aliases or merge keys: add %s: %s by hand, and convert again", api.RoleAnnotation, has.written())
+	return false
+}
+
+func (c *converter) write(o *object, has *request) {
 	metadata := manifest.At(o.node, "metadata")
 	for _, pair := range c.wanted(has) {
 		if _, there := o.annotation(pair[0]); !there {
 			o.doc.SetIn(metadata, "annotations", pair[0], pair[1])
 		}
 	}
-	c.remove(has)
-	return nil
 }
 
 // remove takes off what a ServiceAccount had before, unless pods would then get another
@@ -127,23 +164,18 @@ func inherit(sa, metadata *node, old *object) {
 	if len(labels.Content) > 0 {
 		put(metadata, "labels", labels)
 	}
-	for _, field := range []string{"automountServiceAccountToken", "imagePullSecrets"} {
-		if value := manifest.At(old.node, field); value != nil {
-			put(sa, field, plainCopy(value))
-		}
+	if automount := manifest.At(old.node, "automountServiceAccountToken"); automount != nil && automount.Kind == yaml.ScalarNode {
+		put(sa, "automountServiceAccountToken", &yaml.Node{Kind: yaml.ScalarNode, Tag: automount.Tag, Value: automount.Value})
 	}
-}
-
-// plainCopy copies a node without comments, anchors and aliases.
-func plainCopy(n *node) *node {
-	if n.Kind == yaml.AliasNode {
-		return plainCopy(n.Alias)
+	secrets := &yaml.Node{Kind: yaml.SequenceNode}
+	for item := range manifest.Items(old.node, "imagePullSecrets") {
+		secret := &yaml.Node{Kind: yaml.MappingNode}
+		put(secret, "name", text(manifest.String(item, "name")))
+		secrets.Content = append(secrets.Content, secret)
 	}
-	clone := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value}
-	for _, child := range n.Content {
-		clone.Content = append(clone.Content, plainCopy(child))
+	if len(secrets.Content) > 0 {
+		put(sa, "imagePullSecrets", secrets)
 	}
-	return clone
 }
 
 func put(mapping *node, name string, value *node) {

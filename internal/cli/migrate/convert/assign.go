@@ -67,12 +67,10 @@ func (c *converter) accountRequest(k key) *request {
 	}
 	irsa := c.irsaAccount(o)
 	if value, has := o.annotation(api.RoleAnnotation); has {
-		own, err := c.ownRequest(o, value)
-		if err != nil {
-			c.open(o, nil, "%s: %v", api.RoleAnnotation, err)
+		own := c.ownRequest(o, value)
+		if own == nil {
 			return irsa
 		}
-		own.session = c.ownSession(o)
 		if irsa != nil {
 			own.remove = irsa.remove
 		}
@@ -83,6 +81,17 @@ func (c *converter) accountRequest(k key) *request {
 		c.note(o, irsa.node, "it has %s by IRSA and %s by EKS Pod Identity: SDKs use the first, and so does this", irsa.role, associated.role)
 	}
 	return orElse(irsa, c.associated[k])
+}
+
+// ownRequest returns what a ServiceAccount requests by the controller's own annotation, nil
+// if that is malformed.
+func (c *converter) ownRequest(o *object, value string) *request {
+	own, err := c.parseOwn(o, value)
+	if err != nil {
+		c.open(o, nil, "%s: %v", api.RoleAnnotation, err)
+		return nil
+	}
+	return own
 }
 
 // common returns the request of all workloads that use a ServiceAccount, nil if they

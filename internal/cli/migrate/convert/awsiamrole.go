@@ -43,6 +43,13 @@ func (c *converter) wiredVolume(w *workload, volume *node) *request {
 		}
 		return nil
 	}
+	for _, again := range c.rolesAgain[role.key] {
+		if !sameSpec(role, again) {
+			c.open(w.object, volume, "the AWSIAMRole %s stands twice, and asks for different roles (%s and %s): convert the files of each cluster or environment by themselves",
+				role.key, role.at(), again.at())
+			return nil
+		}
+	}
 	wants, err := c.newRequest(AWSIAMRole, manifest.String(role.node, "spec", "roleReference"), volume)
 	if err != nil {
 		c.open(role, nil, "spec.roleReference: %v", err)
@@ -60,6 +67,12 @@ func (c *converter) wiredVolume(w *workload, volume *node) *request {
 		c.result.Roles = append(c.result.Roles, role.key.String())
 	}
 	return wants
+}
+
+// sameSpec reports whether two AWSIAMRoles ask for the same.
+func sameSpec(a, b *object) bool {
+	return manifest.String(a.node, "spec", "roleReference") == manifest.String(b.node, "spec", "roleReference") &&
+		manifest.String(a.node, "spec", "roleSessionDuration") == manifest.String(b.node, "spec", "roleSessionDuration")
 }
 
 // fileVariable returns a variable that points into a volume, nil if there is none.

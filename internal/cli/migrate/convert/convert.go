@@ -74,10 +74,12 @@ type converter struct {
 	files     []*manifest.File
 	result    *Result
 	workloads []*workload
-	// accounts, roles, namespaces and bindings are the objects of these kinds.
-	accounts, roles map[key]*object
-	namespaces      map[string]*object
-	bindings        []*object
+	// accounts, roles, namespaces and bindings are the objects of these kinds. Of those that
+	// stand several times, the first is in accounts and roles, and the others are in again
+	// and rolesAgain.
+	accounts, roles      map[key]*object
+	again, rolesAgain    map[key][]*object
+	namespaces, bindings []*object
 	// associated are the roles of associations.
 	associated   map[key]*request
 	associatedAt map[key]*object
@@ -90,7 +92,7 @@ type converter struct {
 func Convert(files []*manifest.File, options Options) (*Result, error) {
 	c := &converter{
 		Options: options, files: files, result: &Result{},
-		accounts: map[key]*object{}, roles: map[key]*object{}, namespaces: map[string]*object{},
+		accounts: map[key]*object{}, roles: map[key]*object{}, again: map[key][]*object{}, rolesAgain: map[key][]*object{},
 		associated: map[key]*request{}, associatedAt: map[key]*object{},
 		claimed: map[*node]bool{}, skipped: map[*manifest.Document]bool{},
 	}
@@ -129,14 +131,14 @@ func (c *converter) read() {
 func (c *converter) sort(o *object) {
 	switch {
 	case o.is("", api.ServiceAccountKind):
-		c.accounts[o.key] = o
+		c.remember(c.accounts, c.again, o)
 		for _, name := range accountAnnotations {
 			c.claim(manifest.At(o.node, "metadata", "annotations"), name)
 		}
 	case o.is("", "Namespace"):
-		c.namespaces[o.name] = o
+		c.namespaces = append(c.namespaces, o)
 	case o.isAWSIAMRole():
-		c.roles[o.key] = o
+		c.remember(c.roles, c.rolesAgain, o)
 	case o.is(rbacGroup, "RoleBinding"), o.is(rbacGroup, "ClusterRoleBinding"):
 		c.bindings = append(c.bindings, o)
 	default:
@@ -144,6 +146,27 @@ func (c *converter) sort(o *object) {
 			c.workloads = append(c.workloads, w)
 		}
 	}
+}
+
+// remember keeps an object of a key, or that there is one more of it.
+func (c *converter) remember(first map[key]*object, again map[key][]*object, o *object) {
+	before := first[o.key]
+	if before == nil {
+		first[o.key] = o
+		return
+	}
+	c.note(o, nil, "it stands at %s as well: if the two are of different clusters or environments, convert each by itself", before.at())
+	if asks(o) && !asks(before) {
+		first[o.key], o = o, before
+	}
+	again[o.key] = append(again[o.key], o)
+}
+
+// asks reports whether a ServiceAccount asks for a role itself.
+func asks(o *object) bool {
+	_, own := o.annotation(api.RoleAnnotation)
+	_, irsa := o.annotation(api.IRSAAnnotation)
+	return own || irsa
 }
 
 // accountAnnotations are ours on ServiceAccounts, of those that leftovers looks for.

@@ -25,10 +25,15 @@ func FuzzConvert(f *testing.F) {
 		f.Add(data, false)
 	}
 	for _, hostile := range []string{
+		"apiVersion: v1\nkind: List\nitems: &i\n- {apiVersion: v1, kind: List, items: *i}\n", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ServiceAccount, metadata: {name: s}, imagePullSecrets: &s [*s]}\n- {apiVersion: v1, kind: Pod, metadata: {annotations: {iam.amazonaws.com/role: a}}, spec: {serviceAccountName: s}}\n- {apiVersion: v1, kind: Pod, metadata: {annotations: {iam.amazonaws.com/role: b}}, spec: {serviceAccountName: s}}\n",
 		"a: &a [*a]", "<<: *x", "&a {<<: *a}", "a: &a {b: *a}\nc: {<<: [*a, *a]}", "- &a\n  <<: *a", "---\n---\n...\n--- {a: b}\n%TAG", "\xff\xfe\x00a",
 		"apiVersion: v1\nkind: Pod\nmetadata: {annotations: {iam.amazonaws.com/role: a}}\nspec: &s\n  <<: *s\n",
 		"apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    ? iam.amazonaws.com/role\n    : a\nspec:\n  ? containers\n  : []\n",
 		"apiVersion: v1\nkind: List\nitems:\n- \n- 1\n- [a]\n- {kind: Pod}\n",
+		"apiVersion: v1\nkind: List\nitems: &i\n- {apiVersion: v1, kind: List, items: *i}\n",
+		"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ServiceAccount, metadata: {name: s}, imagePullSecrets: &s [*s]}\n" +
+			"- {apiVersion: v1, kind: Pod, metadata: {annotations: {iam.amazonaws.com/role: a}}, spec: {serviceAccountName: s}}\n" +
+			"- {apiVersion: v1, kind: Pod, metadata: {annotations: {iam.amazonaws.com/role: b}}, spec: {serviceAccountName: s}}\n",
 	} {
 		f.Add([]byte(hostile), true)
 	}

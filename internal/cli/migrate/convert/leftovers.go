@@ -46,14 +46,21 @@ func templateRemedy(doc *manifest.Document) string {
 
 // mentioned returns the key that a text mentions, "" for none.
 func mentioned(text string) string {
-	i := slices.IndexFunc(telltales, func(key string) bool {
-		_, after, found := strings.Cut(text, key)
-		return found && (after == "" || !strings.ContainsRune("-abcdefghijklmnopqrstuvwxyz", rune(after[0])))
-	})
+	i := slices.IndexFunc(telltales, func(key string) bool { return mentions(text, key) })
 	if i < 0 {
 		return ""
 	}
 	return telltales[i]
+}
+
+// mentions reports whether a text has a key that does not go on as another one.
+func mentions(text, key string) bool {
+	for rest, found := text, true; found; {
+		if _, rest, found = strings.Cut(rest, key); found && (rest == "" || !strings.ContainsRune("-abcdefghijklmnopqrstuvwxyz", rune(rest[0]))) {
+			return true
+		}
+	}
+	return false
 }
 
 // leftovers says where roles are asked for in a way that was not understood.

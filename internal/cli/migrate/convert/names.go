@@ -25,8 +25,7 @@ func (c *converter) taken() map[key]*request {
 	for k, o := range c.accounts {
 		taken[k] = &request{}
 		if value, has := o.annotation(api.RoleAnnotation); has {
-			if own, err := c.ownRequest(o, value); err == nil {
-				own.session = c.ownSession(o)
+			if own, err := c.parseOwn(o, value); err == nil {
 				taken[k] = own
 			}
 		}

@@ -15,7 +15,7 @@ import (
 // checkNamespaces says whether the rules of namespaces permit their roles, as the
 // controller reads them.
 func (c *converter) checkNamespaces() {
-	for name, o := range c.namespaces {
+	for _, o := range c.namespaces {
 		c.translateRegexps(o)
 		annotations := manifest.Strings(manifest.At(o.node, "metadata", "annotations"))
 		rules, err := namespaces.ParseRules(annotations)
@@ -24,7 +24,7 @@ func (c *converter) checkNamespaces() {
 			continue
 		}
 		for _, account := range c.result.Accounts {
-			if account.Namespace == name && len(rules) > 0 {
+			if account.Namespace == o.name && len(rules) > 0 {
 				c.checkRules(o, rules, account.Role)
 			}
 		}

@@ -41,20 +41,32 @@ func (o *object) String() string {
 // objects returns the Kubernetes objects of a document, in order. Objects without a
 // namespace are in the given one.
 func objects(doc *manifest.Document, namespace string) (all []*object) {
-	if doc.Root == nil {
+	if manifest.String(doc.Root, "kind") == "" || manifest.String(doc.Root, "apiVersion") == "" && !isList(newObject(doc, doc.Root, "", namespace)) {
 		return nil
 	}
-	kind := manifest.String(doc.Root, "kind")
-	if strings.HasSuffix(kind, "List") && manifest.At(doc.Root, "items") != nil {
-		for item := range manifest.Items(doc.Root, "items") {
-			all = append(all, newObject(doc, item, strings.TrimSuffix(kind, "List"), namespace))
+	within := map[*node]bool{} // by aliases a list can have itself as an item
+	var visit func(o *object)
+	visit = func(o *object) {
+		switch {
+		case within[o.node]:
+		case isList(o):
+			within[o.node] = true
+			for item := range manifest.Items(o.node, "items") {
+				visit(newObject(doc, item, strings.TrimSuffix(o.kind, "List"), namespace))
+			}
+			delete(within, o.node)
+		default:
+			all = append(all, o)
 		}
-		return all
 	}
-	if kind == "" || manifest.String(doc.Root, "apiVersion") == "" {
-		return nil
-	}
-	return []*object{newObject(doc, doc.Root, "", namespace)}
+	visit(newObject(doc, doc.Root, "", namespace))
+	return all
+}
+
+// isList reports whether an object is a List, or that of a kind. Tools that generate
+// manifests put lists into lists, though kubectl takes apart the outer one alone.
+func isList(o *object) bool {
+	return strings.HasSuffix(o.kind, "List") && manifest.At(o.node, "items") != nil
 }
 
 // newObject returns an object. Items of lists such as a DeploymentList may leave out
@@ -87,6 +99,26 @@ func (o *object) annotation(name string) (string, bool) {
 	value := manifest.At(o.node, "metadata", "annotations", name)
 	return manifest.String(o.node, "metadata", "annotations", name), value != nil
 }
+
+// owns reports whether what is at a path is written in the object itself, or nowhere, so
+// that a change of it changes no other object, and hides nothing that is merged.
+func (o *object) owns(path ...string) bool {
+	at := o.node
+	for _, name := range path {
+		_, own := manifest.Own(at, name)
+		switch {
+		case own == nil:
+			return manifest.At(at, name) == nil
+		case own.Kind == yaml.AliasNode, o.doc.Shared(own):
+			return false
+		}
+		at = own
+	}
+	return !o.doc.Shared(o.node)
+}
+
+// at names the place of the object.
+func (o *object) at() string { return fmt.Sprintf("%s:%d", o.doc.File.Name, o.doc.LineOf(o.node)) }
 
 // A Finding is something that a person has to know.
 type Finding struct {

@@ -55,13 +55,18 @@ func (c *converter) newRequest(system System, value string, at *node) (*request,
 	return &request{system: system, value: value, role: role, node: at, remove: func() {}}, nil
 }
 
-// ownRequest parses the role that a ServiceAccount has by the controller's annotation.
-func (c *converter) ownRequest(o *object, value string) (*request, error) {
+// parseOwn parses what a ServiceAccount requests by the controller's own annotation.
+func (c *converter) parseOwn(o *object, value string) (*request, error) {
 	role, err := c.variables(o).Expand(value)
 	if err != nil {
 		return nil, err
 	}
-	return c.newRequest(owned, role, manifest.At(o.node, "metadata", "annotations", api.RoleAnnotation))
+	own, err := c.newRequest(owned, role, manifest.At(o.node, "metadata", "annotations", api.RoleAnnotation))
+	if err != nil {
+		return nil, err
+	}
+	own.session = c.ownSession(o)
+	return own, nil
 }
 
 // errUntold is why the value of a variable is not known.

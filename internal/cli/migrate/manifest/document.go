@@ -27,6 +27,7 @@ type Document struct {
 	added, omitted bool
 	parents        map[*yaml.Node]*yaml.Node
 	aliased        map[*yaml.Node]bool
+	read           *text // set once needed
 }
 
 func newDocument(f *File, line int, separator, body string) *Document {
@@ -37,7 +38,7 @@ func newDocument(f *File, line int, separator, body string) *Document {
 	}
 	d.parents, d.aliased = map[*yaml.Node]*yaml.Node{}, map[*yaml.Node]bool{}
 	d.index(d.Root)
-	if d.Err = d.duplicateKey(); d.Err != nil {
+	if d.Err = d.badKey(); d.Err != nil {
 		d.Root = nil
 	}
 	return d
@@ -93,9 +94,9 @@ func (d *Document) index(n *yaml.Node) {
 	}
 }
 
-// duplicateKey returns an error if a key stands twice in a mapping, because programs
-// do not agree which of them holds.
-func (d *Document) duplicateKey() (err error) {
+// badKey returns an error if a key stands twice in a mapping, because programs do not
+// agree which of them holds, or if it is no text, which no manifest has.
+func (d *Document) badKey() (err error) {
 	d.Walk(func(n *yaml.Node) {
 		if n.Kind != yaml.MappingNode || err != nil {
 			return
@@ -103,6 +104,10 @@ func (d *Document) duplicateKey() (err error) {
 		seen := map[string]bool{}
 		for i := 0; i < len(n.Content); i += 2 {
 			key := n.Content[i]
+			if key.Kind == yaml.MappingNode || key.Kind == yaml.SequenceNode { // such as {{ .Values.name }}
+				err = fmt.Errorf("a key is no text (line %d)", d.LineOf(key))
+				return
+			}
 			if key.Kind == yaml.ScalarNode && seen[key.Value] {
 				err = fmt.Errorf("the key %q stands twice in one mapping (line %d)", key.Value, d.LineOf(key))
 				return

@@ -115,6 +115,11 @@ func (f *File) Insert(object any, before *Document) error {
 // IsJSON reports whether the file consists of JSON, to which YAML cannot be added.
 func (f *File) IsJSON() bool { return len(f.Documents) > 0 && f.Documents[0].IsJSON() }
 
+// Added reports whether the file was not read.
+func (f *File) Added() bool {
+	return !slices.ContainsFunc(f.Documents, func(d *Document) bool { return !d.added })
+}
+
 // Changed reports whether any document was changed.
 func (f *File) Changed() bool {
 	for _, d := range f.Documents {

@@ -12,16 +12,26 @@ import (
 type text struct {
 	body  string
 	lines []int
+	// ascii reports that every character is one byte.
+	ascii bool
 	eol   string
 	quote func(string) string
 }
 
 func (d *Document) text() *text {
-	t := &text{body: d.body, lines: []int{0}, eol: "\n", quote: d.quote}
+	if d.read == nil {
+		d.read = d.newText()
+	}
+	return d.read
+}
+
+func (d *Document) newText() *text {
+	t := &text{body: d.body, lines: []int{0}, ascii: true, eol: "\n", quote: d.quote}
 	for i := range len(d.body) {
 		if d.body[i] == '\n' && i+1 < len(d.body) {
 			t.lines = append(t.lines, i+1)
 		}
+		t.ascii = t.ascii && d.body[i] < utf8.RuneSelf
 	}
 	if strings.Contains(d.body, "\r\n") {
 		t.eol = "\r\n"
@@ -35,6 +45,12 @@ func (t *text) offset(n *yaml.Node) int {
 		return -1
 	}
 	at := t.lines[n.Line-1]
+	if t.ascii {
+		if at += n.Column - 1; at > len(t.body) {
+			return -1
+		}
+		return at
+	}
 	for range n.Column - 1 {
 		if at >= len(t.body) {
 			return -1
