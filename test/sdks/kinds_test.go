@@ -77,6 +77,22 @@ var kinds = []kind{
 	}},
 }
 
+// ready is what has been prepared, by the name of the kind.
+var ready = map[string]func() ([]string, string){}
+
+// prepared prepares a kind once, and skips the test where that cannot be done.
+func (k *kind) prepared(t *testing.T) (command []string, version string) {
+	t.Helper()
+	if missing := k.missing(); missing != "" {
+		t.Skipf("%s is not installed", missing)
+	}
+	if ready[k.name] == nil {
+		command, version = k.prepare(t)
+		ready[k.name] = func() ([]string, string) { return command, version }
+	}
+	return ready[k.name]()
+}
+
 // source returns the path of a file of this package.
 func source(t *testing.T, parts ...string) string {
 	t.Helper()
