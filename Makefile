@@ -94,10 +94,16 @@ e2e: ## Run what is shipped on a real node: image, manifests, pods. Needs root o
 	@echo "e2e: a control plane, a node and two installations; five minutes, and two more the first time"
 	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -v ./e2e/
 
+SDKS = cd test && go run ./cmd/controlplane -build-only && go test -count=1 -timeout 30m -v ./sdks/
+
 .PHONY: sdks
-sdks: ## Run real AWS SDKs as containers are given their credentials. Installs Debian and npm packages.
-	@echo "sdks: five AWS SDKs, each with every delivery; two minutes"
-	cd test && go run ./cmd/controlplane -build-only && go test -count=1 -v ./sdks/ $(if $(ARGS),-args $(ARGS))
+sdks: ## Run real AWS SDKs as containers are given their credentials. Installs packages of Debian, Maven, npm and PyPI.
+	@echo "sdks: eleven AWS SDKs, each with every delivery; five minutes. What cannot be downloaded is NOT RUN"
+	$(SDKS) $(if $(ARGS),-args $(ARGS))
+
+.PHONY: sdks-full
+sdks-full: ## The same and the one for Rust, which is built for some minutes. ARGS=-update writes docs/sdks.md.
+	$(SDKS) -args -full $(ARGS)
 
 .PHONY: image
 image: ## Make the container image for all platforms, with SBOMs, without Docker, into bin/. PLATFORM=… makes one for docker load.

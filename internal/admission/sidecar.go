@@ -70,8 +70,9 @@ func isSidecar(c container) bool {
 }
 
 // sidecar returns a native sidecar that the restricted Pod Security Standard admits.
-// The containers after it start once its startup probe succeeds:
-// https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/.
+// The kubelet starts the containers after it once it runs:
+// https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/. It has no startup
+// probe, which would delay them by more than a second: see docs/adr/0018.
 func sidecar(pod *Pod, settings *Sidecar) corev1.Container {
 	always := corev1.ContainerRestartPolicyAlways
 	return corev1.Container{
@@ -83,13 +84,6 @@ func sidecar(pod *Pod, settings *Sidecar) corev1.Container {
 		RestartPolicy:   &always,
 		Resources:       sidecarResources(pod, settings),
 		VolumeMounts:    []corev1.VolumeMount{mount},
-		// The endpoint listens on loopback, which the kubelet does not reach.
-		StartupProbe: &corev1.Probe{
-			ProbeHandler:     corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{sidecarProgram, "probe"}}},
-			PeriodSeconds:    1,
-			TimeoutSeconds:   5,
-			FailureThreshold: 300,
-		},
 		SecurityContext: sidecarSecurity(pod, &settings.SecurityContext),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
@@ -29,7 +30,7 @@ type Volume struct {
 	written string // the resource version
 }
 
-// Follow renews the files until ctx is done.
+// Follow renews the files until ctx is done. As in a pod, those of a Secret that was deleted stay.
 func (v *Volume) Follow(ctx context.Context) error {
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
@@ -38,7 +39,7 @@ func (v *Volume) Follow(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			if err := v.Sync(ctx); err != nil && ctx.Err() == nil {
+			if err := v.Sync(ctx); err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
 				return err
 			}
 		}

@@ -1,29 +1,16 @@
 package sdks
 
 import (
-	"bufio"
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
-	"kube-aws-iam-controller/test/cluster"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // A kind is one SDK, and how to run a program that uses it.
 type kind struct {
 	name string
-	// debian is the package that has what it needs, "" for none.
-	debian string
+	// debian are the packages that have what it needs.
+	debian []string
 	// needs is a command that succeeds where the kind can be run, nil for one
 	// that always can.
 	needs []string
@@ -31,6 +18,13 @@ type kind struct {
 	prepare func(t *testing.T) (command []string, version string)
 	// perCall is run anew for each call.
 	perCall bool
+	// slow is one that takes minutes to build. It is run with -full only.
+	slow bool
+	// cannot are the deliveries whose variables it does not know.
+	cannot []identity.Delivery
+	// file is what its documentation says of a file that is replaced, where that takes
+	// longer than a session here, "" for what is seen.
+	file string
 }
 
 // Debian's own, whatever else is called so in PATH: what is asked for is what
@@ -38,141 +32,59 @@ type kind struct {
 const (
 	cli    = "/usr/bin/aws"
 	python = "/usr/bin/python3"
+	ruby   = "/usr/bin/ruby"
 )
 
+// cliArguments are those with which the AWS CLI makes its call; the endpoint follows.
+var cliArguments = []string{"sts", "get-caller-identity", "--output=text", "--query=Arn", "--endpoint-url"}
+
 var kinds = []kind{
-	{name: "AWS CLI", debian: "awscli", needs: []string{cli, "--version"}, perCall: true, prepare: func(t *testing.T) ([]string, string) {
+	{name: "AWS CLI v2, Debian's", debian: []string{"awscli"}, needs: []string{cli, "--version"}, perCall: true, prepare: func(t *testing.T) ([]string, string) {
 		t.Helper()
-		version := regexp.MustCompile(`aws-cli/(\S+)`).FindStringSubmatch(output(t, cli, "--version"))
-		return []string{cli, "sts", "get-caller-identity", "--output=text", "--query=Arn", "--endpoint-url"}, version[1]
+		return append([]string{cli}, cliArguments...), match(t, `aws-cli/(\S+)`, output(t, cli, "--version"))
 	}},
-	{name: "boto3 (Python)", debian: "python3-boto3", needs: []string{python, "-c", "import boto3"}, prepare: func(t *testing.T) ([]string, string) {
+	{name: "AWS CLI v1", debian: pythonPackages, needs: needsPython, perCall: true, prepare: func(t *testing.T) ([]string, string) {
 		t.Helper()
-		return []string{python, source(t, "python", "call.py")}, strings.TrimSpace(output(t, python, "-c", "import boto3; print(boto3.__version__)"))
+		return append([]string{fromPyPI(t, "aws")}, cliArguments...), requirement(t, "awscli")
 	}},
-	{name: "AWS SDK for JavaScript v3", needs: []string{"npm", "--version"}, prepare: func(t *testing.T) ([]string, string) {
+	{name: "boto3 (Python), Debian's", debian: []string{"python3-boto3"}, needs: []string{python, "-c", "import boto3"}, prepare: func(t *testing.T) ([]string, string) {
 		t.Helper()
-		dir := tempDir(t)
-		for _, name := range []string{"package.json", "call.js"} {
-			text, err := os.ReadFile(source(t, "js", name))
-			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
-		}
-		install := exec.Command("npm", "install", "--no-audit", "--no-fund", "--no-package-lock")
-		install.Dir = dir
-		out, err := install.CombinedOutput()
-		require.NoError(t, err, string(out))
-		text, err := os.ReadFile(filepath.Join(dir, "package.json"))
-		require.NoError(t, err)
-		version := regexp.MustCompile(`"@aws-sdk/client-sts": "(\S+)"`).FindStringSubmatch(string(text))
-		return []string{find(t, "node"), filepath.Join(dir, "call.js")}, version[1]
+		return []string{python, source(t, "python", "call.py")}, trimmed(output(t, python, "-c", "import boto3; print(boto3.__version__)"))
 	}},
-	{name: "AWS SDK for Go v1", prepare: func(t *testing.T) ([]string, string) {
+	{name: "boto3 (Python)", debian: pythonPackages, needs: needsPython, prepare: func(t *testing.T) ([]string, string) {
 		t.Helper()
-		return compile(t, "gov1"), moduleVersion(t, "github.com/aws/aws-sdk-go")
+		return []string{fromPyPI(t, "python"), source(t, "python", "call.py")}, requirement(t, "boto3")
+	}},
+	{name: "AWS SDK for Java v2", debian: javaPackages, needs: needsJava, prepare: func(t *testing.T) ([]string, string) {
+		t.Helper()
+		return fromMaven(t, "javav2")
+	}},
+	{name: "AWS SDK for Java v1 (end of life)", debian: javaPackages, needs: needsJava, cannot: []identity.Delivery{identity.DeliverProcess}, file: "yes, within ten minutes", prepare: func(t *testing.T) ([]string, string) {
+		t.Helper()
+		return fromMaven(t, "javav1")
+	}},
+	{name: "AWS SDK for JavaScript v3", needs: needsNode, prepare: func(t *testing.T) ([]string, string) {
+		t.Helper()
+		return fromNPM(t, "js", "@aws-sdk/client-sts")
+	}},
+	{name: "AWS SDK for JavaScript v2 (end of life)", needs: needsNode, cannot: []identity.Delivery{identity.DeliverFile}, prepare: func(t *testing.T) ([]string, string) {
+		t.Helper()
+		return fromNPM(t, "jsv2", "aws-sdk")
 	}},
 	{name: "AWS SDK for Go v2", prepare: func(t *testing.T) ([]string, string) {
 		t.Helper()
 		return compile(t, "gov2"), moduleVersion(t, "github.com/aws/aws-sdk-go-v2/config")
 	}},
-}
-
-// source returns the path of a file of this package.
-func source(t *testing.T, parts ...string) string {
-	t.Helper()
-	root, err := cluster.Root()
-	require.NoError(t, err)
-	return filepath.Join(append([]string{root, "test", "sdks"}, parts...)...)
-}
-
-func find(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	require.NoError(t, err)
-	return path
-}
-
-func output(t *testing.T, program string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(program, args...).CombinedOutput()
-	require.NoError(t, err, string(out))
-	return string(out)
-}
-
-func compile(t *testing.T, name string) []string {
-	t.Helper()
-	binary := filepath.Join(tempDir(t), name)
-	output(t, "go", "build", "-o", binary, "./"+name)
-	return []string{binary}
-}
-
-// moduleVersion returns what this test is built with, as its programs are.
-func moduleVersion(t *testing.T, path string) string {
-	t.Helper()
-	return strings.TrimSpace(output(t, "go", "list", "-m", "-f", "{{.Version}}", path))
-}
-
-// A program is one that runs, or is run, in the environment of a container.
-type program struct {
-	kind    kind
-	command []string
-	env     []string
-
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	stdout *bufio.Reader
-}
-
-// call has it call STS and returns its answer.
-func (p *program) call(ctx context.Context, endpoint string) string {
-	if p.kind.perCall {
-		cmd := exec.CommandContext(ctx, p.command[0], append(p.command[1:], endpoint)...)
-		cmd.Env = p.env
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			return fmt.Sprintf("error %q", out)
-		}
-		return "ok " + strings.TrimSpace(string(out))
-	}
-	if _, err := io.WriteString(p.stdin, "\n"); err != nil {
-		return "error " + err.Error()
-	}
-	line, err := p.stdout.ReadString('\n')
-	if err != nil {
-		return "error " + err.Error()
-	}
-	return strings.TrimSpace(line)
-}
-
-// start starts a program that runs on until end.
-func (p *program) start(endpoint string) error {
-	if p.kind.perCall {
-		return nil
-	}
-	p.cmd = exec.Command(p.command[0], p.command[1:]...)
-	p.cmd.Env = append(slices.Clone(p.env), "ENDPOINT="+endpoint)
-	p.cmd.Stderr = os.Stderr
-	stdin, err1 := p.cmd.StdinPipe()
-	stdout, err2 := p.cmd.StdoutPipe()
-	if err := errors.Join(err1, err2); err != nil {
-		return err
-	}
-	p.stdin, p.stdout = stdin, bufio.NewReader(stdout)
-	return p.cmd.Start()
-}
-
-// end has it end by itself.
-func (p *program) end() {
-	if p.cmd != nil {
-		_ = p.stdin.Close()
-		_ = p.cmd.Wait()
-	}
-}
-
-// tempDir is one that outlives the subtest that prepares a program.
-func tempDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp(programs, "") //nolint:usetesting // t's own goes with t
-	require.NoError(t, err)
-	return dir
+	{name: "AWS SDK for Go v1 (end of life)", prepare: func(t *testing.T) ([]string, string) {
+		t.Helper()
+		return compile(t, "gov1"), moduleVersion(t, "github.com/aws/aws-sdk-go")
+	}},
+	{name: "AWS SDK for Ruby v3, Debian's", debian: []string{"ruby-aws-sdk-core"}, needs: []string{ruby, "-e", "require 'aws-sdk-core'"}, cannot: []identity.Delivery{identity.DeliverEndpoint}, prepare: func(t *testing.T) ([]string, string) {
+		t.Helper()
+		return []string{ruby, source(t, "ruby", "call.rb")}, trimmed(output(t, ruby, "-e", "require 'aws-sdk-core'; puts Aws::CORE_GEM_VERSION"))
+	}},
+	{name: "AWS SDK for Rust", needs: []string{"cargo", "--version"}, slow: true, prepare: func(t *testing.T) ([]string, string) {
+		t.Helper()
+		return fromCrates(t)
+	}},
 }

@@ -1,5 +1,5 @@
 // Command client is a program in a pod that uses AWS: one client of the AWS SDK, for as long as it runs. It prints a line
-// whenever it is somebody else, and for every call that fails.
+// when it begins, whenever it is somebody else, and for every call that fails.
 package main
 
 import (
@@ -21,6 +21,7 @@ const pause = 200 * time.Millisecond
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	fmt.Println("begins")                                                     //nolint:forbidigo // its log is what it is for
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRetryMaxAttempts(1)) // what fails is to be seen
 	if err != nil {
 		fmt.Println("FAILED:", err) //nolint:forbidigo // its log is what it is for

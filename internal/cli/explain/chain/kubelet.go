@@ -109,7 +109,7 @@ var sidecarRules = []rule{
 		status := f.Pod.Value.Status.InitContainerStatuses[i]
 		switch {
 		case status.Started != nil && *status.Started:
-			return ok("serves the endpoint")
+			return ok("runs")
 		case status.State.Waiting != nil:
 			return broken(fmt.Sprintf("the container %s does not run: %s %s", status.Name, status.State.Waiting.Reason, status.State.Waiting.Message), f.describe())
 		default:
