@@ -130,9 +130,10 @@ func (c *converter) split(from key, w *workload, taken map[key]*request) error {
 		}
 		c.bind(from, to)
 	}
+	named := manifest.String(w.pod, "serviceAccountName") + manifest.String(w.pod, "serviceAccount")
 	c.use(w, to.name)
 	w.wants.remove()
-	account.Workloads = append(account.Workloads, Workload{w.kind, w.name, true})
+	account.Workloads = append(account.Workloads, Workload{Kind: w.kind, Name: w.name, Changed: true, Wired: true, Unnamed: named == ""})
 	return nil
 }
 
