@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 )
 
 // assign gives every role to a ServiceAccount, and its pods that ServiceAccount.
