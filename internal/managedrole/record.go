@@ -113,14 +113,15 @@ func (m *Manager) Recent(want identity.Desired) (identity.Role, bool) {
 func (m *Manager) Ensured(key identity.Key) bool { return m.record(key).ensured }
 
 // Settling returns when to try again what failed for a role that changed so recently
-// that IAM and STS may not agree on it yet: after half as long as that has taken so
-// far. It returns false for any other role.
+// that IAM and STS may not agree on it yet: after a fifth of the time that it has taken
+// so far, so that a pod waits little longer than IAM takes. It returns false for any
+// other role.
 func (m *Manager) Settling(key identity.Key) (retry time.Duration, is bool) {
 	r, now := m.record(key), time.Now()
 	if !r.changedWithin(now, m.ReadyTimeout) {
 		return 0, false
 	}
-	return max(time.Second, min(now.Sub(r.changedAt)/2, 10*time.Second)), true
+	return max(time.Second, min(now.Sub(r.changedAt)/5, 10*time.Second)), true
 }
 
 // unseen returns for how long a role that IAM does not show may be there all the

@@ -55,15 +55,16 @@ func TestRoleThatMatchedIsAsOldAsIAMSays(t *testing.T) {
 	}
 }
 
-func TestSettlingRoleIsTriedAfterHalfAsLongAsItHasTaken(t *testing.T) {
+func TestSettlingRoleIsTriedAfterAFifthOfTheTimeItHasTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := made(t, 0)
 		begin := time.Now()
 		for _, tc := range []struct{ after, want time.Duration }{
 			{0, time.Second},
 			{2 * time.Second, time.Second},
-			{6 * time.Second, 3 * time.Second},
-			{20 * time.Second, 10 * time.Second},
+			{6 * time.Second, 1200 * time.Millisecond},
+			{20 * time.Second, 4 * time.Second},
+			{60 * time.Second, 10 * time.Second},
 			{readyTimeout - time.Second, 10 * time.Second},
 		} {
 			time.Sleep(time.Until(begin.Add(tc.after)))

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -32,20 +33,64 @@ func main() {
 
 // sizes are how much is measured.
 type sizes struct {
-	burst, roles, single, fresh, other, pods int
-	growth, crowds                           []int
-	idle, serving                            time.Duration
+	burst, roles, single, fresh, other, pods, podBurst, ready, lateRounds int
+	growth, crowds                                                        []int
+	idle, serving                                                         time.Duration
+	late                                                                  []time.Duration
 }
 
 var (
-	full  = sizes{burst: 1000, roles: 200, single: 200, fresh: 10_000, other: 10_000, growth: []int{1000, 5000, 20_000, 50_000}, crowds: []int{1, 50, 200, 1000, 4000}, idle: time.Minute, pods: 300, serving: 5 * time.Second}
-	brief = sizes{burst: 100, roles: 50, single: 20, fresh: 500, other: 500, growth: []int{200, 1000}, crowds: []int{1, 50}, idle: 10 * time.Second, pods: 30, serving: time.Second}
+	full = sizes{burst: 1000, roles: 200, single: 200, fresh: 10_000, other: 10_000, growth: []int{1000, 5000, 20_000, 50_000}, crowds: []int{1, 50, 200, 1000, 4000}, idle: time.Minute, pods: 300, serving: 5 * time.Second,
+		podBurst: 2000, ready: 15, late: []time.Duration{5 * time.Second, 8 * time.Second}, lateRounds: 3}
+	brief = sizes{burst: 100, roles: 50, single: 20, fresh: 500, other: 500, growth: []int{200, 1000}, crowds: []int{1, 50}, idle: 10 * time.Second, pods: 30, serving: time.Second,
+		podBurst: 200, ready: 2, late: []time.Duration{2 * time.Second}, lateRounds: 1}
 )
+
+// A measure is something that is measured by itself.
+type measure struct {
+	name string
+	take func(*bench, context.Context, sizes, *report) error
+}
+
+var measures = []measure{
+	{"burst", (*bench).burst}, {"managedRoles", (*bench).managedRoles}, {"single", (*bench).single}, {"restart", (*bench).restart}, {"memory", (*bench).memory},
+	{"idle", (*bench).idle}, {"growth", (*bench).growth}, {"admission", (*bench).admission}, {"credentialsServer", (*bench).credentialsServer},
+	{"podBurst", (*bench).podBurst}, {"podReady", (*bench).podReady},
+}
+
+func names() string {
+	var all []string
+	for _, m := range measures {
+		all = append(all, m.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// chosen are the measures of a list of names, in the order of all.
+func chosen(list string) (wanted []measure, err error) {
+	if list == "" {
+		return measures, nil
+	}
+	missing := map[string]bool{}
+	for name := range strings.SplitSeq(list, ",") {
+		missing[strings.TrimSpace(name)] = true
+	}
+	for _, m := range measures {
+		if missing[m.name] {
+			wanted = append(wanted, m)
+			delete(missing, m.name)
+		}
+	}
+	for name := range missing {
+		return nil, fmt.Errorf("-only: there is no measure %q: choose from %s", name, names())
+	}
+	return wanted, nil
+}
 
 func run(ctx context.Context, args []string, progress io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	output := flags.String("o", "", "write the table to this `file` besides printing it")
-	only := flags.String("only", "", "`measure` to take: burst, managedRoles, single, restart, memory, idle, growth, admission, credentialsServer; all if none is given")
+	only := flags.String("only", "", "`measures` to take, separated by commas; all if none is given: "+names())
 	short := flags.Bool("brief", false, "measure little, to see whether the measuring works")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -54,23 +99,18 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	if *short {
 		size = brief
 	}
+	wanted, err := chosen(*only)
+	if err != nil {
+		return err
+	}
 	b, err := start(ctx, progress)
 	if err != nil {
 		return err
 	}
 	defer b.end()
 	r := &report{}
-	for _, measure := range []struct {
-		name string
-		take func(context.Context, sizes, *report) error
-	}{
-		{"burst", b.burst}, {"managedRoles", b.managedRoles}, {"single", b.single}, {"restart", b.restart}, {"memory", b.memory}, {"idle", b.idle}, {"growth", b.growth},
-		{"admission", b.admission}, {"credentialsServer", b.credentialsServer},
-	} {
-		if *only != "" && *only != measure.name {
-			continue
-		}
-		if err := measure.take(ctx, size, r); err != nil {
+	for _, m := range wanted {
+		if err := m.take(b, ctx, size, r); err != nil {
 			return err
 		}
 	}

@@ -22,7 +22,7 @@ import (
 	"kube-aws-iam-controller/test/node"
 )
 
-// Images of the tests. The scratch one has neither shell nor cat.
+// Images of the tests. The scratch one has neither shell nor cat. The other one has what Python needs but Python itself.
 const (
 	controllerImage = "kube-aws-iam-controller:e2e"
 	scratchImage    = "localhost/client:scratch"
@@ -86,11 +86,19 @@ func prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	python, err := os.ReadFile("testdata/client.py")
+	if err != nil {
+		return err
+	}
 	client := []image.Program{{Path: "/client", Dir: "test", Package: "./cmd/client"}}
+	files := map[string][]byte{"/client.py": python}
+	for _, name := range []string{"sh", "cat", "wget", "sleep"} {
+		files["/bin/"+name] = busybox
+	}
 	for tag, options := range map[string]image.Options{
 		controllerImage: {Programs: image.Product, Version: "e2e"},
 		scratchImage:    {Programs: client},
-		shellImage:      {Programs: client, Files: map[string][]byte{"/bin/sh": busybox, "/bin/cat": busybox}},
+		shellImage:      {Programs: client, Files: files},
 	} {
 		options.Platform = node.Platform()
 		if err = put(ctx, tag, options); err != nil {

@@ -37,32 +37,40 @@ type WebIdentity struct {
 // FederateCluster makes the controller's role one for the controller's ServiceAccount alone, by an OIDC provider of the
 // cluster's issuer. AWS finds the issuer, and its keys, at the API server. The token file is in dir, and is not there yet.
 func (a *AWS) FederateCluster(ctx context.Context, access *cluster.Access, dir string) (*WebIdentity, error) {
-	client, err := issuerClient(access)
-	if err != nil {
-		return nil, err
-	}
 	w := &WebIdentity{access: access, aws: a, TokenFile: filepath.Join(dir, "token")}
-	if w.Issuer, err = issuerOf(ctx, access); err != nil {
-		return nil, err
-	}
-	provider, err := a.AddOIDCProvider(awssim.OIDCProvider{Account: AccountID, URL: w.Issuer, ClientIDs: []string{Audience}, Client: client})
+	provider, issuer, err := a.AddClusterProvider(ctx, access)
 	if err != nil {
 		return nil, err
 	}
+	w.Issuer = issuer
 	admin, err := a.Admin()
 	if err != nil {
 		return nil, err
 	}
 	_, err = admin.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{
-		RoleName: &a.ControllerRole, PolicyDocument: new(webIdentityTrust(provider, w.Issuer)),
+		RoleName: &a.ControllerRole, PolicyDocument: new(WebIdentityTrust(provider, issuer, Namespace, Account)),
 	})
 	return w, err
 }
 
-func webIdentityTrust(provider, issuer string) string {
+// AddClusterProvider makes AWS accept the tokens of a cluster, and returns the ARN of its OIDC provider and the issuer.
+func (a *AWS) AddClusterProvider(ctx context.Context, access *cluster.Access) (provider, issuer string, err error) {
+	client, err := issuerClient(access)
+	if err != nil {
+		return "", "", err
+	}
+	if issuer, err = issuerOf(ctx, access); err != nil {
+		return "", "", err
+	}
+	provider, err = a.AddOIDCProvider(awssim.OIDCProvider{Account: AccountID, URL: issuer, ClientIDs: []string{Audience}, Client: client})
+	return provider, issuer, err
+}
+
+// WebIdentityTrust is the trust policy of a role for the tokens of a ServiceAccount.
+func WebIdentityTrust(provider, issuer, namespace, account string) string {
 	host := strings.TrimPrefix(issuer, "https://")
 	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":%q},"Action":"sts:AssumeRoleWithWebIdentity",`+
-		`"Condition":{"StringEquals":{"%s:sub":"system:serviceaccount:%s:%s","%s:aud":%q}}}]}`, provider, host, Namespace, Account, host, Audience)
+		`"Condition":{"StringEquals":{"%s:sub":"system:serviceaccount:%s:%s","%s:aud":%q}}}]}`, provider, host, namespace, account, host, Audience)
 }
 
 // issuerClient reaches the API server by whatever name: issuers of clusters have names that only the cluster knows, and

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// pauseImage holds a pod's network.
-const pauseImage = "localhost/pause:test"
+// PauseImage holds a pod's network.
+const PauseImage = "localhost/pause:test"
 
 // files are what the programs of a node are configured by, below its directory.
 func (n *Node) files() map[string]string {
@@ -29,7 +29,7 @@ state = %q
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = %q
   conf_dir = %q
-`, n.path("root"), n.path("state"), n.socket(), pauseImage, plugins, n.path("cni")),
+`, n.path("root"), n.path("state"), n.socket(), PauseImage, plugins, n.path("cni")),
 
 		"cni/10-bridge.conflist": fmt.Sprintf(`{"cniVersion":"1.0.0","name":"pods","plugins":[
 {"type":"bridge","bridge":%q,"isGateway":true,"hairpinMode":true,

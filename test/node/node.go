@@ -77,7 +77,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err = n.Import(ctx, pauseImage, pause); err != nil {
+	if err = n.Import(ctx, PauseImage, pause); err != nil {
 		return err
 	}
 	ports, err := cluster.FreePorts(ctx, 3)

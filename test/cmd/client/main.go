@@ -1,5 +1,5 @@
 // Command client is a program in a pod that uses AWS: one client of the AWS SDK, for as long as it runs. It prints a line
-// when it begins, whenever it is somebody else, and for every call that fails.
+// when it begins, whenever it is somebody else, for every call that fails, and how many calls there were when it is told to end.
 package main
 
 import (
@@ -28,10 +28,11 @@ func main() {
 		return
 	}
 	client := sts.NewFromConfig(cfg)
-	sessions, last := 0, ""
+	calls, sessions, last := 0, 0, ""
 	for ctx.Err() == nil {
 		out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		creds, err2 := cfg.Credentials.Retrieve(ctx) // from the SDK's cache
+		calls++
 		switch {
 		case ctx.Err() != nil:
 		case err != nil || err2 != nil:
@@ -46,4 +47,5 @@ func main() {
 		case <-time.After(pause): //nolint:forbidigo // it ends with the program
 		}
 	}
+	fmt.Println("ended after", calls, "calls") //nolint:forbidigo // its log is what it is for
 }

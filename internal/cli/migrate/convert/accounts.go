@@ -20,9 +20,12 @@ func (c *converter) annotate(k key, has *request, users []*workload) error {
 	}
 	account := c.account(k, has, "")
 	account.Done = has.system == owned
+	if has.beside != nil {
+		account.System = has.beside.system
+	}
 	for _, w := range users {
 		changed := w.wants != nil && (c.RemoveOld || w.wants.system == AWSIAMRole)
-		account.Workloads = append(account.Workloads, Workload{w.kind, w.name, changed})
+		account.Workloads = append(account.Workloads, Workload{Kind: w.kind, Name: w.name, Changed: changed, Wired: w.wants != nil})
 		if w.wants != nil {
 			w.wants.remove()
 			account.System = w.wants.system

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 )
 
 // assign gives every role to a ServiceAccount, and its pods that ServiceAccount.
@@ -139,9 +140,10 @@ func (c *converter) split(from key, w *workload, taken map[key]*request) error {
 		}
 		c.bind(from, to)
 	}
+	named := manifest.String(w.pod, "serviceAccountName") + manifest.String(w.pod, "serviceAccount")
 	c.use(w, to.name)
 	w.wants.remove()
-	account.Workloads = append(account.Workloads, Workload{w.kind, w.name, true})
+	account.Workloads = append(account.Workloads, Workload{Kind: w.kind, Name: w.name, Changed: true, Wired: true, Unnamed: named == ""})
 	return nil
 }
 

@@ -63,6 +63,11 @@ type Workload struct {
 	// Changed reports that the object itself changes, so that applying it replaces its
 	// pods.
 	Changed bool
+	// Wired reports that the object itself says what its pods had before, so that
+	// applying it replaces them once that is removed.
+	Wired bool
+	// Unnamed reports that its pods named no ServiceAccount.
+	Unnamed bool
 }
 
 // String returns kind/name.

@@ -25,9 +25,7 @@ func writeAccounts(out *strings.Builder, in Input, moved []*convert.Account) {
 		out.WriteString("   Pods that asked instance metadata, or the webhook of EKS, for their region no longer find it there: give it with --region, unless they set it themselves.\n")
 	}
 	for _, a := range moved {
-		if !a.Created {
-			fmt.Fprintf(out, "   Back: kubectl -n %s annotate serviceaccount %s %s-\n", a.Namespace, a.Name, api.RoleAnnotation)
-		}
+		fmt.Fprintf(out, "   Back: kubectl -n %s annotate serviceaccount %s %s-\n", a.Namespace, a.Name, api.RoleAnnotation)
 	}
 }
 
@@ -60,8 +58,12 @@ func writeRollout(out *strings.Builder, in Input) {
 		return
 	}
 	out.WriteString("\n3. One workload. Roll it out, and look for errors of its AWS calls for as long as you please.\n")
+	if slices.ContainsFunc(uses, func(u use) bool { return removes(in, u) }) {
+		out.WriteString("   kubectl apply takes off what a manifest no longer has only from objects that it has made: use kubectl replace for others.\n")
+	}
 	writeUse(out, in, uses[0])
-	fmt.Fprintf(out, "   Back: %s\n", back(uses[0]))
+	fmt.Fprintf(out, "   Back: %s\n", back(in, uses[0]))
+	writeUnnamed(out, uses[:1])
 	out.WriteString("\n4. The rest.\n")
 	if len(uses) == 1 {
 		out.WriteString("   There is none.\n")
@@ -71,6 +73,7 @@ func writeRollout(out *strings.Builder, in Input) {
 		writeUse(out, in, u)
 	}
 	out.WriteString("   Back: as in step 3.\n")
+	writeUnnamed(out, uses[1:])
 }
 
 func writeUse(out *strings.Builder, in Input, u use) {
@@ -107,10 +110,12 @@ func forward(u use) string {
 }
 
 // back says how a workload gets its old pods again.
-func back(u use) string {
+func back(in Input, u use) string {
 	switch {
 	case u.workload.Kind == "Pod" || u.workload.Kind == "Job":
 		return "delete it and create it as it was"
+	case u.workload.Changed && removes(in, u):
+		return "apply it as it was, and not by kubectl rollout undo: kubectl apply would leave in place what that brings back"
 	case u.workload.Changed && slices.Contains(restarted, u.workload.Kind):
 		return fmt.Sprintf("apply it as it was, or kubectl -n %s rollout undo %s", u.Namespace, strings.ToLower(u.workload.String()))
 	case u.workload.Changed:
@@ -118,6 +123,25 @@ func back(u use) string {
 	default:
 		return "go back in step 2, then replace its pods once more"
 	}
+}
+
+// settable are the kinds whose pods kubectl set serviceaccount can change.
+var settable = []string{"Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "CronJob"}
+
+// writeUnnamed writes how pods that named no ServiceAccount get back to that. The API server keeps the name in two fields,
+// and kubectl apply removes only the one that it has set.
+func writeUnnamed(out *strings.Builder, uses []use) {
+	for _, u := range uses {
+		if u.workload.Unnamed && slices.Contains(settable, u.workload.Kind) {
+			fmt.Fprintf(out, "   Back: kubectl -n %s set serviceaccount %s default # besides, because applying a manifest that names none leaves %s\n",
+				u.Namespace, strings.ToLower(u.workload.String()), u.Name)
+		}
+	}
+}
+
+// removes reports whether the converted manifest lacks something that was there before.
+func removes(in Input, u use) bool {
+	return u.workload.Wired && (in.RemoveOld || u.System == convert.AWSIAMRole)
 }
 
 // usesOf returns all workloads, with those that roll out gradually first: the first one
@@ -144,6 +168,7 @@ func writeRemoval(out *strings.Builder, in Input) {
 	out.WriteString("\n5. Removal, when no pod is left from before step 3. Until here every step can be undone by itself.\n")
 	if !in.RemoveOld {
 		out.WriteString("   Convert once more with --remove-old, which takes the old annotations off, and apply the result.\n")
+		writeChangeover(out, in)
 	}
 	for _, a := range in.Result.Associations {
 		fmt.Fprintf(out, "   aws eks delete-pod-identity-association --cluster-name %s --association-id %s\n", a.Cluster, a.ID)
@@ -153,5 +178,21 @@ func writeRemoval(out *strings.Builder, in Input) {
 		fmt.Fprintf(out, "   kubectl -n %s delete awsiamrole %s # and its document\n", namespace, name)
 	}
 	out.WriteString("   Take the old statements out of the trust policies, then uninstall what served the pods before.\n" +
-		"   Back: put the statement in again, apply the manifests as they were, and restart the pods.\n")
+		"   Back: install that again, put the statements in again, apply the manifests as they were, and restart the pods.\n")
+	writeUnnamed(out, usesOf(in.Result.Accounts))
+}
+
+// writeChangeover writes which pods have to be replaced before the old statements go: those that have a token because of
+// their ServiceAccount keep it, and their SDKs use it, whatever becomes of the annotation.
+func writeChangeover(out *strings.Builder, in Input) {
+	for _, a := range in.Result.Accounts {
+		if a.System == convert.IRSA && len(a.Workloads) == 0 {
+			fmt.Fprintf(out, "   Replace the pods that run as %s/%s: they use the token that they have until then.\n", a.Namespace, a.Name)
+		}
+	}
+	for _, u := range usesOf(in.Result.Accounts) {
+		if u.System == convert.IRSA && !u.workload.Wired {
+			fmt.Fprintf(out, "   %s in %s, whose pods use the token that they have until they are replaced: %s\n", u.workload, u.Namespace, forward(u))
+		}
+	}
 }
