@@ -73,7 +73,7 @@ var allowed = map[string][]string{
 		"internal/secrets", "internal/sts", "internal/iamprovision", "internal/admission", "internal/config", "internal/awserr", "internal/cli/finding", "internal/cli/installation",
 	},
 	"internal/cli/explain/gather": {
-		"internal/api", "internal/identity", "internal/awserr", "internal/serviceaccount",
+		"internal/api", "internal/identity", "internal/awserr", "internal/serviceaccount", "internal/sts",
 		"internal/cli/command", "internal/cli/explain/chain", "internal/cli/installation",
 	},
 	"internal/cli/status": {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -139,7 +140,7 @@ func TestOperatorsAreToldTheHosts(t *testing.T) {
 
 func TestFIPSAndDualStackEndpoints(t *testing.T) {
 	fips, dual := []string{"AWS_USE_FIPS_ENDPOINT"}, []string{"AWS_USE_DUALSTACK_ENDPOINT"}
-	both := append(fips, dual...)
+	both := slices.Concat(fips, dual)
 	tests := []struct {
 		region    string
 		variables []string
@@ -171,15 +172,15 @@ func TestFIPSAndDualStackEndpoints(t *testing.T) {
 }
 
 func TestEndpointsOfOnesOwn(t *testing.T) {
-	const sts, iam = "vpce-1.sts.eu-central-1.vpce.amazonaws.com", "vpce-2.iam.us-east-1.vpce.amazonaws.com"
-	a, n := offline(t, map[string]string{"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_STS": "https://" + sts})
-	assert.Equal(t, call{sts, "eu-central-1"}, askSTS(t, a, n))
+	const stsHost, iamHost = "vpce-1.sts.eu-central-1.vpce.amazonaws.com", "vpce-2.iam.us-east-1.vpce.amazonaws.com"
+	a, n := offline(t, map[string]string{"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_STS": "https://" + stsHost})
+	assert.Equal(t, call{stsHost, "eu-central-1"}, askSTS(t, a, n))
 	assert.Equal(t, call{"iam.amazonaws.com", "us-east-1"}, askIAM(t, a, n))
-	a, n = offline(t, map[string]string{"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_IAM": "https://" + iam})
+	a, n = offline(t, map[string]string{"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_IAM": "https://" + iamHost})
 	assert.Equal(t, call{"sts.eu-central-1.amazonaws.com", "eu-central-1"}, askSTS(t, a, n))
-	assert.Equal(t, call{iam, "us-east-1"}, askIAM(t, a, n))
+	assert.Equal(t, call{iamHost, "us-east-1"}, askIAM(t, a, n))
 	for _, variable := range []string{"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"} {
-		a, _ = offline(t, map[string]string{"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_STS": "https://" + sts, variable: "true"})
+		a, _ = offline(t, map[string]string{"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_STS": "https://" + stsHost, variable: "true"})
 		_, err := a.Assume(t.Context(), wanting(t, "app"))
 		require.ErrorContains(t, err, "and custom endpoint are not supported); set either AWS_ENDPOINT_URL")
 	}

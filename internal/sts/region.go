@@ -59,6 +59,8 @@ func regionFor(ctx context.Context, cfg aws.Config) (string, error) {
 
 // ForIAM returns cfg for requests to IAM, of which each partition has one. They are signed
 // for the Region where that is, which the SDK sees to unless it is given an endpoint.
+//
+//nolint:contextcheck,nolintlint // the SDK looks the endpoint up in a table; that no caller passes a context is no fault
 func ForIAM(cfg aws.Config) aws.Config {
 	endpoint, err := iam.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), iam.EndpointParameters{Region: &cfg.Region})
 	if err != nil {

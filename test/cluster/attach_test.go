@@ -34,8 +34,8 @@ func TestAPackageLeavesNoReplicas(t *testing.T) {
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
-		pods, err := core.Pods(metav1.NamespaceSystem).List(t.Context(), metav1.ListOptions{})
-		return err == nil && len(pods.Items) == 3
+		pods, failed := core.Pods(metav1.NamespaceSystem).List(t.Context(), metav1.ListOptions{})
+		return failed == nil && len(pods.Items) == 3
 	}, patience, interval, "the pods are there")
 
 	attached, err := cluster.Attach(t.Context(), control.Dir(), cluster.Options{})

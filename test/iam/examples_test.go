@@ -75,8 +75,8 @@ var uses = map[string][]asked{
 	"serviceaccount-managed-policies.yaml": append(each("arn:aws:dynamodb"+inAccount+"table/carts", "dynamodb:GetItem", "dynamodb:Query"), asked{"s3:GetObject", bucket + "/" + demoData, nil}),
 	"serviceaccount-variables.yaml": append(each("arn:aws:sqs"+inAccount+"orders", "sqs:SendMessage"),
 		asked{"s3:PutObject", bucket + "/" + clusterName + "/demo/uploader/a", nil}),
-	"serviceaccount.yaml":                  nil, // an existing role
-	"serviceaccount-session-policy.yaml":   nil, // an existing role, too
+	"serviceaccount.yaml":                nil, // an existing role
+	"serviceaccount-session-policy.yaml": nil, // an existing role, too
 }
 
 const demoData = clusterName + "/demo/a"

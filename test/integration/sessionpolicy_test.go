@@ -49,10 +49,10 @@ func (w *world) getsRole(secret *corev1.Secret) error {
 	return err
 }
 
-// sessionPolicies returns those of all sessions that were issued since the first n calls.
-func (w *world) sessionPolicies(n int) (policies []string) {
+// sessionPolicies returns those of all sessions that were issued.
+func (w *world) sessionPolicies() (policies []string) {
 	w.t.Helper()
-	for _, call := range w.aws.Calls()[n:] {
+	for _, call := range w.aws.Calls() {
 		if call.Action == "AssumeRole" && call.Code == "OK" {
 			policies = append(policies, call.Params["Policy"])
 		}
@@ -97,7 +97,7 @@ func TestASessionPolicyLimitsWhatARolePermits(t *testing.T) {
 			unlimited := w.secret(secretName, wider)
 			require.NoError(t, w.getsRole(unlimited))
 			assert.NotContains(t, unlimited.Annotations, limitKey)
-			assert.Equal(t, []string{readBucket, getRole, ""}, w.sessionPolicies(0))
+			assert.Equal(t, []string{readBucket, getRole, ""}, w.sessionPolicies())
 		})
 	}
 }
@@ -159,7 +159,7 @@ func TestARefusedSessionPolicyKeepsTheLimitFromBefore(t *testing.T) {
 			require.NoError(t, err)
 			w.start("--refresh-limit=10s") // which knows of the limit from the Secret alone
 			w.secret("app.aws-iam", renewed)
-			issued := w.sessionPolicies(0)
+			issued := w.sessionPolicies()
 			assert.Equal(t, slices.Repeat([]string{readBucket}, len(issued)), issued, "no session was without the limit")
 			assert.JSONEq(t, readBucket, w.secret("app.aws-iam", nil).Annotations[limitKey])
 
@@ -187,5 +187,5 @@ func TestASessionPolicyThatIsTakenOffASecretIsRestored(t *testing.T) {
 	require.NoError(t, err)
 	restored := w.secret("app.aws-iam", secret)
 	assert.JSONEq(t, readBucket, restored.Annotations[limitKey])
-	assert.Equal(t, []string{readBucket, readBucket}, w.sessionPolicies(0))
+	assert.Equal(t, []string{readBucket, readBucket}, w.sessionPolicies())
 }

@@ -54,7 +54,7 @@ func TestVariablesOfAManagedRole(t *testing.T) {
 	arn := string(secret.Data["role-arn"])
 	w.untilPolicy(client, arn, expanded("eu-central-1"))
 	assert.Equal(t, expanded("eu-central-1"), secret.Annotations[limitKey], "what sessions are limited to")
-	assert.Equal(t, []string{expanded("eu-central-1")}, w.sessionPolicies(0))
+	assert.Equal(t, []string{expanded("eu-central-1")}, w.sessionPolicies())
 
 	// What somebody else writes into the role is compared with what variables stand for.
 	_, err := client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{

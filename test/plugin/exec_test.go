@@ -117,19 +117,19 @@ func (w *explainWorld) testExecRotation(t *testing.T) {
 	lines := bufio.NewReader(stdout)
 	is := func(role string) {
 		t.Helper()
-		line, err := lines.ReadString('\n')
-		require.NoError(t, err)
+		line, failed := lines.ReadString('\n')
+		require.NoError(t, failed)
 		require.Contains(t, line, "ok arn:aws:sts::"+kit.AccountID+":assumed-role/"+role+"/")
 	}
 	is("app")
 	_, err = w.Kubectl(t.Context(), "annotate", "serviceaccount", "app", "iam.amazonaws.com/role=other", "--overwrite", "--namespace="+w.team)
 	require.NoError(t, err)
 	require.NoError(t, kit.Eventually(t.Context(), within, func(ctx context.Context) error {
-		secret, err := w.Client().CoreV1().Secrets(w.team).Get(ctx, "app.aws-iam", metav1.GetOptions{})
-		if err == nil && !strings.HasSuffix(secret.Annotations["iam.amazonaws.com/role-arn"], "/other") {
-			err = errors.New("the Secret is still that of the role app")
+		secret, failed := w.Client().CoreV1().Secrets(w.team).Get(ctx, "app.aws-iam", metav1.GetOptions{})
+		if failed == nil && !strings.HasSuffix(secret.Annotations["iam.amazonaws.com/role-arn"], "/other") {
+			failed = errors.New("the Secret is still that of the role app")
 		}
-		return err
+		return failed
 	}))
 	_, err = io.WriteString(stdin, "next\n")
 	require.NoError(t, err)
@@ -165,8 +165,8 @@ func (w *explainWorld) testExecSignals(t *testing.T) {
 	lines := bufio.NewReader(stdout)
 	says := func(want string) {
 		t.Helper()
-		line, err := lines.ReadString('\n')
-		require.NoError(t, err)
+		line, failed := lines.ReadString('\n')
+		require.NoError(t, failed)
 		require.Equal(t, want+"\n", line)
 	}
 	says("ready")

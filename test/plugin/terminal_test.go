@@ -35,8 +35,8 @@ func (w *explainWorld) onTerminal(t *testing.T, cmd *exec.Cmd, before, keys, aft
 		t.Helper()
 		buffer := make([]byte, 1024)
 		for !strings.Contains(printed.String(), word) {
-			n, err := master.Read(buffer)
-			require.NoError(t, err, printed.String())
+			n, failed := master.Read(buffer)
+			require.NoError(t, failed, printed.String())
 			printed.Write(buffer[:n])
 		}
 	}

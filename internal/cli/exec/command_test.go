@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -73,9 +74,7 @@ func serving(objects apiServer) apiServer {
 	secret := secretOf("A", time.Hour)
 	secret.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}
 	all := apiServer{secretPath: secret}
-	for path, object := range objects {
-		all[path] = object
-	}
+	maps.Copy(all, objects)
 	return all
 }
 
@@ -182,7 +181,7 @@ func TestCredentialsAreNeitherInTheEnvironmentNorOnTheCommandLine(t *testing.T) 
 
 func TestAnEndpointEndsWithItsProgram(t *testing.T) {
 	got := run(t, serving(nil), "", "sa/app", "--", "sh", "-c", "echo $AWS_CONTAINER_CREDENTIALS_FULL_URI")
-	response, err := http.Get(strings.TrimSpace(got.stdout)) //nolint:noctx // it fails at once
+	response, err := http.Get(strings.TrimSpace(got.stdout))
 	if err == nil {
 		_ = response.Body.Close()
 	}

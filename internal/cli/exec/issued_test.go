@@ -178,7 +178,7 @@ func TestTheEndpointIsOnlyForWhomItIsFor(t *testing.T) {
 	for _, token := range []string{"x", served.token[:20], served.token + "x"} {
 		provider := endpointcreds.New(served.url, func(o *endpointcreds.Options) { o.AuthorizationToken = token })
 		_, err = provider.Retrieve(t.Context())
-		assert.ErrorContains(t, err, "is not the AWS_CONTAINER_AUTHORIZATION_TOKEN that the process was given", "the Secret is not even read")
+		require.ErrorContains(t, err, "is not the AWS_CONTAINER_AUTHORIZATION_TOKEN that the process was given", "the Secret is not even read")
 	}
 	another, err := serve(t.Context(), nil)
 	require.NoError(t, err)

@@ -155,7 +155,7 @@ func TestNamesAloneAndTablesWithoutHeader(t *testing.T) {
 		names bool
 		want  string
 	}{
-		"names":  {true, "serviceaccount/broken\nawsiamrole/app\nserviceaccount/idle\nserviceaccount/used\n"},
+		"names": {true, "serviceaccount/broken\nawsiamrole/app\nserviceaccount/idle\nserviceaccount/used\n"},
 		"header": {false, `serviceaccount/broken   team/app    expired   expired 3h ago   -          GetCredentialsFailed (60s ago): hostile^[[2J lines
 awsiamrole/app          (managed)   ready     42m              -          -
 serviceaccount/idle     (managed)   ready     -                never      -

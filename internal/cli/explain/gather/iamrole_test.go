@@ -17,21 +17,21 @@ const account = "123456789012"
 // user has the environment be that of a user of AWS, who may do everything or nothing.
 func user(t *testing.T, admin bool) *awssim.Server {
 	t.Helper()
-	aws, err := awssim.Start(t.Context(), awssim.New(awssim.Options{}))
+	server, err := awssim.Start(t.Context(), awssim.New(awssim.Options{}))
 	require.NoError(t, err)
-	t.Cleanup(aws.Close)
-	_, err = aws.AddUser(account, "somebody", admin)
+	t.Cleanup(server.Close)
+	_, err = server.AddUser(account, "somebody", admin)
 	require.NoError(t, err)
-	credentials, err := aws.UserCredentials(account, "somebody")
+	credentials, err := server.UserCredentials(account, "somebody")
 	require.NoError(t, err)
 	nobody(t)
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": credentials.AccessKeyID, "AWS_SECRET_ACCESS_KEY": credentials.SecretAccessKey,
-		"AWS_ENDPOINT_URL_IAM": aws.URL(), "AWS_ENDPOINT_URL_STS": aws.URL(),
+		"AWS_ENDPOINT_URL_IAM": server.URL(), "AWS_ENDPOINT_URL_STS": server.URL(),
 	} {
 		t.Setenv(name, value)
 	}
-	return aws
+	return server
 }
 
 // nobody has the environment be that of somebody without AWS credentials.
@@ -49,9 +49,9 @@ func role(name string) identity.RoleReference {
 }
 
 func TestARoleIsReadWithTheCredentialsOfTheUser(t *testing.T) {
-	aws := user(t, true)
+	server := user(t, true)
 	const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"a+b/c"}}}]}`
-	arn, err := aws.AddRole(awssim.RoleSpec{Account: account, Path: "/team/", Name: "app", Trust: trust})
+	arn, err := server.AddRole(awssim.RoleSpec{Account: account, Path: "/team/", Name: "app", Trust: trust})
 	require.NoError(t, err)
 
 	found := readRole(t.Context(), role("app"))
@@ -69,8 +69,8 @@ func TestARoleIsReadWithTheCredentialsOfTheUser(t *testing.T) {
 }
 
 func TestAUserWhoMayNotReadTheRole(t *testing.T) {
-	aws := user(t, false)
-	_, err := aws.AddRole(awssim.RoleSpec{Account: account, Path: "/", Name: "app", Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"}]}`})
+	server := user(t, false)
+	_, err := server.AddRole(awssim.RoleSpec{Account: account, Path: "/", Name: "app", Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"}]}`})
 	require.NoError(t, err)
 	assert.Contains(t, readRole(t.Context(), role("app")).Unknown, "AccessDenied")
 }
