@@ -71,10 +71,11 @@ func notRun(t *testing.T, why string) {
 	t.Skip("not run: " + why)
 }
 
-// unreachable are the words of package managers that could not talk to their registry.
+// unreachable are the words of package managers that could not talk to their registry, or that a proxy does not let.
 var unreachable = regexp.MustCompile(`(?i)could not resolve|couldn't resolve|temporary failure (in name resolution|resolving)|name or service not known|` +
 	`unknown host|no such host|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|connection refused|could not connect|failed to connect|` +
-	`couldn't connect|network is unreachable|no route to host|timed out|cannot connect to proxy|unable to connect`)
+	`couldn't connect|network is unreachable|no route to host|timed out|cannot connect to proxy|unable to connect|` +
+	`forbidden|proxy authentication required|got 40[37]|bad gateway|service unavailable`)
 
 // obtain runs a command that downloads from a registry. A registry that cannot be reached skips the test.
 func obtain(t *testing.T, cmd *exec.Cmd) {
