@@ -137,6 +137,7 @@ func TestBackgroundRequestsLetOthersGoFirst(t *testing.T) {
 		<-done
 		assert.InDelta(t, 10*time.Second, time.Since(start), float64(10*time.Millisecond), "nobody waited for it")
 		time.Sleep(time.Second)
+		synctest.Wait()
 		assert.InDelta(t, 10*time.Second, sent, float64(200*time.Millisecond))
 	})
 }

@@ -124,8 +124,8 @@ func (w *world) followsRules() {
 func TestAControllerServesAnotherNamespaceThanItsOwn(t *testing.T) {
 	w := newWorld(t)
 	runs := w.NewNamespace(t)
-	w.kustomize(runs, "runs", "")
-	w.kustomize(w.namespace, "serves", `patches:
+	w.kustomize(runs, "controller-namespace", "")
+	w.kustomize(w.namespace, "served-namespace", `patches:
   - target: {kind: RoleBinding}
     patch: |
       - {op: replace, path: /subjects/0/namespace, value: `+runs+`}

@@ -186,7 +186,8 @@ func (w *world) holder(secret *corev1.Secret) string {
 	return *who.Arn + " " + *who.UserId
 }
 
-// pod is what the API server makes of a pod of a ServiceAccount.
+// pod is what the API server makes of a pod of a ServiceAccount, but for the startup probe that the sidecar had in versions
+// before.
 func (w *world) pod(account string) corev1.PodSpec {
 	w.t.Helper()
 	made, err := w.Client().CoreV1().Pods(w.namespace).Create(w.t.Context(), &corev1.Pod{
@@ -197,5 +198,10 @@ func (w *world) pod(account string) corev1.PodSpec {
 		},
 	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	require.NoError(w.t, err)
+	for i := range made.Spec.InitContainers {
+		if sidecar := &made.Spec.InitContainers[i]; sidecar.Name == "aws-iam-credentials" {
+			sidecar.StartupProbe = nil
+		}
+	}
 	return made.Spec
 }
