@@ -271,7 +271,9 @@ func (a *attacker) holds(again func(ctx context.Context, worker, round int)) {
 	end := time.Now()
 	asked, half := a.asks(start, end), iamQPS/2*end.Sub(start).Seconds()
 	a.t.Logf("%d requests for the attacker in %s; the other tenant waited %s", asked, end.Sub(start).Round(time.Second), waited.Round(time.Millisecond))
-	assert.LessOrEqual(a.t, float64(asked), half+iamQPS/2, "half of them, and what half of a second's holds at once")
+	// Requests that were let through before may arrive late: one of each worker that a namespace may occupy, three quarters of 16.
+	const underWay = 12
+	assert.LessOrEqual(a.t, float64(asked), half+iamQPS/2+underWay, "half of them, and what half of a second's holds at once")
 	assert.Greater(a.t, float64(asked), half/4, "the attack goes on")
 }
 
