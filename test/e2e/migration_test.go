@@ -81,7 +81,9 @@ func TestAMigrationAndTheWayBackFailNoCall(t *testing.T) {
 	m.trust(true, true)
 	_, err := m.Kubectl(t.Context(), "apply", "-f", m.manifests)
 	require.NoError(t, err)
+	m.awaitAny()
 	m.goBack("5")
+	m.awaitAny()
 	_, err = m.Kubectl(t.Context(), "rollout", "restart", "deployment", "-n", m.namespace)
 	require.NoError(t, err)
 	m.awaitBefore(predecessors, kube2iams, irsas)
@@ -297,6 +299,14 @@ func (m *migration) awaitAfter(apps ...string) {
 	m.t.Logf("waiting for after: the sessions of %s", apps)
 	for _, app := range apps {
 		m.calls.await(app, "/"+app+"-role/"+m.namespace+`\.`+after[app]+"$")
+	}
+}
+
+// awaitAny returns once all pods call with any session: a program that is told to end while it starts does not hear it.
+func (m *migration) awaitAny() {
+	m.t.Helper()
+	for app := range after {
+		m.calls.await(app, "/")
 	}
 }
 

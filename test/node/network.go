@@ -14,13 +14,16 @@ const (
 	// Address is the host's in the pods' network.
 	Address = "10.88.0.1"
 	subnet  = "10.88.0.0/16"
+	// hardware is the bridge's own address. Without one it has the lowest of its ports', which changes as pods come and go,
+	// and others wait for its old one until they ask again.
+	hardware = "0a:58:0a:58:00:01"
 )
 
 // Bridge makes the network. Until CloseBridge the host has the Address.
 func Bridge(ctx context.Context) error {
 	_ = CloseBridge(ctx) // what a killed run left
 	for _, args := range []string{
-		"link add " + bridge + " type bridge",
+		"link add " + bridge + " address " + hardware + " type bridge",
 		"addr add " + Address + "/16 dev " + bridge,
 		"link set " + bridge + " up",
 	} {

@@ -3,6 +3,10 @@ import os
 import signal
 import time
 
+failures, sessions, last = 0, 0, None
+# First of all: the first process of a container is not ended by a signal that it does not handle.
+signal.signal(signal.SIGTERM, lambda *_: os._exit(1 if failures else 0))
+
 import boto3
 import botocore.config
 import botocore.session
@@ -16,12 +20,6 @@ class Session(botocore.session.Session):
         return super().create_client(service_name, *args, **kwargs)
 
 
-def end(*_):
-    os._exit(1 if failures else 0)
-
-
-failures, sessions, last = 0, 0, None
-signal.signal(signal.SIGTERM, end)
 session = boto3.Session(botocore_session=Session())
 once = botocore.config.Config(retries={"total_max_attempts": 1})  # what fails is to be seen
 client = session.client("sts", config=once)
