@@ -236,7 +236,7 @@ var breakages = []breakage{
 	{"kube2iam is there", applies(fmt.Sprintf(daemonSet, "kube2iam")), "others", warns, "kube2iam is installed (DaemonSet kube-system/node-iam)", deletes("daemonset/node-iam", "--namespace=kube-system")},
 	{"kiam is there", applies(fmt.Sprintf(daemonSet, "kiam")), "others", warns, "kiam is installed", deletes("daemonset/node-iam", "--namespace=kube-system")},
 	{"IRSA's webhook is there", applies(irsa), "others", warns, "the webhook of EKS for IRSA is installed", deletes("mutatingwebhookconfiguration/pod-identity-webhook")},
-	{"both ways of admission", applies(fmt.Sprintf(webhook, "")), "admission", broken, "by the admission policy and by the webhook", deletes("mutatingwebhookconfiguration/kube-aws-iam-controller-webhook")},
+	{"both ways of admission", applies(fmt.Sprintf(webhook, "")), "admission", warns, "by the admission policy and by the webhook", deletes("mutatingwebhookconfiguration/kube-aws-iam-controller-webhook")},
 	{"it is scaled to zero", func(w *checkWorld) {
 		w.kubectl("scale", "deployment/"+kit.Account, "--namespace=kube-system", "--replicas=0")
 	}, "controller", broken, "scaled to zero", reinstalls},

@@ -8,11 +8,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -156,12 +158,22 @@ func (w *explainWorld) testExecSecrecy(t *testing.T) {
 // patient is a program that says when it is ready, and what signals it gets until it is told to end by one.
 const patient = `trap 'echo interrupted' INT; trap 'echo reloaded' HUP; trap 'echo terminated; exit 9' TERM; echo ready; while :; do sleep 0.05; done`
 
+// listens has programs that are started listen to signals that this process may have been started without, as under nohup
+// or in the background of a script: what is ignored is inherited. It returns what ends that.
+func listens() (end func()) {
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT)
+	return func() { signal.Stop(heard) }
+}
+
 func (w *explainWorld) testExecSignals(t *testing.T) {
 	cmd := w.execute(t, "sa/app", "--", "sh", "-c", patient)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, so nobody else sends the program anything
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
+	defer listens()()
 	require.NoError(t, cmd.Start())
+	defer time.AfterFunc(within, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }).Stop()
 	lines := bufio.NewReader(stdout)
 	says := func(want string) {
 		t.Helper()

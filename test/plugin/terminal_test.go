@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -27,7 +28,9 @@ func (w *explainWorld) onTerminal(t *testing.T, cmd *exec.Cmd, before, keys, aft
 	require.NoError(t, err)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	defer listens()()
 	require.NoError(t, cmd.Start())
+	defer time.AfterFunc(within, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }).Stop()
 	require.NoError(t, terminal.Close())
 
 	var printed strings.Builder
