@@ -55,6 +55,22 @@ func TestSDKRetriesThrottling(t *testing.T) {
 	assert.Equal(t, 3, w.Counts()["GetCallerIdentity"])
 }
 
+func TestARequestThatTakesLongSeesWhatCameBeforeIt(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.add(RoleSpec{Name: "app"})
+	w.Set(Settings{Latency: new(Duration(time.Second))})
+	slow := make(chan error, 1)
+	go func() {
+		_, err := w.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: new("app")})
+		slow <- err
+	}()
+	time.Sleep(200 * time.Millisecond) // until it is under way
+	w.Set(Settings{Latency: new(Duration(0))})
+	_, err := w.iam.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: new("app"), PolicyDocument: new(serviceTrust)})
+	require.NoError(t, err)
+	assert.NoError(t, <-slow)
+}
+
 func TestDroppedRequestTakesEffect(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.Set(Settings{Faults: &[]Fault{{Action: "CreateRole", Drop: true, Times: 1}}})

@@ -31,7 +31,7 @@ type journal struct {
 }
 
 func (j *journal) record(q *request, failure *apiError) {
-	call := Call{Time: q.now, Service: q.service, Action: q.action, Code: "OK", Params: map[string]string{}}
+	call := Call{Time: q.received, Service: q.service, Action: q.action, Code: "OK", Params: map[string]string{}}
 	if failure != nil {
 		call.Code = failure.code
 	}

@@ -72,7 +72,9 @@ type request struct {
 	service string
 	action  string
 	caller  *principal
-	now     time.Time
+	// received is when the request came, now when it is authenticated and performed: the
+	// versions of roles that it could see when it came may be gone by then.
+	received, now time.Time
 }
 
 // handler performs one action and returns its result, nil for none. The caller holds mu.
@@ -106,7 +108,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, iamVersion, newError(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "the request is too large"))
 		return
 	}
-	q := &request{Sim: s, form: parseForm(body), now: s.now()}
+	q := &request{Sim: s, form: parseForm(body), received: s.now()}
 	q.action = q.form.get("Action")
 	result, failure := s.handle(r, body, q)
 	s.journal.record(q, failure)
@@ -141,6 +143,7 @@ func (s *Sim) handle(r *http.Request, body []byte, q *request) (any, *apiError) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	q.now = s.now()
 	result, failure := do(q)
 	if fault.drop {
 		return nil, dropped
@@ -152,9 +155,11 @@ func (s *Sim) handle(r *http.Request, body []byte, q *request) (any, *apiError) 
 // its token.
 func (s *Sim) identify(r *http.Request, body []byte, q *request) (*principal, *apiError) {
 	if q.action == webIdentityAction {
+		q.now = s.now()
 		return s.federated(r.Context(), q)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	q.now = s.now()
 	return s.authenticate(r, body, q)
 }
