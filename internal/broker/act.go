@@ -24,11 +24,12 @@ func (b *Broker) act(ctx context.Context, source Source, f facts, d decision) (t
 	case revoke:
 		return b.revoke(ctx, source, f, d.refusal)
 	case refuse:
-		b.countRefused(f)
+		b.countRefused(f, d.refusal)
 		return b.refuse(ctx, source, f, d.refusal)
 	case fail:
-		b.countRefused(f)
-		return b.failed(ctx, source, *f.asked, f, cmp.Or(f.unread, f.unknown))
+		cause := cmp.Or(f.unread, f.unknown)
+		b.countRefused(f, cause)
+		return b.failed(ctx, source, *f.asked, f, cause)
 	case issue:
 		return b.issue(ctx, source, issuance{want: *f.asked, have: f.have, reason: f.due, role: f.role})
 	case release:
@@ -69,7 +70,7 @@ func (b *Broker) prepareRole(ctx context.Context, source Source, f facts, out Ou
 	if err == nil {
 		return out, nil
 	}
-	b.countRefused(f)
+	b.countRefused(f, err)
 	wait, err := b.failed(ctx, source, *f.asked, f, err)
 	return Outcome{After: wait}, err
 }
@@ -116,9 +117,9 @@ func (b *Broker) refuse(ctx context.Context, source Source, f facts, refusal *id
 }
 
 // countRefused counts credentials that are due and are not issued, without a call.
-func (b *Broker) countRefused(f facts) {
+func (b *Broker) countRefused(f facts, cause error) {
 	if f.due != "" {
-		b.Metrics.ObserveRefresh(string(f.key.Source), string(f.due), resultError, 0)
+		b.Metrics.ObserveRefresh(string(f.key.Source), string(f.due), 0, cause)
 	}
 }
 

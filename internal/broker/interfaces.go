@@ -131,5 +131,6 @@ type ExternalIDs interface {
 
 // Metrics counts renewals.
 type Metrics interface {
-	ObserveRefresh(source, reason, result string, took time.Duration)
+	// ObserveRefresh counts an attempt, which failed with err unless that is nil.
+	ObserveRefresh(source, reason string, took time.Duration, err error)
 }

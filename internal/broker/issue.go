@@ -52,7 +52,7 @@ func (b *Broker) issue(ctx context.Context, source Source, i issuance) (time.Dur
 		level.Debug(b.Logger).Log("msg", "the new role is not ready yet", "object", key, "err", err)
 		return retry, nil
 	}
-	b.Metrics.ObserveRefresh(string(i.want.Source), string(i.reason), result(err), time.Since(start))
+	b.Metrics.ObserveRefresh(string(i.want.Source), string(i.reason), time.Since(start), err)
 	if err != nil {
 		return b.notIssued(ctx, source, i, err)
 	}
@@ -91,19 +91,9 @@ func (b *Broker) obtain(ctx context.Context, i *issuance) (creds identity.Creden
 	if err = b.ExternalIDs.Confirm(ctx, i.want, creds.RoleARN); err != nil {
 		return creds, false, err
 	}
-	i.want.RoleUsed = b.roleUsed(i)
+	i.want.RoleUsed = b.Roles.LastUsed(i.want.Key, i.want.RoleID, i.have.UseOf(i.want.RoleID))
 	_, created, err = b.Secrets.Apply(ctx, i.want, creds)
 	return creds, created, err
-}
-
-// roleUsed returns when the managed role was last used. What the Secret says of that is
-// about the role that it names.
-func (b *Broker) roleUsed(i *issuance) identity.RoleUse {
-	var recorded identity.RoleUse
-	if i.have.RoleID == i.want.RoleID {
-		recorded = i.have.RoleUsed
-	}
-	return b.Roles.LastUsed(i.want.Key, i.want.RoleID, recorded)
 }
 
 // checkExternalID makes sure that an existing role enforces its external ID. The trust
@@ -151,12 +141,11 @@ func (b *Broker) provideRole(ctx context.Context, i *issuance) error {
 
 // notIssued records that an issue failed.
 func (b *Broker) notIssued(ctx context.Context, source Source, i issuance, err error) (time.Duration, error) {
-	f := facts{now: time.Now(), refreshLimit: b.RefreshLimit, asked: &i.want, have: i.have, lastGood: lastGood(i.want, i.have)}
+	f := facts{key: i.want.Key, now: time.Now(), refreshLimit: b.RefreshLimit, asked: &i.want, have: i.have, lastGood: lastGood(i.want, i.have)}
 	refusal, refused := errors.AsType[*identity.InvalidError](err)
 	switch {
 	case refused && refusal.Reason == api.RoleNotPermitted && i.have.Exists && (f.lastGood == nil || i.have.SpecHash == i.want.SpecHash()):
 		// It is what the credentials there are of, or nothing says whose they are.
-		f.key = i.want.Key
 		return b.revoke(ctx, source, f, refusal)
 	case refused && !i.lastGood:
 		return b.refuse(ctx, source, f, refusal)
@@ -185,17 +174,4 @@ func isSettling(want identity.Desired, err error) bool {
 	}
 	step, is := errors.AsType[*identity.StepError](err)
 	return is && step.Transient || errors.Is(err, identity.ErrNotAssumable)
-}
-
-// The results of an issue, as the metric's label has them.
-const (
-	resultSuccess = "success"
-	resultError   = "error"
-)
-
-func result(err error) string {
-	if err != nil {
-		return resultError
-	}
-	return resultSuccess
 }

@@ -354,7 +354,11 @@ func (w *world) TryWarn(want identity.Desired, waiting bool, reason, message str
 
 func (w *world) record(e event) { w.recorded, w.heard = append(w.recorded, e), append(w.heard, e) }
 
-func (w *world) ObserveRefresh(source, reason, result string, took time.Duration) {
+func (w *world) ObserveRefresh(source, reason string, took time.Duration, err error) {
+	result := "success"
+	if err != nil {
+		result = "error"
+	}
 	assert.GreaterOrEqual(w.t, took, time.Duration(0))
 	w.metrics = append(w.metrics, source+" "+reason+" "+result)
 }

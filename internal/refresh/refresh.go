@@ -45,6 +45,15 @@ type State struct {
 // Valid reports whether the credentials have not expired.
 func (s State) Valid(now time.Time) bool { return s.Exists && now.Before(s.Expiration) }
 
+// UseOf returns what is recorded of the use of the role with a unique ID. It is known only
+// of the role that the credentials belong to.
+func (s State) UseOf(roleID string) identity.RoleUse {
+	if s.RoleID != roleID {
+		return identity.RoleUse{}
+	}
+	return s.RoleUsed
+}
+
 // A Reason is why credentials are due for renewal.
 type Reason string
 

@@ -94,8 +94,12 @@ func registerAll(reg prometheus.Registerer, all ...prometheus.Collector) error {
 	return errors.Join(errs...)
 }
 
-// ObserveRefresh counts an attempt to issue credentials.
-func (m *Metrics) ObserveRefresh(source, reason, result string, took time.Duration) {
+// ObserveRefresh counts an attempt to issue credentials, which failed unless err is nil.
+func (m *Metrics) ObserveRefresh(source, reason string, took time.Duration, err error) {
+	result := "success"
+	if err != nil {
+		result = "error"
+	}
 	m.refreshes.WithLabelValues(source, reason, result).Inc()
 	m.refreshDuration.Observe(took.Seconds())
 }

@@ -58,7 +58,8 @@ func TestMetricsAreServedAndDocumented(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	m, err := NewMetrics(reg, "v1")
 	require.NoError(t, err)
-	m.ObserveRefresh("serviceaccount", "Missing", "success", time.Second)
+	m.ObserveRefresh("serviceaccount", "Missing", time.Second, nil)
+	m.ObserveRefresh("awsiamrole", "NearExpiry", time.Second, errors.New("throttled"))
 	m.ObserveAWSRequest("STS", "AssumeRole", "OK", 50*time.Millisecond)
 	m.SetLeader(true)
 	m.ObserveDrift("trust")
@@ -69,7 +70,8 @@ func TestMetricsAreServedAndDocumented(t *testing.T) {
 	assert.Equal(t, http.StatusOK, code)
 	for _, line := range []string{
 		`kube_aws_iam_controller_refreshes_total{reason="Missing",result="success",source="serviceaccount"} 1`,
-		`kube_aws_iam_controller_refresh_duration_seconds_count 1`,
+		`kube_aws_iam_controller_refreshes_total{reason="NearExpiry",result="error",source="awsiamrole"} 1`,
+		`kube_aws_iam_controller_refresh_duration_seconds_count 2`,
 		`kube_aws_iam_controller_aws_requests_total{code="OK",operation="AssumeRole",service="STS"} 1`,
 		`kube_aws_iam_controller_aws_request_duration_seconds_count{operation="AssumeRole",service="STS"} 1`,
 		`kube_aws_iam_controller_is_leader 1`,
