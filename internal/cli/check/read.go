@@ -160,7 +160,7 @@ func (r *reader) readAWS(ctx context.Context) {
 		r.facts.warnings.value = events.Items
 	}
 	issued, err := r.clients.Metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: secrets.Selector(identity.ServiceAccount), ResourceVersion: "0",
+		LabelSelector: secrets.Selector(identity.ServiceAccount),
 	})
 	if r.facts.issued.err = err; err == nil {
 		r.facts.issued.value = issued.Items
@@ -169,11 +169,11 @@ func (r *reader) readAWS(ctx context.Context) {
 
 // readOthers reads what else may give pods AWS credentials.
 func (r *reader) readOthers(ctx context.Context) {
-	daemonSets, err := r.clients.Core.AppsV1().DaemonSets("").List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	daemonSets, err := r.clients.Core.AppsV1().DaemonSets("").List(ctx, metav1.ListOptions{})
 	if r.facts.daemonSets.err = err; err == nil {
 		r.facts.daemonSets.value = daemonSets.Items
 	}
-	deployments, err := r.clients.Core.AppsV1().Deployments("").List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	deployments, err := r.clients.Core.AppsV1().Deployments("").List(ctx, metav1.ListOptions{})
 	if r.facts.deployments.err = err; err == nil {
 		r.facts.deployments.value = deployments.Items
 	}

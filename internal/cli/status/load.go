@@ -16,8 +16,9 @@ type objects map[string][]runtime.Object
 // unseen are the kinds that could not be listed, and why.
 type unseen map[string]error
 
-// load lists all kinds, from the cache of the API server. An error is one that leaves
-// nothing to show; what the user may not list is in unseen instead.
+// load lists all kinds, at the most recent resource version: whoever has just annotated a
+// ServiceAccount asks next what became of it. An error is one that leaves nothing to show;
+// what the user may not list is in unseen instead.
 func load(ctx context.Context, all []kind) (objects, unseen, error) {
 	lists, errs := make([][]runtime.Object, len(all)), make([]error, len(all))
 	var group errgroup.Group
@@ -48,9 +49,7 @@ func load(ctx context.Context, all []kind) (objects, unseen, error) {
 }
 
 func (k kind) objects(ctx context.Context) ([]runtime.Object, error) {
-	options := k.options
-	options.ResourceVersion = "0"
-	list, err := k.list(ctx, options)
+	list, err := k.list(ctx, k.options)
 	if err != nil {
 		return nil, err
 	}
