@@ -86,7 +86,7 @@ func (b *Broker) settle(ctx context.Context, source Source, f facts) error {
 
 // forget drops what is remembered of an identity that is gone with all it had.
 func (b *Broker) forget(key identity.Key) {
-	if now := time.Now(); b.limits.tried.Within(key, now, triedWithin) {
+	if now := time.Now(); b.limits.renewals.Used(key, now) {
 		b.limits.removed.Note(key.Namespace, now) // its Secret went with it
 	}
 	b.Status.Clear(key)

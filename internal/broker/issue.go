@@ -34,15 +34,15 @@ type issuance struct {
 // issue gets new credentials and stores them. What is there stays if that fails.
 func (b *Broker) issue(ctx context.Context, source Source, i issuance) (time.Duration, error) {
 	key, start := i.want.Key, time.Now()
+	repeat := b.isRepeat(i, start)
 	// All reasons can be brought about at will, NearExpiry by a forged expiration. What
 	// does run out never exhausts the limit.
 	if wait := b.limits.renewals.Take(key, start); wait > 0 {
 		return wait, nil
 	}
-	if b.isRepeat(i, start) {
+	if repeat {
 		ctx = limit.Repeats(ctx, key.Namespace)
 	}
-	b.limits.tried.Note(key, start)
 	creds, created, err := b.obtain(ctx, &i)
 	if i.have.Unreadable != "" {
 		b.Status.Warn(i.want, false, api.ReadSecretFailed, fmt.Sprintf(

@@ -21,24 +21,19 @@ const (
 	repeatBurst    = 100
 	repeatInterval = 100 * time.Millisecond
 
-	// triedWithin is how long it is remembered that an identity was tried.
-	triedWithin = renewalBurst * renewalInterval
-
-	maxIdentities = 1 << 15
+	maxIdentities = 1 << 16
 	maxNamespaces = 1 << 12
 )
 
 // limits bound what identities and namespaces bring about.
 type limits struct {
-	// renewals are for credentials, and for removing them.
+	// renewals are for credentials, whatever comes of it, and for removing them.
 	renewals limit.Repeating[identity.Key]
 	// writes are for labels, which no renewal may wait for.
 	writes limit.Repeating[identity.Key]
-	// tried is when credentials were last asked for, whatever came of it.
-	tried limit.Recent[identity.Key]
-	// removed is when a namespace last gave something up: what it asks for anew may be
-	// in place of that.
-	removed limit.Recent[string]
+	// removed has the namespaces that gave something up of late: what they ask for anew
+	// may be in place of that.
+	removed *limit.Recent[string]
 }
 
 func newLimits() limits {
@@ -50,13 +45,13 @@ func newLimits() limits {
 	}
 	return limits{
 		renewals: limit.NewRepeating(config), writes: limit.NewRepeating(config),
-		tried: limit.NewRecent[identity.Key](maxIdentities), removed: limit.NewRecent[string](maxNamespaces),
+		removed: limit.NewRecent[string](maxNamespaces, repeatWithin),
 	}
 }
 
 // isRepeat returns whether AWS is asked for what a namespace changes over and over,
 // which gets a share of the requests only: the object had what it asks for, or was
-// tried, before. What runs out does not count, unless that is forged. What is new in
+// tried, before. It is asked before a try is counted. What runs out does not count, unless that is forged. What is new in
 // place of what the namespace gave up does.
 func (b *Broker) isRepeat(i issuance, now time.Time) bool {
 	key := i.want.Key
@@ -64,5 +59,5 @@ func (b *Broker) isRepeat(i issuance, now time.Time) bool {
 		return b.limits.renewals.Repeats(key, now)
 	}
 	return i.have.Exists || b.Roles.Ensured(key) ||
-		b.limits.tried.Within(key, now, triedWithin) || b.limits.removed.Within(key.Namespace, now, repeatWithin)
+		b.limits.renewals.Used(key, now) || b.limits.removed.Has(key.Namespace, now)
 }

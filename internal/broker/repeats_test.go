@@ -55,12 +55,10 @@ func TestRepeatsAreMarked(t *testing.T) {
 		"what is changed": {step{have: exists, reason: refresh.SpecChanged}, true},
 		"what was tried before": {step{reason: refresh.Missing, before: func(w *world) {
 			w.limits.renewals.TakeOwn(app, time.Now())
-			w.limits.tried.Note(app, time.Now())
 		}}, true},
 		"what was tried long ago": {step{reason: refresh.Missing, before: func(w *world) {
 			w.limits.renewals.TakeOwn(app, time.Now())
-			w.limits.tried.Note(app, time.Now())
-			time.Sleep(triedWithin)
+			time.Sleep(renewalBurst * renewalInterval)
 		}}, false},
 		"what has a role that was made of late": {step{reason: refresh.Missing, before: func(w *world) { _, _ = w.managed.Ensure(w.t.Context(), *desired(), "") }}, true},
 		"what is new in place of another":       {step{reason: refresh.Missing, before: func(w *world) { w.limits.removed.Note("ns", time.Now()) }}, true},
@@ -127,7 +125,7 @@ func TestRemovalsCountAsRepeats(t *testing.T) {
 		s.asked = nil
 		_, err := s.syncFast()
 		require.ErrorIs(t, err, errNeedsIAM)
-		assert.True(t, s.limits.removed.Within("ns", time.Now(), repeatWithin), "what is made in its place goes with it, although it still waits for IAM")
+		assert.True(t, s.limits.removed.Has("ns", time.Now()), "what is made in its place goes with it, although it still waits for IAM")
 		s.serve()
 		assert.Positive(t, time.Since(start), "it waits for the namespace's share")
 	})

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-	"k8s.io/utils/lru"
 )
 
 // Grouped is a rate limit that all keys of a group share. A key that has to wait is
@@ -17,13 +16,16 @@ type Grouped[K comparable] struct {
 	group  func(K) string
 
 	mu       sync.Mutex
-	promised *lru.Cache // the *rate.Reservation of each key that waits
+	promised memory[K, *rate.Reservation] // of each key that waits
 }
+
+// keepPromise is how long after its time a key may still come for its token.
+const keepPromise = time.Hour
 
 // NewGrouped returns a limit of so many events per second and group, with bursts,
 // that remembers so many groups and keys that wait.
 func NewGrouped[K comparable](group func(K) string, limit rate.Limit, burst, groups, keys int) *Grouped[K] {
-	return &Grouped[K]{groups: NewKeyed[string](limit, burst, groups), group: group, promised: lru.New(keys)}
+	return &Grouped[K]{groups: NewKeyed[string](limit, burst, groups), group: group, promised: newMemory[K](keys, keepPromise, isOver)}
 }
 
 // Take takes a token of the key's group and returns 0. If there is none it returns
@@ -32,17 +34,20 @@ func NewGrouped[K comparable](group func(K) string, limit rate.Limit, burst, gro
 func (g *Grouped[K]) Take(key K, now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var reservation *rate.Reservation
-	if promised, ok := g.promised.Get(key); ok {
-		reservation = promised.(*rate.Reservation) //nolint:forcetypeassert,errcheck // nothing else is added
-	} else {
+	reservation, promised := g.promised.entries[key]
+	if !promised {
 		reservation = g.groups.Reserve(g.group(key), now)
 	}
 	wait := delay(reservation, now)
 	if wait > 0 {
-		g.promised.Add(key, reservation)
+		g.promised.put(key, reservation, now)
 	} else {
-		g.promised.Remove(key)
+		delete(g.promised.entries, key)
 	}
 	return wait
+}
+
+// isOver returns whether the time of a reservation is long over.
+func isOver(reservation *rate.Reservation, now time.Time) bool {
+	return reservation.DelayFrom(now.Add(-keepPromise)) == 0
 }

@@ -1,5 +1,3 @@
-// Package limit has rate limits by key and limits of concurrency by key. It counts
-// with golang.org/x/time/rate, and keeps a bounded number of keys.
 package limit
 
 import (
@@ -8,18 +6,18 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-	"k8s.io/utils/lru"
 )
 
-// Keyed is a rate limit for each key. It remembers the keys that were used last; a
-// key that it has forgotten begins with a full bucket. It is safe for use by several
-// goroutines. Create it with NewKeyed.
+// Keyed is a rate limit for each key. It forgets keys whose bucket is full again. It is
+// safe for use by several goroutines. Create it with NewKeyed.
 type Keyed[K comparable] struct {
 	limit rate.Limit
 	burst int
+	// refill is how long it takes to fill an empty bucket, in which a key counts as used.
+	refill time.Duration
 
 	mu      sync.Mutex
-	buckets *lru.Cache // of *bucket
+	buckets memory[K, *bucket]
 }
 
 // bucket is the limiter of one key.
@@ -29,12 +27,28 @@ type bucket struct {
 	// last is the latest time that it was used at. A limiter that is given an earlier
 	// one counts the time between twice.
 	last time.Time
+	// served is what Repeating remembers of the key.
+	served time.Time
 }
+
+// How long an unused bucket is remembered at least, and at most if it is full.
+const (
+	minIdle = time.Minute
+	maxIdle = 24 * time.Hour
+)
 
 // NewKeyed returns a limit of so many events per second and key, with bursts, that
 // remembers so many keys.
 func NewKeyed[K comparable](limit rate.Limit, burst, keys int) *Keyed[K] {
-	return &Keyed[K]{limit: limit, burst: burst, buckets: lru.New(keys)}
+	refill := min(float64(burst)/float64(limit), maxIdle.Seconds())
+	k := &Keyed[K]{limit: limit, burst: burst, refill: max(minIdle, time.Duration(refill*float64(time.Second)))}
+	k.buckets = newMemory[K](keys, k.refill, k.idle)
+	return k
+}
+
+// idle returns whether a bucket is like a new one: what waits may owe more than a burst.
+func (k *Keyed[K]) idle(b *bucket, now time.Time) bool {
+	return now.Sub(b.last) >= k.refill && now.Sub(b.served) >= k.refill && b.TokensAt(now) >= float64(k.burst)
 }
 
 // Take takes a token of the key and returns 0. If there is none it takes nothing and
@@ -70,27 +84,52 @@ func (k *Keyed[K]) Reserve(key K, now time.Time) *rate.Reservation {
 // Wait takes a token of the key, and waits for it until ctx is done.
 func (k *Keyed[K]) Wait(ctx context.Context, key K) error {
 	k.mu.Lock()
-	limiter := k.of(key).Limiter
+	b := k.of(key, time.Now())
 	k.mu.Unlock()
-	return limiter.Wait(ctx)
+	return b.Wait(ctx)
+}
+
+// used returns whether a token of the key was asked for of late.
+func (k *Keyed[K]) used(key K, now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	b, known := k.buckets.entries[key]
+	return known && now.Sub(b.last) < k.refill
+}
+
+// serve notes that a key was served.
+func (k *Keyed[K]) serve(key K, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.of(key, now).served = now
+}
+
+// servedAt returns when a key was last served, the zero Time if that is long ago.
+func (k *Keyed[K]) servedAt(key K) time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if b, known := k.buckets.entries[key]; known {
+		return b.served
+	}
+	return time.Time{}
 }
 
 // reserve returns a reservation, and the time that it was made at. A reservation can
 // be cancelled without a trace only if none is made after it: k.mu is held until then.
 func (k *Keyed[K]) reserve(key K, now time.Time) (*rate.Reservation, time.Time) {
-	b := k.of(key)
+	b := k.of(key, now)
 	if now.After(b.last) {
 		b.last = now
 	}
 	return b.ReserveN(b.last, 1), b.last
 }
 
-func (k *Keyed[K]) of(key K) *bucket {
-	if known, ok := k.buckets.Get(key); ok {
-		return known.(*bucket) //nolint:forcetypeassert,errcheck // nothing else is added
+func (k *Keyed[K]) of(key K, now time.Time) *bucket {
+	b, known := k.buckets.entries[key]
+	if !known {
+		b = &bucket{Limiter: rate.NewLimiter(k.limit, k.burst)}
+		k.buckets.put(key, b, now)
 	}
-	b := &bucket{Limiter: rate.NewLimiter(k.limit, k.burst)}
-	k.buckets.Add(key, b)
 	return b
 }
 

@@ -60,7 +60,22 @@ func TestKeyedRemembersABoundedNumberOfKeys(t *testing.T) {
 	for i := range 10_000 {
 		k.Take(fmt.Sprint(i), now)
 	}
-	assert.Equal(t, 1000, k.buckets.Len())
+	assert.LessOrEqual(t, len(k.buckets.entries), 1000)
+	assert.GreaterOrEqual(t, len(k.buckets.entries), 500)
+}
+
+func TestKeyedForgetsFullBuckets(t *testing.T) {
+	k, now := newKeyed(), time.Unix(0, 0)
+	for i := range 500 {
+		k.Take(fmt.Sprint(i), now)
+	}
+	for range 3 * burst {
+		k.Reserve("owing", now)
+	}
+	later := now.Add(burst * interval)
+	k.Take("later", later)
+	assert.Len(t, k.buckets.entries, 2)
+	assert.Equal(t, interval*(2*burst+1-burst), k.Take("owing", later), "what it owes is not forgotten")
 }
 
 func TestKeyedIsSafeForConcurrentUse(t *testing.T) {
@@ -135,7 +150,7 @@ func TestGroupedRemembersABoundedNumberOfPromises(t *testing.T) {
 	for i := range 10_000 {
 		g.Take(i%1000, now.Add(time.Duration(i)*time.Microsecond))
 	}
-	assert.LessOrEqual(t, g.promised.Len(), 100)
+	assert.LessOrEqual(t, len(g.promised.entries), 100)
 }
 
 func TestRepeatingSharesWhatAGroupRepeats(t *testing.T) {
@@ -171,6 +186,9 @@ func TestRepeatingSharesWhatAGroupRepeats(t *testing.T) {
 	}
 	assert.InDelta(t, 600, granted, 20, "ten a second")
 	assert.False(t, r.Repeats(0, now.Add(time.Minute)))
+	assert.True(t, r.Used(0, now.Add(time.Minute)))
+	assert.False(t, r.Used(0, now.Add(time.Minute+burst*interval)))
+	assert.False(t, r.Used(999_999, now))
 }
 
 func TestRepeatingTakesNothingOfTheGroupForAKeyThatHasToWait(t *testing.T) {
@@ -187,12 +205,15 @@ func TestRepeatingTakesNothingOfTheGroupForAKeyThatHasToWait(t *testing.T) {
 }
 
 func TestRecentRemembersForAWhile(t *testing.T) {
-	r, now := NewRecent[string](2), time.Unix(0, 0)
-	assert.False(t, r.Within("a", now, time.Minute))
+	r, now := NewRecent[string](2, time.Minute), time.Unix(0, 0)
+	assert.False(t, r.Has("a", now))
 	r.Note("a", now)
-	assert.True(t, r.Within("a", now.Add(59*time.Second), time.Minute))
-	assert.False(t, r.Within("a", now.Add(time.Minute), time.Minute))
-	r.Note("b", now)
-	r.Note("c", now)
-	assert.False(t, r.Within("a", now, time.Minute), "the oldest is forgotten")
+	assert.True(t, r.Has("a", now.Add(59*time.Second)))
+	assert.False(t, r.Has("a", now.Add(time.Minute)))
+	r.Note("b", now.Add(time.Minute))
+	assert.Len(t, r.times.entries, 1, "what is over is forgotten")
+	r.Note("c", now.Add(time.Minute))
+	r.Note("d", now.Add(time.Minute))
+	assert.Len(t, r.times.entries, 2, "and what there is no room for")
+	assert.True(t, r.Has("d", now.Add(time.Minute)))
 }

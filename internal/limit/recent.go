@@ -1,23 +1,39 @@
 package limit
 
 import (
+	"sync"
 	"time"
-
-	"k8s.io/utils/lru"
 )
 
-// Recent remembers when something last happened to a key, for the keys that were
-// noted last. It is safe for use by several goroutines. Create it with NewRecent.
-type Recent[K comparable] struct{ times *lru.Cache }
+// Recent remembers what happened to a key a short while ago. It is safe for use by
+// several goroutines. Create it with NewRecent.
+type Recent[K comparable] struct {
+	within time.Duration
 
-// NewRecent returns a Recent that remembers so many keys.
-func NewRecent[K comparable](keys int) Recent[K] { return Recent[K]{times: lru.New(keys)} }
+	mu    sync.Mutex
+	times memory[K, time.Time]
+}
+
+// NewRecent returns a Recent that remembers so many keys for so long.
+func NewRecent[K comparable](keys int, within time.Duration) *Recent[K] {
+	r := &Recent[K]{within: within}
+	r.times = newMemory[K](keys, within, func(at, now time.Time) bool { return !r.recent(at, now) })
+	return r
+}
 
 // Note remembers that it happened to the key.
-func (r Recent[K]) Note(key K, now time.Time) { r.times.Add(key, now) }
-
-// Within returns whether it happened to the key less than d ago.
-func (r Recent[K]) Within(key K, now time.Time, d time.Duration) bool {
-	at, ok := r.times.Get(key)
-	return ok && now.Sub(at.(time.Time)) < d //nolint:forcetypeassert,errcheck // nothing else is added
+func (r *Recent[K]) Note(key K, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.times.put(key, now, now)
 }
+
+// Has returns whether it happened to the key a short while ago.
+func (r *Recent[K]) Has(key K, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, noted := r.times.entries[key]
+	return noted && r.recent(at, now)
+}
+
+func (r *Recent[K]) recent(at, now time.Time) bool { return now.Sub(at) < r.within }

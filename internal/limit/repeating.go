@@ -12,7 +12,6 @@ import (
 type Repeating[K comparable] struct {
 	own    *Keyed[K]
 	group  *Grouped[K]
-	served Recent[K]
 	within time.Duration
 }
 
@@ -26,7 +25,8 @@ type RepeatingConfig[K comparable] struct {
 	GroupOf    func(K) string
 	GroupLimit rate.Limit
 	GroupBurst int
-	// Within is how soon after a key was served it repeats something.
+	// Within is how soon after a key was served it repeats something, at most as long as
+	// Burst takes to be granted again.
 	Within time.Duration
 	// Keys and Groups are how many are remembered.
 	Keys, Groups int
@@ -37,7 +37,6 @@ func NewRepeating[K comparable](c RepeatingConfig[K]) Repeating[K] {
 	return Repeating[K]{
 		own:    NewKeyed[K](c.Limit, c.Burst, c.Keys),
 		group:  NewGrouped(c.GroupOf, c.GroupLimit, c.GroupBurst, c.Groups, c.Keys),
-		served: NewRecent[K](c.Keys),
 		within: c.Within,
 	}
 }
@@ -66,7 +65,13 @@ func (r Repeating[K]) TakeShared(key K, now time.Time) time.Duration {
 func (r Repeating[K]) TakeOwn(key K, now time.Time) time.Duration { return r.own.Take(key, now) }
 
 // Served notes that a key was served.
-func (r Repeating[K]) Served(key K, now time.Time) { r.served.Note(key, now) }
+func (r Repeating[K]) Served(key K, now time.Time) { r.own.serve(key, now) }
 
 // Repeats returns whether a key was served a moment ago.
-func (r Repeating[K]) Repeats(key K, now time.Time) bool { return r.served.Within(key, now, r.within) }
+func (r Repeating[K]) Repeats(key K, now time.Time) bool {
+	return now.Sub(r.own.servedAt(key)) < r.within
+}
+
+// Used returns whether a token of the key was asked for of late, by whichever method: in
+// the time that Burst takes to be granted again.
+func (r Repeating[K]) Used(key K, now time.Time) bool { return r.own.used(key, now) }
