@@ -138,7 +138,9 @@ func (b builder) writeSource(ctx context.Context) (remove func() error, err erro
 	if err := errors.Join(remove(), os.Mkdir(b.source(), 0o750)); err != nil {
 		return nil, err
 	}
-	return remove, writeRelease(ctx, b.source(), b.kubernetes)
+	return remove, writeRelease(ctx, b.source(), b.kubernetes, func(part, version string) {
+		b.say("%s is of %s: the module proxy has it of no later patch", part, version)
+	})
 }
 
 // sourceOf returns the directory of the module that a tool is built from. There is one etcd for all releases.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -30,26 +33,41 @@ func chosenVersion(m module) (version string, another bool, err error) {
 	return version, version != m.versions[kubernetesModule], nil
 }
 
-// writeRelease writes, into an empty directory, a module from which a release of Kubernetes is built.
-func writeRelease(ctx context.Context, dir, version string) error {
-	path, err := download(ctx, dir, version)
+// writeRelease writes, into an empty directory, a module from which a release of Kubernetes is built. It calls say for each
+// part that is of an earlier patch, because the module proxy does not have it of this one.
+func writeRelease(ctx context.Context, dir, version string, say func(part, version string)) error {
+	goMod, err := download(ctx, dir, kubernetesModule, version)
 	if err != nil {
 		return err
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // in the module cache
+	content, err := os.ReadFile(goMod) //nolint:gosec // in the module cache
 	if err != nil {
 		return err
 	}
-	written, err := releaseModule(content, version)
+	parts, err := partsOf(content)
+	if err != nil {
+		return fmt.Errorf("go.mod of Kubernetes %s: %w", version, err)
+	}
+	versions := map[string]string{}
+	for _, part := range parts {
+		versions[part] = availableVersion(partVersion(version), func(v string) bool {
+			_, missing := download(ctx, dir, part, v)
+			return missing == nil
+		})
+		if versions[part] != partVersion(version) {
+			say(part, versions[part])
+		}
+	}
+	written, err := releaseModule(content, version, versions)
 	if err != nil {
 		return fmt.Errorf("go.mod for Kubernetes %s: %w", version, err)
 	}
 	return os.WriteFile(filepath.Join(dir, "go.mod"), written, 0o600) //nolint:gosec // in a directory of ours
 }
 
-// download gets a release as a module, and returns the path of its go.mod.
-func download(ctx context.Context, dir, version string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", kubernetesModule+"@"+version) //nolint:gosec // a version
+// download gets a module, and returns the path of its go.mod.
+func download(ctx context.Context, dir, module, version string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module+"@"+version) //nolint:gosec // a module and its version
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
 	out, err := cmd.Output()
 	var downloaded struct {
@@ -57,15 +75,46 @@ func download(ctx context.Context, dir, version string) (string, error) {
 		Error string `json:"Error"`
 	}
 	if failed := json.Unmarshal(out, &downloaded); failed != nil || err != nil {
-		return "", fmt.Errorf("download Kubernetes %s: %w: %s", version, err, downloaded.Error)
+		return "", fmt.Errorf("download %s@%s: %w: %s", module, version, err, downloaded.Error)
 	}
 	return downloaded.GoMod, nil
 }
 
+// partVersion returns the version that a part of a release has.
+func partVersion(release string) string { return "v0." + strings.SplitN(release, ".", 2)[1] }
+
+// availableVersion returns the version that is wanted, or the newest patch before it that is available; without any, the one
+// that is wanted.
+func availableVersion(wanted string, isAvailable func(version string) bool) string {
+	minor := semver.MajorMinor(wanted)
+	patch, err := strconv.Atoi(strings.TrimPrefix(wanted, minor+"."))
+	for ; err == nil && patch >= 0; patch-- {
+		version := fmt.Sprintf("%s.%d", minor, patch)
+		if isAvailable(version) {
+			return version
+		}
+	}
+	return wanted
+}
+
+// partsOf returns the modules that a release's own go.mod requires as v0.0.0, from a directory of its repository. They are
+// modules of their own, of the same minor and patch version.
+func partsOf(original []byte) (parts []string, err error) {
+	read, err := modfile.Parse("go.mod", original, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, require := range read.Require {
+		if require.Mod.Version == "v0.0.0" {
+			parts = append(parts, require.Mod.Path)
+		}
+	}
+	return parts, nil
+}
+
 // releaseModule returns a go.mod that requires a release of Kubernetes with all that the release's own go.mod requires,
-// and the defaults of its version of Go. Its parts are required there as v0.0.0, from a directory of its repository; they
-// are modules of their own, of the same minor and patch version.
-func releaseModule(original []byte, version string) ([]byte, error) {
+// and the defaults of its version of Go, from parts of these versions.
+func releaseModule(original []byte, version string, parts map[string]string) ([]byte, error) {
 	read, err := modfile.Parse("go.mod", original, nil)
 	if err != nil {
 		return nil, err
@@ -83,12 +132,8 @@ func releaseModule(original []byte, version string) ([]byte, error) {
 		}
 	}
 	made.AddNewRequire(kubernetesModule, version, false)
-	part := "v0." + strings.SplitN(version, ".", 2)[1]
-	for _, require := range read.Require {
-		if require.Mod.Version != "v0.0.0" {
-			continue
-		}
-		if err = made.AddReplace(require.Mod.Path, "", require.Mod.Path, part); err != nil {
+	for _, part := range slices.Sorted(maps.Keys(parts)) {
+		if err = made.AddReplace(part, "", part, parts[part]); err != nil {
 			return nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -54,7 +55,10 @@ require (
 
 replace k8s.io/api => ./staging/src/k8s.io/api
 `
-	got, err := releaseModule([]byte(original), "v1.37.2")
+	parts, err := partsOf([]byte(original))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"k8s.io/api", "k8s.io/client-go"}, parts)
+	got, err := releaseModule([]byte(original), "v1.37.2", map[string]string{"k8s.io/api": "v0.37.2", "k8s.io/client-go": "v0.37.1"})
 	require.NoError(t, err)
 	assert.Equal(t, `module kube-aws-iam-controller/test/kubernetes
 
@@ -66,6 +70,24 @@ require k8s.io/kubernetes v1.37.2
 
 replace k8s.io/api => k8s.io/api v0.37.2
 
-replace k8s.io/client-go => k8s.io/client-go v0.37.2
+replace k8s.io/client-go => k8s.io/client-go v0.37.1
 `, string(got))
+}
+
+func TestAPartThatIsNotAvailableIsOfTheNearestPatchBefore(t *testing.T) {
+	for name, tc := range map[string]struct {
+		available []string
+		want      string
+	}{
+		"its own":       {[]string{"v0.31.13", "v0.31.14"}, "v0.31.14"},
+		"one before":    {[]string{"v0.30.14", "v0.31.0", "v0.31.9", "v0.31.12", "v0.31.15", "v0.32.0"}, "v0.31.12"},
+		"the first":     {[]string{"v0.31.0"}, "v0.31.0"},
+		"another minor": {[]string{"v0.30.14", "v0.32.0"}, "v0.31.14"},
+		"none":          {nil, "v0.31.14"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			isAvailable := func(version string) bool { return slices.Contains(tc.available, version) }
+			assert.Equal(t, tc.want, availableVersion(partVersion("v1.31.14"), isAvailable))
+		})
+	}
 }
