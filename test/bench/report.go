@@ -4,26 +4,48 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
 
-// row is one line of the table.
+// row is one line of the table, with what came out in each run.
 type row struct {
-	what, target, measured string
-	met                    bool
+	what, target string
+	measured     []string
+	met          int // in so many runs
 }
 
 // report collects what was measured.
 type report struct {
-	rows []row
+	rows []*row
 	// details are lines below the table.
 	details []string
 }
 
-// add adds a line. What is met is decided by the caller, in the same unit as the target.
+// add adds what a run measured, to the line of those before. What is met is decided by the caller, in the same unit as the
+// target.
 func (r *report) add(met bool, what, target, measured string, args ...any) {
-	r.rows = append(r.rows, row{what: what, target: target, measured: fmt.Sprintf(measured, args...), met: met})
+	i := slices.IndexFunc(r.rows, func(row *row) bool { return row.what == what })
+	if i < 0 {
+		i = len(r.rows)
+		r.rows = append(r.rows, &row{what: what, target: target})
+	}
+	line := r.rows[i]
+	line.measured = append(line.measured, fmt.Sprintf(measured, args...))
+	if met {
+		line.met++
+	}
+}
+
+func (r *row) verdict() string {
+	switch r.met {
+	case len(r.measured):
+		return "met"
+	case 0:
+		return "**missed**"
+	}
+	return fmt.Sprintf("met in %d of %d", r.met, len(r.measured))
 }
 
 func (r *report) detail(format string, args ...any) {
@@ -36,17 +58,14 @@ func (r *report) markdown(now time.Time) string {
 
 Written by `+"`make bench`"+` on %s, on %d cores (%s/%s, %s%s), which etcd, the API server, the controller manager,
 simulated AWS and the controller share. The bare loop makes the same STS calls and Secret writes with the same number of
-workers, with the same SDK and client, in the same run.
+workers, with the same SDK and client, in the same run. Where a line has several figures, each is of a run of its own, on a control
+plane of its own.
 
 | what | target | measured | |
 | --- | --- | --- | --- |
 `, now.UTC().Format("2006-01-02"), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), cpu())
 	for _, row := range r.rows {
-		verdict := "met"
-		if !row.met {
-			verdict = "**missed**"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", row.what, row.target, row.measured, verdict)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", row.what, row.target, strings.Join(row.measured, "<br>"), row.verdict())
 	}
 	for _, line := range r.details {
 		fmt.Fprintf(&b, "\n* %s", line)

@@ -46,7 +46,7 @@ func (b *bench) restart(ctx context.Context, size sizes, r *report) error {
 	calls := b.aws.Counts()["AssumeRole"] - sts
 	r.add(calls == 0, fmt.Sprintf("restart over %d fresh identities: STS calls", size.fresh), "0", "%d", calls)
 	r.add(again == reads, "the same: reads of a Secret", "0", "%.0f", again-reads)
-	r.add(ready <= 5*time.Second, "the same: ready", "within 5 s", "%.2f s", ready.Seconds())
+	r.add(ready <= time.Second, "the same: ready", "within 1 s", "%.2f s", ready.Seconds())
 	return nil
 }
 
@@ -139,7 +139,7 @@ func (b *bench) idle(ctx context.Context, size sizes, r *report) error {
 		return err
 	}
 	percent := 100 * used / size.idle.Seconds()
-	r.add(percent < 0.1, fmt.Sprintf("standing still with %d fresh identities: processor time", size.burst), "under 0.1 % of a core", "%.3f %%", percent)
+	r.add(percent < 0.05, fmt.Sprintf("standing still with %d fresh identities: processor time", size.burst), "under 0.05 % of a core", "%.3f %%", percent)
 	r.add(after-before <= 2, "the same: requests to the API server in that time", "no list, no polling", "%.0f", after-before)
 	r.detail("In the 45 s after a restart over %d fresh identities the controller used %.2f s of processor time.", size.burst, settle)
 	return nil
