@@ -42,7 +42,7 @@ demo: ## See the main job done on a real API server, with AWS simulated. KEEP=1 
 # With a C compiler the unit tests run under the race detector.
 RACE := $(if $(shell command -v $${CC:-cc} || command -v gcc),-race)
 # The packages beside integration share no control plane with it, and run while it waits.
-INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./upgrade/ ./image/ ./sbom/ ./attacks/ ./plugin/ ./admission/ ./golden/ ./chart/ ./monitoring/
+INTEGRATION := ./integration/ ./iam/ ./cluster/ ./rights/ ./docs/ ./cmd/... ./bench/ ./upgrade/ ./image/ ./sbom/ ./attacks/ ./plugin/ ./admission/ ./golden/ ./chart/ ./monitoring/
 CONTROL_PLANE := go run ./cmd/controlplane
 
 # Integration waits for processes more than it computes: lint and unit tests run beside it.
@@ -139,8 +139,9 @@ cover: ## Show the coverage of the unit tests.
 	go test -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -1
 
 .PHONY: bench
-bench: ## Measure, against a bare loop in the same run, and write docs/benchmarks.md.
-	cd test && go run ./bench -o ../docs/benchmarks.md
+bench: ## Measure, against a bare loop in the same run, and write docs/benchmarks.md. ONLY=memory,single for some.
+	@echo "bench: an hour, on cores that have nothing else to do"
+	cd test && go run ./bench -o ../docs/benchmarks.md -only '$(ONLY)'
 
 .PHONY: bench-allocs
 bench-allocs: ## Run the Go benchmarks of what runs most often, and write docs/allocations.md.

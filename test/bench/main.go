@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -101,7 +102,7 @@ func chosen(list string) (wanted []measure, err error) {
 
 func run(ctx context.Context, args []string, progress io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	output := flags.String("o", "", "write the table to this `file` besides printing it")
+	output := flags.String("o", "", "write the table to this `file` besides printing it; lines there of other measures stay")
 	only := flags.String("only", "", "`measures` to take, separated by commas; all if none is given: "+names())
 	runs := flags.Int("runs", 3, "how often to take what is not taken once, each time on a control plane of its own")
 	short := flags.Bool("brief", false, "measure little, to see whether the measuring works")
@@ -116,20 +117,26 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r := &report{}
+	r := &report{date: today()}
 	for i := range *runs {
 		if err = takeAll(ctx, wanted, i > 0, size, r, progress); err != nil {
-			// What was measured until then was measured.
-			fmt.Fprintln(os.Stdout, r.markdown(time.Now()))
-			return err
+			break // what was measured until then was measured
 		}
 	}
-	text := r.markdown(time.Now())
-	fmt.Fprintln(os.Stdout, text)
-	if *output == "" {
+	return errors.Join(err, write(r, *output))
+}
+
+// write prints a report, and writes it to a file unless that has no name.
+func write(r *report, output string) error {
+	fmt.Fprintln(os.Stdout, r.markdown(""))
+	if output == "" {
 		return nil
 	}
-	return os.WriteFile(*output, []byte(text), 0o644) //nolint:gosec // for everybody to read
+	before, err := os.ReadFile(output) //nolint:gosec // as the user names it
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(output, []byte(r.markdown(string(before))), 0o644) //nolint:gosec // for everybody to read
 }
 
 // takeAll takes measures on a control plane of their own. Those that are taken once are left out if this is to be another
@@ -147,6 +154,7 @@ func takeAll(ctx context.Context, wanted []measure, another bool, size sizes, r 
 	}
 	defer b.end()
 	for _, m := range wanted {
+		r.measure = m.name
 		if err := m.take(b, ctx, size, r); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
