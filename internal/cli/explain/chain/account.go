@@ -116,6 +116,10 @@ func (f *Facts) asked() string {
 			return "a managed role"
 		}
 	}
+	// It asks for something, so this annotation is read.
+	if value, has := f.Account.Value.Annotations[api.IRSAAnnotation]; has {
+		return "the role " + strings.TrimSpace(value) + ", by the annotation " + api.IRSAAnnotation
+	}
 	return "nothing"
 }
 
