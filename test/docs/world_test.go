@@ -21,7 +21,7 @@ var shared = cluster.Shared{Apart: true}
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
 // commandLimit is how long one command may take. The longest builds the program.
-const commandLimit = 5 * time.Minute
+const commandLimit = 15 * time.Minute
 
 // A world is a copy of the repository to run commands in, a control plane that kubectl finds, and a running controller,
 // since no node runs what is installed.
