@@ -43,7 +43,7 @@ func (w *world) use(secret *corev1.Secret) {
 }
 
 func TestWhenAManagedRoleWasLastUsedIsShown(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldOfItsOwn(t) // the plugin takes the settings of a Deployment that another test installs
 	w.aws.Set(awssim.Settings{LastUsedLag: new(awssim.Duration(time.Second))})
 	c := w.provisioning("--drift-interval=2s", "--orphan-sweep-interval=0", "--insecure-identity-metrics")
 	w.iamRole("", "existing")
