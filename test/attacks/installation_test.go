@@ -27,7 +27,7 @@ var shared cluster.Shared
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
 // within is how long what happens at once may take on a busy machine.
-const within = kit.Within
+const within = 2 * kit.Within
 
 // readBucket is a policy that tenants may well ask for.
 const readBucket = kit.ReadBucket
