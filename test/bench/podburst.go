@@ -113,8 +113,8 @@ func (b *bench) burstBy(ctx context.Context, w way, namespace string, n int, r *
 	calls := b.aws.Counts()["AssumeRole"] - sts
 	r.add(within >= 0.99, fmt.Sprintf("%d pods of one new ServiceAccount at %d a second, through %s: admission", n, podRate, w.name),
 		"99 % within 100 ms", "%.2f %% (creation as a whole: median %.1f ms, 99th percentile %.1f ms)", 100*within, ms(took.median), ms(took.high))
-	r.add(took.refused == 0, "the same: pods refused", "0", "%d", took.refused)
-	r.add(calls == 1, "the same: STS calls", "1", "%d", calls)
+	r.add(took.refused == 0, "the same, through "+w.name+": pods refused", "0", "%d", took.refused)
+	r.add(calls == 1, "the same, through "+w.name+": STS calls", "1", "%d", calls)
 	return nil
 }
 
