@@ -51,8 +51,8 @@ func newLimits() limits {
 
 // isRepeat returns whether AWS is asked for what a namespace changes over and over,
 // which gets a share of the requests only: the object had what it asks for, or was
-// tried, before. It is asked before a try is counted. What runs out does not count, unless that is forged. What is new in
-// place of what the namespace gave up does.
+// tried, before, so it is asked before this try is counted. What runs out does not
+// count, unless that is forged. What is new in place of what the namespace gave up does.
 func (b *Broker) isRepeat(i issuance, now time.Time) bool {
 	key := i.want.Key
 	if i.reason == refresh.NearExpiry && !i.have.Edited {
