@@ -26,10 +26,9 @@ func (m *memory[K, V]) put(key K, value V, now time.Time) {
 	m.entries[key] = value
 }
 
-// sweep forgets the idle keys. Where most of the keys are not, which takes more of them
-// than anybody has, it forgets half of them all the same, so that a full map is not
-// swept for each key that is new. A map that keys are deleted from keeps its size, so the
-// others move to a new one.
+// sweep forgets the idle keys. It keeps at most half as many as there may be, so that a
+// map full of keys that are in use is not swept for each new one. The others move to a
+// new map, because one that keys are deleted from keeps its size.
 func (m *memory[K, V]) sweep(now time.Time) {
 	kept := map[K]V{}
 	for key, value := range m.entries {

@@ -81,7 +81,7 @@ func (b *bench) byPolicy(ctx context.Context, size sizes, r *report, without []s
 	if err != nil {
 		return err
 	}
-	added(r, "the MutatingAdmissionPolicy, from before the installation and without a label", all[unlabelled:], without[unlabelled:], with)
+	added(r, "the MutatingAdmissionPolicy, from before the installation and without a label", all[unlabelled:], without[unlabelled:], with, nil)
 	for _, c := range all {
 		if _, err = b.Kubectl(ctx, "label", "serviceaccounts", "--all", "-n", c.namespace(), "--overwrite", "iam.amazonaws.com/requests=unknown"); err != nil {
 			return err
@@ -90,8 +90,7 @@ func (b *bench) byPolicy(ctx context.Context, size sizes, r *report, without []s
 	if with, err = b.pods(ctx, size, all, true); err != nil {
 		return err
 	}
-	added(r, "the MutatingAdmissionPolicy", all, without, with)
-	rows(r, "the MutatingAdmissionPolicy", all, without, with, func(annotated int) time.Duration {
+	added(r, "the MutatingAdmissionPolicy", all, without, with, func(annotated int) time.Duration {
 		return 4*time.Millisecond + time.Duration(annotated)*150*time.Microsecond
 	})
 	return policy.Delete(ctx, b.Access)
@@ -119,27 +118,20 @@ func (b *bench) byWebhook(ctx context.Context, size sizes, r *report, without []
 	if err = errors.Join(err, webhook.Delete(ctx, b.Access)); err != nil {
 		return err
 	}
-	added(r, "the webhook", all, without, with)
-	rows(r, "the webhook", all, without, with, func(int) time.Duration { return 5 * time.Millisecond })
+	added(r, "the webhook", all, without, with, func(int) time.Duration { return 5 * time.Millisecond })
 	return nil
 }
 
-func added(r *report, what string, all []crowd, without, with []spread) {
+// added reports what is added to a pod's creation. Annotated ServiceAccounts have a limit by their number.
+func added(r *report, what string, all []crowd, without, with []spread, limit func(annotated int) time.Duration) {
 	for i, c := range all {
+		if c.annotated {
+			most, more := limit(c.others+1), with[i].median-without[i].median
+			r.add(more <= most, fmt.Sprintf("creating a pod through %s, %s in its namespace: added to the median", what, c),
+				fmt.Sprintf("%.1f ms", ms(most)), "%.1f ms (to %.1f ms)", ms(more), ms(without[i].median))
+		}
 		r.detail("The same through %s, %s: median + %.1f ms, 99th percentile + %.1f ms, processor time + %.1f ms.",
 			what, c, ms(with[i].median-without[i].median), ms(with[i].high-without[i].high), ms(with[i].processor-without[i].processor))
-	}
-}
-
-// rows reports what is added beside annotated ServiceAccounts, against a limit by their number.
-func rows(r *report, what string, all []crowd, without, with []spread, limit func(annotated int) time.Duration) {
-	for i, c := range all {
-		if !c.annotated {
-			continue
-		}
-		most, more := limit(c.others+1), with[i].median-without[i].median
-		r.add(more <= most, fmt.Sprintf("creating a pod through %s, %s in its namespace: added to the median", what, c),
-			fmt.Sprintf("%.1f ms", ms(most)), "%.1f ms (to %.1f ms)", ms(more), ms(without[i].median))
 	}
 }
 

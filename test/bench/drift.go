@@ -44,15 +44,15 @@ func (b *bench) drift(ctx context.Context, size sizes, r *report) error {
 	return nil
 }
 
-// besideDrift is what came out beside looks for drift.
-type besideDrift struct {
+// driftFigures are what came out beside looks for drift.
+type driftFigures struct {
 	share    float64
 	interval time.Duration // between looks at one role, as planned
 	median   time.Duration // until a new role's Secret
 }
 
 // besideDrift counts looks for at least so long, and creates new roles meanwhile.
-func (b *bench) besideDrift(ctx context.Context, namespace, name string, atLeast time.Duration, args ...string) (found besideDrift, err error) {
+func (b *bench) besideDrift(ctx context.Context, namespace, name string, atLeast time.Duration, args ...string) (found driftFigures, err error) {
 	if err = b.run(ctx, namespace, args...); err != nil {
 		return found, err
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -50,10 +51,13 @@ func writeRelease(ctx context.Context, dir, version string, say func(part, versi
 	}
 	versions := map[string]string{}
 	for _, part := range parts {
-		versions[part] = availableVersion(partVersion(version), func(v string) bool {
-			_, missing := download(ctx, dir, part, v)
-			return missing == nil
+		versions[part], err = availableVersion(partVersion(version), func(v string) error {
+			_, failed := download(ctx, dir, part, v)
+			return failed
 		})
+		if err != nil {
+			return err
+		}
 		if versions[part] != partVersion(version) {
 			say(part, versions[part])
 		}
@@ -65,6 +69,9 @@ func writeRelease(ctx context.Context, dir, version string, say func(part, versi
 	return os.WriteFile(filepath.Join(dir, "go.mod"), written, 0o600) //nolint:gosec // in a directory of ours
 }
 
+// errNotServed says that the module proxy does not have a version, unlike any other failure.
+var errNotServed = errors.New("the module proxy does not have it")
+
 // download gets a module, and returns the path of its go.mod.
 func download(ctx context.Context, dir, module, version string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module+"@"+version) //nolint:gosec // a module and its version
@@ -75,6 +82,11 @@ func download(ctx context.Context, dir, module, version string) (string, error) 
 		Error string `json:"Error"`
 	}
 	if failed := json.Unmarshal(out, &downloaded); failed != nil || err != nil {
+		for _, answer := range []string{"403 Forbidden", "404 Not Found", "410 Gone"} {
+			if strings.Contains(downloaded.Error, answer) {
+				err = errNotServed
+			}
+		}
 		return "", fmt.Errorf("download %s@%s: %w: %s", module, version, err, downloaded.Error)
 	}
 	return downloaded.GoMod, nil
@@ -83,18 +95,18 @@ func download(ctx context.Context, dir, module, version string) (string, error) 
 // partVersion returns the version that a part of a release has.
 func partVersion(release string) string { return "v0." + strings.SplitN(release, ".", 2)[1] }
 
-// availableVersion returns the version that is wanted, or the newest patch before it that is available; without any, the one
-// that is wanted.
-func availableVersion(wanted string, isAvailable func(version string) bool) string {
+// availableVersion returns the version that is wanted, or the newest patch before it that is served; without any, the one
+// that is wanted, which need not be needed. Any failure but errNotServed of get is an error.
+func availableVersion(wanted string, get func(version string) error) (string, error) {
 	minor := semver.MajorMinor(wanted)
 	patch, err := strconv.Atoi(strings.TrimPrefix(wanted, minor+"."))
 	for ; err == nil && patch >= 0; patch-- {
 		version := fmt.Sprintf("%s.%d", minor, patch)
-		if isAvailable(version) {
-			return version
+		if failed := get(version); !errors.Is(failed, errNotServed) {
+			return version, failed
 		}
 	}
-	return wanted
+	return wanted, nil
 }
 
 // partsOf returns the modules that a release's own go.mod requires as v0.0.0, from a directory of its repository. They are

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,8 +87,17 @@ func TestAPartThatIsNotAvailableIsOfTheNearestPatchBefore(t *testing.T) {
 		"none":          {nil, "v0.31.14"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			isAvailable := func(version string) bool { return slices.Contains(tc.available, version) }
-			assert.Equal(t, tc.want, availableVersion(partVersion("v1.31.14"), isAvailable))
+			got, err := availableVersion(partVersion("v1.31.14"), func(version string) error {
+				if slices.Contains(tc.available, version) {
+					return nil
+				}
+				return errNotServed
+			})
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, got)
 		})
 	}
+	away := errors.New("connection refused")
+	_, err := availableVersion("v0.31.14", func(string) error { return away })
+	assert.ErrorIs(t, err, away, "who cannot be asked does not say that there is none")
 }

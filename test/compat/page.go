@@ -43,8 +43,9 @@ const (
 	head = `# Compatibility
 
 Kubernetes 1.30 and every later release is supported. ` + "`make compat`" + ` builds the control plane of the newest patch of each minor
-version from its source (a module of Kubernetes' own that the module proxy lacks of that patch is of the one before), installs the Helm chart on it as it is shipped, with ` + "`admission.mode=auto`" + ` and the guard, runs two
-replicas of the controller with simulated AWS, and writes this page. A row is what one run showed, on the day that it names; a minor
+version from its source, with an earlier patch of those of Kubernetes' modules that the module proxy lacks, installs the Helm chart on
+it as it is shipped, with ` + "`admission.mode=auto`" + ` and the guard, runs two replicas of the controller with simulated AWS, and writes
+this page. A row is what one run showed, on the day that it names; a minor
 version without a row has not been run.
 
 `
