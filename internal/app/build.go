@@ -120,8 +120,13 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 		})))
 }
 
+// rememberedEvents is how many recorded events of each kind client-go remembers, to
+// count repetitions instead of creating another event. Its default of 4,096 takes some
+// 5 MiB once that many identities have had an event.
+const rememberedEvents = 1024
+
 func (c *controller) newReporter() *events.Reporter {
-	c.events = record.NewBroadcaster()
+	c.events = record.NewBroadcasterWithCorrelatorOptions(record.CorrelatorOptions{LRUCacheSize: rememberedEvents})
 	c.events.StartRecordingToSink(c.clients.EventSink())
 	recorder := c.events.NewRecorder(runtime.NewScheme(), corev1.EventSource{Component: api.ControllerName})
 	return events.New(recorder, c.clients.Pods, c.logger)

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"io/fs"
 	"os"
 	"runtime/debug"
@@ -54,15 +53,3 @@ func containerLimit(cgroup fs.FS) int64 {
 
 // unlimited is a pebibyte.
 const unlimited = 1 << 50
-
-// freeMemory returns memory to the operating system once the caches are filled. Filling
-// them takes several times what they hold, which the runtime would keep. It does not
-// wait for objects that the controller may not list.
-func (c *controller) freeMemory(ctx context.Context, free func()) {
-	for _, s := range c.sources {
-		if !s.objects.AwaitSettled(ctx) || !s.secrets.AwaitSettled(ctx) {
-			return
-		}
-	}
-	free()
-}
