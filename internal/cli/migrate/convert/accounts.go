@@ -16,6 +16,7 @@ import (
 func (c *converter) annotate(k key, has *request, users []*workload) error {
 	o := c.accounts[k]
 	if o != nil && has.system != owned && !c.writable(o, has) {
+		c.keepAssociation(k)
 		return nil // and its pods keep what they have
 	}
 	account := c.account(k, has, "")
@@ -69,6 +70,10 @@ func (c *converter) annotateAgain(o *object, has *request) {
 
 // writable reports whether a ServiceAccount can be annotated without changing others.
 func (c *converter) writable(o *object, has *request) bool {
+	if policies(o) != "" {
+		c.openManaged(o, nil, has, o)
+		return false
+	}
 	if o.owns("metadata", "annotations") {
 		return true
 	}
