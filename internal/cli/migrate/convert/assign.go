@@ -34,7 +34,7 @@ func compareKeys(a, b key) int {
 
 // assignAccount decides for one ServiceAccount and the workloads that use it.
 func (c *converter) assignAccount(k key, users []*workload, taken map[key]*request) error {
-	if c.managed(k, users) {
+	if c.isTemplate(k) || c.managed(k, users) {
 		return nil
 	}
 	has := orElse(c.accountRequest(k), c.common(k, users))

@@ -189,6 +189,10 @@ func (c *converter) request() {
 		if len(all) == 0 {
 			continue
 		}
+		if wrong := w.misnamed(); wrong != nil {
+			c.leave(w.object, wrong)
+			continue
+		}
 		if i := slices.IndexFunc(all, func(r *request) bool { return r.role != all[0].role }); i > 0 {
 			c.open(w.object, all[i].node, "its pods have two roles, %s by %s and %s by %s: remove the one that is not used", all[0].role, all[0].system, all[i].role, all[i].system)
 			continue
