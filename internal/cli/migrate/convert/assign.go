@@ -38,7 +38,7 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 		return nil
 	}
 	has := orElse(c.accountRequest(k), c.common(k, users))
-	var stay []*workload
+	var stay, leave []*workload
 	for _, w := range users {
 		switch {
 		case w.wants == nil && has == nil:
@@ -49,9 +49,12 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 			c.open(w.object, w.wants.node, "its pods ask for %s by %s, but their ServiceAccount has %s by %s, which most SDKs prefer: remove the one that is not used, or give the pods a ServiceAccount of their own",
 				w.wants.role, w.wants.system, has.old().role, has.old().system)
 		default:
-			if err := c.split(k, w, taken); err != nil {
-				return err
-			}
+			leave = append(leave, w)
+		}
+	}
+	for _, w := range c.movable(k, has, users, leave) {
+		if err := c.split(k, w, taken); err != nil {
+			return err
 		}
 	}
 	if has == nil {

@@ -118,6 +118,19 @@ func Items(n *yaml.Node, path ...string) iter.Seq[*yaml.Node] {
 	}
 }
 
+// Aliases returns all aliases that refer to a node.
+func (d *Document) Aliases(n *yaml.Node) (all []*yaml.Node) {
+	if n == nil || !d.aliased[n] {
+		return nil
+	}
+	d.Walk(func(other *yaml.Node) {
+		if other.Kind == yaml.AliasNode && other.Alias == n {
+			all = append(all, other)
+		}
+	})
+	return all
+}
+
 // Walk calls visit for every node of a document, without following aliases.
 func (d *Document) Walk(visit func(n *yaml.Node)) {
 	if d.Root == nil {
