@@ -37,7 +37,10 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 	if c.isTemplate(k) || c.managed(k, users) {
 		return nil
 	}
-	has := orElse(c.accountRequest(k), c.common(k, users))
+	has := c.accountRequest(k)
+	if has == nil {
+		has = c.common(k, users)
+	}
 	var stay, leave []*workload
 	for _, w := range users {
 		switch {
@@ -58,6 +61,7 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 		}
 	}
 	if has == nil {
+		c.noteUnknown(k, users)
 		return nil
 	}
 	return c.annotate(k, has, stay)
@@ -104,6 +108,14 @@ func (c *converter) ownRequest(o *object, value string) *request {
 // common returns the request of all workloads that use a ServiceAccount, nil if they
 // differ, or if pods that are not known may use it.
 func (c *converter) common(k key, users []*workload) *request {
+	if len(c.unknown[k]) > 0 {
+		return nil
+	}
+	return agreed(k, users)
+}
+
+// agreed is the same for the workloads alone.
+func agreed(k key, users []*workload) *request {
 	if k.name == defaultAccount || len(users) == 0 {
 		return nil
 	}
