@@ -8,9 +8,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/yaml"
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
@@ -41,6 +43,21 @@ func TestTheControllerUnderstandsEveryConvertedServiceAccount(t *testing.T) {
 		})
 	}
 	require.Greater(t, understood, 30)
+}
+
+// kubectl reads YAML 1.1, in which more words are booleans than the encoder knows.
+func TestKubectlUnderstandsEveryConvertedServiceAccount(t *testing.T) {
+	stdout, _, _ := migrate(t, "-f", "testdata/words-that-yaml-reads-otherwise/in.yaml")
+	understood := 0
+	for _, doc := range manifest.ReadFile("converted", []byte(stdout)).Documents {
+		if manifest.String(doc.Root, "kind") == api.ServiceAccountKind {
+			var account corev1.ServiceAccount
+			require.NoError(t, yaml.UnmarshalStrict([]byte(doc.Text()), &account), doc.Text())
+			assert.Equal(t, manifest.String(doc.Root, "metadata", "name"), account.Name)
+			understood++
+		}
+	}
+	require.Greater(t, understood, 20)
 }
 
 // controllerReads returns what the controller makes of a ServiceAccount's annotations.

@@ -16,6 +16,7 @@ import (
 func (c *converter) annotate(k key, has *request, users []*workload) error {
 	o := c.accounts[k]
 	if o != nil && has.system != owned && !c.writable(o, has) {
+		c.keepAssociation(k)
 		return nil // and its pods keep what they have
 	}
 	account := c.account(k, has, "")
@@ -69,6 +70,10 @@ func (c *converter) annotateAgain(o *object, has *request) {
 
 // writable reports whether a ServiceAccount can be annotated without changing others.
 func (c *converter) writable(o *object, has *request) bool {
+	if policies(o) != "" {
+		c.openManaged(o, nil, has, o)
+		return false
+	}
 	if o.owns("metadata", "annotations") {
 		return true
 	}
@@ -129,20 +134,20 @@ func (c *converter) create(k key, w *workload, account *Account) error {
 		has, named = orElse(w.wants, has), w.named
 	}
 	metadata := &yaml.Node{Kind: yaml.MappingNode}
-	put(metadata, "name", text(k.name))
+	put(metadata, "name", manifest.Scalar(k.name))
 	if named {
-		put(metadata, "namespace", text(k.namespace))
+		put(metadata, "namespace", manifest.Scalar(k.namespace))
 	}
 	sa := &yaml.Node{Kind: yaml.MappingNode}
-	put(sa, "apiVersion", text(api.ServiceAccountAPIVersion))
-	put(sa, "kind", text(api.ServiceAccountKind))
+	put(sa, "apiVersion", manifest.Scalar(api.ServiceAccountAPIVersion))
+	put(sa, "kind", manifest.Scalar(api.ServiceAccountKind))
 	put(sa, "metadata", metadata)
 	if old := c.accounts[key{k.namespace, account.From}]; old != nil {
 		inherit(sa, metadata, old)
 	}
 	annotations := &yaml.Node{Kind: yaml.MappingNode}
 	for _, pair := range slices.Backward(c.wanted(has)) {
-		put(annotations, pair[0], text(pair[1]))
+		put(annotations, pair[0], manifest.Scalar(pair[1]))
 	}
 	put(metadata, "annotations", annotations)
 	return c.fileFor(k, w).Insert(sa, before)
@@ -161,19 +166,19 @@ func inherit(sa, metadata *node, old *object) {
 	from := manifest.At(old.node, "metadata", "labels")
 	for i := 0; from != nil && i+1 < len(from.Content); i += 2 {
 		if name := from.Content[i].Value; name != api.RequestsLabel && name != "<<" {
-			put(labels, name, text(manifest.String(from, name)))
+			put(labels, name, manifest.Scalar(manifest.String(from, name)))
 		}
 	}
 	if len(labels.Content) > 0 {
 		put(metadata, "labels", labels)
 	}
 	if automount := manifest.At(old.node, "automountServiceAccountToken"); automount != nil && automount.Kind == yaml.ScalarNode {
-		put(sa, "automountServiceAccountToken", &yaml.Node{Kind: yaml.ScalarNode, Tag: automount.Tag, Value: automount.Value})
+		put(sa, "automountServiceAccountToken", &yaml.Node{Kind: yaml.ScalarNode, Tag: automount.Tag, Style: automount.Style, Value: automount.Value})
 	}
 	secrets := &yaml.Node{Kind: yaml.SequenceNode}
 	for item := range manifest.Items(old.node, "imagePullSecrets") {
 		secret := &yaml.Node{Kind: yaml.MappingNode}
-		put(secret, "name", text(manifest.String(item, "name")))
+		put(secret, "name", manifest.Scalar(manifest.String(item, "name")))
 		secrets.Content = append(secrets.Content, secret)
 	}
 	if len(secrets.Content) > 0 {
@@ -182,13 +187,7 @@ func inherit(sa, metadata *node, old *object) {
 }
 
 func put(mapping *node, name string, value *node) {
-	mapping.Content = append(mapping.Content, text(name), value)
-}
-
-func text(value string) *node {
-	n := &yaml.Node{}
-	n.SetString(value)
-	return n
+	mapping.Content = append(mapping.Content, manifest.Scalar(name), value)
 }
 
 // fileFor returns the file to which a new ServiceAccount is added.

@@ -34,8 +34,14 @@ func compareKeys(a, b key) int {
 
 // assignAccount decides for one ServiceAccount and the workloads that use it.
 func (c *converter) assignAccount(k key, users []*workload, taken map[key]*request) error {
-	has := orElse(c.accountRequest(k), c.common(k, users))
-	var stay []*workload
+	if c.isTemplate(k) || c.managed(k, users) {
+		return nil
+	}
+	has := c.accountRequest(k)
+	if has == nil {
+		has = c.common(k, users)
+	}
+	var stay, leave []*workload
 	for _, w := range users {
 		switch {
 		case w.wants == nil && has == nil:
@@ -46,12 +52,16 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 			c.open(w.object, w.wants.node, "its pods ask for %s by %s, but their ServiceAccount has %s by %s, which most SDKs prefer: remove the one that is not used, or give the pods a ServiceAccount of their own",
 				w.wants.role, w.wants.system, has.old().role, has.old().system)
 		default:
-			if err := c.split(k, w, taken); err != nil {
-				return err
-			}
+			leave = append(leave, w)
+		}
+	}
+	for _, w := range c.movable(k, has, users, leave) {
+		if err := c.split(k, w, taken); err != nil {
+			return err
 		}
 	}
 	if has == nil {
+		c.noteUnknown(k, users)
 		return nil
 	}
 	return c.annotate(k, has, stay)
@@ -98,6 +108,14 @@ func (c *converter) ownRequest(o *object, value string) *request {
 // common returns the request of all workloads that use a ServiceAccount, nil if they
 // differ, or if pods that are not known may use it.
 func (c *converter) common(k key, users []*workload) *request {
+	if len(c.unknown[k]) > 0 {
+		return nil
+	}
+	return agreed(k, users)
+}
+
+// agreed is the same for the workloads alone.
+func agreed(k key, users []*workload) *request {
 	if k.name == defaultAccount || len(users) == 0 {
 		return nil
 	}

@@ -50,6 +50,10 @@ func (c *converter) wiredVolume(w *workload, volume *node) *request {
 			return nil
 		}
 	}
+	if wrong := role.misnamed(); wrong != nil {
+		c.leave(role, wrong)
+		return nil
+	}
 	wants, err := c.newRequest(AWSIAMRole, manifest.String(role.node, "spec", "roleReference"), volume)
 	if err != nil {
 		c.open(role, nil, "spec.roleReference: %v", err)

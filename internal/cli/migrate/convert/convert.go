@@ -90,6 +90,8 @@ type converter struct {
 	associatedAt map[key]*object
 	// claimed are keys of mappings that were understood.
 	claimed map[*node]bool
+	// unknown are uses of ServiceAccounts by objects of kinds that are not known.
+	unknown map[key][]unknownUse
 	skipped map[*manifest.Document]bool
 }
 
@@ -99,7 +101,7 @@ func Convert(files []*manifest.File, options Options) (*Result, error) {
 		Options: options, files: files, result: &Result{},
 		accounts: map[key]*object{}, roles: map[key]*object{}, again: map[key][]*object{}, rolesAgain: map[key][]*object{},
 		associated: map[key]*request{}, associatedAt: map[key]*object{},
-		claimed: map[*node]bool{}, skipped: map[*manifest.Document]bool{},
+		claimed: map[*node]bool{}, unknown: map[key][]unknownUse{}, skipped: map[*manifest.Document]bool{},
 	}
 	c.read()
 	c.request()
@@ -149,6 +151,8 @@ func (c *converter) sort(o *object) {
 	default:
 		if w := c.workload(o); w != nil {
 			c.workloads = append(c.workloads, w)
+		} else {
+			c.usesUnknown(o)
 		}
 	}
 }
@@ -187,6 +191,10 @@ func (c *converter) request() {
 			}
 		}
 		if len(all) == 0 {
+			continue
+		}
+		if wrong := w.misnamed(); wrong != nil {
+			c.leave(w.object, wrong)
 			continue
 		}
 		if i := slices.IndexFunc(all, func(r *request) bool { return r.role != all[0].role }); i > 0 {

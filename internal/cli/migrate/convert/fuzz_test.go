@@ -34,6 +34,10 @@ func FuzzConvert(f *testing.F) {
 		"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ServiceAccount, metadata: {name: s}, imagePullSecrets: &s [*s]}\n" +
 			"- {apiVersion: v1, kind: Pod, metadata: {annotations: {iam.amazonaws.com/role: a}}, spec: {serviceAccountName: s}}\n" +
 			"- {apiVersion: v1, kind: Pod, metadata: {annotations: {iam.amazonaws.com/role: b}}, spec: {serviceAccountName: s}}\n",
+		"apiVersion: a.b/v1\nkind: K\nmetadata: {name: k}\nspec: &s\n  serviceAccountName: s\n  serviceAccount: [*s]\n  <<: *s\n",
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: &n s, annotations: {iam.amazonaws.com/role: a}}\nspec: {serviceAccountName: *n}\n---\n" +
+			"apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {iam.amazonaws.com/role: b}}\nspec: {serviceAccountName: &n s, containers: [{name: *n}]}\n",
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: '{{', namespace: '${N}', annotations: {iam.amazonaws.com/role: 'on'}}\nspec: {serviceAccountName: '%'}\n",
 	} {
 		f.Add([]byte(hostile), true)
 	}

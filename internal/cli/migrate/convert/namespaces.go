@@ -16,6 +16,12 @@ import (
 // controller reads them.
 func (c *converter) checkNamespaces() {
 	for _, o := range c.namespaces {
+		if wrong := o.misnamed(); wrong != nil {
+			if _, restricts := o.annotation(api.AllowedRolesAnnotation); restricts && c.Regexp {
+				c.leave(o, wrong)
+			}
+			continue
+		}
 		c.translateRegexps(o)
 		annotations := manifest.Strings(manifest.At(o.node, "metadata", "annotations"))
 		rules, err := namespaces.ParseRules(annotations)

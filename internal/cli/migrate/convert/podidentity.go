@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"slices"
+
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 	"kube-aws-iam-controller/internal/identity"
@@ -72,6 +74,11 @@ func (c *converter) association(doc *manifest.Document, n *node) {
 	c.associated[a.key()] = wants
 	c.associatedAt[a.key()] = o
 	c.result.Associations = append(c.result.Associations, a)
+}
+
+// keepAssociation says that an association is not replaced.
+func (c *converter) keepAssociation(k key) {
+	c.result.Associations = slices.DeleteFunc(c.result.Associations, func(a Association) bool { return a.key() == k })
 }
 
 func (a Association) key() key { return key{a.Namespace, a.ServiceAccount} }

@@ -47,6 +47,9 @@ func (c *converter) newRequest(system System, value string, at *node) (*request,
 	if err != nil {
 		return nil, err
 	}
+	if err = checkPath(role); err != nil {
+		return nil, err
+	}
 	if c.Base != nil {
 		if role, err = role.Resolve(*c.Base); err != nil {
 			return nil, err

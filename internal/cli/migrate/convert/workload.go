@@ -78,12 +78,25 @@ func (c *converter) workload(o *object) *workload {
 // accountName returns the ServiceAccount of a pod. serviceAccount is the name that the
 // field once had.
 func accountName(pod *node) string {
-	for _, field := range []string{"serviceAccountName", "serviceAccount"} {
+	for _, field := range accountFields {
 		if name := manifest.String(pod, field); name != "" {
 			return name
 		}
 	}
 	return defaultAccount
+}
+
+// accountFields are those of a pod with its ServiceAccount, in order of precedence.
+var accountFields = []string{"serviceAccountName", "serviceAccount"}
+
+// accountNode returns where the pods name their ServiceAccount, nil if they do not.
+func (w *workload) accountNode() *node {
+	for _, field := range accountFields {
+		if manifest.String(w.pod, field) != "" {
+			return manifest.At(w.pod, field)
+		}
+	}
+	return nil
 }
 
 // defaultAccount is the ServiceAccount of pods that name none.

@@ -103,6 +103,18 @@ func Strings(n *yaml.Node) map[string]string {
 	return all
 }
 
+// Entries yields the own entries of a mapping, a merge key as it stands.
+func Entries(n *yaml.Node) iter.Seq2[string, *yaml.Node] {
+	return func(yield func(string, *yaml.Node) bool) {
+		n = resolve(n)
+		for i := 0; n != nil && n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+			if !yield(n.Content[i].Value, n.Content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
 // Items yields the elements of a sequence at a path.
 func Items(n *yaml.Node, path ...string) iter.Seq[*yaml.Node] {
 	return func(yield func(*yaml.Node) bool) {
@@ -116,6 +128,19 @@ func Items(n *yaml.Node, path ...string) iter.Seq[*yaml.Node] {
 			}
 		}
 	}
+}
+
+// Aliases returns all aliases that refer to a node.
+func (d *Document) Aliases(n *yaml.Node) (all []*yaml.Node) {
+	if n == nil || !d.aliased[n] {
+		return nil
+	}
+	d.Walk(func(other *yaml.Node) {
+		if other.Kind == yaml.AliasNode && other.Alias == n {
+			all = append(all, other)
+		}
+	})
+	return all
 }
 
 // Walk calls visit for every node of a document, without following aliases.

@@ -9,10 +9,17 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
+// Scalar returns a node for a string of a new object. The encoder knows YAML 1.2 alone,
+// in which "on" and "yes" need no quotes, but kubectl reads those as booleans.
+func Scalar(value string) *yaml.Node { return scalar(value, quote(value)) }
+
 // scalar returns a node for a string.
-func (d *Document) scalar(value string) *yaml.Node {
+func (d *Document) scalar(value string) *yaml.Node { return scalar(value, d.quote(value)) }
+
+// scalar returns a node for a string that is written as the given text.
+func scalar(value, text string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
-	switch text := d.quote(value); {
+	switch {
 	case strings.HasPrefix(text, `"`):
 		n.Style = yaml.DoubleQuotedStyle
 	case strings.HasPrefix(text, "'"):

@@ -1,0 +1,52 @@
+package convert
+
+import (
+	"slices"
+
+	"kube-aws-iam-controller/internal/cli/migrate/manifest"
+)
+
+// pinned returns an alias that repeats the name of the pods' ServiceAccount elsewhere, nil
+// if there is none. With it the name says something else as well, which nobody asked to
+// change.
+func (w *workload) pinned() *node {
+	var own []*node
+	for _, field := range accountFields {
+		_, value := manifest.Own(w.pod, field)
+		own = append(own, value)
+	}
+	for _, value := range own {
+		for _, alias := range w.doc.Aliases(value) {
+			if !slices.Contains(own, alias) {
+				return alias
+			}
+		}
+	}
+	return nil
+}
+
+// movable returns those of the workloads that can leave a ServiceAccount which they share,
+// and says why the others cannot. If these are then alone with it, nobody leaves: the
+// next conversion would take it for theirs and give it their role, while pods of the
+// workloads that left it may still run.
+func (c *converter) movable(k key, has *request, users, leaving []*workload) (free []*workload) {
+	left := slices.Clone(users)
+	var pinned *workload
+	for _, w := range leaving {
+		if alias := w.pinned(); alias != nil {
+			pinned = w
+			c.open(w.object, w.accountNode(), "its pods ask for %s and need a ServiceAccount of their own, but the name of theirs, %s, has an anchor that line %d uses as well: write the name out in both places",
+				w.wants.role, k.name, w.doc.LineOf(alias))
+			continue
+		}
+		free = append(free, w)
+		left = slices.DeleteFunc(left, func(other *workload) bool { return other == w })
+	}
+	if has != nil || pinned == nil || c.common(k, left) == nil {
+		return free
+	}
+	for _, w := range free {
+		c.open(w.object, w.wants.node, "its pods ask for %s and get a ServiceAccount of their own once %s (%s), with which they share %s, can be given one: change that first", w.wants.role, pinned, pinned.at(), k.name)
+	}
+	return nil
+}
