@@ -76,8 +76,10 @@ func (w Workload) String() string { return w.Kind + "/" + w.Name }
 type converter struct {
 	Options
 
-	files     []*manifest.File
-	result    *Result
+	files  []*manifest.File
+	result *Result
+	// objects are all that were read.
+	objects   []*object
 	workloads []*workload
 	// accounts, roles, namespaces and bindings are the objects of these kinds. Of those that
 	// stand several times, the first is in accounts and roles, and the others are in again
@@ -88,9 +90,10 @@ type converter struct {
 	// associated are the roles of associations.
 	associated   map[key]*request
 	associatedAt map[key]*object
-	// claimed are keys of mappings that were understood.
-	claimed map[*node]bool
-	skipped map[*manifest.Document]bool
+	// claimed are keys of mappings that were understood, explained names of Secrets whose
+	// use is converted, or a finding says why not.
+	claimed, explained map[*node]bool
+	skipped            map[*manifest.Document]bool
 }
 
 // Convert changes the documents of files and says what that means.
@@ -99,7 +102,7 @@ func Convert(files []*manifest.File, options Options) (*Result, error) {
 		Options: options, files: files, result: &Result{},
 		accounts: map[key]*object{}, roles: map[key]*object{}, again: map[key][]*object{}, rolesAgain: map[key][]*object{},
 		associated: map[key]*request{}, associatedAt: map[key]*object{},
-		claimed: map[*node]bool{}, skipped: map[*manifest.Document]bool{},
+		claimed: map[*node]bool{}, explained: map[*node]bool{}, skipped: map[*manifest.Document]bool{},
 	}
 	c.read()
 	c.request()
@@ -126,6 +129,7 @@ func (c *converter) read() {
 				continue
 			}
 			for _, o := range objects(doc, c.Namespace) {
+				c.objects = append(c.objects, o)
 				c.sort(o)
 			}
 		}
@@ -198,8 +202,16 @@ func (c *converter) request() {
 			continue
 		}
 		w.wants = merge(all)
-		if keys := variable(w, "AWS_ACCESS_KEY_ID"); keys != nil {
+		c.noteKeys(w)
+	}
+}
+
+// noteKeys notes credentials that pods have in their environment.
+func (c *converter) noteKeys(w *workload) {
+	for _, container := range w.containers() {
+		if keys := variable(container, "AWS_ACCESS_KEY_ID"); keys != nil {
 			c.note(w.object, keys, "its pods have AWS_ACCESS_KEY_ID in their environment, which SDKs prefer to everything else: remove it")
+			return
 		}
 	}
 }
