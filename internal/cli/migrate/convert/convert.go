@@ -109,6 +109,7 @@ func Convert(files []*manifest.File, options Options) (*Result, error) {
 	if err := c.assign(); err != nil {
 		return nil, err
 	}
+	c.keepUsed()
 	c.checkNamespaces()
 	c.leftovers()
 	c.finish()
