@@ -24,7 +24,10 @@ func (c *converter) wiredRole(w *workload) *request {
 		}
 		all = append(all, found)
 	}
-	all = slices.DeleteFunc(all, func(r *request) bool { return c.isReadByPath(w, r.node) })
+	all = slices.DeleteFunc(all, func(r *request) bool {
+		mounts := func(container *node) bool { return len(mountsOf(container, manifest.String(r.node, "name"))) > 0 }
+		return c.isReadByPath(w, r.node) || c.isLeftOut(w, mounts)
+	})
 	if len(all) == 0 {
 		return nil
 	}
