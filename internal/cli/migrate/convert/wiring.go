@@ -39,3 +39,13 @@ func (w *workload) isShared() bool {
 	}
 	return false
 }
+
+// noteKeys notes credentials that pods have in their environment.
+func (c *converter) noteKeys(w *workload) {
+	for _, container := range w.containers() {
+		if keys := variable(container, "AWS_ACCESS_KEY_ID"); keys != nil {
+			c.note(w.object, keys, "its pods have AWS_ACCESS_KEY_ID in their environment, which SDKs prefer to everything else: remove it")
+			return
+		}
+	}
+}
