@@ -120,7 +120,9 @@ func (c *converter) read() {
 				c.unread(doc)
 				continue
 			}
-			if c.associations(doc) {
+			is := c.associations(doc)
+			c.array(doc)
+			if is {
 				doc.Omit()
 				c.skipped[doc] = true
 				continue

@@ -25,9 +25,11 @@ type Document struct {
 	output          *string // set once rendered
 	// added reports that it was not read, omitted that it is not written.
 	added, omitted bool
-	parents        map[*yaml.Node]*yaml.Node
-	aliased        map[*yaml.Node]bool
-	read           *text // set once needed
+	// continues reports that it is JSON and follows other JSON without a separator.
+	continues bool
+	parents   map[*yaml.Node]*yaml.Node
+	aliased   map[*yaml.Node]bool
+	read      *text // set once needed
 }
 
 func newDocument(f *File, line int, separator, body string) *Document {
@@ -130,9 +132,10 @@ func (d *Document) LineOf(n *yaml.Node) int {
 // Text returns the document as it was read.
 func (d *Document) Text() string { return d.separator + d.body }
 
-// IsJSON reports whether the document is a JSON object.
+// IsJSON reports whether the document is a JSON object or array.
 func (d *Document) IsJSON() bool {
-	return strings.HasPrefix(strings.TrimLeft(strings.TrimPrefix(d.body, "\ufeff"), " \t\r\n"), "{")
+	text := strings.TrimLeft(strings.TrimPrefix(d.body, "\ufeff"), jsonSpace)
+	return text != "" && strings.ContainsAny(text[:1], "{[")
 }
 
 // Shared reports whether a node, or what it stands in, is used in other places of the

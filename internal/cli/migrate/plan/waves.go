@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -171,7 +172,7 @@ func writeRemoval(out *strings.Builder, in Input) {
 		writeChangeover(out, in)
 	}
 	for _, a := range in.Result.Associations {
-		fmt.Fprintf(out, "   aws eks delete-pod-identity-association --cluster-name %s --association-id %s\n", a.Cluster, a.ID)
+		writeDelete(out, a)
 	}
 	for _, role := range slices.Compact(slices.Sorted(slices.Values(in.Result.Roles))) {
 		namespace, name, _ := strings.Cut(role, "/")
@@ -195,4 +196,15 @@ func writeChangeover(out *strings.Builder, in Input) {
 			fmt.Fprintf(out, "   %s in %s, whose pods use the token that they have until they are replaced: %s\n", u.workload, u.Namespace, forward(u))
 		}
 	}
+}
+
+// writeDelete writes how an association is deleted, or found if it has no ID.
+func writeDelete(out *strings.Builder, a convert.Association) {
+	cluster := cmp.Or(a.Cluster, "CLUSTER")
+	if a.ID == "" {
+		fmt.Fprintf(out, "   aws eks list-pod-identity-associations --cluster-name %s --namespace %s --service-account %s # names its ID, for aws eks delete-pod-identity-association\n",
+			cluster, a.Namespace, a.ServiceAccount)
+		return
+	}
+	fmt.Fprintf(out, "   aws eks delete-pod-identity-association --cluster-name %s --association-id %s\n", cluster, a.ID)
 }
