@@ -107,6 +107,7 @@ func Convert(files []*manifest.File, options Options) (*Result, error) {
 		return nil, err
 	}
 	c.checkNamespaces()
+	c.checkInjection()
 	c.leftovers()
 	c.finish()
 	return c.result, nil
