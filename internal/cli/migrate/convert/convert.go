@@ -36,6 +36,9 @@ type Result struct {
 	// AWSIAMRoles, as namespace/name.
 	Associations []Association
 	Roles        []string
+	// Served are the roles of the AWSIAMRoles that were read, which have sessions of their
+	// own as long as they exist.
+	Served []Served
 	// Findings are in the order of the documents.
 	Findings []Finding
 	// Files are the files that were read, and new ones.
@@ -106,6 +109,7 @@ func Convert(files []*manifest.File, options Options) (*Result, error) {
 	if err := c.assign(); err != nil {
 		return nil, err
 	}
+	c.served()
 	c.checkNamespaces()
 	c.checkInjection()
 	c.leftovers()

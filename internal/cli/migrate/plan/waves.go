@@ -178,6 +178,11 @@ func writeRemoval(out *strings.Builder, in Input) {
 		namespace, name, _ := strings.Cut(role, "/")
 		fmt.Fprintf(out, "   kubectl -n %s delete awsiamrole %s # and its document\n", namespace, name)
 	}
+	if slices.ContainsFunc(in.Result.Served, func(s convert.Served) bool {
+		return s.Role.Resolved() && slices.Contains(in.Result.Roles, s.Namespace+"/"+s.Name)
+	}) {
+		out.WriteString("   Take the session names of the AWSIAMRoles that are deleted out of the new statements.\n")
+	}
 	out.WriteString("   Take the old statements out of the trust policies, then uninstall what served the pods before.\n" +
 		"   Back: install that again, put the statements in again, apply the manifests as they were, and restart the pods.\n")
 	writeUnnamed(out, usesOf(in.Result.Accounts))
