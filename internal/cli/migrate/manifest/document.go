@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -46,6 +47,10 @@ func newDocument(f *File, line int, separator, body string) *Document {
 	return d
 }
 
+// unknownAnchor is in an error of the parser. It has a value that somebody did not quote,
+// and that may be a credential.
+var unknownAnchor = regexp.MustCompile(`unknown anchor '.*' referenced`)
+
 // parse returns the content of a document, nil if there is none.
 func parse(body string) (*yaml.Node, error) {
 	if !utf8.ValidString(body) || strings.ContainsRune(body, 0) {
@@ -60,7 +65,7 @@ func parse(body string) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, nil //nolint:nilnil // a document without content is none
 	case err != nil:
-		return nil, fmt.Errorf("it is not YAML: %w", err)
+		return nil, errors.New("it is not YAML: " + unknownAnchor.ReplaceAllString(err.Error(), "an alias refers to no anchor: quote values that begin with *"))
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, errors.New("it is not one YAML document: separate documents by a line ---")
