@@ -5,6 +5,7 @@ import (
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
+	"kube-aws-iam-controller/internal/identity"
 )
 
 // irsaPrefix is the prefix of the annotations that the webhook of IRSA reads:
@@ -56,6 +57,13 @@ func (c *converter) wiredWebIdentity(w *workload) *request {
 	if manifest.String(role, "value") == "" {
 		c.open(w.object, role, "%s has no value of its own: give the role to the ServiceAccount in %s", webIdentityRole, api.RoleAnnotation)
 		return nil
+	}
+	for other := range variables(w, webIdentityRole) {
+		if manifest.String(other, "value") != manifest.String(role, "value") {
+			c.open(w.object, other, "its containers have different values of %s, %s and %s, and a ServiceAccount has one role: split the pod, or use one role",
+				webIdentityRole, identity.Quote(manifest.String(role, "value")), identity.Quote(manifest.String(other, "value")))
+			return nil
+		}
 	}
 	wants, err := c.newRequest(IRSA, manifest.String(role, "value"), role)
 	if err != nil {

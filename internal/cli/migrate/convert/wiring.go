@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -58,14 +59,23 @@ func (w *workload) isShared() bool {
 
 // variable returns the first environment variable of a name, nil if there is none.
 func variable(w *workload, name string) *node {
-	for _, container := range w.containers() {
-		for v := range manifest.Items(container, "env") {
-			if manifest.String(v, "name") == name {
-				return v
+	for v := range variables(w, name) {
+		return v
+	}
+	return nil
+}
+
+// variables yields the environment variables of a name of all containers.
+func variables(w *workload, name string) iter.Seq[*node] {
+	return func(yield func(*node) bool) {
+		for _, container := range w.containers() {
+			for v := range manifest.Items(container, "env") {
+				if manifest.String(v, "name") == name && !yield(v) {
+					return
+				}
 			}
 		}
 	}
-	return nil
 }
 
 // mounts returns where the containers mount a volume.
