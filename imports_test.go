@@ -84,7 +84,7 @@ var allowed = map[string][]string{
 	"internal/cli/migrate":          {"internal/api", "internal/cli/command", "internal/cli/installation", "internal/cli/migrate/convert", "internal/cli/migrate/manifest", "internal/cli/migrate/plan", "internal/identity", "internal/trust"},
 	"internal/cli/migrate/convert":  {"internal/api", "internal/cli/migrate/manifest", "internal/identity", "internal/namespaces"},
 	"internal/cli/migrate/manifest": {},
-	"internal/cli/migrate/plan":     {"internal/api", "internal/cli/migrate/convert", "internal/trust"},
+	"internal/cli/migrate/plan":     {"internal/api", "internal/cli/migrate/convert", "internal/identity", "internal/sts", "internal/trust"},
 
 	"internal/admission/admissiontest": {},
 }

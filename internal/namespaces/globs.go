@@ -84,10 +84,14 @@ func malformedGlobs(value string) error {
 	return fmt.Errorf("%s %s, so it permits nothing: write %s", identity.Quote(value), cause, suggestGlobs(value))
 }
 
+// listMarks are characters that separate or enclose the items of lists in JSON and YAML, or
+// of what people take for that.
+const listMarks = "\n,[]\"'`“”‘’"
+
 // suggestGlobs returns the JSON array that a value was probably meant to be, for
 // example one written without quotes or brackets, or as YAML.
 func suggestGlobs(value string) string {
-	fields := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" \t\r\n,[]\"'`“”‘’", r) })
+	fields := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" \t\r"+listMarks, r) })
 	var names []string
 	for _, field := range fields {
 		if field == "-" {
@@ -100,7 +104,8 @@ func suggestGlobs(value string) string {
 		names = append(names, field)
 	}
 	text, err := json.Marshal(names)
-	if len(names) == 0 || err != nil || len(text) > maxShown {
+	sentence := len(names) > 1 && !strings.ContainsAny(value, listMarks) // words, and nothing of a list
+	if sentence || len(names) == 0 || err != nil || len(text) > maxShown {
 		return `role names and ARNs, with * for any characters, such as ["app", "team-a/*"]`
 	}
 	return string(text)

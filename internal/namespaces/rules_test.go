@@ -98,6 +98,7 @@ func TestMalformedRulesNameTheRemedy(t *testing.T) {
 		"[demo-app]":           `iam.amazonaws.com/allowed-roles: "[demo-app]" is not JSON, so it permits nothing: write ["demo-app"]. Until it is corrected, this namespace may use no role`,
 		"":                     `"" is not JSON, so it permits nothing: ` + generic,
 		"app":                  `"app" is not JSON, so it permits nothing: write ["app"].`,
+		"not json":             `"not json" is not JSON, so it permits nothing: ` + generic,
 		"a, team-a/*":          `is not JSON, so it permits nothing: write ["a","team-a/*"].`,
 		"['a', \"b\",]":        `is not JSON, so it permits nothing: write ["a","b"].`,
 		"- a\n- b\n":           `is not JSON, so it permits nothing: write ["a","b"].`,

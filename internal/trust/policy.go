@@ -27,7 +27,7 @@ type principal struct {
 }
 
 type condition struct {
-	StringEquals map[string]string `json:"StringEquals"`
+	StringEquals map[string]any    `json:"StringEquals"` // strings, or lists of them
 	Null         map[string]string `json:"Null,omitempty"`
 }
 
@@ -52,6 +52,23 @@ func Policy(principalARN, externalID, sessionName string, passed ...string) (str
 	return render(principalARN, equals(externalID, sessionName), passed)
 }
 
+// SharedPolicy returns the trust policy of an existing role that some ServiceAccounts or
+// AWSIAMRoles of a namespace share, by their session names. It is that of Policy for one
+// name, and has the others in its list, which is a fraction of what statements of their own
+// would need of the 2,048 characters that a trust policy may have.
+func SharedPolicy(principalARN, externalID string, sessionNames []string, passed ...string) (string, error) {
+	demands := equals(externalID, "")
+	switch len(sessionNames) {
+	case 0:
+		return "", fmt.Errorf("trust policy for the external ID %s: nobody is named", externalID)
+	case 1:
+		demands.StringEquals[sessionNameKey] = sessionNames[0]
+	default:
+		demands.StringEquals[sessionNameKey] = sessionNames
+	}
+	return render(principalARN, demands, passed)
+}
+
 // ManagedPolicy returns the trust policy of a managed role. Unlike Policy it denies
 // a controller whose session carries the tags of EKS Pod Identity. Those tags are
 // transitive and override the tags of the role, so every tenant's session would
@@ -68,12 +85,16 @@ func ManagedPolicy(principalARN, externalID, sessionName string, passed ...strin
 	return render(principalARN, demands, passed)
 }
 
+// sessionNameKey is the condition key of the session name:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html.
+const sessionNameKey = "sts:RoleSessionName"
+
 // equals returns the condition on the external ID and, unless it is "", the session
 // name.
 func equals(externalID, sessionName string) *condition {
-	demands := map[string]string{"sts:ExternalId": externalID}
+	demands := map[string]any{"sts:ExternalId": externalID}
 	if sessionName != "" {
-		demands["sts:RoleSessionName"] = sessionName
+		demands[sessionNameKey] = sessionName
 	}
 	return &condition{StringEquals: demands}
 }

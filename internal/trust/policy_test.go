@@ -34,7 +34,24 @@ func TestPolicyEscapesItsArguments(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(got), &p))
 	require.Len(t, p.Statement, 2)
 	assert.Equal(t, `x"},"Action":"*`, p.Statement[0].Principal.AWS)
-	assert.Equal(t, map[string]string{"sts:ExternalId": `"}}]`, "sts:RoleSessionName": `"}}]`}, p.Statement[0].Condition.StringEquals)
+	assert.Equal(t, map[string]any{"sts:ExternalId": `"}}]`, "sts:RoleSessionName": `"}}]`}, p.Statement[0].Condition.StringEquals)
+}
+
+func TestSharedPolicyNamesSessions(t *testing.T) {
+	const controller = "arn:aws:iam::123456789012:role/c"
+	got, err := SharedPolicy(controller, "ns/cluster", []string{"ns.app", "ns.web"}, SourceIdentity)
+	require.NoError(t, err)
+	whole, err := Policy(controller, "ns/cluster", "ns.app", SourceIdentity)
+	require.NoError(t, err)
+	assert.Equal(t, strings.Replace(whole, `"ns.app"`, `["ns.app","ns.web"]`, 1), got)
+	for session, want := range map[string]string{"ns.app": "", "ns.web": "", "ns.other": "it demands the sts:RoleSessionName ns.app, ns.web, and the controller presents ns.other"} {
+		assert.Equal(t, want, Missing(got, controller, "ns/cluster", session))
+	}
+	got, err = SharedPolicy(controller, "ns/cluster", []string{"ns.app"}, SourceIdentity)
+	require.NoError(t, err)
+	assert.Equal(t, whole, got)
+	_, err = SharedPolicy(controller, "ns/cluster", nil)
+	require.Error(t, err, "nobody is not everybody")
 }
 
 func TestManagedPolicy(t *testing.T) {

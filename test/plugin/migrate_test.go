@@ -26,7 +26,9 @@ const migrateExamples = "internal/cli/migrate/testdata"
 // notApplied are examples with documents that no API server of this test takes, and why.
 var notApplied = map[string]string{
 	"unchanged-neighbours":            "it has documents that are no manifests",
+	"json-array":                      "kubectl takes no array",
 	"helm-template":                   "it has a template",
+	"role-of-several":                 "it has a second namespace",
 	"lists-in-lists":                  "kubectl takes no list in a list",
 	"template-that-is-yaml":           "it has a template",
 	"twice-and-different":             "it is of two clusters",

@@ -91,11 +91,10 @@ func (o *options) writeManifests(files []*manifest.File) error {
 	if o.inPlace {
 		return writeFiles(files)
 	}
+	printed := slices.DeleteFunc(slices.Clone(files), func(file *manifest.File) bool { return len(file.Manifests(o.wanted, false)) == 0 })
 	var texts [][]byte
-	for _, file := range files {
-		if text := file.Manifests(o.wanted); len(text) > 0 {
-			texts = append(texts, text)
-		}
+	for _, file := range printed {
+		texts = append(texts, file.Manifests(o.wanted, len(printed) > 1))
 	}
 	_, err := o.env.Out.Write(join(texts))
 	return err

@@ -37,10 +37,12 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 	if c.isTemplate(k) || c.managed(k, users) {
 		return nil
 	}
-	has := c.accountRequest(k)
-	if has == nil {
-		has = c.common(k, users)
+	own, readable := c.accountRequest(k)
+	if !readable {
+		c.keep(k, users)
+		return nil
 	}
+	has := orElse(own, c.common(k, users))
 	var stay, leave []*workload
 	for _, w := range users {
 		switch {
@@ -70,28 +72,43 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 // owned is the System of a ServiceAccount that has the controller's own annotation.
 const owned System = "the controller"
 
-// accountRequest returns what a ServiceAccount itself requests, nil if nothing.
-func (c *converter) accountRequest(k key) *request {
+// keep says that pods, and what a ServiceAccount has besides, stay as they are, because the
+// controller's annotation there is not understood: it could be for the same role.
+func (c *converter) keep(k key, users []*workload) {
+	const until = "nothing of %s by %s is converted until %s of the ServiceAccount %s is corrected"
+	if other := orElse(c.irsaAccount(c.accounts[k]), c.associated[k]); other != nil {
+		c.open(c.accounts[k], nil, until, other.role, other.system, api.RoleAnnotation, k)
+	}
+	for _, w := range users {
+		if w.wants != nil {
+			c.open(w.object, w.wants.node, until, w.wants.role, w.wants.system, api.RoleAnnotation, k)
+		}
+	}
+}
+
+// accountRequest returns what a ServiceAccount itself requests, nil if nothing, and whether
+// that is understood.
+func (c *converter) accountRequest(k key) (*request, bool) {
 	o := c.accounts[k]
 	if o == nil {
-		return c.associated[k]
+		return c.associated[k], true
 	}
 	irsa := c.irsaAccount(o)
 	if value, has := o.annotation(api.RoleAnnotation); has {
 		own := c.ownRequest(o, value)
 		if own == nil {
-			return irsa
+			return nil, false
 		}
 		if irsa != nil {
 			own.remove = irsa.remove
 		}
 		own.beside = orElse(irsa, c.associated[k])
-		return own
+		return own, true
 	}
 	if associated := c.associated[k]; irsa != nil && associated != nil && !irsa.same(associated) {
 		c.note(o, irsa.node, "it has %s by IRSA and %s by EKS Pod Identity: SDKs use the first, and so does this", irsa.role, associated.role)
 	}
-	return orElse(irsa, c.associated[k])
+	return orElse(irsa, c.associated[k]), true
 }
 
 // ownRequest returns what a ServiceAccount requests by the controller's own annotation, nil

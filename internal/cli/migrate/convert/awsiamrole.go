@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -89,6 +90,24 @@ func (c *converter) roleRequest(w *workload, role *object, volume *node) *reques
 		}
 	}
 	return wants
+}
+
+// A Served is an AWSIAMRole and its role.
+type Served struct {
+	Namespace, Name string
+	Role            identity.RoleReference
+}
+
+// served finds the roles of all AWSIAMRoles. What is wrong with one that pods use was said
+// when they were read; others concern nobody here.
+func (c *converter) served() {
+	for _, k := range slices.SortedFunc(maps.Keys(c.roles), compareKeys) {
+		for _, o := range append([]*object{c.roles[k]}, c.rolesAgain[k]...) {
+			if has, err := c.newRequest(AWSIAMRole, manifest.String(o.node, "spec", "roleReference"), o.node); err == nil {
+				c.result.Served = append(c.result.Served, Served{Namespace: k.namespace, Name: k.name, Role: has.role})
+			}
+		}
+	}
 }
 
 // sameSpec reports whether two AWSIAMRoles ask for the same.

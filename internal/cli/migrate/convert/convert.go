@@ -36,6 +36,9 @@ type Result struct {
 	// AWSIAMRoles, as namespace/name.
 	Associations []Association
 	Roles        []string
+	// Served are the roles of the AWSIAMRoles that were read, which have sessions of their
+	// own as long as they exist.
+	Served []Served
 	// Findings are in the order of the documents.
 	Findings []Finding
 	// Files are the files that were read, and new ones.
@@ -113,7 +116,9 @@ func Convert(files []*manifest.File, options Options) (*Result, error) {
 		return nil, err
 	}
 	c.keepUsed()
+	c.served()
 	c.checkNamespaces()
+	c.checkInjection()
 	c.leftovers()
 	c.finish()
 	return c.result, nil
@@ -127,7 +132,9 @@ func (c *converter) read() {
 				c.unread(doc)
 				continue
 			}
-			if c.associations(doc) {
+			is := c.associations(doc)
+			c.array(doc)
+			if is {
 				doc.Omit()
 				c.skipped[doc] = true
 				continue

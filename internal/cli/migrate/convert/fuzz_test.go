@@ -12,8 +12,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// FuzzConvert converts arbitrary text. Whatever it is, nothing panics, nothing is lost,
-// and the second conversion changes nothing.
+// FuzzConvert converts arbitrary text. Whatever it is, nothing panics, nothing is lost, no
+// role that is asked for is passed over, and the second conversion changes nothing.
 func FuzzConvert(f *testing.F) {
 	inputs, err := filepath.Glob("../testdata/*/in.*")
 	require.NoError(f, err)
@@ -29,6 +29,8 @@ func FuzzConvert(f *testing.F) {
 		"a: &a [*a]", "<<: *x", "&a {<<: *a}", "a: &a {b: *a}\nc: {<<: [*a, *a]}", "- &a\n  <<: *a", "---\n---\n...\n--- {a: b}\n%TAG", "\xff\xfe\x00a",
 		"apiVersion: v1\nkind: Pod\nmetadata: {annotations: {iam.amazonaws.com/role: a}}\nspec: &s\n  <<: *s\n",
 		"apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    ? iam.amazonaws.com/role\n    : a\nspec:\n  ? containers\n  : []\n",
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - {name: a, env: [{name: AWS_ROLE_ARN, value: a}, {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /t}]}\n" +
+			"  - {name: b, env: [{name: AWS_ROLE_ARN, value: b}, {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /t}]}\n",
 		"apiVersion: v1\nkind: List\nitems:\n- \n- 1\n- [a]\n- {kind: Pod}\n",
 		"apiVersion: v1\nkind: List\nitems: &i\n- {apiVersion: v1, kind: List, items: *i}\n",
 		"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ServiceAccount, metadata: {name: s}, imagePullSecrets: &s [*s]}\n" +
@@ -51,7 +53,8 @@ func FuzzConvert(f *testing.F) {
 		file := manifest.ReadFile("in", data)
 		require.Equal(t, string(data), string(file.Bytes()), "reading loses nothing")
 		read := len(file.Documents)
-		once := convertBytes(t, file, removeOld)
+		asked := askings(file)
+		once := convertBytes(t, file, removeOld, asked...)
 		require.GreaterOrEqual(t, len(file.Documents), read)
 		for _, d := range file.Documents {
 			if !d.Changed() {
@@ -65,7 +68,7 @@ func FuzzConvert(f *testing.F) {
 	})
 }
 
-func convertBytes(t *testing.T, file *manifest.File, removeOld bool) []byte {
+func convertBytes(t *testing.T, file *manifest.File, removeOld bool, asked ...asking) []byte {
 	t.Helper()
 	result, err := Convert([]*manifest.File{file}, Options{Namespace: "default", RemoveOld: removeOld})
 	require.NoError(t, err)
@@ -76,7 +79,20 @@ func convertBytes(t *testing.T, file *manifest.File, removeOld bool) []byte {
 		_, err = identity.ParseRole(account.Role.String())
 		require.NoError(t, err)
 	}
+	for _, written := range result.Files[1:] {
+		require.True(t, written.Added())
+	}
+	requireNoneLost(t, asked, after(result.Files), result.Findings)
 	return file.Bytes()
+}
+
+// after returns all documents of files, as they are read again.
+func after(files []*manifest.File) *manifest.File {
+	var all manifest.File
+	for _, file := range files {
+		all.Documents = append(all.Documents, manifest.ReadFile(file.Name, file.Bytes()).Documents...)
+	}
+	return &all
 }
 
 func TestAccountNamesAreValidWhateverTheRole(t *testing.T) {

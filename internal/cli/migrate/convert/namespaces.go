@@ -26,7 +26,7 @@ func (c *converter) checkNamespaces() {
 		annotations := manifest.Strings(manifest.At(o.node, "metadata", "annotations"))
 		rules, err := namespaces.ParseRules(annotations)
 		if err != nil {
-			c.open(o, nil, "%v", err)
+			c.openEach(o, manifest.At(o.node, "metadata", "annotations"), err)
 			continue
 		}
 		for _, account := range c.result.Accounts {
@@ -76,9 +76,8 @@ func (c *converter) translateRegexps(o *object) {
 		}
 		glob, ok := globOf(entry)
 		if !ok {
-			c.open(o, nil, "%s: %q is a regular expression that globs cannot say: list the roles instead, or write %s: .*:role/.*(?:%s).* once kube2iam is gone",
-				api.AllowedRolesAnnotation, entry, api.PermittedAnnotation, entry)
-			return
+			c.open(o, nil, "%s: %q is a regular expression that globs cannot say: list the roles instead%s", api.AllowedRolesAnnotation, entry, permittedInstead(entries))
+			continue
 		}
 		if !slices.Contains(all, glob) {
 			all = append(all, glob)
@@ -92,6 +91,15 @@ func (c *converter) translateRegexps(o *object) {
 		o.doc.Set(annotations, api.AllowedRolesAnnotation, string(text))
 		c.note(o, annotations, "%s has the regexp form of kube2iam, which the controller does not read: the same is added as globs. kube2iam logs an error for each of them and skips it", api.AllowedRolesAnnotation)
 	}
+}
+
+// permittedInstead returns how another rule says the only entry of allowed-roles. It would
+// not do beside further entries, because a role has to satisfy both rules.
+func permittedInstead(entries []string) string {
+	if len(entries) != 1 {
+		return ""
+	}
+	return ", or write " + api.PermittedAnnotation + ": .*:role/.*(?:" + entries[0] + ").* in its place once kube2iam is gone"
 }
 
 // globOf returns the glob for a regular expression of kube2iam, which matches anything

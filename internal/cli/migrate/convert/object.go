@@ -4,6 +4,7 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -140,12 +141,27 @@ func (f Finding) String() string {
 	if f.Object != "" {
 		where += ": " + f.Object
 	}
-	return where + ": " + f.Message
+	return oneLine.Replace(where + ": " + f.Message)
 }
+
+// oneLine says line breaks, which names and values may have, without breaking the line.
+var oneLine = strings.NewReplacer("\r", `\r`, "\n", `\n`)
 
 // open adds a finding about what is not converted, note one about what is.
 func (c *converter) open(o *object, at *node, format string, args ...any) {
 	c.find(o, at, true, fmt.Sprintf(format, args...))
+}
+
+// openEach adds a finding for each of several errors that were joined.
+func (c *converter) openEach(o *object, at *node, err error) {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		c.open(o, at, "%v", err)
+		return
+	}
+	for _, one := range joined.Unwrap() {
+		c.open(o, at, "%v", one)
+	}
 }
 
 func (c *converter) note(o *object, at *node, format string, args ...any) {

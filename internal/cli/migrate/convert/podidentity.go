@@ -3,6 +3,8 @@ package convert
 import (
 	"slices"
 
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 	"kube-aws-iam-controller/internal/identity"
@@ -17,24 +19,44 @@ type Association struct {
 }
 
 // associations reads what "aws eks describe-pod-identity-association" and
-// "list-pod-identity-associations" print, and reports whether a document is that:
+// "list-pod-identity-associations" print, and arrays of that, as jq writes them. It reports
+// whether a document is that:
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html.
 func (c *converter) associations(doc *manifest.Document) bool {
-	if doc.Root == nil {
-		return false
+	found := associationsIn(doc.Root)
+	for _, association := range found {
+		c.association(doc, association)
 	}
-	if single := manifest.At(doc.Root, "association"); manifest.At(single, "associationId") != nil {
-		c.association(doc, single)
-		return true
+	return len(found) > 0
+}
+
+// associationsIn returns the associations that an answer of EKS has, or several answers in
+// an array.
+func associationsIn(answer *node) []*node {
+	if answer == nil {
+		return nil
 	}
-	is := false
-	for item := range manifest.Items(doc.Root, "associations") {
-		if manifest.At(item, "associationId") != nil {
-			is = true
-			c.association(doc, item)
+	if answer.Kind == yaml.SequenceNode {
+		var all []*node
+		for item := range manifest.Items(answer) {
+			if isAssociation(item) {
+				all = append(all, item)
+			} else if item.Kind == yaml.MappingNode {
+				all = append(all, associationsIn(item)...)
+			}
 		}
+		return all
 	}
-	return is
+	if single := manifest.At(answer, "association"); isAssociation(single) {
+		return []*node{single}
+	}
+	return slices.DeleteFunc(slices.Collect(manifest.Items(answer, "associations")), func(n *node) bool { return !isAssociation(n) })
+}
+
+// isAssociation reports whether a mapping is an association: it has an ID, or says as much
+// as one that somebody has shortened.
+func isAssociation(n *node) bool {
+	return manifest.At(n, "associationId") != nil || manifest.String(n, "serviceAccount") != "" && manifest.String(n, "roleArn") != ""
 }
 
 func (c *converter) association(doc *manifest.Document, n *node) {

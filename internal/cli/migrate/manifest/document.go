@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -25,9 +26,11 @@ type Document struct {
 	output          *string // set once rendered
 	// added reports that it was not read, omitted that it is not written.
 	added, omitted bool
-	parents        map[*yaml.Node]*yaml.Node
-	aliased        map[*yaml.Node]bool
-	read           *text // set once needed
+	// continues reports that it is JSON and follows other JSON without a separator.
+	continues bool
+	parents   map[*yaml.Node]*yaml.Node
+	aliased   map[*yaml.Node]bool
+	read      *text // set once needed
 }
 
 func newDocument(f *File, line int, separator, body string) *Document {
@@ -44,6 +47,10 @@ func newDocument(f *File, line int, separator, body string) *Document {
 	return d
 }
 
+// unknownAnchor is in an error of the parser. It has a value that somebody did not quote,
+// and that may be a credential.
+var unknownAnchor = regexp.MustCompile(`unknown anchor '.*' referenced`)
+
 // parse returns the content of a document, nil if there is none.
 func parse(body string) (*yaml.Node, error) {
 	if !utf8.ValidString(body) || strings.ContainsRune(body, 0) {
@@ -58,7 +65,7 @@ func parse(body string) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, nil //nolint:nilnil // a document without content is none
 	case err != nil:
-		return nil, fmt.Errorf("it is not YAML: %w", err)
+		return nil, errors.New("it is not YAML: " + unknownAnchor.ReplaceAllString(err.Error(), "an alias refers to no anchor: quote values that begin with *"))
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, errors.New("it is not one YAML document: separate documents by a line ---")
@@ -130,9 +137,10 @@ func (d *Document) LineOf(n *yaml.Node) int {
 // Text returns the document as it was read.
 func (d *Document) Text() string { return d.separator + d.body }
 
-// IsJSON reports whether the document is a JSON object.
+// IsJSON reports whether the document is a JSON object or array.
 func (d *Document) IsJSON() bool {
-	return strings.HasPrefix(strings.TrimLeft(strings.TrimPrefix(d.body, "\ufeff"), " \t\r\n"), "{")
+	text := strings.TrimLeft(strings.TrimPrefix(d.body, "\ufeff"), jsonSpace)
+	return text != "" && strings.ContainsAny(text[:1], "{[")
 }
 
 // Shared reports whether a node, or what it stands in, is used in other places of the

@@ -28,7 +28,7 @@ func ReadFile(name string, data []byte) *File {
 	var body, separator int // offsets of the current document and of its text
 	flush := func(end int) {
 		if end > body {
-			f.Documents = append(f.Documents, newDocument(f, line, string(data[body:separator]), string(data[separator:end])))
+			f.Documents = append(f.Documents, readDocuments(f, line, string(data[body:separator]), string(data[separator:end]))...)
 		}
 		line += bytes.Count(data[body:end], []byte("\n"))
 		body, separator = end, end
@@ -61,16 +61,18 @@ func isMarker(line, marker string) bool {
 }
 
 // Bytes returns the stream with all changes.
-func (f *File) Bytes() []byte { return f.bytes(func(*Document) bool { return true }) }
+func (f *File) Bytes() []byte { return f.bytes(func(*Document) bool { return true }, false) }
 
 // Manifests returns those documents of the stream that are wanted, without what is no
-// manifest.
-func (f *File) Manifests(wanted func(*Document) bool) []byte {
-	return f.bytes(func(d *Document) bool { return !d.omitted && wanted(d) })
+// manifest. With separated there is a separator between any two of them, as is needed among
+// other streams; JSON that stands alone can do without.
+func (f *File) Manifests(wanted func(*Document) bool, separated bool) []byte {
+	return f.bytes(func(d *Document) bool { return !d.omitted && wanted(d) }, separated)
 }
 
-func (f *File) bytes(wanted func(*Document) bool) []byte {
+func (f *File) bytes(wanted func(*Document) bool, separated bool) []byte {
 	var out bytes.Buffer
+	unseparated := f.isJSONStream()
 	apart := false // whether what is before d was not before it when it was read
 	for _, d := range f.Documents {
 		if !wanted(d) {
@@ -78,7 +80,7 @@ func (f *File) bytes(wanted func(*Document) bool) []byte {
 			continue
 		}
 		separator := d.separator
-		if apart && separator == "" && !strings.HasPrefix(d.body, "---") {
+		if d.continues && separated && out.Len() > 0 || apart && !unseparated && separator == "" && !strings.HasPrefix(d.body, "---") {
 			separator = "---" + d.text().eol
 		}
 		if separator != "" && out.Len() > 0 && !bytes.HasSuffix(out.Bytes(), []byte("\n")) {

@@ -38,6 +38,12 @@ func TestStreamsAreReadAndWrittenUnchanged(t *testing.T) {
 		"UTF-16":                      {"\xff\xfea\x00", 1, []int{0}},
 		"a key that stands twice":     {"a: 1\nb:\n  c: 1\n  c: 2\n", 1, []int{0}},
 		"an anchor that is not there": {"a: *b\n", 1, []int{0}},
+		"JSON without separators":     {"{\"a\": 1}\n\n{\"b\": \"---\"}[2] \n", 3, nil},
+		"JSON with a byte order mark": {"\ufeff{\"a\": 1}{\"b\": 2}", 2, nil},
+		"JSON and YAML":               {"{\"a\": 1}\n{\"b\": 2}\n---\nc: 3\n", 3, nil},
+		"JSON of which one is broken": {"{\"a\": 1}\n{\"b\": 2, \"b\": 3}\n{\"c\": 3}\n", 3, []int{1}},
+		"JSON that ends too early":    {"{\"a\": 1}\n{\"b\": ", 1, []int{0}},
+		"flow style, no JSON":         {"{a: 1}\n{b: 2}\n", 1, []int{0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := ReadFile("f", []byte(tt.text))

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"kube-aws-iam-controller/internal/cli/migrate/convert"
 	"kube-aws-iam-controller/internal/trust"
 )
 
@@ -24,49 +23,41 @@ func writeTrust(out *strings.Builder, in Input) error {
 	if in.ClusterName == "" {
 		out.WriteString("   The external IDs are those of a controller without --cluster-name: give the name if it has one.\n")
 	}
-	for _, role := range rolesOf(in.Result.Accounts) {
-		statements, err := statementsFor(role.namespaces, principal, in)
-		if err != nil {
+	out.WriteString("   They allow the ServiceAccounts that are named, and no others of their namespaces: for those add what \"kubectl aws-iam trust-policy NAMESPACE SERVICEACCOUNT\" prints.\n")
+	for _, role := range rolesOf(in.Result) {
+		if err := writeRole(out, role, principal, in); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\n   %s, for %s:\n", role.name, strings.Join(role.users, ", "))
-		for line := range strings.Lines(statements) {
-			out.WriteString("   " + line)
-		}
-		out.WriteString("\n")
 	}
 	out.WriteString("\n   Back: take the statements out again. Nothing uses them yet.\n")
 	return nil
 }
 
-// A role is a role and who uses it.
-type role struct {
-	name              string
-	namespaces, users []string
-}
-
-func rolesOf(accounts []*convert.Account) (all []*role) {
-	for _, a := range accounts {
-		i := slices.IndexFunc(all, func(r *role) bool { return r.name == a.Role.String() })
-		if i < 0 {
-			i = len(all)
-			all = append(all, &role{name: a.Role.String()})
-		}
-		all[i].users = append(all[i].users, a.Namespace+"/"+a.Name)
-		if !slices.Contains(all[i].namespaces, a.Namespace) {
-			all[i].namespaces = append(all[i].namespaces, a.Namespace)
-		}
+// writeRole writes the statements of one role.
+func writeRole(out *strings.Builder, r *role, principal string, in Input) error {
+	statements, err := statementsFor(r.namespaces, principal, in)
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(all, func(a, b *role) int { return strings.Compare(a.name, b.name) })
-	return all
+	fmt.Fprintf(out, "\n   %s, for %s:\n", r.name, strings.Join(r.users, ", "))
+	for line := range strings.Lines(statements) {
+		out.WriteString("   " + line)
+	}
+	out.WriteString("\n")
+	if len(r.unknown) > 0 {
+		fmt.Fprintf(out, "   The session name of AWSIAMRole %s is not known without --base-role-arn: the old statements have to stay as long as it exists.\n", strings.Join(r.unknown, ", "))
+	}
+	return nil
 }
 
 // statementsFor returns the statements of the trust policies for namespaces, each once,
-// as an indented JSON array.
-func statementsFor(namespaces []string, principal string, in Input) (string, error) {
+// as an indented JSON array. They name sessions, though pods could use most of these roles
+// from a whole namespace before: who uses a role is known now, and what is needed besides
+// can be added.
+func statementsFor(namespaces []*namespace, principal string, in Input) (string, error) {
 	var all []json.RawMessage
-	for _, namespace := range namespaces {
-		text, err := trust.Policy(principal, trust.ExternalID(namespace, in.ClusterName), "", in.Passed...)
+	for _, n := range namespaces {
+		text, err := trust.SharedPolicy(principal, trust.ExternalID(n.name, in.ClusterName), n.sessions, in.Passed...)
 		if err != nil {
 			return "", err
 		}

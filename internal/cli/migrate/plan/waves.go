@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -171,11 +172,16 @@ func writeRemoval(out *strings.Builder, in Input) {
 		writeChangeover(out, in)
 	}
 	for _, a := range in.Result.Associations {
-		fmt.Fprintf(out, "   aws eks delete-pod-identity-association --cluster-name %s --association-id %s\n", a.Cluster, a.ID)
+		writeDelete(out, a)
 	}
 	for _, role := range slices.Compact(slices.Sorted(slices.Values(in.Result.Roles))) {
 		namespace, name, _ := strings.Cut(role, "/")
 		fmt.Fprintf(out, "   kubectl -n %s delete awsiamrole %s # and its document\n", namespace, name)
+	}
+	if slices.ContainsFunc(in.Result.Served, func(s convert.Served) bool {
+		return s.Role.Resolved() && slices.Contains(in.Result.Roles, s.Namespace+"/"+s.Name)
+	}) {
+		out.WriteString("   Take the session names of the AWSIAMRoles that are deleted out of the new statements.\n")
 	}
 	out.WriteString("   Take the old statements out of the trust policies, then uninstall what served the pods before.\n" +
 		"   Back: install that again, put the statements in again, apply the manifests as they were, and restart the pods.\n")
@@ -195,4 +201,15 @@ func writeChangeover(out *strings.Builder, in Input) {
 			fmt.Fprintf(out, "   %s in %s, whose pods use the token that they have until they are replaced: %s\n", u.workload, u.Namespace, forward(u))
 		}
 	}
+}
+
+// writeDelete writes how an association is deleted, or found if it has no ID.
+func writeDelete(out *strings.Builder, a convert.Association) {
+	cluster := cmp.Or(a.Cluster, "CLUSTER")
+	if a.ID == "" {
+		fmt.Fprintf(out, "   aws eks list-pod-identity-associations --cluster-name %s --namespace %s --service-account %s # names its ID, for aws eks delete-pod-identity-association\n",
+			cluster, a.Namespace, a.ServiceAccount)
+		return
+	}
+	fmt.Fprintf(out, "   aws eks delete-pod-identity-association --cluster-name %s --association-id %s\n", cluster, a.ID)
 }
