@@ -34,6 +34,8 @@ const RoleARNAnnotation = Prefix + "role-arn"
 const (
 	IRSAAnnotation         = "eks.amazonaws.com/role-arn"
 	IRSAAudienceAnnotation = "eks.amazonaws.com/audience"
+	// IRSAExpirationAnnotation is the lifetime of the token, in seconds.
+	IRSAExpirationAnnotation = "eks.amazonaws.com/token-expiration"
 	// IRSARegionalAnnotation is a boolean: whether pods use the STS of their Region.
 	IRSARegionalAnnotation = "eks.amazonaws.com/sts-regional-endpoints"
 )

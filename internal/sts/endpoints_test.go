@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -135,39 +134,6 @@ func TestOperatorsAreToldTheHosts(t *testing.T) {
 	for _, p := range places {
 		cells := []string{p.partition, strings.Replace(p.sts, p.region, "REGION", 1), p.iam, p.signedFor}
 		assert.Contains(t, string(page), "| `"+strings.Join(cells, "` | `")+"` |\n")
-	}
-}
-
-func TestFIPSAndDualStackEndpoints(t *testing.T) {
-	fips, dual := []string{"AWS_USE_FIPS_ENDPOINT"}, []string{"AWS_USE_DUALSTACK_ENDPOINT"}
-	both := slices.Concat(fips, dual)
-	tests := []struct {
-		region    string
-		variables []string
-		sts, iam  string
-	}{
-		{"us-east-1", fips, "sts-fips.us-east-1.amazonaws.com", "iam-fips.amazonaws.com"},
-		{"us-east-1", dual, "sts.us-east-1.api.aws", "iam.global.api.aws"},
-		{"us-east-1", both, "sts-fips.us-east-1.api.aws", "iam-fips.global.api.aws"},
-		{"eu-central-1", dual, "sts.eu-central-1.api.aws", "iam.global.api.aws"},
-		{"ap-east-1", dual, "sts.ap-east-1.api.aws", "iam.global.api.aws"},
-		{"us-gov-west-1", fips, "sts.us-gov-west-1.amazonaws.com", "iam.us-gov.amazonaws.com"},
-		{"us-gov-east-1", fips, "sts.us-gov-east-1.amazonaws.com", "iam.us-gov.amazonaws.com"},
-		{"us-gov-west-1", dual, "sts.us-gov-west-1.api.aws", "iam.us-gov.api.aws"},
-		{"cn-north-1", dual, "sts.cn-north-1.api.amazonwebservices.com.cn", "iam.global.api.amazonwebservices.com.cn"},
-		{"cn-northwest-1", dual, "sts.cn-northwest-1.api.amazonwebservices.com.cn", "iam.global.api.amazonwebservices.com.cn"},
-		{"eusc-de-east-1", dual, "sts.eusc-de-east-1.api.amazonwebservices.eu", "iam.global.api.amazonwebservices.eu"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.region+" "+strings.Join(tt.variables, " "), func(t *testing.T) {
-			env := map[string]string{"AWS_REGION": tt.region}
-			for _, variable := range tt.variables {
-				env[variable] = "true"
-			}
-			a, n := offline(t, env)
-			assert.Equal(t, tt.sts, askSTS(t, a, n).host)
-			assert.Equal(t, tt.iam, askIAM(t, a, n).host)
-		})
 	}
 }
 

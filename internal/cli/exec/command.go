@@ -30,12 +30,16 @@ credentials anyway.
 
 Everything after -- is the program and its arguments. Standard input, output and error, signals
 and the exit code are those of the program, and so is your environment, but for what would give
-it other credentials: AWS_PROFILE, access keys, web identity, your AWS configuration files. The
-Region is the one that pods get, otherwise yours.
+it other credentials: AWS_PROFILE, access keys, web identity, bearer tokens, your AWS
+configuration files. The Region is the one that pods get, otherwise yours.
 
 The program gets the credentials from an endpoint on 127.0.0.1, as the AWS CLI and all AWS SDKs
 do in a container. It ends with the program. They are renewed while the program runs, and are
 written nowhere.
+
+Ctrl-C is the program's, to which the terminal sends it. So is SIGINT that is sent to this
+command alone, except in the foreground of a terminal, where the two cannot be told apart:
+there it has no effect. Send SIGTERM, or send it to the program.
 
 Exit codes: that of the program; 128 and its number if a signal ended it; 125 an error of this
 command, 126 the program cannot be run, 127 there is no such program.`

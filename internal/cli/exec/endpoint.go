@@ -20,7 +20,7 @@ type endpoint struct {
 // as well, but cannot use without the token. It is open until close.
 func serve(ctx context.Context, get func(context.Context) (*credserver.Credentials, error)) (*endpoint, error) {
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	listener, err := config.Listen(ctx, "tcp", loopback+":0")
 	if err != nil {
 		return nil, fmt.Errorf("serve the credentials on a loopback address: %w", err)
 	}

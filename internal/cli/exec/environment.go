@@ -18,7 +18,14 @@ var overriding = []string{
 	"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
 	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 	"AWS_CREDENTIAL_PROFILES_FILE", "AWS_CREDENTIAL_FILE",
+	"AWS_AUTH_SCHEME_PREFERENCE", // which can ask for a bearer token
 }
+
+// bearerToken begins the names of variables with a token for one service, which SDKs send in
+// the place of a signature, so that no credentials are looked for at all:
+// https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html and
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-auth-scheme.html.
+const bearerToken = "AWS_BEARER_TOKEN_"
 
 // regionVariables name the Region. SDKs differ in which one they read.
 var regionVariables = []string{"AWS_REGION", "AWS_DEFAULT_REGION"}
@@ -39,6 +46,7 @@ func environment(own []string, from *endpoint, pod, configured string) []string 
 		"AWS_EC2_METADATA_DISABLED":  "true",
 		"AWS_STS_REGIONAL_ENDPOINTS": "regional",
 	}
+	maps.Copy(set, withoutProxy(own))
 	for _, name := range regionVariables {
 		switch {
 		case pod != "":
@@ -50,7 +58,7 @@ func environment(own []string, from *endpoint, pod, configured string) []string 
 	env := slices.DeleteFunc(slices.Clone(own), func(pair string) bool {
 		name := nameOf(pair)
 		_, replaced := set[name]
-		return replaced || slices.Contains(overriding, name)
+		return replaced || slices.Contains(overriding, name) || strings.HasPrefix(name, bearerToken)
 	})
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		env = append(env, name+"="+set[name])

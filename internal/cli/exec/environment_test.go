@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -43,7 +44,18 @@ func TestTheEnvironmentIsTheUsersWithoutOtherCredentials(t *testing.T) {
 		"AWS_SDK_LOAD_CONFIG":                "true",
 		"AWS_EC2_METADATA_DISABLED":          "true",
 		"AWS_STS_REGIONAL_ENDPOINTS":         "regional",
+		"NO_PROXY":                           "127.0.0.1",
+		"no_proxy":                           "127.0.0.1",
 	}, env)
+}
+
+func TestBearerTokensOfTheUserAreNotThere(t *testing.T) {
+	own := []string{"AWS_BEARER_TOKEN_BEDROCK=other", "AWS_BEARER_TOKEN_A_SERVICE_TO_COME=other", "aws_bearer_token_bedrock=other",
+		"AWS_AUTH_SCHEME_PREFERENCE=httpBearerAuth,sigv4", "MY_AWS_BEARER_TOKEN_BEDROCK=mine"}
+	env := variables(t, environment(own, from, "", ""))
+	assert.Equal(t, "mine", env["MY_AWS_BEARER_TOKEN_BEDROCK"])
+	assert.NotContains(t, slices.Collect(maps.Values(env)), "other")
+	assert.NotContains(t, env, "AWS_AUTH_SCHEME_PREFERENCE")
 }
 
 func TestTheCaseOfVariablesDoesNotHideThem(t *testing.T) {

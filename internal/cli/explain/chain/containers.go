@@ -114,6 +114,7 @@ var containerRules = []containerRule{
 		}
 		return broken("AWS_CONTAINER_AUTHORIZATION_TOKEN is not the one of the endpoint, which refuses others", "remove the variable and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE from the container")
 	},
+	(*containerFacts).bearerToken,
 	// Without credentials of ours an SDK would fall back to the role of the node in silence.
 	func(c *containerFacts) *finding.Finding {
 		if disabled, has := c.set["AWS_EC2_METADATA_DISABLED"]; has && disabled.from == "env" && strings.EqualFold(disabled.value, "true") {

@@ -157,6 +157,7 @@ func TestWhatWorksAndIsStillWorthAWord(t *testing.T) {
 		},
 			"injection", "lacks some", "kubectl delete pod"},
 		"Pod Identity beside a file":   {setEnv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"), "container main", "SDKs prefer the file", "association"},
+		"a token for one service":      {setEnv("AWS_BEARER_TOKEN_BEDROCK", "ABSK"), "container main", "AWS_BEARER_TOKEN_BEDROCK (from env)", "unless"},
 		"the role of the node allowed": {setEnv("AWS_EC2_METADATA_DISABLED", "false"), "container main", "role of the node", "remove"},
 		"one container left out": {func(_ *testing.T, f *Facts) {
 			f.Pod.Value.Annotations = map[string]string{"iam.amazonaws.com/skip-containers": "proxy"}
@@ -197,7 +198,7 @@ func TestWhatWorksAndIsStillWorthAWord(t *testing.T) {
 
 func TestTheValueOfAVariableIsNeverSaid(t *testing.T) {
 	const secret = "wJalrXUtnFEMI"
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONFIG_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_DISABLED"} {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONFIG_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_DISABLED", "AWS_BEARER_TOKEN_BEDROCK"} {
 		f := soundPod(t)
 		setEnv(name, secret)(t, f)
 		for _, found := range Examine(f) {

@@ -1,15 +1,9 @@
 package convert
 
 import (
-	"strings"
-
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 )
-
-// irsaPrefix is the prefix of the annotations that the webhook of IRSA reads:
-// https://github.com/aws/amazon-eks-pod-identity-webhook#eks-walkthrough.
-const irsaPrefix = "eks.amazonaws.com/"
 
 // irsaAccount returns what the annotations of IRSA on a ServiceAccount request.
 func (c *converter) irsaAccount(o *object) *request {
@@ -25,15 +19,10 @@ func (c *converter) irsaAccount(o *object) *request {
 		c.open(o, at, "%s: %v", api.IRSAAnnotation, err)
 		return nil
 	}
-	var names []string
-	for name := range manifest.Strings(annotations) {
-		if strings.HasPrefix(name, irsaPrefix) {
-			names = append(names, name)
-		}
-	}
+	c.noteIRSASettings(o)
 	wants.remove = func() {
 		if c.RemoveOld {
-			o.doc.Remove(metadata, "annotations", names...)
+			o.doc.Remove(metadata, "annotations", irsaAnnotations...)
 		}
 	}
 	return wants
