@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"internal/httpserver":     {"internal/limit"},
 	"internal/delegatedauth":  {},
 	"internal/certificates":   {},
+	"internal/ekswebhook":     {},
 	"internal/admission":      {"internal/api", "internal/identity", "internal/limit"},
 	"internal/logging":        {},
 	"internal/config":         {"internal/api", "internal/identity", "internal/trust"},
@@ -61,7 +62,7 @@ var allowed = map[string][]string{
 	},
 	"internal/cli/check": {
 		"internal/api", "internal/awserr", "internal/awsiamrole", "internal/cli/command", "internal/cli/crd", "internal/cli/finding", "internal/cli/installation",
-		"internal/config", "internal/identity", "internal/secrets", "internal/serviceaccount", "manifests",
+		"internal/config", "internal/ekswebhook", "internal/identity", "internal/secrets", "internal/serviceaccount", "manifests",
 	},
 	"internal/cli/exec": {
 		"internal/api", "internal/cli/command", "internal/cli/installation", "internal/credserver", "internal/identity", "internal/secrets", "internal/serviceaccount",

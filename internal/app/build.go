@@ -69,7 +69,8 @@ func wire(ctx context.Context, version string, cfg config.Config, logger log.Log
 	warnOfNoNamespace(logger, own)
 	warnOfTags(logger, assumer)
 	c := &controller{
-		config: cfg, logger: logger, clients: clients, configurations: clients.WebhookConfigurations(), fence: fence, metrics: metrics,
+		config: cfg, logger: logger, clients: clients, configurations: clients.WebhookConfigurations(),
+		mutatingWebhooks: clients.MutatingWebhooks(), fence: fence, metrics: metrics,
 	}
 	return c, registry, c.assemble(assumer, c.newProvisioner(assumer), registry)
 }

@@ -59,6 +59,8 @@ type controller struct {
 	clients *kube.Clients
 	// configurations is a client for the cluster's MutatingWebhookConfigurations.
 	configurations certificates.Webhooks
+	// mutatingWebhooks lists them.
+	mutatingWebhooks webhookLister
 	// fence is closed when the Lease is lost.
 	fence   *leader.Fence
 	sources []source
@@ -144,6 +146,7 @@ func (c *controller) lead(ctx, held context.Context) {
 	}
 	group.Go(func() error { return c.rules.requeue(ctx, c.queue.Add) })
 	group.Go(func() error { c.sweepOrphans(ctx); return nil })
+	group.Go(func() error { c.warnBesideEKS(ctx); return nil })
 	group.Go(func() error { c.rules.reporter.WarnPods(ctx, c.failed); return nil })
 	c.queue.Run(ctx, held, c.config.Workers)
 	_ = group.Wait() // all of them end with ctx, and only then with an error

@@ -184,6 +184,11 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"IRSA's webhook": {func(f *facts) {
 			f.webhooks.value = []admissionv1.MutatingWebhookConfiguration{{ObjectMeta: metav1.ObjectMeta{Name: "pod-identity-webhook"}}}
 		}, "others", finding.Warning, "the webhook of EKS for IRSA is installed"},
+		"IRSA's webhook, of another name": {func(f *facts) {
+			f.webhooks.value = []admissionv1.MutatingWebhookConfiguration{{
+				ObjectMeta: metav1.ObjectMeta{Name: "irsa"}, Webhooks: []admissionv1.MutatingWebhook{{Name: "iam-for-pods.amazonaws.com"}},
+			}}
+		}, "others", finding.Warning, "the webhook of EKS for IRSA is installed (MutatingWebhookConfiguration irsa)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := healthy(t)
