@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"internal/delegatedauth":  {},
 	"internal/certificates":   {},
 	"internal/ekswebhook":     {},
+	"internal/policycheck":    {"internal/api", "internal/awserr", "internal/identity"},
 	"internal/admission":      {"internal/api", "internal/identity", "internal/limit"},
 	"internal/logging":        {},
 	"internal/config":         {"internal/api", "internal/identity", "internal/trust"},
