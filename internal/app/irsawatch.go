@@ -2,9 +2,9 @@ package app
 
 import (
 	"context"
-	"time"
 
 	"github.com/go-kit/log/level"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"kube-aws-iam-controller/internal/config"
 )
@@ -17,19 +17,17 @@ func (c *controller) warnBesideEKS(ctx context.Context) {
 		return
 	}
 	defer c.metrics.SetBesideEKS(false) // only the leader says so
-	for {
-		found, err := c.findEKSWebhook(ctx)
-		if err == nil { // otherwise nothing new is known, and the start has said what is missing
-			c.metrics.SetBesideEKS(found != "")
-		}
-		if found != "" {
-			level.Warn(c.logger).Log("msg", "credentials are issued nevertheless, to keep what runs: new pods are given those of EKS, too",
-				"err", &besideEKSError{found})
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(eksWebhookInterval):
-		}
+	wait.UntilWithContext(ctx, c.lookForEKSWebhook, eksWebhookInterval)
+}
+
+func (c *controller) lookForEKSWebhook(ctx context.Context) {
+	found, err := c.findEKSWebhook(ctx)
+	if err != nil {
+		return // nothing new is known, and the start has said what is missing
+	}
+	c.metrics.SetBesideEKS(found != "")
+	if found != "" {
+		level.Warn(c.logger).Log("msg", "credentials are issued nevertheless, to keep what runs: new pods are given those of EKS, too",
+			"err", &besideEKSError{found})
 	}
 }
