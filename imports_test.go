@@ -37,6 +37,8 @@ var allowed = map[string][]string{
 	"internal/httpserver":     {"internal/limit"},
 	"internal/delegatedauth":  {},
 	"internal/certificates":   {},
+	"internal/ekswebhook":     {},
+	"internal/policycheck":    {"internal/api", "internal/awserr", "internal/identity"},
 	"internal/admission":      {"internal/api", "internal/identity", "internal/limit"},
 	"internal/logging":        {},
 	"internal/config":         {"internal/api", "internal/identity", "internal/trust"},
@@ -60,21 +62,22 @@ var allowed = map[string][]string{
 		"internal/iamprovision", "internal/identity", "internal/kube", "internal/leader", "internal/refresh", "internal/sts",
 	},
 	"internal/cli/check": {
-		"internal/api", "internal/awserr", "internal/awsiamrole", "internal/cli/command", "internal/cli/finding", "internal/cli/installation",
-		"internal/config", "internal/identity", "internal/secrets", "internal/serviceaccount", "manifests",
+		"internal/api", "internal/awserr", "internal/awsiamrole", "internal/cli/command", "internal/cli/crd", "internal/cli/finding", "internal/cli/installation",
+		"internal/config", "internal/ekswebhook", "internal/identity", "internal/secrets", "internal/serviceaccount", "manifests",
 	},
 	"internal/cli/exec": {
 		"internal/api", "internal/cli/command", "internal/cli/installation", "internal/credserver", "internal/identity", "internal/secrets", "internal/serviceaccount",
 	},
+	"internal/cli/crd":     {"manifests"},
 	"internal/cli/finding": {"internal/cli/command"},
 	"internal/cli/explain": {"internal/identity", "internal/cli/command", "internal/cli/finding", "internal/cli/installation", "internal/cli/explain/chain", "internal/cli/explain/gather"},
 	"internal/cli/explain/chain": {
 		"internal/api", "internal/identity", "internal/trust", "internal/refresh", "internal/awsiamrole", "internal/serviceaccount", "internal/namespaces",
-		"internal/secrets", "internal/sts", "internal/iamprovision", "internal/admission", "internal/config", "internal/awserr", "internal/cli/finding", "internal/cli/installation",
+		"internal/secrets", "internal/sts", "internal/iamprovision", "internal/admission", "internal/config", "internal/awserr", "internal/cli/crd", "internal/cli/finding", "internal/cli/installation",
 	},
 	"internal/cli/explain/gather": {
 		"internal/api", "internal/identity", "internal/awserr", "internal/serviceaccount", "internal/sts",
-		"internal/cli/command", "internal/cli/explain/chain", "internal/cli/installation",
+		"internal/cli/command", "internal/cli/crd", "internal/cli/explain/chain", "internal/cli/installation",
 	},
 	"internal/cli/status": {
 		"internal/api", "internal/awsiamrole", "internal/cli/command", "internal/cli/installation", "internal/config", "internal/identity",

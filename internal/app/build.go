@@ -69,7 +69,8 @@ func wire(ctx context.Context, version string, cfg config.Config, logger log.Log
 	warnOfNoNamespace(logger, own)
 	warnOfTags(logger, assumer)
 	c := &controller{
-		config: cfg, logger: logger, clients: clients, configurations: clients.WebhookConfigurations(), fence: fence, metrics: metrics,
+		config: cfg, logger: logger, clients: clients, configurations: clients.WebhookConfigurations(),
+		mutatingWebhooks: clients.MutatingWebhooks(), fence: fence, metrics: metrics,
 	}
 	return c, registry, c.assemble(assumer, c.newProvisioner(assumer), registry)
 }
@@ -107,6 +108,7 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 	if err = c.openRules(sessions, iam, reporter, keys); err != nil {
 		return err
 	}
+	c.validator = c.newValidator(sessions, reporter)
 	c.roles = c.newManagedRoles(iam, reporter)
 	c.broker = c.newBroker(sources, sessions, reporter)
 	settings := queueOf(c.broker, slowWorkers(iamWorkers(c.config)))
@@ -145,7 +147,7 @@ func (c *controller) newBroker(
 
 func (c *controller) newManagedRoles(iam *iamprovision.Provisioner, reporter *events.Reporter) *managedrole.Manager {
 	return managedrole.New(managedrole.Config{
-		IAM: iam, Finalizers: c.accounts, Secrets: c.store, Events: reporter, Metrics: c.metrics, Logger: c.logger,
+		IAM: iam, Finalizers: c.accounts, Secrets: c.store, Events: reporter, Metrics: c.metrics, Logger: c.logger, OfferPolicy: c.validator.Offer,
 		ReadyTimeout: c.config.RoleReadyTimeout, DriftInterval: c.config.DriftInterval,
 		SweepInterval: c.config.OrphanSweepInterval, Namespace: c.config.Namespace,
 		IAMQPS: c.config.IAMQPS, InspectionRequests: iamprovision.DiffersCalls, Inspections: inspections(iamWorkers(c.config)),

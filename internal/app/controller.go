@@ -18,6 +18,7 @@ import (
 	"kube-aws-iam-controller/internal/kube"
 	"kube-aws-iam-controller/internal/leader"
 	"kube-aws-iam-controller/internal/managedrole"
+	"kube-aws-iam-controller/internal/policycheck"
 	"kube-aws-iam-controller/internal/queue"
 	"kube-aws-iam-controller/internal/secrets"
 	"kube-aws-iam-controller/internal/serviceaccount"
@@ -59,6 +60,8 @@ type controller struct {
 	clients *kube.Clients
 	// configurations is a client for the cluster's MutatingWebhookConfigurations.
 	configurations certificates.Webhooks
+	// mutatingWebhooks lists them.
+	mutatingWebhooks webhookLister
 	// fence is closed when the Lease is lost.
 	fence   *leader.Fence
 	sources []source
@@ -69,9 +72,11 @@ type controller struct {
 	queue    *queue.Queue[identity.Key]
 	broker   *broker.Broker
 	roles    *managedrole.Manager
-	events   record.EventBroadcaster
-	metrics  *telemetry.Metrics
-	server   *httpserver.Server
+	// validator is nil if nothing looks at policies.
+	validator *policycheck.Validator
+	events    record.EventBroadcaster
+	metrics   *telemetry.Metrics
+	server    *httpserver.Server
 	// secureMetrics is nil if metrics are served without authorization, with the probes.
 	secureMetrics *httpserver.Server
 	// webhook is nil if it is disabled.
@@ -144,6 +149,8 @@ func (c *controller) lead(ctx, held context.Context) {
 	}
 	group.Go(func() error { return c.rules.requeue(ctx, c.queue.Add) })
 	group.Go(func() error { c.sweepOrphans(ctx); return nil })
+	group.Go(func() error { c.warnBesideEKS(ctx); return nil })
+	group.Go(func() error { c.validator.Run(ctx); return nil })
 	group.Go(func() error { c.rules.reporter.WarnPods(ctx, c.failed); return nil })
 	c.queue.Run(ctx, held, c.config.Workers)
 	_ = group.Wait() // all of them end with ctx, and only then with an error

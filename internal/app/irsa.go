@@ -2,31 +2,52 @@ package app
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/go-kit/log/level"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/ekswebhook"
 )
 
-// eksWebhook is the MutatingWebhookConfiguration of the webhook of EKS, in EKS and in the
-// manifests of its authors, kOps and OpenShift:
-// https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml.
-const eksWebhook = "pod-identity-webhook"
+const (
+	// eksWebhookRetry is how long to wait until the API server is asked again whether there
+	// is the webhook of EKS.
+	eksWebhookRetry = 5 * time.Second
+	// eksWebhookInterval is how often the leader looks whether it was installed meanwhile.
+	eksWebhookInterval = time.Hour
+	// eksWebhookPage is how many configurations are read at once: each may have
+	// certificates of many kilobytes.
+	eksWebhookPage = 50
+)
 
-// eksWebhookRetry is how long to wait until the API server is asked again whether there
-// is the webhook of EKS.
-const eksWebhookRetry = 5 * time.Second
+// webhookLister lists MutatingWebhookConfigurations.
+type webhookLister interface {
+	List(ctx context.Context, opts metav1.ListOptions) (*admissionregistrationv1.MutatingWebhookConfigurationList, error)
+}
 
-var errBesideEKSWebhook = errors.New("--irsa-annotations is on, and the webhook of EKS is in this cluster (MutatingWebhookConfiguration " + eksWebhook + "): " +
-	"a pod whose ServiceAccount has eks.amazonaws.com/role-arn would be given credentials by both, of which SDKs prefer those of EKS. " +
-	"Turn the flag off, or set --irsa-annotations=force if none of those ServiceAccounts is meant for EKS")
+// besideEKSError says that annotations of IRSA are read beside the webhook of EKS.
+type besideEKSError struct {
+	// configuration is that of the webhook, "" if the controller's own credentials tell.
+	configuration string
+}
+
+func (e *besideEKSError) Error() string {
+	where := "the controller has its own credentials from EKS"
+	if e.configuration != "" {
+		where = "MutatingWebhookConfiguration " + e.configuration
+	}
+	return fmt.Sprintf("--irsa-annotations is on, and the webhook of EKS is in this cluster (%s): "+
+		"a pod whose ServiceAccount has eks.amazonaws.com/role-arn would be given credentials by both, of which SDKs prefer those of EKS. "+
+		"Turn the flag off, or set --irsa-annotations=force if none of those ServiceAccounts is meant for EKS", where)
+}
 
 // irsaServed says whether the webhook of EKS runs in the cluster, which it does if this
 // process has credentials that EKS provides:
@@ -45,22 +66,40 @@ func (c *controller) checkIRSA(ctx context.Context) error {
 		return nil
 	}
 	if irsaServed(os.Getenv) {
-		return errBesideEKSWebhook
+		return &besideEKSError{}
 	}
 	return wait.PollUntilContextCancel(ctx, eksWebhookRetry, true, func(ctx context.Context) (bool, error) {
-		_, err := c.configurations.Get(ctx, eksWebhook, metav1.GetOptions{})
+		found, err := c.findEKSWebhook(ctx)
 		switch {
+		case found != "":
+			return true, &besideEKSError{found}
 		case err == nil:
-			return true, errBesideEKSWebhook
-		case apierrors.IsNotFound(err):
 			return true, nil
 		case apierrors.IsForbidden(err):
 			level.Warn(c.logger).Log("msg", "--irsa-annotations is on, and whether the webhook of EKS is in this cluster cannot be seen: "+
-				"make sure that it is not, or allow the controller to get it as manifests/components/irsa-annotations does", "err", err)
+				"make sure that it is not, or allow the controller to list MutatingWebhookConfigurations as manifests/components/irsa-annotations does", "err", err)
 			return true, nil
 		default:
 			level.Warn(c.logger).Log("msg", "whether the webhook of EKS is in this cluster cannot be determined yet, trying again", "err", err)
 			return false, nil
 		}
 	})
+}
+
+// findEKSWebhook returns the name of a configuration of the webhook of EKS, "" for none.
+func (c *controller) findEKSWebhook(ctx context.Context) (string, error) {
+	for opts := (metav1.ListOptions{Limit: eksWebhookPage}); ; {
+		page, err := c.mutatingWebhooks.List(ctx, opts)
+		if err != nil {
+			return "", fmt.Errorf("list MutatingWebhookConfigurations: %w", err)
+		}
+		for i := range page.Items {
+			if ekswebhook.Is(&page.Items[i]) {
+				return page.Items[i].Name, nil
+			}
+		}
+		if opts.Continue = page.Continue; opts.Continue == "" {
+			return "", nil
+		}
+	}
 }

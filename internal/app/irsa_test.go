@@ -4,21 +4,21 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-kit/log"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/fake"
-	clienttesting "k8s.io/client-go/testing"
 
 	"kube-aws-iam-controller/internal/config"
+	"kube-aws-iam-controller/internal/telemetry"
 )
 
 func TestEKSWebhookIsDetectedByItsTokens(t *testing.T) {
@@ -37,27 +37,51 @@ func TestEKSWebhookIsDetectedByItsTokens(t *testing.T) {
 	}
 }
 
-// besideEKSWebhook is a controller in a cluster with the webhook of EKS, whose API server
-// fails the first requests with errors.
-func besideEKSWebhook(flag config.IRSAAnnotations, fails ...error) (c *controller, asked *int, logged *bytes.Buffer) {
-	client := fake.NewClientset(&admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "pod-identity-webhook"}})
-	asked, logged = new(int), &bytes.Buffer{}
-	client.PrependReactor("get", "mutatingwebhookconfigurations", func(clienttesting.Action) (bool, runtime.Object, error) {
-		*asked++
-		if *asked <= len(fails) {
-			return true, nil, fails[*asked-1]
-		}
-		return false, nil, nil
-	})
-	return &controller{
-		config: config.Config{IRSAAnnotations: flag}, configurations: client.AdmissionregistrationV1().MutatingWebhookConfigurations(), logger: log.NewLogfmtLogger(logged),
-	}, asked, logged
+// webhooks are the configurations of a cluster, one on each page. The first requests fail
+// with errors.
+type webhooks struct {
+	configurations []admissionregistrationv1.MutatingWebhookConfiguration
+	fails          []error
+	asked          int
+}
+
+func (w *webhooks) List(_ context.Context, opts metav1.ListOptions) (*admissionregistrationv1.MutatingWebhookConfigurationList, error) {
+	w.asked++
+	if w.asked <= len(w.fails) {
+		return nil, w.fails[w.asked-1]
+	}
+	page, _ := strconv.Atoi(opts.Continue)
+	list := &admissionregistrationv1.MutatingWebhookConfigurationList{}
+	if page < len(w.configurations) {
+		list.Items = w.configurations[page : page+1]
+	}
+	if page+1 < len(w.configurations) {
+		list.Continue = strconv.Itoa(page + 1)
+	}
+	return list, nil
+}
+
+// configuration is one with a webhook.
+func configuration(name, webhook string) admissionregistrationv1.MutatingWebhookConfiguration {
+	return admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Webhooks: []admissionregistrationv1.MutatingWebhook{{Name: webhook}},
+	}
+}
+
+// besideEKSWebhook is a controller in a cluster with the webhook of EKS, under a name of
+// somebody's choice, whose API server fails the first requests with errors.
+func besideEKSWebhook(t *testing.T, flag config.IRSAAnnotations, fails ...error) (c *controller, cluster *webhooks, logged *bytes.Buffer) {
+	t.Helper()
+	cluster, logged = &webhooks{fails: fails}, &bytes.Buffer{}
+	cluster.configurations = []admissionregistrationv1.MutatingWebhookConfiguration{configuration("other", "other.example.com"), configuration("irsa", "iam-for-pods.amazonaws.com")}
+	metrics, err := telemetry.NewMetrics(prometheus.NewRegistry(), "")
+	require.NoError(t, err)
+	return &controller{config: config.Config{IRSAAnnotations: flag}, mutatingWebhooks: cluster, metrics: metrics, logger: log.NewLogfmtLogger(logged)}, cluster, logged
 }
 
 func TestIRSAAnnotationsAreNotReadBesideTheEKSWebhook(t *testing.T) {
 	resource := admissionregistrationv1.Resource("mutatingwebhookconfigurations")
-	absent := apierrors.NewNotFound(resource, "pod-identity-webhook")
-	forbidden := apierrors.NewForbidden(resource, "pod-identity-webhook", errors.New("no right"))
+	forbidden := apierrors.NewForbidden(resource, "", errors.New("no right"))
 	away := errors.New("the API server is away")
 	for name, test := range map[string]struct {
 		flag    config.IRSAAnnotations
@@ -68,26 +92,34 @@ func TestIRSAAnnotationsAreNotReadBesideTheEKSWebhook(t *testing.T) {
 	}{
 		"off":                {config.IgnoreIRSA, nil, false, 0, ""},
 		"forced":             {config.ForceIRSA, nil, false, 0, ""},
-		"on":                 {config.ReadIRSA, nil, true, 1, ""},
-		"on, without it":     {config.ReadIRSA, []error{absent}, false, 1, ""},
+		"on":                 {config.ReadIRSA, nil, true, 2, ""},
 		"on, it may not ask": {config.ReadIRSA, []error{forbidden}, false, 1, "cannot be seen"},
-		"on, once it knows":  {config.ReadIRSA, []error{away, away}, true, 3, "cannot be determined yet"},
+		"on, once it knows":  {config.ReadIRSA, []error{away, away}, true, 4, "cannot be determined yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, asked, logged := besideEKSWebhook(test.flag, test.fails...)
+				c, cluster, logged := besideEKSWebhook(t, test.flag, test.fails...)
 				err := c.checkIRSA(t.Context())
-				assert.Equal(t, test.refused, errors.Is(err, errBesideEKSWebhook), "%v", err)
-				assert.Equal(t, test.asked, *asked)
+				if test.refused {
+					require.ErrorContains(t, err, "the webhook of EKS is in this cluster (MutatingWebhookConfiguration irsa)")
+				} else {
+					require.NoError(t, err)
+				}
+				assert.Equal(t, test.asked, cluster.asked)
 				assert.Contains(t, logged.String(), test.says)
 			})
 		})
 	}
 	t.Run("its own credentials tell", func(t *testing.T) {
 		t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/secrets/eks.amazonaws.com/serviceaccount/token")
-		c, asked, _ := besideEKSWebhook(config.ReadIRSA)
-		require.ErrorIs(t, c.checkIRSA(t.Context()), errBesideEKSWebhook)
-		assert.Zero(t, *asked)
+		c, cluster, _ := besideEKSWebhook(t, config.ReadIRSA)
+		require.ErrorContains(t, c.checkIRSA(t.Context()), "has its own credentials from EKS")
+		assert.Zero(t, cluster.asked)
+	})
+	t.Run("without it", func(t *testing.T) {
+		c, cluster, _ := besideEKSWebhook(t, config.ReadIRSA)
+		cluster.configurations = cluster.configurations[:1]
+		require.NoError(t, c.checkIRSA(t.Context()))
 	})
 }
 
@@ -97,7 +129,7 @@ func TestAControllerThatDoesNotKnowOfTheEKSWebhookEnds(t *testing.T) {
 		for i := range away {
 			away[i] = errors.New("the API server is away")
 		}
-		c, _, _ := besideEKSWebhook(config.ReadIRSA, away...)
+		c, _, _ := besideEKSWebhook(t, config.ReadIRSA, away...)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		assert.NoError(t, c.work(ctx))

@@ -15,7 +15,7 @@ import (
 // authorization matches the Authorization header of Signature Version 4,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html.
 var authorization = regexp.MustCompile(
-	`^AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([a-z0-9-]+)/([a-z]+)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$`)
+	`^AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([a-z0-9-]+)/([a-z-]+)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$`)
 
 // maxSkew is the maximum difference between a signature's time and the clock.
 const maxSkew = 15 * time.Minute

@@ -6,6 +6,8 @@
 // boundaries and inline session policies, names, sizes and quotas, the order of deletion, session limits
 // and role chaining. Latency, faults, throttling and propagation delay are configurable.
 //
+// IAM Access Analyzer validates policies, with a few of its findings.
+//
 // Web identity federation verifies tokens with the keys of their issuer.
 //
 // It has one Region and no other services. Managed session policies, MFA, SAML and service

@@ -108,6 +108,10 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, iamVersion, newError(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "the request is too large"))
 		return
 	}
+	if r.URL.Path == validatePolicyPath {
+		s.serveAnalyzer(w, r, body)
+		return
+	}
 	q := &request{Sim: s, form: parseForm(body), received: s.now()}
 	q.action = q.form.get("Action")
 	result, failure := s.handle(r, body, q)

@@ -75,6 +75,8 @@ type Config struct {
 	OrphanSweepInterval time.Duration
 	// RoleReadyTimeout is how long a new role may take until it can be assumed.
 	RoleReadyTimeout time.Duration
+	// ValidatePolicies has IAM Access Analyzer look at the policies of managed roles.
+	ValidatePolicies bool
 	IAMQPS           float64
 
 	// RefreshLimit is how long before their expiration credentials are renewed.

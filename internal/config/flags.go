@@ -157,6 +157,7 @@ func roleFlags(app *kingpin.Application, c *Config) {
 		Default("6h").DurationVar(&c.OrphanSweepInterval)
 	app.Flag("role-ready-timeout", "How long a new role may take until it can be assumed, before a warning is issued.").
 		Default("2m").DurationVar(&c.RoleReadyTimeout)
+	validatePoliciesFlag(app, c)
 	app.Flag("iam-qps", "IAM requests per second; bursts up to twice that.").Default("20").Float64Var(&c.IAMQPS)
 }
 

@@ -30,7 +30,7 @@ func newScheme() *runtime.Scheme {
 	for version, types := range map[schema.GroupVersion][]runtime.Object{
 		corev1.SchemeGroupVersion:                  {&corev1.Secret{}, &corev1.Event{}, &corev1.Pod{}, &corev1.PodList{}},
 		coordinationv1.SchemeGroupVersion:          {&coordinationv1.Lease{}},
-		admissionregistrationv1.SchemeGroupVersion: {&admissionregistrationv1.MutatingWebhookConfiguration{}},
+		admissionregistrationv1.SchemeGroupVersion: {&admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.MutatingWebhookConfigurationList{}},
 		authenticationv1.SchemeGroupVersion:        {&authenticationv1.TokenReview{}},
 		authorizationv1.SchemeGroupVersion:         {&authorizationv1.SubjectAccessReview{}, &authorizationv1.SelfSubjectAccessReview{}},
 	} {
@@ -87,6 +87,21 @@ func (c *Clients) Leases(namespace string) *typed.Client[*coordinationv1.Lease] 
 // WebhookConfigurations returns a client for MutatingWebhookConfigurations.
 func (c *Clients) WebhookConfigurations() *typed.Client[*admissionregistrationv1.MutatingWebhookConfiguration] {
 	return typed.New[admissionregistrationv1.MutatingWebhookConfiguration](named(c.admission, "mutatingwebhookconfigurations", ""))
+}
+
+// MutatingWebhooks returns a client that lists MutatingWebhookConfigurations.
+func (c *Clients) MutatingWebhooks() MutatingWebhooks {
+	return MutatingWebhooks{named(c.admission, "mutatingwebhookconfigurations", "")}
+}
+
+// MutatingWebhooks lists MutatingWebhookConfigurations.
+type MutatingWebhooks struct{ resource typed.Resource }
+
+// List returns the configurations that the options select.
+func (w MutatingWebhooks) List(ctx context.Context, opts metav1.ListOptions) (*admissionregistrationv1.MutatingWebhookConfigurationList, error) {
+	list := &admissionregistrationv1.MutatingWebhookConfigurationList{}
+	err := w.resource.List(ctx, opts, list)
+	return list, err
 }
 
 // SelfSubjectAccessReviews returns a client that asks what the controller may do.

@@ -102,9 +102,11 @@ func TestRequestsAreThoseOfTheClientset(t *testing.T) {
 		"MutatingWebhookConfigurations": {
 			func() {
 				_, _ = clients.WebhookConfigurations().Patch(ctx, "a", types.StrategicMergePatchType, []byte(`{}`), manager)
+				_, _ = clients.MutatingWebhooks().List(ctx, metav1.ListOptions{Limit: 50})
 			},
 			func() {
 				_, _ = theirs.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(ctx, "a", types.StrategicMergePatchType, []byte(`{}`), manager)
+				_, _ = theirs.AdmissionregistrationV1().MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{Limit: 50})
 			},
 		},
 		"TokenReviews": {

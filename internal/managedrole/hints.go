@@ -26,6 +26,7 @@ func (m *Manager) recordHints(want identity.Desired, role identity.Role) {
 		return
 	}
 	m.update(want.Key, func(r *record) { r.hinted = hash })
+	m.offerPolicy(want)
 	hints := identity.PolicyHints(want.Managed.Policy)
 	if len(hints) == 0 {
 		return

@@ -99,3 +99,20 @@ func TestMessageNamesAFewStatements(t *testing.T) {
 	}
 	assert.LessOrEqual(t, len(hintMessage(all)), 1024, "an event holds it")
 }
+
+func TestAPolicyIsOfferedOnceForEachChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		offered := 0
+		w.m.OfferPolicy = func(want identity.Desired) {
+			offered++
+			assert.Equal(t, w.want.Managed.Policy, want.Managed.Policy)
+		}
+		require.NoError(t, w.ensures(allow("s3:Get*", "*"), created("AROA1")))
+		require.NoError(t, w.ensures(allow("s3:Get*", "*"), changed("inline-policy")))
+		require.NoError(t, w.ensures(allow("s3:Put*", "*"), changed("tags")))
+		assert.Equal(t, 1, offered)
+		require.NoError(t, w.ensures(allow("s3:Put*", "*"), changed("inline-policy")))
+		assert.Equal(t, 2, offered)
+	})
+}

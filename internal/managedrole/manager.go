@@ -21,6 +21,9 @@ type Config struct {
 	Events     Events
 	Metrics    Metrics
 	Logger     log.Logger
+	// OfferPolicy is called with each policy that was written, once for a change; nil for
+	// nothing. It may not wait.
+	OfferPolicy func(want identity.Desired)
 	// ReadyTimeout is how long a new role may take until it can be assumed.
 	ReadyTimeout time.Duration
 	// DriftInterval is how often a role is inspected, 0 for never. It is longer where

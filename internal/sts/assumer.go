@@ -90,6 +90,10 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 // AssumeRole if it is set.
 func (a *Assumer) IAMConfig() aws.Config { return ForIAM(a.cfg) }
 
+// Config returns the configuration for requests to other services in the controller's
+// Region, with the same credentials.
+func (a *Assumer) Config() aws.Config { return a.cfg }
+
 // FileExpiration returns when the controller's credentials from
 // ConfigOptions.CredentialsFile expire, the zero Time if they do not, are not known, or
 // are not from a file. Other sources renew credentials when they are needed. It makes

@@ -25,6 +25,7 @@ type Metrics struct {
 	webhook         *prometheus.CounterVec
 	webhookDuration prometheus.Histogram
 	ownCredentials  prometheus.Counter
+	besideEKS       prometheus.Gauge
 
 	leading atomic.Bool
 }
@@ -63,10 +64,11 @@ func NewMetrics(reg prometheus.Registerer, version string) (*Metrics, error) {
 			Namespace: namespace, Name: "own_credentials_errors_total",
 			Help: "How often the source of the controller's own credentials had none.",
 		}),
+		besideEKS: newBesideEKS(),
 	}
 	return m, registerAll(reg,
 		m.refreshes, m.refreshDuration, m.awsRequests, m.awsDuration, m.drift, m.leader,
-		m.webhook, m.webhookDuration, m.ownCredentials, buildInfo(version),
+		m.webhook, m.webhookDuration, m.ownCredentials, m.besideEKS, buildInfo(version),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

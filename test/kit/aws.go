@@ -133,7 +133,8 @@ func (a *AWS) Credentials() aws.Credentials { return a.env }
 // EndpointEnv is the environment of a process that uses this AWS, without credentials.
 func (a *AWS) EndpointEnv() []string {
 	return []string{
-		"AWS_ENDPOINT_URL_STS=" + a.URL(), "AWS_ENDPOINT_URL_IAM=" + a.URL(), "AWS_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ENDPOINT_URL_STS=" + a.URL(), "AWS_ENDPOINT_URL_IAM=" + a.URL(), "AWS_ENDPOINT_URL_ACCESSANALYZER=" + a.URL(),
+		"AWS_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true",
 	}
 }
 

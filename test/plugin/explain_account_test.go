@@ -36,6 +36,11 @@ var accountSituations = []struct {
 		verdict{"events", "GetCredentialsFailed: Failed to get credentials", "aws iam get-role --role-name foreign"}},
 	{"a variable that is not known", map[string]string{"role": "$(namespce)-app"}, false,
 		verdict{"annotations", `the variable "$(namespce)" is not known: write $(namespace), or`, "kubectl edit serviceaccount"}},
+	{"a session policy that is malformed", map[string]string{"role": "app", "session-policy": `{"Version":"2012-10-17","Statement":`}, false,
+		verdict{"annotations", "iam.amazonaws.com/session-policy: ", "kubectl edit serviceaccount"}},
+	{"a session policy with a variable that is not known", map[string]string{"role": "app", "session-policy": `{"Version":"2012-10-17",
+		"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::$(clutser)"}}`}, false,
+		verdict{"annotations", `iam.amazonaws.com/session-policy: the variable "$(clutser)" is not known`, "kubectl edit serviceaccount"}},
 	{"no such role, written with variables", map[string]string{"role": "arn:$(partition):iam::$(account):role/$(cluster)/missing"}, true,
 		verdict{"trust policy", "role arn:aws:iam::123456789012:role/test/missing does not exist", "kubectl edit serviceaccount"}},
 	{"a Secret of somebody else", map[string]string{"role": "app"}, false, verdict{"events", "SecretConflict", "kubectl delete secret"}},
@@ -60,6 +65,7 @@ func (w *explainWorld) testAccounts(t *testing.T) {
 		})
 	}
 	t.Run("what others report, and what was said of an earlier object", w.testForeignEvents)
+	t.Run("what limits sessions", w.testSessionPolicy)
 	t.Run("no such ServiceAccount", func(t *testing.T) {
 		w.broken(t, nil, w.team, "sa/nobody", verdict{"serviceaccount", "does not exist", "kubectl create serviceaccount nobody"})
 	})
@@ -71,6 +77,17 @@ func (w *explainWorld) testAccounts(t *testing.T) {
 			"apiVersion: zalando.org/v1\nkind: AWSIAMRole\nmetadata: {name: malformed, namespace: "+w.team+"}\nspec: {roleReference: 'arn:aws:s3:::bucket'}\n"))
 		w.broken(t, nil, w.team, "awsiamrole/malformed", verdict{"annotations", "is not the ARN of an IAM role", "kubectl edit awsiamrole malformed"})
 	})
+}
+
+// testSessionPolicy is about what is not broken, and why AWS denies requests.
+func (w *explainWorld) testSessionPolicy(t *testing.T) {
+	_, err := kit.In(w.Access, w.team).Account(t.Context(), "limited", map[string]string{
+		"role": "app", "session-policy": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["s3:GetObject","s3:List*"],"Resource":"arn:aws:s3:::$(cluster)"}}`,
+	})
+	require.NoError(t, err)
+	a, _ := w.explain(t, nil, w.team, "sa/limited")
+	assert.Equal(t, "ok", a.find("annotations").State)
+	assert.Contains(t, a.find("session policy").Message, "iam.amazonaws.com/session-policy limits sessions to 1 statement: Allow s3:GetObject, s3:List*")
 }
 
 // testForeignEvents is about Warnings that are not the controller's about this ServiceAccount, which nothing is wrong with.

@@ -18,7 +18,11 @@ var besideEKS = []step{
 // end.
 func (w *world) doesNotRunBesideEKS(ctx context.Context) error {
 	configurations := w.Client().AdmissionregistrationV1().MutatingWebhookConfigurations()
-	eks := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "pod-identity-webhook"}}
+	eks := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "irsa"}, Webhooks: []admissionregistrationv1.MutatingWebhook{{
+		Name: "iam-for-pods.amazonaws.com", AdmissionReviewVersions: []string{"v1"}, SideEffects: new(admissionregistrationv1.SideEffectClassNone),
+		FailurePolicy: new(admissionregistrationv1.Ignore), ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: new("https://127.0.0.1:1/mutate")},
+		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "none"}},
+	}}}
 	if _, err := configurations.Create(ctx, eks, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}

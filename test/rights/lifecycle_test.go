@@ -162,6 +162,9 @@ func TestNoRightIsThereForNothing(t *testing.T) {
 			all := s.rights(t)
 			known := map[string]bool{}
 			for i, r := range all {
+				if !s.verifies(r) {
+					continue
+				}
 				known[r.String()] = true
 				t.Run(r.String(), func(t *testing.T) {
 					l, is := s.losses[r.String()]

@@ -30,13 +30,20 @@ type set struct {
 	// steps are what a controller does that is installed so, and losses what it lacks without a right.
 	steps  []step
 	losses map[string]loss
+	// of is the role whose rights are verified, "" for all: those of the others are so in another set.
+	of string
 }
 
 // sets are all that are shipped.
 var sets = []set{{
-	name:      "manifests/prerequisites and the components webhook, metrics-authentication and irsa-annotations",
-	resources: []string{"prerequisites"}, components: []string{"components/webhook", "components/metrics-authentication", "components/irsa-annotations"},
-	steps: slices.Concat(serving, meeting, electing, mutating, measuring, besideEKS), losses: losses,
+	name:      "manifests/prerequisites and the components webhook and metrics-authentication",
+	resources: []string{"prerequisites"}, components: []string{"components/webhook", "components/metrics-authentication"},
+	steps: slices.Concat(serving, meeting, electing, mutating, measuring), losses: losses,
+}, {
+	// By itself, because its right to list includes one of the component webhook.
+	name:      "the component irsa-annotations",
+	resources: []string{"prerequisites"}, components: []string{"components/irsa-annotations"},
+	steps: besideEKS, losses: eksLosses, of: "kube-aws-iam-controller-irsa-annotations",
 }, {
 	name:      "manifests/namespaced",
 	resources: []string{"namespaced"}, alone: true,
@@ -88,6 +95,9 @@ func (s set) rights(t *testing.T) (all []right) {
 	}
 	return all
 }
+
+// verifies reports whether it is this set that says what a right is for.
+func (s set) verifies(r right) bool { return s.of == "" || s.of == r.grant.name }
 
 func decode(t *testing.T, object *unstructured.Unstructured, into any) {
 	t.Helper()

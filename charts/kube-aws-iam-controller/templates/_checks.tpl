@@ -25,8 +25,14 @@
 {{- end }}
 {{- if and $v.irsaAnnotations.enabled (not $v.irsaAnnotations.force) (not $v.namespaces.only) }}
 {{- /* The policy would give pods of EKS a Secret that no controller writes. */}}
-{{- if lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" "pod-identity-webhook" }}
-{{- fail "irsaAnnotations.enabled: the webhook of EKS is in this cluster (MutatingWebhookConfiguration pod-identity-webhook), and reads eks.amazonaws.com/role-arn too: leave irsaAnnotations out, or set irsaAnnotations.force as well." }}
+{{- /* The controller recognizes more of them: see internal/ekswebhook. */}}
+{{- range (lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" "").items }}
+{{- $name := .metadata.name }}
+{{- range .webhooks }}
+{{- if has .name (list "iam-for-pods.amazonaws.com" "pod-identity-webhook.amazonaws.com" "pod-identity-webhook.aws.mutate.io") }}
+{{- fail (printf "irsaAnnotations.enabled: the webhook of EKS is in this cluster (MutatingWebhookConfiguration %s), and reads eks.amazonaws.com/role-arn too: leave irsaAnnotations out, or set irsaAnnotations.force as well." $name) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if and $v.managedRoles.permissionsBoundary $v.managedRoles.allowWithoutBoundary }}

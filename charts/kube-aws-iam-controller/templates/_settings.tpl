@@ -18,6 +18,7 @@ KUBE_AWS_IAM_CLUSTER_NAME: {{ $v.clusterName | quote }}
 {{- if $v.aws.sessionTags }}{{ $_ := set $optional "KUBE_AWS_IAM_SESSION_TAGS" "true" }}{{ end }}
 {{- if $v.managedRoles.allowWithoutBoundary }}{{ $_ := set $optional "KUBE_AWS_IAM_ALLOW_ROLES_WITHOUT_BOUNDARY" "true" }}{{ end }}
 {{- if ne (int $v.managedRoles.maxPerNamespace) 100 }}{{ $_ := set $optional "KUBE_AWS_IAM_MAX_ROLES_PER_NAMESPACE" (int $v.managedRoles.maxPerNamespace | toString) }}{{ end }}
+{{- if $v.managedRoles.validatePolicies }}{{ $_ := set $optional "KUBE_AWS_IAM_VALIDATE_POLICIES" "true" }}{{ end }}
 {{- if $v.namespaces.restrictions }}{{ $_ := set $optional "KUBE_AWS_IAM_NAMESPACE_RESTRICTIONS" "true" }}{{ end }}
 {{- $check := $v.namespaces.requireExternalId }}
 {{- /* YAML reads off without quotes as false. */}}

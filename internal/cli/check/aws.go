@@ -13,6 +13,7 @@ import (
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/cli/finding"
+	"kube-aws-iam-controller/internal/ekswebhook"
 )
 
 // checkAWS says which AWS identity the controller has, as far as that can be known from
@@ -96,12 +97,14 @@ func (f *facts) lastIssued() time.Time {
 	return last
 }
 
+const eksWebhook = "pod-identity-webhook"
+
 // others are what else gives pods AWS credentials, by words in the names of their images
 // or objects.
 var others = []struct{ word, name, consequence string }{
 	{"kube2iam", "kube2iam", "pods with its annotation get credentials from the node's metadata address, and SDKs try ours first"},
 	{"kiam", "kiam", "pods with its annotation get credentials from the node's metadata address, and SDKs try ours first"},
-	{"pod-identity-webhook", "the webhook of EKS for IRSA", "ServiceAccounts with eks.amazonaws.com/role-arn are its: annotate each ServiceAccount for one of them only"},
+	{eksWebhook, "the webhook of EKS for IRSA", "ServiceAccounts with eks.amazonaws.com/role-arn are its: annotate each ServiceAccount for one of them only"},
 	{"eks-pod-identity-agent", "the agent of EKS Pod Identity", "ServiceAccounts with an association are its: give each ServiceAccount one or the other"},
 }
 
@@ -144,8 +147,9 @@ func (f *facts) find(word string) string {
 		}
 	}
 	for i := range f.webhooks.value {
-		if name := f.webhooks.value[i].Name; strings.Contains(name, word) {
-			return "MutatingWebhookConfiguration " + name
+		w := &f.webhooks.value[i]
+		if strings.Contains(w.Name, word) || word == eksWebhook && ekswebhook.Is(w) {
+			return "MutatingWebhookConfiguration " + w.Name
 		}
 	}
 	return ""

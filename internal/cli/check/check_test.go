@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"kube-aws-iam-controller/internal/cli/crd"
 	"kube-aws-iam-controller/internal/cli/finding"
 	"kube-aws-iam-controller/internal/cli/installation"
 	"kube-aws-iam-controller/internal/config"
@@ -29,7 +30,7 @@ var forbidden = apierrors.NewForbidden(schema.GroupResource{Resource: "things"},
 // healthy are the facts of an installation with admission by policy and the guard.
 func healthy(t *testing.T) *facts {
 	t.Helper()
-	crd, err := shipped(crdFile)
+	installed, err := crd.Shipped()
 	require.NoError(t, err)
 	f := &facts{
 		plugin: "v1.2.3", now: now, local: now, count: 20,
@@ -44,7 +45,7 @@ func healthy(t *testing.T) *facts {
 			Image:     "registry.example.com:5000/kube-aws-iam-controller:v1.2.3",
 			Config:    config.Config{LeaderElect: true},
 		}}},
-		crd: answer[*unstructured.Unstructured]{value: &crd[0]}, served: answer[bool]{value: true},
+		crd: answer[*unstructured.Unstructured]{value: installed}, served: answer[bool]{value: true},
 		lease: answer[*coordinationv1.Lease]{value: &coordinationv1.Lease{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-aws-iam-controller"},
 			Spec: coordinationv1.LeaseSpec{
@@ -183,6 +184,11 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"IRSA's webhook": {func(f *facts) {
 			f.webhooks.value = []admissionv1.MutatingWebhookConfiguration{{ObjectMeta: metav1.ObjectMeta{Name: "pod-identity-webhook"}}}
 		}, "others", finding.Warning, "the webhook of EKS for IRSA is installed"},
+		"IRSA's webhook, of another name": {func(f *facts) {
+			f.webhooks.value = []admissionv1.MutatingWebhookConfiguration{{
+				ObjectMeta: metav1.ObjectMeta{Name: "irsa"}, Webhooks: []admissionv1.MutatingWebhook{{Name: "iam-for-pods.amazonaws.com"}},
+			}}
+		}, "others", finding.Warning, "the webhook of EKS for IRSA is installed (MutatingWebhookConfiguration irsa)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := healthy(t)

@@ -9,21 +9,15 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"kube-aws-iam-controller/internal/awsiamrole"
+	"kube-aws-iam-controller/internal/cli/crd"
 )
 
 // readCRD reads the CustomResourceDefinition, and whether it is served, for which nobody
 // needs rights.
 func (r *reader) readCRD(ctx context.Context) {
-	raw, err := r.clients.Core.Discovery().RESTClient().Get().
-		AbsPath("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/" + crdName).DoRaw(ctx)
-	if r.facts.crd.err = ignoreNotFound(err); err == nil {
-		object := &unstructured.Unstructured{}
-		r.facts.crd.err = object.UnmarshalJSON(raw)
-		r.facts.crd.value = object
-	}
+	r.facts.crd.value, r.facts.crd.err = crd.Installed(ctx, r.clients.Core.Discovery().RESTClient())
 	resources, err := r.clients.Core.Discovery().ServerResourcesForGroupVersion(awsiamrole.GroupVersion.String())
 	if r.facts.served.err = ignoreNotFound(err); err == nil {
 		r.facts.served.value = slices.ContainsFunc(resources.APIResources, func(each metav1.APIResource) bool {

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/cli/crd"
 	"kube-aws-iam-controller/internal/cli/finding"
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -143,6 +144,12 @@ var awsiamroleRules = []rule{
 			return nil
 		}
 		return broken(fmt.Sprintf("the AWSIAMRole %s/%s does not exist", f.Key.Namespace, f.Key.Name), "kubectl get awsiamroles --namespace "+f.Key.Namespace)
+	},
+	func(f *Facts) *finding.Finding {
+		if len(f.Dropped) == 0 {
+			return nil
+		}
+		return warning("asks for the role "+f.Role.Value.Spec.RoleReference+"; "+crd.Lacks(f.Dropped)+": what is written there is dropped", crd.Apply)
 	},
 	func(f *Facts) *finding.Finding { return ok("asks for the role " + f.Role.Value.Spec.RoleReference) },
 }

@@ -41,8 +41,11 @@ type Facts struct {
 	// read only if the pod's own does not.
 	Askers Fact[[]string]
 	Role   Fact[*awsiamrole.AWSIAMRole]
-	Events Fact[[]corev1.Event]
-	Secret Fact[*metav1.PartialObjectMetadata]
+	// Dropped are the fields of AWSIAMRoles that the cluster does not keep, as far as the
+	// user may see.
+	Dropped []string
+	Events  Fact[[]corev1.Event]
+	Secret  Fact[*metav1.PartialObjectMetadata]
 
 	Controllers Fact[[]*installation.Controller]
 	// Lease is that of the controller that serves the namespace.

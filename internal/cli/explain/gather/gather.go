@@ -85,6 +85,7 @@ func (r *Reader) installation(ctx context.Context, f *chain.Facts) {
 
 // identity reads what belongs to the identity.
 func (r *Reader) identity(ctx context.Context, f *chain.Facts) {
+	r.dropped(ctx, f)
 	f.Events = r.events(ctx, f.Key.Namespace, reported(f))
 	f.Secret = r.metadata(ctx, corev1.SchemeGroupVersion.WithResource("secrets"), f.Key.Namespace, f.SecretName())
 	if f.NeedsTrustPolicy() {

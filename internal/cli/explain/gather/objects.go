@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 
 	"kube-aws-iam-controller/internal/api"
+	"kube-aws-iam-controller/internal/cli/crd"
 	"kube-aws-iam-controller/internal/cli/explain/chain"
 	"kube-aws-iam-controller/internal/identity"
 	"kube-aws-iam-controller/internal/serviceaccount"
@@ -25,6 +26,18 @@ func (r *Reader) account(ctx context.Context, f *chain.Facts) {
 func (r *Reader) role(ctx context.Context, f *chain.Facts) {
 	role, err := r.clients.Roles.Namespace(f.Key.Namespace).Get(ctx, f.Key.Name, metav1.GetOptions{})
 	f.Role = fact(request{"get", "awsiamroles", f.Key.Namespace}, role, err)
+}
+
+// dropped finds out which fields of AWSIAMRoles the cluster does not keep. Few users may
+// see that, and it is no link of its own, so that others are not told of it.
+func (r *Reader) dropped(ctx context.Context, f *chain.Facts) {
+	if f.Role.Value == nil {
+		return
+	}
+	installed, err := crd.Installed(ctx, r.clients.Core.Discovery().RESTClient())
+	if err == nil && installed != nil {
+		f.Dropped, _ = crd.MissingFields(installed) // an error is of the shipped one, which a test reads
+	}
 }
 
 // otherIdentity looks for what a pod may have whose ServiceAccount requests nothing: the

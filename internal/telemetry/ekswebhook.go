@@ -1,0 +1,18 @@
+package telemetry
+
+import "github.com/prometheus/client_golang/prometheus"
+
+func newBesideEKS() prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "beside_eks_webhook",
+		Help: "1 while --irsa-annotations is on and the leader sees the webhook of EKS in the cluster, 0 otherwise.",
+	})
+}
+
+// SetBesideEKS records whether annotations of IRSA are read here and by the webhook of EKS.
+func (m *Metrics) SetBesideEKS(beside bool) {
+	m.besideEKS.Set(0)
+	if beside {
+		m.besideEKS.Set(1)
+	}
+}
