@@ -321,6 +321,7 @@ func (w *world) Apply(_ context.Context, want identity.Desired, creds identity.C
 	w.have[want.Key] = refresh.State{
 		Exists: true, UID: "s1", RoleARN: creds.RoleARN, Expiration: creds.Expiration, Session: creds.Expiration.Sub(creds.Issued), SpecHash: want.SpecHash(), RoleID: want.RoleID, Proven: want.Proven,
 		RoleUsed:      want.RoleUsed,
+		PolicyHash:    want.PolicyHash,
 		SessionPolicy: want.SessionPolicy,
 	}
 	return w.have[want.Key], !had, nil

@@ -37,6 +37,14 @@ func (d Desired) RoleHash() string {
 	return digest(text)
 }
 
+// PolicyHash returns 16 hexadecimal digits that identify the inline policy, "" for none.
+func (m *ManagedRole) PolicyHash() string {
+	if m.Policy == "" {
+		return ""
+	}
+	return digest([]byte(m.Policy))
+}
+
 // IsRoleOf reports whether specHash is one of credentials for the role that d requests,
 // under whatever session policy.
 func (d Desired) IsRoleOf(specHash string) bool {

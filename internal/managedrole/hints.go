@@ -1,6 +1,7 @@
 package managedrole
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,14 +16,15 @@ import (
 const maxHints = 3
 
 // recordHints tells the author of a policy, once it is written to IAM, what it allows that
-// may not be meant. That is once for each change: neither a restart nor a renewal writes
-// a policy, nor does one that is only written differently.
+// may not be meant. That is once for each change of it by its author: not again where
+// somebody else changed the role, or it changed for another reason. The Secret says after
+// a restart which policy the role had.
 func (m *Manager) recordHints(want identity.Desired, role identity.Role) {
 	if want.Managed == nil {
 		return
 	}
-	written, hash := role.Created || slices.Contains(role.Changed, identity.InlinePolicyKind), want.RoleHash()
-	if !written || hash == m.record(want.Key).hinted {
+	written, hash := role.Created || slices.Contains(role.Changed, identity.InlinePolicyKind), want.Managed.PolicyHash()
+	if !written || hash == cmp.Or(m.record(want.Key).hinted, want.PolicyHash) {
 		return
 	}
 	m.update(want.Key, func(r *record) { r.hinted = hash })

@@ -64,6 +64,28 @@ func TestHintsAreRecordedOnceForEachChangeOfThePolicy(t *testing.T) {
 	})
 }
 
+func TestHintsDependOnThePolicyAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		wide := allow("*", "*")
+		require.NoError(t, w.ensures(wide, created("AROA1")))
+		assert.Len(t, w.hinted(), 1)
+		w.want.SessionDuration *= 2
+		require.NoError(t, w.ensures(wide, changed("session-duration", "inline-policy")))
+		assert.Empty(t, w.hinted(), "somebody else changed the policy, and its author the duration")
+
+		w.m.Begin() // as after a restart
+		w.want.PolicyHash = w.want.Managed.PolicyHash()
+		w.want.SessionDuration *= 2
+		require.NoError(t, w.ensures(wide, changed("session-duration", "inline-policy")))
+		assert.Empty(t, w.hinted(), "the Secret says of which policy it was said")
+		require.NoError(t, w.ensures(allow("s3:*", "*"), changed("inline-policy")))
+		assert.Len(t, w.hinted(), 1)
+		require.NoError(t, w.ensures(wide, changed("inline-policy")))
+		assert.Len(t, w.hinted(), 1, "what this process wrote is newer than the Secret")
+	})
+}
+
 func TestHintsDoNotDependOnWhatIsRefusedBeside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
