@@ -70,7 +70,11 @@ func TestASessionPolicyLimitsWhatARolePermits(t *testing.T) {
 			w.annotate("app", limitKey+"="+policy)
 		},
 		"of an AWSIAMRole": func(w *world, policy string) {
-			w.role("app", "", "roleReference: app", "sessionPolicy: "+jsonText(w.t, policy))
+			spec := []string{"roleReference: app"}
+			if policy != "" {
+				spec = append(spec, "sessionPolicy: "+jsonText(w.t, policy))
+			}
+			w.role("app", "", spec...)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
