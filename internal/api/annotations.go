@@ -48,7 +48,7 @@ const (
 	RoleIDAnnotation = Prefix + "role-id"
 	// RoleLastUsedAnnotation is when a managed role was last used.
 	RoleLastUsedAnnotation = Prefix + "role-last-used"
-	// PolicyHashAnnotation is a hash of the inline policy of a managed role.
+	// PolicyHashAnnotation is a hash of the policies of a managed role.
 	PolicyHashAnnotation = Prefix + "policy-hash"
 	// ExternalIDProvenAnnotation is when the role was last seen to reject a wrong
 	// external ID.

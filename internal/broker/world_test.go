@@ -417,6 +417,8 @@ func (w *world) Sweep(_ context.Context, owners iter.Seq[identity.Key], found fu
 	return w.sweepErr
 }
 
+func (w *world) ReadBoundary(context.Context) (*identity.Boundary, error) { return nil, nil } //nolint:nilnil // there is none
+
 func (w *world) RemoveFinalizer(context.Context, identity.Key) error {
 	w.calls = append(w.calls, "RemoveFinalizer")
 	w.held = false

@@ -70,8 +70,8 @@ type Desired struct {
 	RoleID string
 	// RoleUsed is when a managed role was last used, as far as that is known.
 	RoleUsed RoleUse
-	// PolicyHash identifies the inline policy that a managed role was last made to have, ""
-	// if that is not known. It is not part of the request.
+	// PolicyHash is that of what a managed role was last made to have, "" if that is not
+	// known. It is not part of the request.
 	PolicyHash string
 	// ExternalID is passed to STS, see the package trust.
 	ExternalID string

@@ -14,7 +14,7 @@ const (
 // service, "" if it does not.
 func (g grant) passesAnyRole() string {
 	passes := slices.ContainsFunc(g.actions, func(action string) bool { return covers(strings.ToLower(action), passRole) })
-	if !passes || g.limitsServices() {
+	if !passes || g.boundary.takesAway(passRole) || g.limitsServices() {
 		return ""
 	}
 	return g.anyOf("iam", "role/"+unheardOf)

@@ -8,10 +8,11 @@ import (
 
 // PolicyHints returns what an identity policy allows that its author may not have meant,
 // one sentence for each statement that does, with what to write in place of it. The policy
-// is one that ParsePolicy returned, and takes effect as it is: these are no errors.
-func PolicyHints(policy string) (hints []string) {
+// is one that ParsePolicy returned, and takes effect as it is: these are no errors. What
+// the boundary takes away is not hinted at.
+func PolicyHints(policy string, boundary *Boundary) (hints []string) {
 	for i, elements := range statementElementsOf(policy) {
-		if hint := grantOf(elements).hint(); hint != "" {
+		if hint := grantOf(elements).within(boundary).hint(); hint != "" {
 			hints = append(hints, fmt.Sprintf("statement %d %s", i+1, hint))
 		}
 	}
@@ -36,6 +37,7 @@ func statementElementsOf(policy string) (all []map[string]jsonValue) {
 
 // grant is what an Allow statement grants.
 type grant struct {
+	boundary                  *Boundary
 	actions, otherActions     []string // Action, NotAction
 	resources, otherResources []string
 	conditions                []condition
@@ -59,6 +61,13 @@ func grantOf(elements map[string]jsonValue) (g grant) {
 			g.conditions = append(g.conditions, condition{strings.ToLower(operator.key), strings.ToLower(key.key), key.value.strings()})
 		}
 	}
+	return g
+}
+
+// within returns what a boundary may leave of a grant.
+func (g grant) within(boundary *Boundary) grant {
+	g.boundary = boundary
+	g.actions = slices.DeleteFunc(g.actions, boundary.takesAway)
 	return g
 }
 

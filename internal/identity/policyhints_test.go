@@ -116,18 +116,18 @@ func TestHintsAboutStatements(t *testing.T) {
 			if tc.hint != "" {
 				want = []string{"statement 1 " + tc.hint}
 			}
-			assert.Equal(t, want, PolicyHints(policy))
+			assert.Equal(t, want, PolicyHints(policy, nil))
 		})
 	}
 }
 
 func TestHintsNameTheStatement(t *testing.T) {
 	fine, wide := `{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}`, `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`
-	hints := PolicyHints(policyOf(fine, wide, fine, wide))
+	hints := PolicyHints(policyOf(fine, wide, fine, wide), nil)
 	require.Len(t, hints, 2)
 	assert.Contains(t, hints[0], `statement 2 allows "s3:*"`)
 	assert.Contains(t, hints[1], `statement 4 allows "s3:*"`)
-	assert.Len(t, PolicyHints(`{"Version":"2012-10-17","Statement":`+wide+`}`), 1, "a single statement")
-	assert.Empty(t, PolicyHints("not a policy"))
-	assert.Empty(t, PolicyHints(""))
+	assert.Len(t, PolicyHints(`{"Version":"2012-10-17","Statement":`+wide+`}`, nil), 1, "a single statement")
+	assert.Empty(t, PolicyHints("not a policy", nil))
+	assert.Empty(t, PolicyHints("", nil))
 }

@@ -193,3 +193,17 @@ func TestASessionPolicyThatIsTakenOffASecretIsRestored(t *testing.T) {
 	assert.JSONEq(t, readBucket, restored.Annotations[limitKey])
 	assert.Equal(t, []string{readBucket, readBucket}, w.sessionPolicies())
 }
+
+func TestAnEmptySessionPolicyOfAnAWSIAMRoleIsRefused(t *testing.T) {
+	w := newWorld(t)
+	manifest := "apiVersion: zalando.org/v1\nkind: AWSIAMRole\nmetadata: {name: app, namespace: " + w.namespace + "}\nspec: {roleReference: app, sessionPolicy: \"\"}\n"
+	require.ErrorContains(t, w.objects().ApplyYAML(t.Context(), "awsiamrole/app", manifest), "spec.sessionPolicy in body should be at least 1 chars long")
+}
+
+func TestVariablesInTheSessionPolicyOfAnAWSIAMRoleAreRefused(t *testing.T) {
+	w := newWorld(t)
+	w.sharedRole("app")
+	w.start()
+	w.role("app", "", "roleReference: app", "sessionPolicy: "+jsonText(t, strings.ReplaceAll(readBucket, "bucket/*", "bucket/$(namespace)/*")))
+	assert.Contains(t, w.event("AWSIAMRole", "app", "GetCredentialsFailed"), "spec.sessionPolicy: it has variables, such as $(namespace)")
+}
