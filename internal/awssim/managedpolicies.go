@@ -8,8 +8,9 @@ import (
 
 // policyShape is a managed policy in a response.
 type policyShape struct {
-	PolicyName, Arn, Path, DefaultVersionId string
-	IsAttachable                            bool
+	PolicyName, Arn, Path string
+	DefaultVersionID      string `xml:"DefaultVersionId"`
+	IsAttachable          bool
 }
 
 // readManaged returns the managed policy that a request names. Unlike a role it is named
@@ -36,7 +37,7 @@ func getPolicy(q *request) (any, *apiError) {
 	_, path, _ := strings.Cut(arn, ":policy")
 	name := strings.LastIndexByte(path, '/') + 1
 	return struct{ Policy policyShape }{policyShape{
-		PolicyName: path[name:], Arn: arn, Path: path[:name], DefaultVersionId: d.versionID(), IsAttachable: true,
+		PolicyName: path[name:], Arn: arn, Path: path[:name], DefaultVersionID: d.versionID(), IsAttachable: true,
 	}}, nil
 }
 
@@ -55,8 +56,9 @@ func getPolicyVersion(q *request) (any, *apiError) {
 		return nil, newError(http.StatusNotFound, "NoSuchEntity", "Policy "+arn+" version "+id+" does not exist or is not attachable.")
 	}
 	type version struct {
-		Document, VersionId string
-		IsDefaultVersion    bool
+		Document         string
+		VersionID        string `xml:"VersionId"`
+		IsDefaultVersion bool
 	}
 	return struct{ PolicyVersion version }{version{encodeDocument(d.text), id, true}}, nil
 }
