@@ -202,8 +202,8 @@ func TestAnEmptySessionPolicyOfAnAWSIAMRoleIsRefused(t *testing.T) {
 
 func TestVariablesInTheSessionPolicyOfAnAWSIAMRoleAreRefused(t *testing.T) {
 	w := newWorld(t)
-	w.sharedRole("app")
+	w.sharedRole("shared")
 	w.start()
-	w.role("app", "", "roleReference: app", "sessionPolicy: "+jsonText(t, strings.ReplaceAll(readBucket, "bucket/*", "bucket/$(namespace)/*")))
+	w.role("app", "", "roleReference: shared", "sessionPolicy: "+jsonText(t, strings.ReplaceAll(readBucket, "bucket/*", "bucket/$(namespace)/*")))
 	assert.Contains(t, w.event("AWSIAMRole", "app", "GetCredentialsFailed"), "spec.sessionPolicy: it has variables, such as $(namespace)")
 }
