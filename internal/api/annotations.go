@@ -50,6 +50,8 @@ const (
 	RoleIDAnnotation = Prefix + "role-id"
 	// RoleLastUsedAnnotation is when a managed role was last used.
 	RoleLastUsedAnnotation = Prefix + "role-last-used"
+	// PolicyHashAnnotation is a hash of the policies of a managed role.
+	PolicyHashAnnotation = Prefix + "policy-hash"
 	// ExternalIDProvenAnnotation is when the role was last seen to reject a wrong
 	// external ID.
 	ExternalIDProvenAnnotation = Prefix + "external-id-proven"

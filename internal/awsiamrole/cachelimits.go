@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"kube-aws-iam-controller/internal/api"
-	"kube-aws-iam-controller/internal/identity"
 )
 
 // Limits of what the cache keeps of one AWSIAMRole, so that users cannot fill the
@@ -83,15 +82,15 @@ func Transform(obj any) (any, error) {
 // limitSessionPolicy shortens a session policy to what has the same meaning. It removes
 // a long one that is malformed, and then returns what is wrong with it.
 func limitSessionPolicy(spec *Spec) string {
-	if spec.SessionPolicy == "" {
+	if spec.SessionPolicy == nil {
 		return ""
 	}
-	compact, err := identity.ParseSessionPolicy(spec.SessionPolicy)
+	compact, err := parseSessionPolicy(*spec.SessionPolicy)
 	switch {
 	case err == nil:
-		spec.SessionPolicy = compact
-	case len(spec.SessionPolicy) > maxMalformed:
-		spec.SessionPolicy = ""
+		spec.SessionPolicy = &compact
+	case len(*spec.SessionPolicy) > maxMalformed:
+		spec.SessionPolicy = nil
 		return err.Error()
 	}
 	return ""

@@ -129,10 +129,10 @@ func (r *AWSIAMRole) sessionPolicy() (string, error) {
 	switch {
 	case r.omitted != nil && r.omitted.policyProblem != "":
 		return "", errors.New(r.omitted.policyProblem)
-	case r.Spec.SessionPolicy == "":
+	case r.Spec.SessionPolicy == nil:
 		return "", nil
 	}
-	return identity.ParseSessionPolicy(r.Spec.SessionPolicy)
+	return parseSessionPolicy(*r.Spec.SessionPolicy)
 }
 
 func (s *Source) cached(key identity.Key) *AWSIAMRole {

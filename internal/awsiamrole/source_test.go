@@ -132,10 +132,10 @@ const readOnly = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action
 
 func TestSessionPolicyIsRequested(t *testing.T) {
 	s, i, _ := newSource(t)
-	for text, want := range map[string]string{"": "", readOnly: readOnly, "\n" + strings.ReplaceAll(readOnly, ",", ",\n  "): readOnly} {
+	for text, want := range map[string]string{readOnly: readOnly, "\n" + strings.ReplaceAll(readOnly, ",", ",\n  "): readOnly} {
 		for _, role := range []*AWSIAMRole{
-			newRole(Spec{RoleReference: "app", SessionPolicy: text}),
-			transformed(t, newRole(Spec{RoleReference: "app", SessionPolicy: text})),
+			newRole(Spec{RoleReference: "app", SessionPolicy: new(text)}),
+			transformed(t, newRole(Spec{RoleReference: "app", SessionPolicy: new(text)})),
 		} {
 			require.NoError(t, i.store.Add(role))
 			got, err := s.Desired(t.Context(), key)
@@ -165,9 +165,11 @@ func TestInvalidSpecs(t *testing.T) {
 		"huge":                             {Spec{RoleReference: strings.Repeat("x", 300_000)}, "spec.roleReference: "},
 		"short session":                    {Spec{RoleReference: "app", RoleSessionDuration: 899}, "spec.roleSessionDuration: "},
 		"long session":                     {Spec{RoleReference: "app", RoleSessionDuration: 1 << 62}, "spec.roleSessionDuration: "},
-		"a session policy that is no JSON": {Spec{RoleReference: "app", SessionPolicy: "read-only"}, `spec.sessionPolicy: "read-only" is not JSON`},
-		"a session policy of spaces":       {Spec{RoleReference: "app", SessionPolicy: "  "}, `spec.sessionPolicy: "  " is not JSON: it is empty`},
-		"a session policy with principals": {Spec{RoleReference: "app", SessionPolicy: strings.Replace(readOnly, `"Effect"`, `"Principal":"*","Effect"`, 1)}, "spec.sessionPolicy: statement 1 has a Principal: remove it"},
+		"a session policy that is no JSON": {Spec{RoleReference: "app", SessionPolicy: new("read-only")}, `spec.sessionPolicy: "read-only" is not JSON`},
+		"an empty session policy":          {Spec{RoleReference: "app", SessionPolicy: new("")}, `spec.sessionPolicy: it is empty: give a policy, or leave the field out for no limit`},
+		"a session policy with variables":  {Spec{RoleReference: "app", SessionPolicy: new(strings.Replace(readOnly, `"*"`, `"arn:aws:s3:::bucket/$(namespace)/*"`, 1))}, `spec.sessionPolicy: it has variables, such as $(namespace), which are for ServiceAccounts alone and are not expanded here: write the values themselves`},
+		"a session policy of spaces":       {Spec{RoleReference: "app", SessionPolicy: new("  ")}, `spec.sessionPolicy: it is empty: give a policy`},
+		"a session policy with principals": {Spec{RoleReference: "app", SessionPolicy: new(strings.Replace(readOnly, `"Effect"`, `"Principal":"*","Effect"`, 1))}, "spec.sessionPolicy: statement 1 has a Principal: remove it"},
 		// As many nanoseconds as an hour has, in 64 bits.
 		"overflowing session": {Spec{RoleReference: "app", RoleSessionDuration: 1<<55 + 3600}, "spec.roleSessionDuration: "},
 	} {
@@ -366,4 +368,25 @@ func TestKeys(t *testing.T) {
 		keys = append(keys, k)
 	}
 	assert.Equal(t, []identity.Key{key}, keys)
+}
+
+func TestSessionPolicyThatIsEmptyIsNoneThatIsAbsent(t *testing.T) {
+	for text, empty := range map[string]bool{
+		`{"spec":{"roleReference":"app"}}`:                                                    false,
+		`{"spec":{"roleReference":"app","sessionPolicy":null}}`:                               false,
+		`{"spec":{"roleReference":"app","sessionPolicy":""}}`:                                 true,
+		`{"spec":{"roleReference":"app","sessionPolicy":"` + strings.Repeat(" ", 600) + `"}}`: true,
+	} {
+		role := &AWSIAMRole{}
+		require.NoError(t, json.Unmarshal([]byte(text), role))
+		for _, role = range []*AWSIAMRole{role, transformed(t, role)} {
+			want, err := Read(role, "ns/cluster")
+			assert.Empty(t, want.SessionPolicy)
+			if empty {
+				require.ErrorContains(t, err, "spec.sessionPolicy: it is empty: give a policy")
+			} else {
+				require.NoError(t, err)
+			}
+		}
+	}
 }

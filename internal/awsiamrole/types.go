@@ -39,8 +39,9 @@ type Spec struct {
 	RoleReference string `json:"roleReference"`
 	// RoleSessionDuration is in seconds, 900 to 43200; 0 means 3600.
 	RoleSessionDuration int64 `json:"roleSessionDuration,omitempty"`
-	// SessionPolicy is an IAM policy in JSON, "" for none.
-	SessionPolicy string `json:"sessionPolicy,omitempty"`
+	// SessionPolicy is an IAM policy in JSON, nil for none. An empty one is invalid: who
+	// gives one wants a limit.
+	SessionPolicy *string `json:"sessionPolicy,omitempty"`
 }
 
 // Status is the state that the controller reports.
@@ -77,6 +78,9 @@ type List struct {
 func (r *AWSIAMRole) DeepCopyObject() runtime.Object {
 	c := *r
 	c.ObjectMeta = *r.DeepCopy()
+	if r.Spec.SessionPolicy != nil {
+		c.Spec.SessionPolicy = new(*r.Spec.SessionPolicy)
+	}
 	c.Status = r.Status.deepCopy()
 	return &c
 }

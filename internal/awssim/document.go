@@ -12,6 +12,8 @@ import (
 type document struct {
 	text       string
 	statements []statement
+	// version is the number of the default version of a managed policy.
+	version int
 }
 
 // statement is one statement, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html.

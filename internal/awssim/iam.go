@@ -31,6 +31,8 @@ func iamActions() map[string]handler {
 		"DeleteRolePermissionsBoundary": deleteBoundary,
 		"ListInstanceProfilesForRole":   listInstanceProfiles,
 		"RemoveRoleFromInstanceProfile": removeFromInstanceProfile,
+		"GetPolicy":                     getPolicy,
+		"GetPolicyVersion":              getPolicyVersion,
 	}
 }
 

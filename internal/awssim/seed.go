@@ -139,8 +139,8 @@ func (s *Sim) RolesAnywhereCredentials(account, name, commonName string, lifetim
 // serialLength is that of a certificate's serial number, which names the session.
 const serialLength = 40
 
-// AddManagedPolicy creates a managed policy and returns its ARN. The account "aws" is for
-// AWS managed policies.
+// AddManagedPolicy creates a managed policy, or a new default version of it, and returns
+// its ARN. The account "aws" is for AWS managed policies.
 func (s *Sim) AddManagedPolicy(account, path, name, text string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +149,11 @@ func (s *Sim) AddManagedPolicy(account, path, name, text string) (string, error)
 		return "", fmt.Errorf("%s: %s", failure.code, failure.message)
 	}
 	arn := s.arn("iam", account, "policy"+path+name)
-	s.account(account).policies[arn] = d
+	policies := s.account(account).policies
+	if d.version = 1; policies[arn] != nil {
+		d.version = policies[arn].version + 1
+	}
+	policies[arn] = d
 	return arn, nil
 }
 

@@ -69,8 +69,10 @@ func (b *Broker) obtain(ctx context.Context, i *issuance) (creds identity.Creden
 	if err = b.Secrets.CheckName(ctx, i.want); err != nil {
 		return creds, false, err
 	}
+	i.want.PolicyHash = i.have.PolicyHash
 	if i.want.Managed != nil {
 		err = b.provideRole(ctx, i)
+		i.want.PolicyHash = i.want.Managed.PolicyHash()
 	} else {
 		i.want.Proven, err = b.checkExternalID(ctx, i.want)
 	}

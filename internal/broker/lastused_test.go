@@ -49,3 +49,11 @@ func TestLastUseIsThatOfTheRole(t *testing.T) {
 		assert.Zero(t, w.have[app].RoleUsed)
 	})
 }
+
+func TestHashOfThePolicyIsWrittenWithTheCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watching(t)
+		assert.NotEmpty(t, w.have[app].PolicyHash)
+		assert.Equal(t, w.asked.Managed.PolicyHash(), w.have[app].PolicyHash)
+	})
+}

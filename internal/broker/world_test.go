@@ -321,6 +321,7 @@ func (w *world) Apply(_ context.Context, want identity.Desired, creds identity.C
 	w.have[want.Key] = refresh.State{
 		Exists: true, UID: "s1", RoleARN: creds.RoleARN, Expiration: creds.Expiration, Session: creds.Expiration.Sub(creds.Issued), SpecHash: want.SpecHash(), RoleID: want.RoleID, Proven: want.Proven,
 		RoleUsed:      want.RoleUsed,
+		PolicyHash:    want.PolicyHash,
 		SessionPolicy: want.SessionPolicy,
 	}
 	return w.have[want.Key], !had, nil
@@ -415,6 +416,8 @@ func (w *world) Sweep(_ context.Context, owners iter.Seq[identity.Key], found fu
 	}
 	return w.sweepErr
 }
+
+func (w *world) ReadBoundary(context.Context) (*identity.Boundary, error) { return nil, nil } //nolint:nilnil // there is none
 
 func (w *world) RemoveFinalizer(context.Context, identity.Key) error {
 	w.calls = append(w.calls, "RemoveFinalizer")

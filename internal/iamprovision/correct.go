@@ -20,7 +20,7 @@ const (
 	sessionKind  = "session"
 	tagsKind     = "tags"
 	uidKind      = identity.ClusterUIDKind
-	managedKind  = "managed-policies"
+	managedKind  = identity.ManagedPoliciesKind
 	inlineKind   = identity.InlinePolicyKind
 )
 

@@ -67,6 +67,7 @@ type Provisioner struct {
 	requests   *limit.Requests
 	tombstones tombstones
 	inventory  *inventory
+	boundary   boundary
 }
 
 // New returns a Provisioner that uses the credentials of cfg. It makes no call.

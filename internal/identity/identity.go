@@ -70,6 +70,9 @@ type Desired struct {
 	RoleID string
 	// RoleUsed is when a managed role was last used, as far as that is known.
 	RoleUsed RoleUse
+	// PolicyHash is that of what a managed role was last made to have, "" if that is not
+	// known. It is not part of the request.
+	PolicyHash string
 	// ExternalID is passed to STS, see the package trust.
 	ExternalID string
 	// Proven is when the role was last seen to reject a wrong external ID, the zero

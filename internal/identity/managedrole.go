@@ -35,6 +35,9 @@ type Role struct {
 // InlinePolicyKind is the entry of Role.Changed for the inline policy.
 const InlinePolicyKind = "inline-policy"
 
+// ManagedPoliciesKind is the entry of Role.Changed for the attached managed policies.
+const ManagedPoliciesKind = "managed-policies"
+
 // ClusterUIDKind is the entry of Role.Changed for a role that received the tag with
 // the UID of its cluster. This is not drift: the role predates the tag or was
 // adopted from another cluster.

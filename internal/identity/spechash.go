@@ -37,6 +37,20 @@ func (d Desired) RoleHash() string {
 	return digest(text)
 }
 
+// PolicyHash identifies that of a request which there may be hints about: 16 hexadecimal
+// digits for the inline policy if there is one and, for managed policies that allow far
+// more than an application needs, a dash and 16 more.
+func (m *ManagedRole) PolicyHash() string {
+	inline, managed := "", hashOfWidePolicies(m.ManagedPolicies)
+	if m.Policy != "" {
+		inline = digest([]byte(m.Policy))
+	}
+	if managed == "" {
+		return inline
+	}
+	return inline + policySeparator + managed
+}
+
 // IsRoleOf reports whether specHash is one of credentials for the role that d requests,
 // under whatever session policy.
 func (d Desired) IsRoleOf(specHash string) bool {

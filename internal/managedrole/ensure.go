@@ -32,7 +32,7 @@ func (m *Manager) Ensure(ctx context.Context, want identity.Desired, id string) 
 		return identity.Role{}, err
 	}
 	role, err := m.ensure(ctx, want, id)
-	m.recordHints(want, role)
+	m.recordHints(ctx, want, role)
 	if err != nil && !role.Created {
 		return role, err
 	}

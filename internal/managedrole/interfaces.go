@@ -19,6 +19,9 @@ type IAM interface {
 	Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
 	// Differs returns what Ensure would change of the role, and writes nothing.
 	Differs(ctx context.Context, want identity.Desired, id string) (identity.Role, error)
+	// ReadBoundary returns what is known of the permissions boundary of the roles, nil if
+	// there is none or it cannot be read.
+	ReadBoundary(ctx context.Context) (*identity.Boundary, error)
 	// Busy returns whether somebody waits for a turn to send a request.
 	Busy() bool
 	// Delete and Retain return whether there was such a role.

@@ -36,7 +36,7 @@ type record struct {
 	used   identity.RoleUse
 	usedID string
 
-	// hinted is the hash of what hints were last looked for in.
+	// hinted is the hash of the policies that hints were last looked for in.
 	hinted string
 
 	// outdatedAt is when its trust policy was last said to be outdated.

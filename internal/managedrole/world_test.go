@@ -56,6 +56,9 @@ type world struct {
 	sweepErr error
 	disabled error
 
+	boundary    *identity.Boundary
+	boundaryErr error
+
 	// What the API server has.
 	uid          string
 	held, retain bool
@@ -135,6 +138,10 @@ func (w *world) Differs(_ context.Context, _ identity.Desired, id string) (ident
 		w.onDiffer()
 	}
 	return w.differs.role, w.differs.err
+}
+
+func (w *world) ReadBoundary(context.Context) (*identity.Boundary, error) {
+	return w.boundary, w.boundaryErr
 }
 
 func (w *world) Busy() bool { return w.busy }

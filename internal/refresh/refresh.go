@@ -21,6 +21,9 @@ type State struct {
 	RoleARN, RoleID string
 	// RoleUsed is when the managed role was last used, as far as that is known.
 	RoleUsed identity.RoleUse
+	// PolicyHash identifies the policies of the managed role, "" if they are not known: see
+	// identity.ManagedRole.
+	PolicyHash string
 	// Proven is when the role was last seen to reject a wrong external ID, the zero
 	// Time if never.
 	Proven time.Time

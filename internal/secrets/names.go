@@ -14,7 +14,7 @@ import (
 
 // optionalAnnotations are only on some of the controller's Secrets.
 var optionalAnnotations = []string{
-	api.RoleIDAnnotation, api.RoleLastUsedAnnotation, api.ExternalIDProvenAnnotation, api.SessionPolicyAnnotation,
+	api.RoleIDAnnotation, api.RoleLastUsedAnnotation, api.PolicyHashAnnotation, api.ExternalIDProvenAnnotation, api.SessionPolicyAnnotation,
 }
 
 // annotationKeys are on every Secret of the controller.

@@ -64,6 +64,7 @@ func observe(source identity.Source, meta *metav1.ObjectMeta) *observation {
 			RoleARN:         dropLong(maxARN, meta.Annotations[api.RoleARNAnnotation]),
 			RoleID:          dropLong(128, meta.Annotations[api.RoleIDAnnotation]),
 			SpecHash:        dropLong(64, meta.Annotations[api.SpecHashAnnotation]),
+			PolicyHash:      dropLong(64, meta.Annotations[api.PolicyHashAnnotation]),
 			Edited:          edited(source, meta.ManagedFields),
 		},
 	}

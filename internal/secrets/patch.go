@@ -43,6 +43,7 @@ func operations(want identity.Desired, have *observation, data map[string][]byte
 	}{
 		{api.RoleIDAnnotation, have.RoleID != ""},
 		{api.RoleLastUsedAnnotation, have.RoleUsed.Known},
+		{api.PolicyHashAnnotation, have.PolicyHash != ""},
 		{api.ExternalIDProvenAnnotation, !have.Proven.IsZero()},
 		{api.SessionPolicyAnnotation, have.SessionPolicy != ""},
 	} {

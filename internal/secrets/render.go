@@ -80,6 +80,9 @@ func annotations(want identity.Desired, creds identity.Credentials) map[string]s
 	if used := want.RoleUsed.String(); used != "" {
 		annotations[api.RoleLastUsedAnnotation] = used
 	}
+	if want.PolicyHash != "" {
+		annotations[api.PolicyHashAnnotation] = want.PolicyHash
+	}
 	if !want.Proven.IsZero() {
 		annotations[api.ExternalIDProvenAnnotation] = want.Proven.UTC().Format(time.RFC3339)
 	}

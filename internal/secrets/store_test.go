@@ -539,3 +539,17 @@ func TestForgetRoleLeavesASecretWithAController(t *testing.T) {
 	require.NoError(t, w.ForgetRole(t.Context(), want.Key))
 	assert.Equal(t, "AROA1", w.api.get("ns", want.SecretName).Annotations[api.RoleIDAnnotation])
 }
+
+func TestHashOfThePolicyOfARoleIsKept(t *testing.T) {
+	const key = "iam.amazonaws.com/policy-hash"
+	w, want := newWorld(t), desired(identity.ServiceAccount)
+	want.RoleID, want.PolicyHash = "AROA1", "0123456789abcdef"
+	w.stored(t, want)
+	assert.Equal(t, want.PolicyHash, w.api.get("ns", want.SecretName).Annotations[key])
+	assert.Equal(t, want.PolicyHash, w.Observe(want.Key).PolicyHash)
+	assert.False(t, w.Observe(want.Key).Edited)
+	want.PolicyHash = ""
+	w.stored(t, want)
+	assert.NotContains(t, w.api.get("ns", want.SecretName).Annotations, key)
+	assert.Empty(t, w.Observe(want.Key).PolicyHash)
+}

@@ -29,6 +29,7 @@ var misplaced = map[string]string{
 	api.SpecHashAnnotation:         "the controller writes it on Secrets, remove it here",
 	api.RoleIDAnnotation:           "the controller writes it on Secrets, remove it here",
 	api.RoleLastUsedAnnotation:     "the controller writes it on Secrets, remove it here",
+	api.PolicyHashAnnotation:       "the controller writes it on Secrets, remove it here",
 }
 
 // requestNames and optionNames are the names, without our prefix, of our annotations

@@ -29,17 +29,21 @@ var denied = map[string]func(*world, context.Context) error{
 		_, err := w.iam.DeleteRolePermissionsBoundary(ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: new("ours")})
 		return err
 	},
-	"a policy for a role without the boundary":            deniedOn("unbounded")["policy"],
-	"a managed policy for a role without the boundary":    deniedOn("unbounded")["managed policy"],
-	"the trust of a role without the boundary":            deniedOn("unbounded")["trust"],
-	"a policy for itself":                                 deniedOn(controllerName)["policy"],
-	"the trust of a role outside the path":                deniedOn("elsewhere")["trust"],
-	"the trust of a role of somebody else":                deniedOn("theirs")["trust"],
-	"somebody else's role made one's own":                 func(w *world, ctx context.Context) error { return w.adopt(ctx, "theirs") },
-	"a role outside the path made one's own":              func(w *world, ctx context.Context) error { return w.adopt(ctx, "elsewhere") },
-	"one's own role given away":                           func(w *world, ctx context.Context) error { return w.tag(ctx, "ours", "managed-by", "somebody") },
-	"the mark of ownership taken off":                     func(w *world, ctx context.Context) error { return w.untag(ctx, "ours", "managed-by") },
-	"the mark of ownership taken off, in another case":    func(w *world, ctx context.Context) error { return w.untag(ctx, "ours", "Managed-By") },
+	"a policy for a role without the boundary":         deniedOn("unbounded")["policy"],
+	"a managed policy for a role without the boundary": deniedOn("unbounded")["managed policy"],
+	"the trust of a role without the boundary":         deniedOn("unbounded")["trust"],
+	"a policy for itself":                              deniedOn(controllerName)["policy"],
+	"the trust of a role outside the path":             deniedOn("elsewhere")["trust"],
+	"the trust of a role of somebody else":             deniedOn("theirs")["trust"],
+	"somebody else's role made one's own":              func(w *world, ctx context.Context) error { return w.adopt(ctx, "theirs") },
+	"a role outside the path made one's own":           func(w *world, ctx context.Context) error { return w.adopt(ctx, "elsewhere") },
+	"one's own role given away":                        func(w *world, ctx context.Context) error { return w.tag(ctx, "ours", "managed-by", "somebody") },
+	"the mark of ownership taken off":                  func(w *world, ctx context.Context) error { return w.untag(ctx, "ours", "managed-by") },
+	"the mark of ownership taken off, in another case": func(w *world, ctx context.Context) error { return w.untag(ctx, "ours", "Managed-By") },
+	"a look at a policy that is not the boundary": func(w *world, ctx context.Context) error {
+		_, err := w.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &w.wide})
+		return err
+	},
 	"the deletion of a role that is not tagged":           func(w *world, ctx context.Context) error { return w.destroy(ctx, "untagged") },
 	"the deletion of a role outside the path":             func(w *world, ctx context.Context) error { return w.destroy(ctx, "elsewhere") },
 	"a look at a role outside the path":                   func(w *world, ctx context.Context) error { return w.look(ctx, "elsewhere") },

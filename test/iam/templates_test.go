@@ -68,7 +68,7 @@ func assertParameters(t *testing.T, template template) {
 	t.Helper()
 	optional := documents(t, "optional-statements.json").Statement
 	have := template(t, besides(map[string]any{
-		"OtherRoles": texts(optional[0]["Resource"]), "InstanceProfiles": texts([]any{optional[1]["Resource"]}), "RoleTagKeys": []string{"cost", "unit"},
+		"OtherRoles": texts(optional[0]["Resource"]), "InstanceProfiles": texts([]any{optional[1]["Resource"]}), "RoleTagKeys": []string{"cost", "unit"}, "ReadBoundary": "true",
 		"EksClusterName": "eks", "Namespace": "iam", "ServiceAccount": "controller", "TrustedService": "ec2.amazonaws.com",
 		"ControllerRoleName": "kube-aws-iam-controller", "BoundaryName": "boundary",
 	}))

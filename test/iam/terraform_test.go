@@ -18,7 +18,7 @@ import (
 var variables = map[string]string{
 	"ClusterName": "cluster_name", "ControllerRoleName": "controller_role_name", "BoundaryName": "boundary_name", "TrustedService": "trusted_service",
 	"EksClusterName": "eks_cluster_name", "Namespace": "namespace", "ServiceAccount": "service_account", "Bucket": "buckets",
-	"RoleTagKeys": "role_tag_keys", "OtherRoles": "other_roles", "InstanceProfiles": "instance_profiles",
+	"RoleTagKeys": "role_tag_keys", "OtherRoles": "other_roles", "InstanceProfiles": "instance_profiles", "ReadBoundary": "read_boundary",
 }
 
 // allTrue is Terraform's function of that name.
@@ -117,6 +117,8 @@ func (m module) variable(label string, given any) cty.Value {
 			all = append(all, cty.StringVal(text))
 		}
 		return cty.ListVal(all)
+	case len(texts) == 1 && hcl.ExprAsKeyword(attributes["type"].Expr) == "bool":
+		return cty.BoolVal(texts[0] == "true")
 	case len(texts) == 1:
 		return cty.StringVal(texts[0])
 	default:

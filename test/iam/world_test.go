@@ -122,7 +122,7 @@ func (w *world) lifecycle() error {
 	return err
 }
 
-// fullLifecycle is lifecycle with existing roles of another account and instance profiles.
+// fullLifecycle is lifecycle with existing roles of another account, instance profiles and hints about the boundary.
 func (w *world) fullLifecycle() error {
 	ctx := w.t.Context()
 	p, assumer, err := w.running(clusterName, w.boundary)
@@ -137,6 +137,9 @@ func (w *world) fullLifecycle() error {
 	elsewhere.Managed = nil
 	elsewhere.Role = identity.RoleReference{Partition: "aws", Account: other, Name: "demo-app"}
 	if _, err = assumer.Assume(ctx, elsewhere); err != nil {
+		return err
+	}
+	if _, err = p.ReadBoundary(ctx); err != nil {
 		return err
 	}
 	w.AddInstanceProfile(home, "kube-aws-iam-controller/"+clusterName+"/profile", role.ARN.Name)

@@ -70,7 +70,11 @@ func TestASessionPolicyLimitsWhatARolePermits(t *testing.T) {
 			w.annotate("app", limitKey+"="+policy)
 		},
 		"of an AWSIAMRole": func(w *world, policy string) {
-			w.role("app", "", "roleReference: app", "sessionPolicy: "+jsonText(w.t, policy))
+			spec := []string{"roleReference: app"}
+			if policy != "" {
+				spec = append(spec, "sessionPolicy: "+jsonText(w.t, policy))
+			}
+			w.role("app", "", spec...)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -188,4 +192,18 @@ func TestASessionPolicyThatIsTakenOffASecretIsRestored(t *testing.T) {
 	restored := w.secret("app.aws-iam", secret)
 	assert.JSONEq(t, readBucket, restored.Annotations[limitKey])
 	assert.Equal(t, []string{readBucket, readBucket}, w.sessionPolicies())
+}
+
+func TestAnEmptySessionPolicyOfAnAWSIAMRoleIsRefused(t *testing.T) {
+	w := newWorld(t)
+	manifest := "apiVersion: zalando.org/v1\nkind: AWSIAMRole\nmetadata: {name: app, namespace: " + w.namespace + "}\nspec: {roleReference: app, sessionPolicy: \"\"}\n"
+	require.ErrorContains(t, w.objects().ApplyYAML(t.Context(), "awsiamrole/app", manifest), "spec.sessionPolicy in body should be at least 1 chars long")
+}
+
+func TestVariablesInTheSessionPolicyOfAnAWSIAMRoleAreRefused(t *testing.T) {
+	w := newWorld(t)
+	w.sharedRole("shared")
+	w.start()
+	w.role("app", "", "roleReference: shared", "sessionPolicy: "+jsonText(t, strings.ReplaceAll(readBucket, "bucket/*", "bucket/$(namespace)/*")))
+	assert.Contains(t, w.event("AWSIAMRole", "app", "GetCredentialsFailed"), "spec.sessionPolicy: it has variables, such as $(namespace)")
 }

@@ -86,6 +86,12 @@ variable "instance_profiles" {
   default     = []
 }
 
+variable "read_boundary" {
+  description = "Whether the controller may read the permissions boundary, so that policy hints say what the boundary takes away."
+  type        = bool
+  default     = false
+}
+
 data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
@@ -453,7 +459,12 @@ resource "aws_iam_role_policy" "controller" {
         Effect   = "Allow"
         Action   = "iam:RemoveRoleFromInstanceProfile"
         Resource = profiles
-    } if length(profiles) > 0])
+        } if length(profiles) > 0], [for boundary in [aws_iam_policy.boundary.arn] : {
+        Sid      = "ReadBoundary"
+        Effect   = "Allow"
+        Action   = ["iam:GetPolicy", "iam:GetPolicyVersion"]
+        Resource = boundary
+    } if var.read_boundary])
   })
 }
 

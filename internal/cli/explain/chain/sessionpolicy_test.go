@@ -36,7 +36,7 @@ func TestWhatLimitsSessionsIsExplained(t *testing.T) {
 
 	role := soundRole(t)
 	role.IAM.Unknown = f.IAM.Unknown
-	role.Role.Value.Spec.SessionPolicy = readOnly
+	role.Role.Value.Spec.SessionPolicy = new(readOnly)
 	assert.Equal(t, "spec.sessionPolicy"+saysReadOnly, found(role, "session policy").Message)
 }
 
