@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"slices"
 	"strings"
 
 	"kube-aws-iam-controller/internal/api"
@@ -8,41 +9,62 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// fileVariables point SDKs to files with credentials:
-// https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html.
-var fileVariables = []string{"AWS_SHARED_CREDENTIALS_FILE", "AWS_CREDENTIAL_PROFILES_FILE", "AWS_CONFIG_FILE"}
-
 // wiredRole returns what pods request that mount the Secret of an AWSIAMRole by hand.
 // They cannot have both: admission leaves a pod alone that has such a mount.
 func (c *converter) wiredRole(w *workload) *request {
-	var wants *request
+	var all []*request
 	for volume := range manifest.Items(w.pod, "volumes") {
 		found := c.wiredVolume(w, volume)
 		if found == nil {
 			continue
 		}
-		if wants != nil && !wants.same(found) {
+		if len(all) > 0 && !all[0].same(found) {
 			c.open(w.object, volume, "it mounts the Secrets of several AWSIAMRoles, and a ServiceAccount has one role: split the pod, or use one role")
 			return nil
 		}
-		wants = found
+		all = append(all, found)
+	}
+	all = slices.DeleteFunc(all, func(r *request) bool {
+		mounts := func(container *node) bool { return len(mountsOf(container, manifest.String(r.node, "name"))) > 0 }
+		return c.isReadByPath(w, r.node) || c.isLeftOut(w, mounts)
+	})
+	if len(all) == 0 {
+		return nil
+	}
+	return merge(all)
+}
+
+func (c *converter) wiredVolume(w *workload, volume *node) *request {
+	secret, name := secretOf(volume), manifest.String(volume, "name")
+	if secret == nil || name == "" || strings.HasSuffix(secret.name, api.SecretSuffix) {
+		return nil
+	}
+	role := c.roles[key{w.namespace, secret.name}]
+	if role == nil {
+		if used := fileVariable(w, name); used != nil {
+			c.open(w.object, used, "its credentials are in the Secret %s: give the AWSIAMRole of that name as well", secret.name)
+		}
+		return nil
+	}
+	c.explained[secret.at] = true
+	wants := c.roleRequest(w, role, volume)
+	if wants == nil {
+		return nil
+	}
+	wants.remove = func() {
+		c.unwire(w, wiring{
+			isVariable: func(container, v *node) bool {
+				return isFileVariable(v) && volumeAt(container, manifest.String(v, "value")) == name
+			},
+			volumes: []string{name},
+		})
+		c.result.Roles = append(c.result.Roles, role.key.String())
 	}
 	return wants
 }
 
-func (c *converter) wiredVolume(w *workload, volume *node) *request {
-	secret := manifest.String(volume, "secret", "secretName")
-	name := manifest.String(volume, "name")
-	if secret == "" || strings.HasSuffix(secret, api.SecretSuffix) {
-		return nil
-	}
-	role := c.roles[key{w.namespace, secret}]
-	if role == nil {
-		if used := fileVariable(w, name); used != nil {
-			c.open(w.object, used, "its credentials are in the Secret %s: give the AWSIAMRole of that name as well", secret)
-		}
-		return nil
-	}
+// roleRequest returns what an AWSIAMRole asks for, nil if that is not known.
+func (c *converter) roleRequest(w *workload, role *object, volume *node) *request {
 	for _, again := range c.rolesAgain[role.key] {
 		if !sameSpec(role, again) {
 			c.open(w.object, volume, "the AWSIAMRole %s stands twice, and asks for different roles (%s and %s): convert the files of each cluster or environment by themselves",
@@ -66,10 +88,6 @@ func (c *converter) wiredVolume(w *workload, volume *node) *request {
 			return nil
 		}
 	}
-	wants.remove = func() {
-		c.unwire(w, wiring{variables: fileVariables, under: mounts(w, name), isVolume: func(v *node) bool { return manifest.String(v, "name") == name }})
-		c.result.Roles = append(c.result.Roles, role.key.String())
-	}
 	return wants
 }
 
@@ -77,14 +95,4 @@ func (c *converter) wiredVolume(w *workload, volume *node) *request {
 func sameSpec(a, b *object) bool {
 	return manifest.String(a.node, "spec", "roleReference") == manifest.String(b.node, "spec", "roleReference") &&
 		manifest.String(a.node, "spec", "roleSessionDuration") == manifest.String(b.node, "spec", "roleSessionDuration")
-}
-
-// fileVariable returns a variable that points into a volume, nil if there is none.
-func fileVariable(w *workload, volume string) *node {
-	for _, name := range fileVariables {
-		if v := variable(w, name); v != nil && mountedFor(w, volume, manifest.String(v, "value")) {
-			return v
-		}
-	}
-	return nil
 }

@@ -76,8 +76,10 @@ func (w Workload) String() string { return w.Kind + "/" + w.Name }
 type converter struct {
 	Options
 
-	files     []*manifest.File
-	result    *Result
+	files  []*manifest.File
+	result *Result
+	// objects are all that were read.
+	objects   []*object
 	workloads []*workload
 	// accounts, roles, namespaces and bindings are the objects of these kinds. Of those that
 	// stand several times, the first is in accounts and roles, and the others are in again
@@ -88,8 +90,9 @@ type converter struct {
 	// associated are the roles of associations.
 	associated   map[key]*request
 	associatedAt map[key]*object
-	// claimed are keys of mappings that were understood.
-	claimed map[*node]bool
+	// claimed are keys of mappings that were understood, explained names of Secrets whose
+	// use is converted, or a finding says why not.
+	claimed, explained map[*node]bool
 	// unknown are uses of ServiceAccounts by objects of kinds that are not known.
 	unknown map[key][]unknownUse
 	skipped map[*manifest.Document]bool
@@ -101,13 +104,14 @@ func Convert(files []*manifest.File, options Options) (*Result, error) {
 		Options: options, files: files, result: &Result{},
 		accounts: map[key]*object{}, roles: map[key]*object{}, again: map[key][]*object{}, rolesAgain: map[key][]*object{},
 		associated: map[key]*request{}, associatedAt: map[key]*object{},
-		claimed: map[*node]bool{}, unknown: map[key][]unknownUse{}, skipped: map[*manifest.Document]bool{},
+		claimed: map[*node]bool{}, explained: map[*node]bool{}, unknown: map[key][]unknownUse{}, skipped: map[*manifest.Document]bool{},
 	}
 	c.read()
 	c.request()
 	if err := c.assign(); err != nil {
 		return nil, err
 	}
+	c.keepUsed()
 	c.checkNamespaces()
 	c.leftovers()
 	c.finish()
@@ -128,6 +132,7 @@ func (c *converter) read() {
 				continue
 			}
 			for _, o := range objects(doc, c.Namespace) {
+				c.objects = append(c.objects, o)
 				c.sort(o)
 			}
 		}
@@ -206,9 +211,7 @@ func (c *converter) request() {
 			continue
 		}
 		w.wants = merge(all)
-		if keys := variable(w, "AWS_ACCESS_KEY_ID"); keys != nil {
-			c.note(w.object, keys, "its pods have AWS_ACCESS_KEY_ID in their environment, which SDKs prefer to everything else: remove it")
-		}
+		c.noteKeys(w)
 	}
 }
 

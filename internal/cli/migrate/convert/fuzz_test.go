@@ -38,6 +38,12 @@ func FuzzConvert(f *testing.F) {
 		"apiVersion: v1\nkind: Pod\nmetadata: {name: &n s, annotations: {iam.amazonaws.com/role: a}}\nspec: {serviceAccountName: *n}\n---\n" +
 			"apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {iam.amazonaws.com/role: b}}\nspec: {serviceAccountName: &n s, containers: [{name: *n}]}\n",
 		"apiVersion: v1\nkind: Pod\nmetadata: {name: '{{', namespace: '${N}', annotations: {iam.amazonaws.com/role: 'on'}}\nspec: {serviceAccountName: '%'}\n",
+		"apiVersion: zalando.org/v1\nkind: AWSIAMRole\nmetadata: {name: r}\nspec: {roleReference: a}\n---\napiVersion: v1\nkind: Pod\n" +
+			"spec:\n  containers:\n  - &c\n    args: &a [*a, *c, /r/x]\n    env: [{name: AWS_CONFIG_FILE, value: /r/x}]\n    volumeMounts: [{name: v, mountPath: /r}]\n" +
+			"  volumes: [{name: v, projected: {sources: [{secret: {name: r, items: &i [*i]}}]}}, {name: w, csi: &d {secretRef: *d, secretName: r}}, {secret: {secretName: r}}]\n",
+		"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - env: [{name: AWS_ROLE_ARN, value: a}, {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /t/../t//u/}]\n" +
+			"    volumeMounts: [{name: v, mountPath: /t, subPath: ../s}, {mountPath: /t/u}, {name: v, mountPath: ''}]\n" +
+			"  volumes: [{name: v, projected: &p {sources: &s [{serviceAccountToken: {path: u}}, *p, *s]}}]\n",
 	} {
 		f.Add([]byte(hostile), true)
 	}

@@ -1,9 +1,7 @@
 package convert
 
 import (
-	"path"
 	"slices"
-	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -13,33 +11,19 @@ import (
 // A wiring is what somebody wrote into a pod by hand, so that its SDKs find
 // credentials.
 type wiring struct {
-	variables []string
-	// under limits the variables to values below one of these directories, unless it is
-	// nil.
-	under    []string
-	isVolume func(volume *node) bool
+	isVariable func(container, v *node) bool
+	// volumes are the names of those that go, with their mounts.
+	volumes []string
 }
 
 // unwire removes a wiring from all containers.
 func (c *converter) unwire(w *workload, old wiring) {
-	var volumes []string
-	for volume := range manifest.Items(w.pod, "volumes") {
-		if old.isVolume(volume) {
-			volumes = append(volumes, manifest.String(volume, "name"))
-		}
-	}
+	goes := func(n *node) bool { return slices.Contains(old.volumes, manifest.String(n, "name")) }
 	for _, container := range w.containers() {
-		w.doc.RemoveItems(container, "env", func(n *node) bool {
-			return slices.Contains(old.variables, manifest.String(n, "name")) &&
-				(old.under == nil || below(manifest.String(n, "value"), old.under))
-		})
-		w.doc.RemoveItems(container, "volumeMounts", func(n *node) bool {
-			return slices.Contains(volumes, manifest.String(n, "name"))
-		})
+		w.doc.RemoveItems(container, "env", func(v *node) bool { return old.isVariable(container, v) })
+		w.doc.RemoveItems(container, "volumeMounts", goes)
 	}
-	w.doc.RemoveItems(w.pod, "volumes", func(n *node) bool {
-		return slices.Contains(volumes, manifest.String(n, "name"))
-	})
+	w.doc.RemoveItems(w.pod, "volumes", goes)
 }
 
 // isShared reports whether a part of the wiring is written elsewhere and comes by an
@@ -56,39 +40,12 @@ func (w *workload) isShared() bool {
 	return false
 }
 
-// variable returns the first environment variable of a name, nil if there is none.
-func variable(w *workload, name string) *node {
+// noteKeys notes credentials that pods have in their environment.
+func (c *converter) noteKeys(w *workload) {
 	for _, container := range w.containers() {
-		for v := range manifest.Items(container, "env") {
-			if manifest.String(v, "name") == name {
-				return v
-			}
+		if keys := variable(container, "AWS_ACCESS_KEY_ID"); keys != nil {
+			c.note(w.object, keys, "its pods have AWS_ACCESS_KEY_ID in their environment, which SDKs prefer to everything else: remove it")
+			return
 		}
 	}
-	return nil
-}
-
-// mounts returns where the containers mount a volume.
-func mounts(w *workload, volume string) []string {
-	paths := []string{}
-	for _, container := range w.containers() {
-		for mount := range manifest.Items(container, "volumeMounts") {
-			if at := manifest.String(mount, "mountPath"); manifest.String(mount, "name") == volume && at != "" {
-				paths = append(paths, path.Clean(at))
-			}
-		}
-	}
-	return paths
-}
-
-// mountedFor reports whether a file is in a volume, according to its mounts.
-func mountedFor(w *workload, volume, file string) bool { return below(file, mounts(w, volume)) }
-
-func below(file string, directories []string) bool {
-	for _, directory := range directories {
-		if strings.HasPrefix(path.Clean(file)+"/", strings.TrimSuffix(directory, "/")+"/") {
-			return true
-		}
-	}
-	return false
 }

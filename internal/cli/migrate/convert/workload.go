@@ -104,7 +104,7 @@ const defaultAccount = "default"
 
 // containers returns all containers of the pods.
 func (w *workload) containers() (all []*node) {
-	for _, field := range []string{"initContainers", "containers"} {
+	for _, field := range []string{"initContainers", "containers", "ephemeralContainers"} {
 		all = slices.AppendSeq(all, manifest.Items(w.pod, field))
 	}
 	return all
