@@ -33,7 +33,7 @@ func (c *converter) annotate(k key, has *request, users []*workload) error {
 		}
 	}
 	if o == nil {
-		return c.create(k, firstOf(users), account)
+		return c.create(k, firstOf(users), has, account)
 	}
 	if has.system != owned {
 		c.write(o, has)
@@ -72,6 +72,10 @@ func (c *converter) annotateAgain(o *object, has *request) {
 func (c *converter) writable(o *object, has *request) bool {
 	if policies(o) != "" {
 		c.openManaged(o, nil, has, o)
+		return false
+	}
+	if other := c.otherLimit(o, has); other != "" {
+		c.open(o, manifest.At(o.node, "metadata", "annotations", other), "it has %s, but its pods ask for %s by %s: remove it, or correct it, and convert again", other, has, has.system)
 		return false
 	}
 	if o.owns("metadata", "annotations") {
@@ -122,16 +126,12 @@ func (c *converter) wanted(has *request) (pairs [][2]string) {
 // create adds a new ServiceAccount in front of a workload, or, where there is none or it
 // is JSON, to a file of its own. It has what its pods got from the
 // ServiceAccount in whose place it is used.
-func (c *converter) create(k key, w *workload, account *Account) error {
+func (c *converter) create(k key, w *workload, has *request, account *Account) error {
 	account.Created = true
-	has := c.associated[k]
 	named := true
 	var before *manifest.Document
 	if w != nil {
-		before = w.doc
-	}
-	if w != nil {
-		has, named = orElse(w.wants, has), w.named
+		before, named = w.doc, w.named
 	}
 	metadata := &yaml.Node{Kind: yaml.MappingNode}
 	put(metadata, "name", manifest.Scalar(k.name))

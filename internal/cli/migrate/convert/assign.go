@@ -41,16 +41,17 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 	if has == nil {
 		has = c.common(k, users)
 	}
+	has.adoptSession(users)
 	var stay, leave []*workload
 	for _, w := range users {
 		switch {
 		case w.wants == nil && has == nil:
-		case w.wants == nil, w.wants.same(has):
+		case w.wants == nil, has.serves(w.wants):
 			stay = append(stay, w)
 		case has.old() != nil:
 			has.contested = true
 			c.open(w.object, w.wants.node, "its pods ask for %s by %s, but their ServiceAccount has %s by %s, which most SDKs prefer: remove the one that is not used, or give the pods a ServiceAccount of their own",
-				w.wants.role, w.wants.system, has.old().role, has.old().system)
+				w.wants, w.wants.system, has.old(), has.old().system)
 		default:
 			leave = append(leave, w)
 		}
@@ -89,7 +90,7 @@ func (c *converter) accountRequest(k key) *request {
 		return own
 	}
 	if associated := c.associated[k]; irsa != nil && associated != nil && !irsa.same(associated) {
-		c.note(o, irsa.node, "it has %s by IRSA and %s by EKS Pod Identity: SDKs use the first, and so does this", irsa.role, associated.role)
+		c.note(o, irsa.node, "it has %s by IRSA and %s by EKS Pod Identity: SDKs use the first, and so does this", irsa, associated)
 	}
 	return orElse(irsa, c.associated[k])
 }
@@ -99,7 +100,7 @@ func (c *converter) accountRequest(k key) *request {
 func (c *converter) ownRequest(o *object, value string) *request {
 	own, err := c.parseOwn(o, value)
 	if err != nil {
-		c.open(o, nil, "%s: %v", api.RoleAnnotation, err)
+		c.open(o, nil, "%v", err)
 		return nil
 	}
 	return own
@@ -153,7 +154,7 @@ func (c *converter) split(from key, w *workload, taken map[key]*request) error {
 	account := c.account(to, w.wants, from.name)
 	if taken[to] == nil {
 		taken[to] = w.wants
-		if err := c.create(to, w, account); err != nil {
+		if err := c.create(to, w, w.wants, account); err != nil {
 			return err
 		}
 		c.bind(from, to)

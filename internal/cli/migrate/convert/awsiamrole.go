@@ -88,11 +88,18 @@ func (c *converter) roleRequest(w *workload, role *object, volume *node) *reques
 			return nil
 		}
 	}
+	if wants.sessionPolicy, err = role.specPolicy(); err != nil {
+		c.open(role, manifest.At(role.node, "spec", "sessionPolicy"), "spec.sessionPolicy: %v", err)
+		return nil
+	}
 	return wants
 }
 
 // sameSpec reports whether two AWSIAMRoles ask for the same.
 func sameSpec(a, b *object) bool {
+	policy, err := a.specPolicy()
+	other, otherErr := b.specPolicy()
 	return manifest.String(a.node, "spec", "roleReference") == manifest.String(b.node, "spec", "roleReference") &&
-		manifest.String(a.node, "spec", "roleSessionDuration") == manifest.String(b.node, "spec", "roleSessionDuration")
+		manifest.String(a.node, "spec", "roleSessionDuration") == manifest.String(b.node, "spec", "roleSessionDuration") &&
+		policy == other && (err == nil) == (otherErr == nil)
 }

@@ -210,6 +210,10 @@ func (c *converter) request() {
 			c.open(w.object, w.pod, "the pods of several objects are written once, with anchors and aliases or merge keys: write out what is to differ, the ServiceAccount and the credentials")
 			continue
 		}
+		if i := slices.IndexFunc(all, func(r *request) bool { return r.sessionPolicy != all[0].sessionPolicy }); i > 0 {
+			c.open(w.object, all[i].node, "its pods have %s by %s and %s by %s: remove the one that is not used", all[0], all[0].system, all[i], all[i].system)
+			continue
+		}
 		w.wants = merge(all)
 		c.noteKeys(w)
 	}
@@ -222,6 +226,9 @@ func merge(all []*request) *request {
 		for _, r := range all {
 			r.remove()
 		}
+	}
+	if i := slices.IndexFunc(all, func(r *request) bool { return r.session != 0 }); i > 0 {
+		merged.session = all[i].session
 	}
 	return &merged
 }
