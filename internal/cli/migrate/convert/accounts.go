@@ -25,7 +25,7 @@ func (c *converter) annotate(k key, has *request, users []*workload) error {
 		account.System = has.beside.system
 	}
 	for _, w := range users {
-		changed := w.wants != nil && (c.RemoveOld || w.wants.system == AWSIAMRole)
+		changed := w.wants != nil && !c.isKept(w.object) && (c.RemoveOld || w.wants.system == AWSIAMRole)
 		account.Workloads = append(account.Workloads, Workload{Kind: w.kind, Name: w.name, Changed: changed, Wired: w.wants != nil})
 		if w.wants != nil {
 			w.wants.remove()
@@ -76,6 +76,10 @@ func (c *converter) writable(o *object, has *request) bool {
 	}
 	if other := c.otherLimit(o, has); other != "" {
 		c.open(o, manifest.At(o.node, "metadata", "annotations", other), "it has %s, but its pods ask for %s by %s: remove it, or correct it, and convert again", other, has, has.system)
+		return false
+	}
+	if c.isKept(o) {
+		c.open(o, nil, "its document cannot be changed: add %s: %s by hand, and convert again", api.RoleAnnotation, has.written())
 		return false
 	}
 	if o.owns("metadata", "annotations") {

@@ -40,6 +40,12 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 	has := c.accountRequest(k)
 	if has == nil {
 		has = c.common(k, users)
+		if has != nil && c.areKept(users) {
+			for _, w := range users {
+				w.wants.remove()
+			}
+			return nil
+		}
 	}
 	has.adoptSession(users)
 	var stay, leave []*workload

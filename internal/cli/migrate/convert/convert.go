@@ -96,26 +96,50 @@ type converter struct {
 	// unknown are uses of ServiceAccounts by objects of kinds that are not known.
 	unknown map[key][]unknownUse
 	skipped map[*manifest.Document]bool
+	// kept are documents that stay as they are, because changes of them cannot be written.
+	kept map[*manifest.Document]error
 }
 
-// Convert changes the documents of files and says what that means.
+// Convert changes the documents of files and says what that means. Where the changes of a
+// document cannot be written, all is converted anew without any there, because other changes
+// could rest on them.
 func Convert(files []*manifest.File, options Options) (*Result, error) {
-	c := &converter{
-		Options: options, files: files, result: &Result{},
+	kept := map[*manifest.Document]error{}
+	for {
+		c := newConverter(files, options, kept)
+		if err := c.convert(); err != nil {
+			return nil, err
+		}
+		if !c.findKept() {
+			c.finish()
+			return c.result, nil
+		}
+		for _, file := range files {
+			file.Reset()
+		}
+	}
+}
+
+func newConverter(files []*manifest.File, options Options, kept map[*manifest.Document]error) *converter {
+	return &converter{
+		Options: options, files: slices.Clone(files), result: &Result{}, kept: kept,
 		accounts: map[key]*object{}, roles: map[key]*object{}, again: map[key][]*object{}, rolesAgain: map[key][]*object{},
 		associated: map[key]*request{}, associatedAt: map[key]*object{},
 		claimed: map[*node]bool{}, explained: map[*node]bool{}, unknown: map[key][]unknownUse{}, skipped: map[*manifest.Document]bool{},
 	}
+}
+
+// convert changes the documents in memory.
+func (c *converter) convert() error {
 	c.read()
 	c.request()
 	if err := c.assign(); err != nil {
-		return nil, err
+		return err
 	}
 	c.keepUsed()
 	c.checkNamespaces()
 	c.leftovers()
-	c.finish()
-	return c.result, nil
+	return nil
 }
 
 // read finds the objects of all documents.
@@ -185,53 +209,6 @@ func asks(o *object) bool {
 
 // accountAnnotations are ours on ServiceAccounts, of those that leftovers looks for.
 var accountAnnotations = []string{api.RoleAnnotation}
-
-// request finds out what each workload requests.
-func (c *converter) request() {
-	for _, w := range c.workloads {
-		var all []*request
-		for _, recognise := range []func(*workload) *request{c.wiredWebIdentity, c.wiredRole, c.annotated} {
-			if found := recognise(w); found != nil {
-				all = append(all, found)
-			}
-		}
-		if len(all) == 0 {
-			continue
-		}
-		if wrong := w.misnamed(); wrong != nil {
-			c.leave(w.object, wrong)
-			continue
-		}
-		if i := slices.IndexFunc(all, func(r *request) bool { return r.role != all[0].role }); i > 0 {
-			c.open(w.object, all[i].node, "its pods have two roles, %s by %s and %s by %s: remove the one that is not used", all[0].role, all[0].system, all[i].role, all[i].system)
-			continue
-		}
-		if wired := all[0].system != Annotation; w.doc.Shared(w.pod) || wired && w.isShared() {
-			c.open(w.object, w.pod, "the pods of several objects are written once, with anchors and aliases or merge keys: write out what is to differ, the ServiceAccount and the credentials")
-			continue
-		}
-		if i := slices.IndexFunc(all, func(r *request) bool { return r.sessionPolicy != all[0].sessionPolicy }); i > 0 {
-			c.open(w.object, all[i].node, "its pods have %s by %s and %s by %s: remove the one that is not used", all[0], all[0].system, all[i], all[i].system)
-			continue
-		}
-		w.wants = merge(all)
-		c.noteKeys(w)
-	}
-}
-
-// merge returns requests for the same role as one.
-func merge(all []*request) *request {
-	merged := *all[0]
-	merged.remove = func() {
-		for _, r := range all {
-			r.remove()
-		}
-	}
-	if i := slices.IndexFunc(all, func(r *request) bool { return r.session != 0 }); i > 0 {
-		merged.session = all[i].session
-	}
-	return &merged
-}
 
 // claim marks a key as understood.
 func (c *converter) claim(mapping *node, name string) {
