@@ -115,7 +115,7 @@ func (c *converter) ownRequest(o *object, value string) *request {
 // common returns the request of all workloads that use a ServiceAccount, nil if they
 // differ, or if pods that are not known may use it.
 func (c *converter) common(k key, users []*workload) *request {
-	if len(c.unknown[k]) > 0 {
+	if len(c.unknown[k]) > 0 || c.isUsed(k) {
 		return nil
 	}
 	return agreed(k, users)

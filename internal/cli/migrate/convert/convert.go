@@ -26,6 +26,8 @@ type Options struct {
 	ClusterName, DefaultRegion string
 	// Templates are further kinds with a pod template.
 	Templates []PodTemplate
+	// Uses are those of ServiceAccounts by pods that are not among the manifests.
+	Uses []Use
 }
 
 // A Result is what a conversion did besides changing documents.
@@ -137,6 +139,7 @@ func (c *converter) convert() error {
 		return err
 	}
 	c.keepUsed()
+	c.unreadUses()
 	c.checkNamespaces()
 	c.leftovers()
 	return nil
