@@ -19,7 +19,7 @@ func (c *converter) assign() error {
 	for _, k := range slices.Concat(slices.Collect(maps.Keys(users)), slices.Collect(maps.Keys(c.accounts)), slices.Collect(maps.Keys(c.associated))) {
 		all[k] = true
 	}
-	taken := c.taken()
+	taken := c.taken(users)
 	for _, k := range slices.SortedFunc(maps.Keys(all), compareKeys) {
 		if err := c.assignAccount(k, users[k], taken); err != nil {
 			return err

@@ -15,10 +15,22 @@ const maxAccount = 200
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
 
-// taken returns the ServiceAccounts there are, and the request of each that has the
-// controller's annotation.
-func (c *converter) taken() map[key]*request {
+// taken returns the ServiceAccounts there are, also those that others only name, and the
+// request of each that has the controller's annotation, or is given it.
+func (c *converter) taken(users map[key][]*workload) map[key]*request {
 	taken := map[key]*request{}
+	for k, using := range users {
+		taken[k] = &request{}
+		if has := orElse(c.associated[k], c.common(k, using)); has != nil && !c.areKept(using) {
+			taken[k] = has
+		}
+	}
+	for _, use := range c.Uses {
+		taken[use.account()] = orElse(taken[use.account()], &request{})
+	}
+	for k := range c.unknown {
+		taken[k] = orElse(taken[k], &request{})
+	}
 	for k, o := range c.accounts {
 		taken[k] = &request{}
 		if value, has := o.annotation(api.RoleAnnotation); has {
