@@ -32,13 +32,17 @@ func (c *converter) annotate(k key, has *request, users []*workload) error {
 			account.System = w.wants.system
 		}
 	}
+	if c.areUnserved(has, users) {
+		has.contested = true
+		c.keepAssociation(k)
+	}
 	if o == nil {
 		return c.create(k, firstOf(users), has, account)
 	}
 	if has.system != owned {
 		c.write(o, has)
 	}
-	c.remove(has)
+	c.remove(has, users)
 	for _, again := range c.again[k] {
 		c.annotateAgain(again, has)
 	}
@@ -99,9 +103,9 @@ func (c *converter) write(o *object, has *request) {
 }
 
 // remove takes off what a ServiceAccount had before, unless pods would then get another
-// role than today.
-func (c *converter) remove(has *request) {
-	if !has.contested {
+// role than today, or none. What its pods had was taken off already.
+func (c *converter) remove(has *request, users []*workload) {
+	if !has.contested && !slices.ContainsFunc(users, func(w *workload) bool { return w.wants == has }) {
 		has.remove()
 	}
 }

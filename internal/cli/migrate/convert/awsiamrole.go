@@ -26,7 +26,7 @@ func (c *converter) wiredRole(w *workload) *request {
 	}
 	all = slices.DeleteFunc(all, func(r *request) bool {
 		mounts := func(container *node) bool { return len(mountsOf(container, manifest.String(r.node, "name"))) > 0 }
-		return c.isReadByPath(w, r.node) || c.isLeftOut(w, mounts)
+		return c.isReadByPath(w, r.node) || c.isLeftOut(w, mounts, byHand)
 	})
 	if len(all) == 0 {
 		return nil

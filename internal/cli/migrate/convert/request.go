@@ -33,7 +33,8 @@ type request struct {
 	sessionPolicy string
 	// node is where it stands.
 	node *node
-	// contested reports that pods which use it are told to use another one as well.
+	// contested reports that pods which use it are told to use another one as well, or would
+	// have none without it.
 	contested bool
 	// beside is what a ServiceAccount with the controller's annotation has by another
 	// system, nil if nothing.
