@@ -71,7 +71,7 @@ func podIdentity(object *unstructured.Unstructured) (account, role string) {
 		}
 		account = "default"
 		for _, field := range []string{"serviceAccount", "serviceAccountName"} {
-			if name, _, _ := unstructured.NestedString(spec, field); name != "" { //nolint:errcheck // what is no text is no name
+			if name, _, _ := unstructured.NestedString(spec, field); name != "" {
 				account = name
 			}
 		}
