@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/pager"
 	"sigs.k8s.io/yaml"
@@ -68,9 +69,21 @@ func (o *options) readCluster(ctx context.Context) ([]*manifest.File, []convert.
 		return nil, nil, err
 	}
 	findings := o.askController(ctx, clients, namespace)
+	file, more, err := o.readObjects(ctx, client, append(resources, named...), namespace)
+	if err != nil {
+		return nil, nil, err
+	}
+	return []*manifest.File{file}, append(findings, more...), nil
+}
+
+// readObjects returns objects of some kinds as a file, and remembers which ServiceAccounts
+// other pods use.
+func (o *options) readObjects(ctx context.Context, client dynamic.Interface, kinds []resource, namespace string) (*manifest.File, []convert.Finding, error) {
 	var stream bytes.Buffer
-	for _, r := range append(resources, named...) {
-		err = list(ctx, client, r, namespace, &stream)
+	var findings []convert.Finding
+	left := followers{read: map[types.UID]bool{}}
+	for _, r := range kinds {
+		err := list(ctx, client, r, namespace, &stream, &left)
 		switch {
 		case apierrors.IsNotFound(err): // no such resource: nothing of that kind
 		case apierrors.IsForbidden(err):
@@ -79,8 +92,8 @@ func (o *options) readCluster(ctx context.Context) ([]*manifest.File, []convert.
 			return nil, nil, fmt.Errorf("list %s: %w", r.Resource, err)
 		}
 	}
-	file := manifest.ReadFile("", stream.Bytes())
-	return []*manifest.File{file}, findings, nil
+	o.uses = left.uses()
+	return manifest.ReadFile("", stream.Bytes()), findings, nil
 }
 
 // namedResources returns the kinds that the user named.
@@ -102,9 +115,9 @@ func (o *options) namedResources() (named []resource, err error) {
 	return named, nil
 }
 
-// list writes the objects of a kind that have no controller of their own: those follow
-// it.
-func list(ctx context.Context, client dynamic.Interface, r resource, namespace string, stream *bytes.Buffer) error {
+// list writes the objects of a kind that have no controller of their own, and remembers the
+// others: those follow it.
+func list(ctx context.Context, client dynamic.Interface, r resource, namespace string, stream *bytes.Buffer, left *followers) error {
 	var objects dynamic.ResourceInterface = client.Resource(r.GroupVersionResource)
 	if !r.clusterScoped {
 		objects = client.Resource(r.GroupVersionResource).Namespace(namespace)
@@ -121,7 +134,7 @@ func list(ctx context.Context, client dynamic.Interface, r resource, namespace s
 	})
 	return page.EachListItem(ctx, metav1.ListOptions{}, func(item runtime.Object) error {
 		object, ok := item.(*unstructured.Unstructured)
-		if !ok || metav1.GetControllerOf(object) != nil {
+		if !ok || left.add(object) {
 			return nil
 		}
 		return write(object, stream)

@@ -32,6 +32,8 @@ type options struct {
 	controllerRole, cluster, baseRole string
 	podTemplates                      []convert.PodTemplate
 	controllers                       settings
+	// uses are those of ServiceAccounts by pods of the cluster that are not converted.
+	uses []convert.Use
 }
 
 // New returns the command.
@@ -102,7 +104,7 @@ func (o *options) run(ctx context.Context) error {
 	}
 	result, err := convert.Convert(files, convert.Options{
 		Namespace: o.controllers.namespace, RemoveOld: o.removeOld, Region: o.region, Regexp: o.regexp,
-		Base: o.controllers.base, ClusterName: o.controllers.cluster, DefaultRegion: o.controllers.defaultRegion, Templates: o.podTemplates,
+		Base: o.controllers.base, ClusterName: o.controllers.cluster, DefaultRegion: o.controllers.defaultRegion, Templates: o.podTemplates, Uses: o.uses,
 	})
 	if err != nil {
 		return err

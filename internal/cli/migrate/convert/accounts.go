@@ -3,9 +3,6 @@ package convert
 import (
 	"fmt"
 	"slices"
-	"strings"
-
-	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
@@ -19,30 +16,41 @@ func (c *converter) annotate(k key, has *request, users []*workload) error {
 		c.keepAssociation(k)
 		return nil // and its pods keep what they have
 	}
+	account := c.withWorkloads(k, has, users)
+	if c.areUnserved(has, users) {
+		has.contested = true
+		c.keepAssociation(k)
+	}
+	if o == nil {
+		return c.create(k, firstOf(users), has, account)
+	}
+	if has.system != owned {
+		c.write(o, has)
+	}
+	c.remove(has, users)
+	for _, again := range c.again[k] {
+		c.annotateAgain(again, has)
+	}
+	return nil
+}
+
+// withWorkloads returns the ServiceAccount in the result with its workloads, from which it takes
+// what they had besides.
+func (c *converter) withWorkloads(k key, has *request, users []*workload) *Account {
 	account := c.account(k, has, "")
 	account.Done = has.system == owned
 	if has.beside != nil {
 		account.System = has.beside.system
 	}
 	for _, w := range users {
-		changed := w.wants != nil && (c.RemoveOld || w.wants.system == AWSIAMRole)
+		changed := w.wants != nil && !c.isKept(w.object) && (c.RemoveOld || w.wants.system == AWSIAMRole)
 		account.Workloads = append(account.Workloads, Workload{Kind: w.kind, Name: w.name, Changed: changed, Wired: w.wants != nil})
 		if w.wants != nil {
 			w.wants.remove()
 			account.System = w.wants.system
 		}
 	}
-	if o == nil {
-		return c.create(k, firstOf(users), account)
-	}
-	if has.system != owned {
-		c.write(o, has)
-	}
-	c.remove(has)
-	for _, again := range c.again[k] {
-		c.annotateAgain(again, has)
-	}
-	return nil
+	return account
 }
 
 // annotateAgain gives the role to a ServiceAccount that stands once more, unless it asks
@@ -74,6 +82,14 @@ func (c *converter) writable(o *object, has *request) bool {
 		c.openManaged(o, nil, has, o)
 		return false
 	}
+	if other := c.otherLimit(o, has); other != "" {
+		c.open(o, manifest.At(o.node, "metadata", "annotations", other), "it has %s, but its pods ask for %s by %s: remove it, or correct it, and convert again", other, has, has.system)
+		return false
+	}
+	if c.isKept(o) {
+		c.open(o, nil, "its document cannot be changed: add %s: %s by hand, and convert again", api.RoleAnnotation, has.written())
+		return false
+	}
 	if o.owns("metadata", "annotations") {
 		return true
 	}
@@ -91,9 +107,9 @@ func (c *converter) write(o *object, has *request) {
 }
 
 // remove takes off what a ServiceAccount had before, unless pods would then get another
-// role than today.
-func (c *converter) remove(has *request) {
-	if !has.contested {
+// role than today, or none. What its pods had was taken off already.
+func (c *converter) remove(has *request, users []*workload) {
+	if !has.contested && !slices.ContainsFunc(users, func(w *workload) bool { return w.wants == has }) {
 		has.remove()
 	}
 }
@@ -119,98 +135,9 @@ func (c *converter) wanted(has *request) (pairs [][2]string) {
 	return append(pairs, [2]string{api.RoleAnnotation, has.written()})
 }
 
-// create adds a new ServiceAccount in front of a workload, or, where there is none or it
-// is JSON, to a file of its own. It has what its pods got from the
-// ServiceAccount in whose place it is used.
-func (c *converter) create(k key, w *workload, account *Account) error {
-	account.Created = true
-	has := c.associated[k]
-	named := true
-	var before *manifest.Document
-	if w != nil {
-		before = w.doc
-	}
-	if w != nil {
-		has, named = orElse(w.wants, has), w.named
-	}
-	metadata := &yaml.Node{Kind: yaml.MappingNode}
-	put(metadata, "name", manifest.Scalar(k.name))
-	if named {
-		put(metadata, "namespace", manifest.Scalar(k.namespace))
-	}
-	sa := &yaml.Node{Kind: yaml.MappingNode}
-	put(sa, "apiVersion", manifest.Scalar(api.ServiceAccountAPIVersion))
-	put(sa, "kind", manifest.Scalar(api.ServiceAccountKind))
-	put(sa, "metadata", metadata)
-	if old := c.accounts[key{k.namespace, account.From}]; old != nil {
-		inherit(sa, metadata, old)
-	}
-	annotations := &yaml.Node{Kind: yaml.MappingNode}
-	for _, pair := range slices.Backward(c.wanted(has)) {
-		put(annotations, pair[0], manifest.Scalar(pair[1]))
-	}
-	put(metadata, "annotations", annotations)
-	return c.fileFor(k, w).Insert(sa, before)
-}
-
 func orElse(first, second *request) *request {
 	if first != nil {
 		return first
 	}
 	return second
 }
-
-// inherit copies what pods get from a ServiceAccount besides its identity.
-func inherit(sa, metadata *node, old *object) {
-	labels := &yaml.Node{Kind: yaml.MappingNode}
-	from := manifest.At(old.node, "metadata", "labels")
-	for i := 0; from != nil && i+1 < len(from.Content); i += 2 {
-		if name := from.Content[i].Value; name != api.RequestsLabel && name != "<<" {
-			put(labels, name, manifest.Scalar(manifest.String(from, name)))
-		}
-	}
-	if len(labels.Content) > 0 {
-		put(metadata, "labels", labels)
-	}
-	if automount := manifest.At(old.node, "automountServiceAccountToken"); automount != nil && automount.Kind == yaml.ScalarNode {
-		put(sa, "automountServiceAccountToken", &yaml.Node{Kind: yaml.ScalarNode, Tag: automount.Tag, Style: automount.Style, Value: automount.Value})
-	}
-	secrets := &yaml.Node{Kind: yaml.SequenceNode}
-	for item := range manifest.Items(old.node, "imagePullSecrets") {
-		secret := &yaml.Node{Kind: yaml.MappingNode}
-		put(secret, "name", manifest.Scalar(manifest.String(item, "name")))
-		secrets.Content = append(secrets.Content, secret)
-	}
-	if len(secrets.Content) > 0 {
-		put(sa, "imagePullSecrets", secrets)
-	}
-}
-
-func put(mapping *node, name string, value *node) {
-	mapping.Content = append(mapping.Content, manifest.Scalar(name), value)
-}
-
-// fileFor returns the file to which a new ServiceAccount is added.
-func (c *converter) fileFor(k key, w *workload) *manifest.File {
-	var file *manifest.File
-	if w != nil {
-		file = w.doc.File
-	} else if at := c.associatedAt[k]; at != nil {
-		file = at.doc.File
-	}
-	if !file.IsJSON() {
-		return file
-	}
-	name := strings.TrimSuffix(file.Name, ".json") + newAccountsSuffix
-	for _, f := range c.files {
-		if f.Name == name {
-			return f
-		}
-	}
-	file = &manifest.File{Name: name}
-	c.files = append(c.files, file)
-	return file
-}
-
-// newAccountsSuffix is the end of the name of files with new ServiceAccounts.
-const newAccountsSuffix = ".serviceaccounts.yaml"

@@ -19,7 +19,7 @@ func (c *converter) assign() error {
 	for _, k := range slices.Concat(slices.Collect(maps.Keys(users)), slices.Collect(maps.Keys(c.accounts)), slices.Collect(maps.Keys(c.associated))) {
 		all[k] = true
 	}
-	taken := c.taken()
+	taken := c.taken(users)
 	for _, k := range slices.SortedFunc(maps.Keys(all), compareKeys) {
 		if err := c.assignAccount(k, users[k], taken); err != nil {
 			return err
@@ -34,25 +34,21 @@ func compareKeys(a, b key) int {
 
 // assignAccount decides for one ServiceAccount and the workloads that use it.
 func (c *converter) assignAccount(k key, users []*workload, taken map[key]*request) error {
-	if c.isTemplate(k) || c.managed(k, users) {
+	has, decided := c.accountRole(k, users)
+	if decided {
 		return nil
 	}
-	own, readable := c.accountRequest(k)
-	if !readable {
-		c.keep(k, users)
-		return nil
-	}
-	has := orElse(own, c.common(k, users))
+	has.adoptSession(users)
 	var stay, leave []*workload
 	for _, w := range users {
 		switch {
 		case w.wants == nil && has == nil:
-		case w.wants == nil, w.wants.same(has):
+		case w.wants == nil, has.serves(w.wants):
 			stay = append(stay, w)
 		case has.old() != nil:
 			has.contested = true
 			c.open(w.object, w.wants.node, "its pods ask for %s by %s, but their ServiceAccount has %s by %s, which most SDKs prefer: remove the one that is not used, or give the pods a ServiceAccount of their own",
-				w.wants.role, w.wants.system, has.old().role, has.old().system)
+				w.wants, w.wants.system, has.old(), has.old().system)
 		default:
 			leave = append(leave, w)
 		}
@@ -67,6 +63,30 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 		return nil
 	}
 	return c.annotate(k, has, stay)
+}
+
+// accountRole returns what a ServiceAccount is to have, nil if nothing, or that it is decided
+// already: nothing is converted there.
+func (c *converter) accountRole(k key, users []*workload) (has *request, decided bool) {
+	if c.isTemplate(k) || c.managed(k, users) {
+		return nil, true
+	}
+	own, readable := c.accountRequest(k)
+	if !readable {
+		c.keep(k, users)
+		return nil, true
+	}
+	if own != nil {
+		return own, false
+	}
+	has = c.common(k, users)
+	if has == nil || !c.areKept(users) {
+		return has, false
+	}
+	for _, w := range users {
+		w.wants.remove()
+	}
+	return nil, true
 }
 
 // owned is the System of a ServiceAccount that has the controller's own annotation.
@@ -106,7 +126,7 @@ func (c *converter) accountRequest(k key) (*request, bool) {
 		return own, true
 	}
 	if associated := c.associated[k]; irsa != nil && associated != nil && !irsa.same(associated) {
-		c.note(o, irsa.node, "it has %s by IRSA and %s by EKS Pod Identity: SDKs use the first, and so does this", irsa.role, associated.role)
+		c.note(o, irsa.node, "it has %s by IRSA and %s by EKS Pod Identity: SDKs use the first, and so does this", irsa, associated)
 	}
 	return orElse(irsa, c.associated[k]), true
 }
@@ -116,7 +136,7 @@ func (c *converter) accountRequest(k key) (*request, bool) {
 func (c *converter) ownRequest(o *object, value string) *request {
 	own, err := c.parseOwn(o, value)
 	if err != nil {
-		c.open(o, nil, "%s: %v", api.RoleAnnotation, err)
+		c.open(o, nil, "%v", err)
 		return nil
 	}
 	return own
@@ -125,7 +145,7 @@ func (c *converter) ownRequest(o *object, value string) *request {
 // common returns the request of all workloads that use a ServiceAccount, nil if they
 // differ, or if pods that are not known may use it.
 func (c *converter) common(k key, users []*workload) *request {
-	if len(c.unknown[k]) > 0 {
+	if len(c.unknown[k]) > 0 || c.isUsed(k) {
 		return nil
 	}
 	return agreed(k, users)
@@ -170,7 +190,7 @@ func (c *converter) split(from key, w *workload, taken map[key]*request) error {
 	account := c.account(to, w.wants, from.name)
 	if taken[to] == nil {
 		taken[to] = w.wants
-		if err := c.create(to, w, account); err != nil {
+		if err := c.create(to, w, w.wants, account); err != nil {
 			return err
 		}
 		c.bind(from, to)

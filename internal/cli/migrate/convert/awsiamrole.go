@@ -27,7 +27,7 @@ func (c *converter) wiredRole(w *workload) *request {
 	}
 	all = slices.DeleteFunc(all, func(r *request) bool {
 		mounts := func(container *node) bool { return len(mountsOf(container, manifest.String(r.node, "name"))) > 0 }
-		return c.isReadByPath(w, r.node) || c.isLeftOut(w, mounts)
+		return c.isReadByPath(w, r.node) || c.isLeftOut(w, mounts, byHand)
 	})
 	if len(all) == 0 {
 		return nil
@@ -89,6 +89,10 @@ func (c *converter) roleRequest(w *workload, role *object, volume *node) *reques
 			return nil
 		}
 	}
+	if wants.sessionPolicy, err = role.specPolicy(); err != nil {
+		c.open(role, manifest.At(role.node, "spec", "sessionPolicy"), "spec.sessionPolicy: %v", err)
+		return nil
+	}
 	return wants
 }
 
@@ -112,6 +116,9 @@ func (c *converter) served() {
 
 // sameSpec reports whether two AWSIAMRoles ask for the same.
 func sameSpec(a, b *object) bool {
+	policy, err := a.specPolicy()
+	other, otherErr := b.specPolicy()
 	return manifest.String(a.node, "spec", "roleReference") == manifest.String(b.node, "spec", "roleReference") &&
-		manifest.String(a.node, "spec", "roleSessionDuration") == manifest.String(b.node, "spec", "roleSessionDuration")
+		manifest.String(a.node, "spec", "roleSessionDuration") == manifest.String(b.node, "spec", "roleSessionDuration") &&
+		policy == other && (err == nil) == (otherErr == nil)
 }

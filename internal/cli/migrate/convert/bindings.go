@@ -18,6 +18,10 @@ func (c *converter) bind(from, to key) {
 			c.open(o, subjects, "its subjects are written with an anchor that is used elsewhere: add the ServiceAccount %s by hand", to)
 			continue
 		}
+		if c.isKept(o) {
+			c.open(o, subjects, "its document cannot be changed: add the ServiceAccount %s by hand", to)
+			continue
+		}
 		o.doc.Prepend(subjects,
 			[2]string{"kind", api.ServiceAccountKind}, [2]string{"name", to.name}, [2]string{"namespace", to.namespace})
 	}

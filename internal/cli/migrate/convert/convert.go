@@ -26,6 +26,8 @@ type Options struct {
 	ClusterName, DefaultRegion string
 	// Templates are further kinds with a pod template.
 	Templates []PodTemplate
+	// Uses are those of ServiceAccounts by pods that are not among the manifests.
+	Uses []Use
 }
 
 // A Result is what a conversion did besides changing documents.
@@ -45,37 +47,6 @@ type Result struct {
 	Files []*manifest.File
 }
 
-// An Account is a ServiceAccount that gets a role.
-type Account struct {
-	Namespace, Name string
-	System          System
-	Role            identity.RoleReference
-	// Created reports that there was none among the manifests, From the ServiceAccount
-	// in whose place it is used, "" for none.
-	Created bool
-	From    string
-	// Workloads run as it.
-	Workloads []Workload
-	// Done reports that it had the role before.
-	Done bool
-}
-
-// A Workload is an object with pods that run as an Account.
-type Workload struct {
-	Kind, Name string
-	// Changed reports that the object itself changes, so that applying it replaces its
-	// pods.
-	Changed bool
-	// Wired reports that the object itself says what its pods had before, so that
-	// applying it replaces them once that is removed.
-	Wired bool
-	// Unnamed reports that its pods named no ServiceAccount.
-	Unnamed bool
-}
-
-// String returns kind/name.
-func (w Workload) String() string { return w.Kind + "/" + w.Name }
-
 type converter struct {
 	Options
 
@@ -93,35 +64,59 @@ type converter struct {
 	// associated are the roles of associations.
 	associated   map[key]*request
 	associatedAt map[key]*object
-	// unknown are uses of ServiceAccounts by objects of kinds that are not known.
-	unknown map[key][]unknownUse
 	// claimed are keys of mappings that were understood, explained names of Secrets whose
 	// use is converted, or a finding says why not.
 	claimed, explained map[*node]bool
-	skipped            map[*manifest.Document]bool
+	// unknown are uses of ServiceAccounts by objects of kinds that are not known.
+	unknown map[key][]unknownUse
+	skipped map[*manifest.Document]bool
+	// kept are documents that stay as they are, because changes of them cannot be written.
+	kept map[*manifest.Document]error
 }
 
-// Convert changes the documents of files and says what that means.
+// Convert changes the documents of files and says what that means. Where the changes of a
+// document cannot be written, all is converted anew without any there, because other changes
+// could rest on them.
 func Convert(files []*manifest.File, options Options) (*Result, error) {
-	c := &converter{
-		Options: options, files: files, result: &Result{},
+	kept := map[*manifest.Document]error{}
+	for {
+		c := newConverter(files, options, kept)
+		if err := c.convert(); err != nil {
+			return nil, err
+		}
+		if !c.findKept() {
+			c.finish()
+			return c.result, nil
+		}
+		for _, file := range files {
+			file.Reset()
+		}
+	}
+}
+
+func newConverter(files []*manifest.File, options Options, kept map[*manifest.Document]error) *converter {
+	return &converter{
+		Options: options, files: slices.Clone(files), result: &Result{}, kept: kept,
 		accounts: map[key]*object{}, roles: map[key]*object{}, again: map[key][]*object{}, rolesAgain: map[key][]*object{},
 		associated: map[key]*request{}, associatedAt: map[key]*object{},
-		unknown: map[key][]unknownUse{},
-		claimed: map[*node]bool{}, explained: map[*node]bool{}, skipped: map[*manifest.Document]bool{},
+		claimed: map[*node]bool{}, explained: map[*node]bool{}, unknown: map[key][]unknownUse{}, skipped: map[*manifest.Document]bool{},
 	}
+}
+
+// convert changes the documents in memory.
+func (c *converter) convert() error {
 	c.read()
 	c.request()
 	if err := c.assign(); err != nil {
-		return nil, err
+		return err
 	}
 	c.keepUsed()
 	c.served()
+	c.unreadUses()
 	c.checkNamespaces()
 	c.checkInjection()
 	c.leftovers()
-	c.finish()
-	return c.result, nil
+	return nil
 }
 
 // read finds the objects of all documents.
@@ -193,46 +188,6 @@ func asks(o *object) bool {
 
 // accountAnnotations are ours on ServiceAccounts, of those that leftovers looks for.
 var accountAnnotations = []string{api.RoleAnnotation}
-
-// request finds out what each workload requests.
-func (c *converter) request() {
-	for _, w := range c.workloads {
-		var all []*request
-		for _, recognise := range []func(*workload) *request{c.wiredWebIdentity, c.wiredRole, c.annotated} {
-			if found := recognise(w); found != nil {
-				all = append(all, found)
-			}
-		}
-		if len(all) == 0 {
-			continue
-		}
-		if wrong := w.misnamed(); wrong != nil {
-			c.leave(w.object, wrong)
-			continue
-		}
-		if i := slices.IndexFunc(all, func(r *request) bool { return r.role != all[0].role }); i > 0 {
-			c.open(w.object, all[i].node, "its pods have two roles, %s by %s and %s by %s: remove the one that is not used", all[0].role, all[0].system, all[i].role, all[i].system)
-			continue
-		}
-		if wired := all[0].system != Annotation; w.doc.Shared(w.pod) || wired && w.isShared() {
-			c.open(w.object, w.pod, "the pods of several objects are written once, with anchors and aliases or merge keys: write out what is to differ, the ServiceAccount and the credentials")
-			continue
-		}
-		w.wants = merge(all)
-		c.noteKeys(w)
-	}
-}
-
-// merge returns requests for the same role as one.
-func merge(all []*request) *request {
-	merged := *all[0]
-	merged.remove = func() {
-		for _, r := range all {
-			r.remove()
-		}
-	}
-	return &merged
-}
 
 // claim marks a key as understood.
 func (c *converter) claim(mapping *node, name string) {

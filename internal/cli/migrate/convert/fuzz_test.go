@@ -46,8 +46,14 @@ func FuzzConvert(f *testing.F) {
 		"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - env: [{name: AWS_ROLE_ARN, value: a}, {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /t/../t//u/}]\n" +
 			"    volumeMounts: [{name: v, mountPath: /t, subPath: ../s}, {mountPath: /t/u}, {name: v, mountPath: ''}]\n" +
 			"  volumes: [{name: v, projected: &p {sources: &s [{serviceAccountToken: {path: u}}, *p, *s]}}]\n",
+		"apiVersion: zalando.org/\nkind: AWSIAMRole\nmetadata: {name: done,namespace: team-a}\nspec: {roleReference: 0}\n---\napiVersion: 0\nkind: Pod\nmetadata: {namespace: team-a}\nspec:\n" +
+			"  volumes: [{0},{name: 0,secret: {secretName: done}}]",
+		"apiVersion: v1\nkind: Pod\nmetadata: {annotations: {iam.amazonaws.com/role: a}}\nspec: {containers: [{name:ppa , image: app}]}\n---\n" +
+			"apiVersion: v1\nkind: Namespace\nmetadata: {name: default, annotations: {iam.amazonaws.com/allowed-roles: '[\"a.*\"]'}}\na: [{b}]\n---\n" +
+			"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, annotations: }\nsecrets: [{a:b , c: d}]\n",
 	} {
 		f.Add([]byte(hostile), true)
+		f.Add([]byte(hostile), false)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, removeOld bool) {
 		file := manifest.ReadFile("in", data)

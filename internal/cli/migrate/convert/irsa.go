@@ -21,7 +21,11 @@ func (c *converter) irsaAccount(o *object) *request {
 	}
 	c.noteIRSASettings(o)
 	wants.remove = func() {
-		if c.RemoveOld {
+		switch {
+		case !c.RemoveOld:
+		case c.isKept(o):
+			c.open(o, at, "it keeps %s, because its document cannot be changed: remove that by hand", api.IRSAAnnotation)
+		default:
 			o.doc.Remove(metadata, "annotations", irsaAnnotations...)
 		}
 	}

@@ -35,7 +35,7 @@ func (c *converter) annotated(w *workload) *request {
 	}
 	c.lost(w, annotations)
 	wants.remove = func() {
-		if c.RemoveOld && c.own(w, metadata, annotations, podAnnotations) {
+		if c.RemoveOld && !c.isUnserved(w, Annotation) && c.own(w, metadata, annotations, podAnnotations) {
 			w.doc.Remove(metadata, "annotations", podAnnotations...)
 		}
 	}

@@ -116,15 +116,12 @@ func (c *converter) advice(doc *manifest.Document, n *node) string {
 	return "it has no effect there; annotate the ServiceAccount instead"
 }
 
-// finish orders the findings by document and makes the changes final.
+// finish names the documents that could not be changed, and orders the findings by document.
 func (c *converter) finish() {
 	c.result.Files = c.files
 	for _, file := range c.files {
 		for _, doc := range file.Documents {
-			if doc.Err != nil {
-				continue
-			}
-			if err := doc.Render(); err != nil {
+			if err := c.kept[doc]; err != nil {
 				c.result.Findings = append(c.result.Findings, Finding{File: file.Name, Line: doc.Line(), Open: true, Message: "the document is left as it is: " + err.Error()})
 			}
 		}

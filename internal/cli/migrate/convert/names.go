@@ -5,11 +5,8 @@ import (
 	"encoding/hex"
 	"regexp"
 	"strings"
-	"time"
 
 	"kube-aws-iam-controller/internal/api"
-	"kube-aws-iam-controller/internal/cli/migrate/manifest"
-	"kube-aws-iam-controller/internal/identity"
 )
 
 // maxAccount is the maximum length of a ServiceAccount's name that leaves room for the
@@ -18,10 +15,22 @@ const maxAccount = 200
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
 
-// taken returns the ServiceAccounts there are, and the request of each that has the
-// controller's annotation.
-func (c *converter) taken() map[key]*request {
+// taken returns the ServiceAccounts there are, also those that others only name, and the
+// request of each that has the controller's annotation, or is given it.
+func (c *converter) taken(users map[key][]*workload) map[key]*request {
 	taken := map[key]*request{}
+	for k, using := range users {
+		taken[k] = &request{}
+		if has := orElse(c.associated[k], c.common(k, using)); has != nil && !c.areKept(using) {
+			taken[k] = has
+		}
+	}
+	for _, use := range c.Uses {
+		taken[use.account()] = orElse(taken[use.account()], &request{})
+	}
+	for k := range c.unknown {
+		taken[k] = orElse(taken[k], &request{})
+	}
 	for k, o := range c.accounts {
 		taken[k] = &request{}
 		if value, has := o.annotation(api.RoleAnnotation); has {
@@ -36,7 +45,8 @@ func (c *converter) taken() map[key]*request {
 // accountFor returns the name of the ServiceAccount for pods that shared one and want
 // a role: that of the role, behind that of the ServiceAccount unless it is "default". It
 // depends on nothing else, so that all files of a cluster, converted one by one, agree.
-// Only if the name is taken for something else it is extended.
+// Only if the name is taken for something else, or sessions are limited, which those of pods
+// in another file may not be, it is extended.
 func accountFor(from key, wants *request, taken map[key]*request) string {
 	name := wants.role.Name
 	if from.name != defaultAccount {
@@ -46,27 +56,15 @@ func accountFor(from key, wants *request, taken map[key]*request) string {
 	if len(name) > maxAccount || name == "" || name == defaultAccount {
 		return "role-" + name[:min(len(name), maxAccount-14)] + "-" + digest(from, wants)
 	}
-	if other := taken[key{from.namespace, name}]; other != nil && !wants.same(other) {
+	other := taken[key{from.namespace, name}]
+	if wants.sessionPolicy != "" || other != nil && !wants.same(other) {
 		return name + "-" + digest(from, wants)
 	}
 	return name
 }
 
-// digest returns 8 hexadecimal digits that differ for other roles and sessions.
+// digest returns 8 hexadecimal digits that differ for other roles, sessions and policies of these.
 func digest(from key, wants *request) string {
-	sum := sha256.Sum256([]byte(from.name + "\n" + wants.role.String() + "\n" + wants.session.String()))
+	sum := sha256.Sum256([]byte(from.name + "\n" + wants.role.String() + "\n" + wants.session.String() + wants.sessionPolicy))
 	return hex.EncodeToString(sum[:4])
-}
-
-// ownSession is the session duration that a ServiceAccount is annotated with.
-func (c *converter) ownSession(o *object) time.Duration {
-	value := manifest.String(o.node, "metadata", "annotations", api.SessionDurationAnnotation)
-	if value == "" {
-		return identity.DefaultSession
-	}
-	d, err := identity.ParseSessionDuration(value)
-	if err != nil {
-		c.open(o, nil, "%s: %v", api.SessionDurationAnnotation, err)
-	}
-	return d
 }

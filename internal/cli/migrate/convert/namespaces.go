@@ -88,6 +88,10 @@ func (c *converter) translateRegexps(o *object) {
 	}
 	if text, err := json.Marshal(all); err == nil {
 		annotations := manifest.At(o.node, "metadata", "annotations")
+		if c.isKept(o) {
+			c.open(o, annotations, "%s has the regexp form of kube2iam, and the document cannot be changed: write %s by hand", api.AllowedRolesAnnotation, text)
+			return
+		}
 		o.doc.Set(annotations, api.AllowedRolesAnnotation, string(text))
 		c.note(o, annotations, "%s has the regexp form of kube2iam, which the controller does not read: the same is added as globs. kube2iam logs an error for each of them and skips it", api.AllowedRolesAnnotation)
 	}

@@ -8,17 +8,47 @@ import (
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 )
 
-// isLeftOut reports, and says, that admission gives nothing to a container that uses what
-// is wired by hand, so that it would have no credentials once that is removed.
-func (c *converter) isLeftOut(w *workload, uses func(container *node) bool) bool {
+// byHand are credentials that are wired by hand.
+const byHand = "that are mounted by hand"
+
+// isLeftOut reports, and says, that admission gives nothing to a container that uses the
+// old credentials, so that it would have none once these are removed.
+func (c *converter) isLeftOut(w *workload, uses func(container *node) bool, old string) bool {
 	for _, container := range w.containers() {
 		if at, name := w.optOut(container); at != nil && uses(container) {
-			c.open(w.object, at, "by %s admission gives the container %s nothing, which would have no credentials without those that are mounted by hand: remove it, and convert again",
-				name, manifest.String(container, "name"))
+			c.open(w.object, at, "by %s admission gives the container %s nothing, which would have no credentials without those %s: remove it, and convert again",
+				name, manifest.String(container, "name"), old)
 			return true
 		}
 	}
 	return false
+}
+
+// isUnserved is isLeftOut for credentials that all containers have, except those that mount
+// the Secret of a ServiceAccount by hand.
+func (c *converter) isUnserved(w *workload, old System) bool {
+	return c.isLeftOut(w, func(container *node) bool {
+		for volume := range manifest.Items(w.pod, "volumes") {
+			if secret := secretOf(volume); secret != nil && strings.HasSuffix(secret.name, api.SecretSuffix) && len(mountsOf(container, manifest.String(volume, "name"))) > 0 {
+				return false
+			}
+		}
+		return true
+	}, "of "+string(old))
+}
+
+// areUnserved reports, and says, that pods of a ServiceAccount would have no credentials
+// once it loses what it had before. Associations are deleted by the plan in any case.
+func (c *converter) areUnserved(has *request, users []*workload) (unserved bool) {
+	old := has.old()
+	if old == nil || old.system != PodIdentity && (old.system != IRSA || !c.RemoveOld) {
+		return false
+	}
+	for _, w := range users {
+		wired := w.wants != nil && w.wants.system == IRSA // and it was said when that was read
+		unserved = !wired && c.isUnserved(w, old.system) || unserved
+	}
+	return unserved
 }
 
 // optOut returns where pods say that admission gives nothing to a container, and by which

@@ -25,6 +25,22 @@ func (w *workload) pinned() *node {
 	return nil
 }
 
+// isStuck reports, and says, that the ServiceAccount of pods cannot be changed.
+func (c *converter) isStuck(w *workload) bool {
+	const cause = "its pods ask for %s and need a ServiceAccount of their own, but "
+	alias := w.pinned()
+	switch {
+	case c.isKept(w.object):
+		c.open(w.object, w.wants.node, cause+"their document cannot be changed: give them one by hand, and convert again", w.wants)
+	case alias != nil:
+		c.open(w.object, w.accountNode(), cause+"the name of theirs, %s, has an anchor that line %d uses as well: write the name out in both places",
+			w.wants.role, w.account.name, w.doc.LineOf(alias))
+	default:
+		return false
+	}
+	return true
+}
+
 // movable returns those of the workloads that can leave a ServiceAccount which they share,
 // and says why the others cannot. If these are then alone with it, nobody leaves: the
 // next conversion would take it for theirs and give it their role, while pods of the
@@ -33,10 +49,8 @@ func (c *converter) movable(k key, has *request, users, leaving []*workload) (fr
 	left := slices.Clone(users)
 	var pinned *workload
 	for _, w := range leaving {
-		if alias := w.pinned(); alias != nil {
+		if c.isStuck(w) {
 			pinned = w
-			c.open(w.object, w.accountNode(), "its pods ask for %s and need a ServiceAccount of their own, but the name of theirs, %s, has an anchor that line %d uses as well: write the name out in both places",
-				w.wants.role, k.name, w.doc.LineOf(alias))
 			continue
 		}
 		free = append(free, w)

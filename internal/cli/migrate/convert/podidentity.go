@@ -89,7 +89,7 @@ func (c *converter) association(doc *manifest.Document, n *node) {
 	if a.SessionTags {
 		c.note(o, n, "its sessions carry tags: if policies use aws:PrincipalTag/%s and the like, run the controller with --session-tags", api.NamespaceTag)
 	}
-	if other := c.associated[a.key()]; other != nil && (!other.same(wants) || other.sessionPolicy != wants.sessionPolicy) {
+	if other := c.associated[a.key()]; other != nil && !other.same(wants) {
 		c.open(o, n, "%s has several associations that differ: give one", a.key())
 		return
 	}

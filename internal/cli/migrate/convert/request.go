@@ -2,6 +2,7 @@ package convert
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"kube-aws-iam-controller/internal/api"
@@ -32,7 +33,8 @@ type request struct {
 	sessionPolicy string
 	// node is where it stands.
 	node *node
-	// contested reports that pods which use it are told to use another one as well.
+	// contested reports that pods which use it are told to use another one as well, or would
+	// have none without it.
 	contested bool
 	// beside is what a ServiceAccount with the controller's annotation has by another
 	// system, nil if nothing.
@@ -62,13 +64,16 @@ func (c *converter) newRequest(system System, value string, at *node) (*request,
 func (c *converter) parseOwn(o *object, value string) (*request, error) {
 	role, err := c.variables(o).Expand(value)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", api.RoleAnnotation, err)
 	}
 	own, err := c.newRequest(owned, role, manifest.At(o.node, "metadata", "annotations", api.RoleAnnotation))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", api.RoleAnnotation, err)
 	}
 	own.session = c.ownSession(o)
+	if own.sessionPolicy, err = c.ownPolicy(o); err != nil {
+		return nil, err
+	}
 	return own, nil
 }
 
@@ -94,7 +99,7 @@ func (c *converter) variables(o *object) identity.Variables {
 
 // same reports whether two requests can be served by one ServiceAccount.
 func (r *request) same(other *request) bool {
-	return other != nil && r.role == other.role &&
+	return other != nil && r.role == other.role && r.sessionPolicy == other.sessionPolicy &&
 		(r.session == 0 || other.session == 0 || r.session == other.session)
 }
 

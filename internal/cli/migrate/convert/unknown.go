@@ -53,6 +53,7 @@ func (c *converter) noteUnknown(k key, users []*workload) {
 	if agreed(k, users) == nil {
 		return
 	}
+	c.noteUses(k)
 	for _, use := range c.unknown[k] {
 		c.note(use.object, use.node, "it uses the ServiceAccount %s in a way that is not known here, so that %s gets no role, and workloads that ask for one get another ServiceAccount%s",
 			k.name, k.name, use.remedy())

@@ -40,7 +40,7 @@ func (c *converter) wiredWebIdentity(w *workload) *request {
 	}
 	switch {
 	case wants == nil:
-	case c.RemoveOld && c.isLeftOut(w, func(container *node) bool { return variable(container, webIdentityToken) != nil }):
+	case c.RemoveOld && c.isLeftOut(w, func(container *node) bool { return variable(container, webIdentityToken) != nil }, byHand):
 	case c.RemoveOld:
 		wants.remove = func() { c.unwireToken(w) }
 	default:

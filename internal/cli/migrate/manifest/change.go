@@ -27,6 +27,13 @@ func (d *Document) Changed() bool { return d.changes.made || d.added }
 // Added reports whether the document was added.
 func (d *Document) Added() bool { return d.added }
 
+// reset undoes all changes. Nodes that were found in the document are no longer its.
+func (d *Document) reset() {
+	read := newDocument(d.File, d.line, d.separator, d.body)
+	d.Root, d.Err, d.parents, d.aliased = read.Root, read.Err, read.parents, read.aliased
+	d.changes, d.output, d.read = changes{}, nil, nil
+}
+
 // record notes a change of the tree and the patches of the text that say the same.
 func (d *Document) record(possible bool, patches ...patch) {
 	d.changes.made = true

@@ -114,6 +114,16 @@ func (f *File) Insert(object any, before *Document) error {
 	return d.Err
 }
 
+// Reset undoes all changes of the file.
+func (f *File) Reset() {
+	f.Documents = slices.DeleteFunc(f.Documents, (*Document).Added)
+	for _, d := range f.Documents {
+		if d.changes.made {
+			d.reset()
+		}
+	}
+}
+
 // IsJSON reports whether the file consists of JSON, to which YAML cannot be added.
 func (f *File) IsJSON() bool { return len(f.Documents) > 0 && f.Documents[0].IsJSON() }
 
