@@ -147,7 +147,7 @@ func (c *controller) newBroker(
 
 func (c *controller) newManagedRoles(iam *iamprovision.Provisioner, reporter *events.Reporter) *managedrole.Manager {
 	return managedrole.New(managedrole.Config{
-		IAM: iam, Finalizers: c.accounts, Secrets: c.store, Events: reporter, Metrics: c.metrics, Logger: c.logger, OfferPolicy: c.validator.Offer,
+		IAM: iam, Finalizers: c.accounts, Secrets: c.store, Events: reporter, Metrics: c.metrics, Logger: c.logger, OfferPolicy: c.validator.Offer, ReadBoundary: c.config.ValidatePolicies,
 		ReadyTimeout: c.config.RoleReadyTimeout, DriftInterval: c.config.DriftInterval,
 		SweepInterval: c.config.OrphanSweepInterval, Namespace: c.config.Namespace,
 		IAMQPS: c.config.IAMQPS, InspectionRequests: iamprovision.DiffersCalls, Inspections: inspections(iamWorkers(c.config)),

@@ -75,7 +75,8 @@ type Config struct {
 	OrphanSweepInterval time.Duration
 	// RoleReadyTimeout is how long a new role may take until it can be assumed.
 	RoleReadyTimeout time.Duration
-	// ValidatePolicies has IAM Access Analyzer look at the policies of managed roles.
+	// ValidatePolicies has IAM Access Analyzer look at the policies of managed roles, and
+	// compares them with the permissions boundary.
 	ValidatePolicies bool
 	IAMQPS           float64
 

@@ -58,9 +58,12 @@ func changedPolicies(before, now string, role identity.Role) (changed hinted, ha
 	return changed, inline + "-" + managed
 }
 
-// boundary returns what the permissions boundary says, nil if the controller may not read
-// it: that is a permission which it does not need for anything else.
+// boundary returns what the permissions boundary says, nil if that is not wanted, or the
+// controller may not read it: it does not need that permission for anything else.
 func (m *Manager) boundary(ctx context.Context) *identity.Boundary {
+	if !m.ReadBoundary {
+		return nil
+	}
 	boundary, err := m.IAM.ReadBoundary(ctx)
 	if err != nil {
 		level.Debug(m.Logger).Log("msg", "hints do without the permissions boundary", "err", err)

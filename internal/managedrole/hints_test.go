@@ -123,6 +123,7 @@ func TestMessageNamesAFewStatements(t *testing.T) {
 func TestHintsSayWhatTheBoundaryTakesAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
+		w.m.ReadBoundary = true
 		var err error
 		w.boundary, err = identity.ParseBoundary(allow("s3:*", "*"))
 		require.NoError(t, err)
@@ -187,5 +188,16 @@ func TestAPolicyIsOfferedOnceForEachChange(t *testing.T) {
 		assert.Equal(t, 1, offered)
 		require.NoError(t, w.ensures(allow("s3:Put*", "*"), changed("inline-policy")))
 		assert.Equal(t, 2, offered)
+	})
+}
+
+func TestTheBoundaryIsNotReadUnlessThatIsWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var err error
+		w.boundary, err = identity.ParseBoundary(allow("s3:*", "*"))
+		require.NoError(t, err)
+		require.NoError(t, w.ensures(allow("sqs:SendMessage", "*"), created("AROA1")))
+		assert.Empty(t, w.hinted())
 	})
 }

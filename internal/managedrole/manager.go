@@ -21,6 +21,9 @@ type Config struct {
 	Events     Events
 	Metrics    Metrics
 	Logger     log.Logger
+	// ReadBoundary lets hints take the permissions boundary into account, which takes
+	// requests to IAM.
+	ReadBoundary bool
 	// OfferPolicy is called with each policy that was written, once for a change; nil for
 	// nothing. It may not wait.
 	OfferPolicy func(want identity.Desired)

@@ -88,7 +88,7 @@ func TestCallsOfAWSAreAsDocumented(t *testing.T) {
 	c := w.provisioning(flags...)
 	uses := outcome{Account: true, Uses: "existing"}
 	made := operation{before: own}.served()
-	y.count("the first new managed role of a process, with a list of existing roles per 1,000 roles, and a look at the boundary, which is refused here", func() { w.accountWith("zeroth", own) }, y.becomes("zeroth", made))
+	y.count("the first new managed role of a process, with a list of existing roles per 1,000 roles", func() { w.accountWith("zeroth", own) }, y.becomes("zeroth", made))
 	w.remove("zeroth")
 	w.settled("zeroth", outcome{})
 	y.count("a new managed role with a `role-policy`", func() { w.accountWith("first", own) }, y.becomes("first", made))
