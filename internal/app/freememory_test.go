@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,14 +21,15 @@ import (
 func TestMemoryIsFreedOnceAfterEachBurstOfWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		total, freed := uint64(1<<30), 0
-		go freeAfterBursts(ctx, func() uint64 { return total }, func() { freed++ })
+		var total, freed atomic.Uint64
+		total.Store(1 << 30)
+		go freeAfterBursts(ctx, total.Load, func() { freed.Add(1) })
 		synctest.Wait()
-		pass := func(bytes uint64, want int, what string) {
-			total += bytes
+		pass := func(bytes, want uint64, what string) {
+			total.Add(bytes)
 			time.Sleep(burstInterval)
 			synctest.Wait()
-			assert.Equal(t, want, freed, what)
+			assert.Equal(t, want, freed.Load(), what)
 		}
 		pass(burstSize-1, 0, "little work")
 		pass(burstSize, 0, "a burst has begun")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,12 +41,15 @@ func TestEKSWebhookIsDetectedByItsTokens(t *testing.T) {
 // webhooks are the configurations of a cluster, one on each page. The first requests fail
 // with errors.
 type webhooks struct {
+	mu             sync.Mutex
 	configurations []admissionregistrationv1.MutatingWebhookConfiguration
 	fails          []error
 	asked          int
 }
 
 func (w *webhooks) List(_ context.Context, opts metav1.ListOptions) (*admissionregistrationv1.MutatingWebhookConfigurationList, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.asked++
 	if w.asked <= len(w.fails) {
 		return nil, w.fails[w.asked-1]
@@ -59,6 +63,13 @@ func (w *webhooks) List(_ context.Context, opts metav1.ListOptions) (*admissionr
 		list.Continue = strconv.Itoa(page + 1)
 	}
 	return list, nil
+}
+
+// change changes what the cluster answers from now on.
+func (w *webhooks) change(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
 }
 
 // configuration is one with a webhook.

@@ -44,14 +44,16 @@ func TestTheLeaderNoticesAWebhookOfEKSThatIsInstalledLater(t *testing.T) {
 		beside("0")
 		assert.Empty(t, logged.String())
 
-		cluster.configurations = all
+		cluster.change(func() { cluster.configurations = all })
 		later()
 		beside("1")
 		assert.Contains(t, logged.String(), "MutatingWebhookConfiguration irsa")
 		assert.Contains(t, logged.String(), "level=warn")
 
-		cluster.fails = make([]error, cluster.asked+1)
-		cluster.fails[cluster.asked] = errors.New("the API server is away")
+		cluster.change(func() {
+			cluster.fails = make([]error, cluster.asked+1)
+			cluster.fails[cluster.asked] = errors.New("the API server is away")
+		})
 		later()
 		beside("1") // nothing else is known
 
