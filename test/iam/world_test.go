@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
+	analyzertypes "github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/stretchr/testify/require"
@@ -122,7 +124,7 @@ func (w *world) lifecycle() error {
 	return err
 }
 
-// fullLifecycle is lifecycle with existing roles of another account, instance profiles and hints about the boundary.
+// fullLifecycle is lifecycle with existing roles of another account, instance profiles, and hints about the boundary and by IAM Access Analyzer.
 func (w *world) fullLifecycle() error {
 	ctx := w.t.Context()
 	p, assumer, err := w.running(clusterName, w.boundary)
@@ -142,8 +144,19 @@ func (w *world) fullLifecycle() error {
 	if _, err = p.ReadBoundary(ctx); err != nil {
 		return err
 	}
+	if err = w.validate(ctx, want.Managed.Policy); err != nil {
+		return err
+	}
 	w.AddInstanceProfile(home, "kube-aws-iam-controller/"+clusterName+"/profile", role.ARN.Name)
 	_, err = p.Delete(ctx, want.Key, role.ID)
+	return err
+}
+
+// validate asks IAM Access Analyzer about a policy, as --validate-policies does.
+func (w *world) validate(ctx context.Context, policy string) error {
+	_, err := accessanalyzer.NewFromConfig(w.config).ValidatePolicy(ctx, &accessanalyzer.ValidatePolicyInput{
+		PolicyDocument: &policy, PolicyType: analyzertypes.PolicyTypeIdentityPolicy,
+	})
 	return err
 }
 
