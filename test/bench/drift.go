@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kube-aws-iam-controller/internal/awssim"
 )
 
 const (
@@ -20,6 +22,7 @@ const (
 // allows, and whether new roles wait for them.
 func (b *bench) drift(ctx context.Context, size sizes, r *report) error {
 	const namespace = "drift"
+	b.aws.Set(awssim.Settings{RolesPerAccount: new(2 * size.drift)})
 	roles := []string{"--permissions-boundary=" + b.aws.Boundary, "--max-roles-per-namespace=0"}
 	if _, err := b.served(ctx, namespace, size.drift, roleOfItsOwn, slices.Concat(roles, unlimited, []string{"--iam-qps=100000"})...); err != nil {
 		return err
