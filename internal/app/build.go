@@ -123,8 +123,8 @@ func (c *controller) assemble(sessions *sts.Assumer, iam *iamprovision.Provision
 }
 
 // rememberedEvents is how many recorded events of each kind client-go remembers, to
-// count repetitions instead of creating another event. Its default of 4,096 takes some
-// 5 MiB once that many identities have had an event.
+// count repetitions instead of creating another event. By default it keeps 4,096, of which
+// most are of credentials that were issued, and are never repeated.
 const rememberedEvents = 1024
 
 func (c *controller) newReporter() *events.Reporter {
