@@ -10,9 +10,4 @@ func newBesideEKS() prometheus.Gauge {
 }
 
 // SetBesideEKS records whether annotations of IRSA are read here and by the webhook of EKS.
-func (m *Metrics) SetBesideEKS(beside bool) {
-	m.besideEKS.Set(0)
-	if beside {
-		m.besideEKS.Set(1)
-	}
-}
+func (m *Metrics) SetBesideEKS(beside bool) { setBool(m.besideEKS, beside) }

@@ -139,10 +139,16 @@ func (m *Metrics) ObserveAWSRequest(service, operation, code string, took time.D
 // SetLeader records whether this replica is the leader.
 func (m *Metrics) SetLeader(leading bool) {
 	m.leading.Store(leading)
-	m.leader.Set(0)
-	if leading {
-		m.leader.Set(1)
+	setBool(m.leader, leading)
+}
+
+// setBool sets a gauge to 1 or 0 at once, so that no scrape sees a value in between.
+func setBool(gauge prometheus.Gauge, on bool) {
+	value := 0.0
+	if on {
+		value = 1
 	}
+	gauge.Set(value)
 }
 
 // Leading returns whether this replica is the leader. Only the leader exports metrics
