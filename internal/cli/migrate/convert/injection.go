@@ -15,8 +15,8 @@ func (c *converter) checkInjection() {
 		served[key{account.Namespace, account.Name}] = true
 	}
 	for _, w := range c.workloads {
-		label := manifest.At(w.template, "metadata", "labels", api.InjectLabel)
-		if label == nil || label.Value != api.InjectDisabled || !served[w.account] || w.mountsOurs() {
+		label := w.disabled()
+		if label == nil || !served[w.account] || w.mountsOurs() {
 			continue
 		}
 		c.note(w.object, label, "its pods have the label %s: %q, so that they are given no credentials: remove it, or mount the Secret %s%s by hand",

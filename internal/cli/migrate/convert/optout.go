@@ -51,11 +51,20 @@ func (c *converter) areUnserved(has *request, users []*workload) (unserved bool)
 	return unserved
 }
 
+// disabled returns the label by which pods say that admission gives them nothing, nil if
+// they do not.
+func (w *workload) disabled() *node {
+	label := manifest.At(w.template, "metadata", "labels", api.InjectLabel)
+	if manifest.String(label) != api.InjectDisabled {
+		return nil
+	}
+	return label
+}
+
 // optOut returns where pods say that admission gives nothing to a container, and by which
 // label or annotation, nil if they do not.
 func (w *workload) optOut(container *node) (*node, string) {
-	label := manifest.At(w.template, "metadata", "labels", api.InjectLabel)
-	if manifest.String(label) == api.InjectDisabled {
+	if label := w.disabled(); label != nil {
 		return label, api.InjectLabel
 	}
 	skipped := manifest.At(w.template, "metadata", "annotations", api.SkipContainersAnnotation)
