@@ -25,11 +25,11 @@ state = %q
   disable_tcp_service = true
   stream_server_address = "127.0.0.1"
 [plugins."io.containerd.grpc.v1.cri".containerd]
-  snapshotter = "native"
+  snapshotter = %q
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = %q
   conf_dir = %q
-`, n.path("root"), n.path("state"), n.socket(), PauseImage, plugins, n.path("cni")),
+`, n.path("root"), n.path("state"), n.socket(), PauseImage, n.snapshotter, plugins, n.path("cni")),
 
 		"cni/10-bridge.conflist": fmt.Sprintf(`{"cniVersion":"1.0.0","name":"pods","plugins":[
 {"type":"bridge","bridge":%q,"isGateway":true,"hairpinMode":true,

@@ -26,9 +26,9 @@ const readyLimit = 2 * time.Minute
 type Node struct {
 	*cluster.Cluster
 
-	dir       string
-	bins      cluster.NodeBins
-	processes []*cluster.Process
+	dir, snapshotter string
+	bins             cluster.NodeBins
+	processes        []*cluster.Process
 }
 
 // Start makes a control plane with one node, and returns when pods run on it. What is missing is installed and built
@@ -61,7 +61,10 @@ func Start(ctx context.Context, progress io.Writer) (*Node, error) {
 	return n, nil
 }
 
-func (n *Node) start(ctx context.Context) error {
+func (n *Node) start(ctx context.Context) (err error) {
+	if n.snapshotter, err = snapshotter(ctx, n.dir); err != nil {
+		return err
+	}
 	if err := n.writeFiles(); err != nil {
 		return err
 	}
@@ -105,7 +108,7 @@ func (n *Node) Import(ctx context.Context, tag string, made v1.Image) error {
 	if err := image.Save(path, tag, made); err != nil {
 		return err
 	}
-	return n.ctr(ctx, "--namespace=k8s.io", "image", "import", path)
+	return n.ctr(ctx, "--namespace=k8s.io", "image", "import", "--snapshotter="+n.snapshotter, path)
 }
 
 // Stop ends what was started and takes away what was made.
