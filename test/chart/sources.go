@@ -64,7 +64,7 @@ var sources = []source{
 	{"namespaced/controller-namespace/rbac.yaml", oneNamespace, []edit{controllerNamespace, subjectHome, account}},
 	{"namespaced/served-namespace/rbac.yaml", oneNamespace, []edit{servedNamespace, subjectHome, account}},
 	{"namespaced/served-namespace/awsiamroles.yaml", `and .Values.namespaces.only .Values.namespaces.awsIAMRoles`, []edit{servedNamespace, subjectHome, account}},
-	{"components/admission-policy/accounts.yaml", byPolicy, []edit{setting("irsaAnnotations", "irsaAnnotations")}},
+	{"components/admission-policy/label-serviceaccounts.yaml", byPolicy, []edit{setting("irsaAnnotations", "irsaAnnotations")}},
 	{"components/admission-policy/mutate.yaml", byPolicy, []edit{
 		setting("image", "sidecarImage"), setting("defaultRegion", "defaultRegion"), setting("imagePullPolicy", "sidecarPullPolicy"),
 		setting("requests", "sidecarRequests"), setting("limits", "sidecarLimits"), setting("securityContext", "sidecarSecurityContext"),
