@@ -30,9 +30,9 @@ func TestCredentialsThatExpireSoonGoBeforeObjectsWithout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		settings := queueOf(broker.New(broker.Config{Secrets: expiring{}, RefreshLimit: 20 * time.Minute}), 1)
 		var served []string
-		loop := queue.New(log.NewNopLogger(), func(_ context.Context, key identity.Key, _ bool) (queue.Result, error) {
+		loop := queue.New(log.NewNopLogger(), func(_ context.Context, key identity.Key, _ bool) (queue.Result[identity.Key], error) {
 			served = append(served, key.Name)
-			return queue.Result{}, nil
+			return queue.Result[identity.Key]{}, nil
 		}, settings)
 		for _, name := range []string{"3m", "10m", "new", "119s", "121s", "1m"} {
 			loop.Add(identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: name})

@@ -37,8 +37,8 @@ func slowWorkers(iamWorkers int) int { return iamWorkers + (4*inspections(iamWor
 // syncWith returns a broker's sync for the queue: syncs that need IAM are left to the
 // slow workers.
 func syncWith(b *broker.Broker) queue.SyncFunc[identity.Key] {
-	return func(ctx context.Context, key identity.Key, slow bool) (queue.Result, error) {
+	return func(ctx context.Context, key identity.Key, slow bool) (queue.Result[identity.Key], error) {
 		out, err := b.Sync(ctx, key, slow)
-		return queue.Result{After: out.After, NeedsSlow: out.NeedsIAM}, err
+		return queue.Result[identity.Key]{After: out.After, NeedsSlow: out.NeedsIAM, Others: out.Others}, err
 	}
 }

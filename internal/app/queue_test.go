@@ -95,7 +95,7 @@ func TestWhatNeedsIAMIsLeftToSlowWorkers(t *testing.T) {
 	})
 	got, err := syncWith(b)(context.Background(), identity.Key{Source: identity.ServiceAccount, Namespace: "ns", Name: "app"}, false)
 	require.NoError(t, err)
-	assert.Equal(t, queue.Result{NeedsSlow: true}, got)
+	assert.Equal(t, queue.Result[identity.Key]{NeedsSlow: true}, got)
 	_, err = syncWith(b)(context.Background(), identity.Key{Source: "odd"}, false)
 	assert.ErrorContains(t, err, "unknown source")
 }
@@ -130,6 +130,6 @@ func TestQueueComesBackWhenCredentialsAreDue(t *testing.T) {
 		})
 		got, err := syncWith(b)(t.Context(), asked.Key, false)
 		require.NoError(t, err)
-		assert.Equal(t, queue.Result{After: 40 * time.Minute}, got)
+		assert.Equal(t, queue.Result[identity.Key]{After: 40 * time.Minute}, got)
 	})
 }

@@ -39,6 +39,7 @@ type Broker struct {
 	Config
 
 	limits limits
+	outage outage
 }
 
 // New returns a Broker.
@@ -78,6 +79,9 @@ type Outcome struct {
 	// NeedsIAM says that it is to be synced by a worker that may wait for IAM, which
 	// answers a few requests a second, as soon as there is one. After still holds.
 	NeedsIAM bool
+	// Others are identities to sync now as well: their last try failed because STS was
+	// away, and it is back. Their back-off was for that.
+	Others []identity.Key
 }
 
 // Sync makes the Secret of one identity match what its object asks for. What is wrong
@@ -91,6 +95,9 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key, mayUseIAM bool) (Ou
 	wait, labels := b.relabel(ctx, asked) // after a renewal, which writes labels, too
 	out.After = sooner(sooner(out.After, wait), b.warn(key))
 	out.After = sooner(out.After, b.Status.Unrecorded(key))
+	if b.outage.over(time.Now()) {
+		out.Others = b.Status.Outages()
+	}
 	return out, errors.Join(err, labels, skipped)
 }
 

@@ -82,6 +82,7 @@ func (b *Broker) obtain(ctx context.Context, i *issuance) (creds identity.Creden
 	if creds, err = b.Sessions.Assume(ctx, i.want); err != nil {
 		return creds, false, identity.NotAssumed(i.want, err)
 	}
+	b.outage.serve()
 	assumed, err := identity.ParseRole(creds.RoleARN)
 	if err != nil {
 		return creds, false, identity.NotAssumed(i.want, err)
@@ -163,6 +164,9 @@ func (b *Broker) notIssued(ctx context.Context, source Source, i issuance, err e
 
 // failed records a failure that another try may mend.
 func (b *Broker) failed(ctx context.Context, source Source, want identity.Desired, f facts, err error) (time.Duration, error) {
+	if errors.Is(err, identity.ErrOutage) {
+		b.outage.fail()
+	}
 	b.Status.RecordFailure(want, f.have, err)
 	return f.maxBackoff(), errors.Join(err, b.Status.Report(ctx, source, want, f.have))
 }

@@ -42,3 +42,7 @@ var ErrNotAssumable = errors.New("the role cannot be assumed")
 // in IAM may be the cause: its maximum session duration, its trust policy, or
 // missing permission for session tags.
 var ErrRoleUnfit = errors.New("the role does not allow such a session")
+
+// ErrOutage reports that STS did not look at what was asked of it: it, the way to it, or
+// the controller's own credentials failed, for all identities alike.
+var ErrOutage = errors.New("STS did not serve the request")

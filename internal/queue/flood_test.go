@@ -91,38 +91,38 @@ func iamCalls(key string) int {
 	}
 }
 
-func (s *simulation) sync(ctx context.Context, key string, slow bool) (Result, error) {
+func (s *simulation) sync(ctx context.Context, key string, slow bool) (Result[string], error) {
 	if slow {
 		return s.syncSlow(ctx, key)
 	}
 	if left := time.Until(s.deadline(key)); left > simLimit {
-		return Result{After: left - simLimit}, nil // not due yet
+		return Result[string]{After: left - simLimit}, nil // not due yet
 	}
 	if iamCalls(key) > 0 {
 		time.Sleep(simCall / 10)
-		return Result{NeedsSlow: true}, nil
+		return Result[string]{NeedsSlow: true}, nil
 	}
 	return s.issue(key), nil
 }
 
-func (s *simulation) syncSlow(ctx context.Context, key string) (Result, error) {
+func (s *simulation) syncSlow(ctx context.Context, key string) (Result[string], error) {
 	for range iamCalls(key) {
 		if err := s.iam.Wait(ctx); err != nil {
-			return Result{}, err
+			return Result[string]{}, err
 		}
 		time.Sleep(simCall)
 	}
 	return s.issue(key), nil
 }
 
-func (s *simulation) issue(key string) Result {
+func (s *simulation) issue(key string) Result[string] {
 	time.Sleep(simSync)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, kind := time.Now(), kindOf(key)
 	s.issued[kind]++
 	if strings.HasSuffix(kind, "/forged") {
-		return Result{}
+		return Result[string]{}
 	}
 	if at, waits := s.created[key]; waits {
 		s.maxWait[kind] = max(s.maxWait[kind], now.Sub(at))
@@ -131,7 +131,7 @@ func (s *simulation) issue(key string) Result {
 		s.late = append(s.late, key)
 	}
 	s.deadlines[key] = now.Add(simSession)
-	return Result{After: simSession - simLimit}
+	return Result[string]{After: simSession - simLimit}
 }
 
 // addSynced adds n keys with credentials that expire at various times.

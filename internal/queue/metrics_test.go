@@ -43,11 +43,11 @@ func (gauges) NewRetriesMetric(string) workqueue.CounterMetric { return ignored{
 func TestDepthOfTheBacklogIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		depth := gauges{}
-		q := New(log.NewNopLogger(), func(_ context.Context, _ string, slow bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(_ context.Context, _ string, slow bool) (Result[string], error) {
 			if slow {
 				time.Sleep(time.Minute)
 			}
-			return Result{NeedsSlow: !slow}, nil
+			return Result[string]{NeedsSlow: !slow}, nil
 		}, Config[string]{Name: "keys", Deadline: noDeadline, SlowWorkers: 1, Metrics: depth})
 		stop := run(t, q, 1)
 		for _, key := range []string{"a", "b", "c"} {
@@ -64,9 +64,9 @@ func TestDepthOfTheBacklogIsMeasured(t *testing.T) {
 
 func TestLongestWaitIsOfTheKeyThatWaitsTheLongest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result[string], error) {
 			time.Sleep(time.Minute)
-			return Result{NeedsSlow: !slow && key == "slow"}, nil
+			return Result[string]{NeedsSlow: !slow && key == "slow"}, nil
 		}, Config[string]{Name: "keys", Deadline: noDeadline, SlowWorkers: 1})
 		assert.Equal(t, map[string]time.Duration{"keys": 0, "keys-slow": 0}, q.LongestWaits())
 		stop := run(t, q, 1)
@@ -88,11 +88,11 @@ func TestLongestWaitIsOfTheKeyThatWaitsTheLongest(t *testing.T) {
 
 func TestLongestWaitForASlowWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := New(log.NewNopLogger(), func(_ context.Context, _ string, slow bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(_ context.Context, _ string, slow bool) (Result[string], error) {
 			if slow {
 				time.Sleep(time.Minute)
 			}
-			return Result{NeedsSlow: !slow}, nil
+			return Result[string]{NeedsSlow: !slow}, nil
 		}, Config[string]{Name: "keys", Deadline: noDeadline, SlowWorkers: 1})
 		stop := run(t, q, 1)
 		q.Add("a")

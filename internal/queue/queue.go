@@ -32,10 +32,10 @@ import (
 // A SyncFunc converges one key. Fast workers call it with slow == false and expect
 // it to return soon, with NeedsSlow if it cannot; slow workers call it with
 // slow == true.
-type SyncFunc[K comparable] func(ctx context.Context, key K, slow bool) (Result, error)
+type SyncFunc[K comparable] func(ctx context.Context, key K, slow bool) (Result[K], error)
 
 // A Result says what happens to a key after its sync.
-type Result struct {
+type Result[K comparable] struct {
 	// After is when to sync the key again, 0 for not on its own. Beside an error it
 	// limits the back-off. Beside NeedsSlow it is when a fast worker looks at the key
 	// again, however long the slow sync has to wait for its turn.
@@ -44,6 +44,8 @@ type Result struct {
 	// if the sync was called with slow == false. Beside an error both hold: the key waits
 	// for a slow worker, and what failed is retried with back-off.
 	NeedsSlow bool
+	// Others are keys to sync now as well, whatever back-off they are in.
+	Others []K
 }
 
 // Config configures a Queue.

@@ -28,9 +28,9 @@ func TestSyncRepeatsAfterTheRequestedDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Duration
 		start := time.Now()
-		q := New(log.NewNopLogger(), func(context.Context, string, bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(context.Context, string, bool) (Result[string], error) {
 			at = append(at, time.Since(start))
-			return Result{After: 45 * time.Minute}, nil
+			return Result[string]{After: 45 * time.Minute}, nil
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, q, 2)
 		q.Add("app")
@@ -48,11 +48,11 @@ func TestEarliestDeadlineGoesFirst(t *testing.T) {
 		}
 		var mu sync.Mutex
 		var synced []string
-		q := New(log.NewNopLogger(), func(_ context.Context, key string, _ bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(_ context.Context, key string, _ bool) (Result[string], error) {
 			mu.Lock()
 			defer mu.Unlock()
 			synced = append(synced, key)
-			return Result{}, nil
+			return Result[string]{}, nil
 		}, Config[string]{Deadline: func(k string) time.Time { return deadlines[k] }})
 		for _, key := range []string{"later", "nothing", "soon", "nothing either"} {
 			q.Add(key)
@@ -67,13 +67,13 @@ func TestEarliestDeadlineGoesFirst(t *testing.T) {
 func TestSyncIsCanceledAfterTheTimeoutAndRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		q := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result[string], error) {
 			calls++
 			if calls > 1 {
-				return Result{}, nil
+				return Result[string]{}, nil
 			}
 			<-ctx.Done()
-			return Result{}, ctx.Err()
+			return Result[string]{}, ctx.Err()
 		}, Config[string]{Deadline: noDeadline, Timeout: 2 * time.Minute})
 		stop := run(t, q, 1)
 		q.Add("app")
@@ -88,12 +88,12 @@ func TestPanicFailsOnlyItsOwnKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged bytes.Buffer
 		var synced []string
-		q := New(log.NewLogfmtLogger(&logged), func(_ context.Context, key string, _ bool) (Result, error) {
+		q := New(log.NewLogfmtLogger(&logged), func(_ context.Context, key string, _ bool) (Result[string], error) {
 			if key == "bad" {
 				panic("hunter2")
 			}
 			synced = append(synced, key)
-			return Result{}, nil
+			return Result[string]{}, nil
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, q, 1)
 		q.Add("bad")
@@ -108,9 +108,9 @@ func TestPanicFailsOnlyItsOwnKey(t *testing.T) {
 
 func TestAliveReportsAStuckWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result[string], error) {
 			<-ctx.Done()
-			return Result{}, nil
+			return Result[string]{}, nil
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, q, 1)
 		q.Add("stuck")

@@ -19,7 +19,7 @@ const (
 )
 
 // requeue schedules the next sync of a key by the outcome of the last one.
-func (q *Queue[K]) requeue(key K, result Result, err error) {
+func (q *Queue[K]) requeue(key K, result Result[K], err error) {
 	if err == nil {
 		q.retry.Forget(key)
 		q.addAfter(key, result.After)

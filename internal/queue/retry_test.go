@@ -16,10 +16,10 @@ func TestFailuresAreRetriedWithoutLimitAndWithJitteredBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var delays []time.Duration
 		last := time.Now()
-		q := New(log.NewNopLogger(), func(context.Context, string, bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(context.Context, string, bool) (Result[string], error) {
 			delays = append(delays, time.Since(last))
 			last = time.Now()
-			return Result{}, errors.New("denied")
+			return Result[string]{}, errors.New("denied")
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, q, 1)
 		q.Add("app")
@@ -40,9 +40,9 @@ func TestFailuresAreRetriedWithoutLimitAndWithJitteredBackoff(t *testing.T) {
 func TestAfterLimitsTheBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
-		q := New(log.NewNopLogger(), func(context.Context, string, bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(context.Context, string, bool) (Result[string], error) {
 			n++
-			return Result{After: 10 * time.Second}, errors.New("denied")
+			return Result[string]{After: 10 * time.Second}, errors.New("denied")
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, q, 1)
 		q.Add("app")
@@ -56,12 +56,12 @@ func TestSuccessResetsTheBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failing atomic.Bool
 		var calls atomic.Int64
-		q := New(log.NewNopLogger(), func(context.Context, string, bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(context.Context, string, bool) (Result[string], error) {
 			calls.Add(1)
 			if failing.Load() {
-				return Result{}, errors.New("denied")
+				return Result[string]{}, errors.New("denied")
 			}
-			return Result{}, nil
+			return Result[string]{}, nil
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, q, 1)
 		failing.Store(true)
@@ -76,5 +76,37 @@ func TestSuccessResetsTheBackoff(t *testing.T) {
 		time.Sleep(1100 * time.Millisecond)
 		stop()
 		assert.Equal(t, before+1, calls.Load(), "the first retry comes after one second again")
+	})
+}
+
+func TestASyncBringsOthersBackFromTheirBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var working atomic.Bool
+		synced := make(chan string, 1000)
+		q := New(log.NewNopLogger(), func(_ context.Context, key string, _ bool) (Result[string], error) {
+			synced <- key
+			switch {
+			case key == "first":
+				return Result[string]{Others: []string{"failed"}}, nil
+			case working.Load():
+				return Result[string]{}, nil
+			default:
+				return Result[string]{}, errors.New("away")
+			}
+		}, Config[string]{Deadline: noDeadline})
+		stop := run(t, q, 1)
+		defer stop()
+		q.Add("failed")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for len(synced) > 0 {
+			<-synced
+		}
+		working.Store(true)
+		start := time.Now()
+		q.Add("first")
+		assert.Equal(t, "first", <-synced)
+		assert.Equal(t, "failed", <-synced)
+		assert.Zero(t, time.Since(start))
 	})
 }

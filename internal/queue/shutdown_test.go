@@ -13,14 +13,14 @@ import (
 func TestShutdownDrainsSyncsInFlightAndStartsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var started, finished []string
-		q := New(log.NewNopLogger(), func(ctx context.Context, key string, _ bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(ctx context.Context, key string, _ bool) (Result[string], error) {
 			started = append(started, key)
 			select {
 			case <-ctx.Done():
 			case <-time.After(5 * time.Second):
 				finished = append(finished, key)
 			}
-			return Result{}, nil
+			return Result[string]{}, nil
 		}, Config[string]{Deadline: noDeadline, Grace: 8 * time.Second})
 		stop := run(t, q, 1)
 		q.Add("in flight")
@@ -34,9 +34,9 @@ func TestShutdownDrainsSyncsInFlightAndStartsNoOther(t *testing.T) {
 
 func TestShutdownCancelsSyncsAfterTheGracePeriod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result[string], error) {
 			<-ctx.Done()
-			return Result{}, ctx.Err()
+			return Result[string]{}, ctx.Err()
 		}, Config[string]{Deadline: noDeadline, Grace: 8 * time.Second})
 		stop := run(t, q, 1)
 		q.Add("stuck")
@@ -51,9 +51,9 @@ func TestShutdownHasNoGracePeriodOnceTheLeaseIsLost(t *testing.T) {
 	for name, after := range map[string]time.Duration{"at once": 0, "during the grace period": 3 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result, error) {
+				q := New(log.NewNopLogger(), func(ctx context.Context, _ string, _ bool) (Result[string], error) {
 					<-ctx.Done()
-					return Result{}, ctx.Err()
+					return Result[string]{}, ctx.Err()
 				}, Config[string]{Deadline: noDeadline, Grace: 8 * time.Second})
 				held, loseLease := context.WithCancel(t.Context())
 				ctx, stop := context.WithCancel(held)

@@ -25,14 +25,14 @@ func TestSlowSyncsDoNotBlockFastWorkers(t *testing.T) {
 			defer mu.Unlock()
 			at[worker+key] = time.Since(start)
 		}
-		q := New(log.NewLogfmtLogger(&logged), func(_ context.Context, key string, slow bool) (Result, error) {
+		q := New(log.NewLogfmtLogger(&logged), func(_ context.Context, key string, slow bool) (Result[string], error) {
 			if !slow {
 				record("fast ", key)
-				return Result{NeedsSlow: true}, nil
+				return Result[string]{NeedsSlow: true}, nil
 			}
 			time.Sleep(time.Minute)
 			record("slow ", key)
-			return Result{}, nil
+			return Result[string]{}, nil
 		}, Config[string]{Deadline: noDeadline, SlowWorkers: 3})
 		stop := run(t, q, 1)
 		for _, key := range []string{"1", "2", "3"} {
@@ -64,18 +64,18 @@ func TestFastWorkersSyncAKeyWhileItWaitsForASlowWorker(t *testing.T) {
 			defer mu.Unlock()
 			concurrent[key]--
 		}
-		q := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result[string], error) {
 			enter(key)
 			defer leave(key)
 			if slow {
 				time.Sleep(time.Hour) // IAM hangs
-				return Result{}, nil
+				return Result[string]{}, nil
 			}
 			if mu.Lock(); key == "app" {
 				fast = append(fast, time.Since(start))
 			}
 			mu.Unlock()
-			return Result{After: 10 * time.Minute, NeedsSlow: true}, nil
+			return Result[string]{After: 10 * time.Minute, NeedsSlow: true}, nil
 		}, Config[string]{Deadline: noDeadline, SlowWorkers: 1})
 		stop := run(t, q, 2)
 		q.Add("other")
@@ -93,17 +93,17 @@ func TestFastWorkersSyncAKeyWhileItWaitsForASlowWorker(t *testing.T) {
 }
 
 func TestFailedSlowSyncIsRetriedWithBackoff(t *testing.T) {
-	for name, fail := range map[string]func() (Result, error){
-		"an error":               func() (Result, error) { return Result{}, errors.New("denied") },
-		"NeedsSlow":              func() (Result, error) { return Result{NeedsSlow: true}, nil },
-		"an error and NeedsSlow": func() (Result, error) { return Result{NeedsSlow: true}, errors.New("denied") },
+	for name, fail := range map[string]func() (Result[string], error){
+		"an error":               func() (Result[string], error) { return Result[string]{}, errors.New("denied") },
+		"NeedsSlow":              func() (Result[string], error) { return Result[string]{NeedsSlow: true}, nil },
+		"an error and NeedsSlow": func() (Result[string], error) { return Result[string]{NeedsSlow: true}, errors.New("denied") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				calls := 0
-				q := New(log.NewNopLogger(), func(_ context.Context, _ string, slow bool) (Result, error) {
+				q := New(log.NewNopLogger(), func(_ context.Context, _ string, slow bool) (Result[string], error) {
 					if !slow {
-						return Result{NeedsSlow: true}, nil
+						return Result[string]{NeedsSlow: true}, nil
 					}
 					calls++
 					return fail()
@@ -123,9 +123,9 @@ func TestNeedsSlowIsAFailureIfThereAreNoSlowWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged bytes.Buffer
 		calls := 0
-		q := New(log.NewLogfmtLogger(&logged), func(context.Context, string, bool) (Result, error) {
+		q := New(log.NewLogfmtLogger(&logged), func(context.Context, string, bool) (Result[string], error) {
 			calls++
-			return Result{NeedsSlow: true}, nil
+			return Result[string]{NeedsSlow: true}, nil
 		}, Config[string]{Deadline: noDeadline})
 		stop := run(t, q, 1)
 		q.Add("app")
@@ -141,17 +141,17 @@ func TestNoSlowSyncStartsAfterShutdown(t *testing.T) {
 		var started []string
 		fastSyncs := map[string]int{}
 		ctx, cancel := context.WithCancel(t.Context())
-		q := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result[string], error) {
 			if slow {
 				started = append(started, key)
 				time.Sleep(3 * time.Second)
-				return Result{}, nil
+				return Result[string]{}, nil
 			}
 			fastSyncs[key]++
 			if key == "a" && fastSyncs[key] == 2 {
 				time.Sleep(10 * time.Second)
 			}
-			return Result{NeedsSlow: true}, nil
+			return Result[string]{NeedsSlow: true}, nil
 		}, Config[string]{Deadline: noDeadline, Grace: 7 * time.Second, SlowWorkers: 1})
 		done := make(chan struct{})
 		go func() { q.Run(ctx, t.Context(), 1); close(done) }()
@@ -172,17 +172,17 @@ func TestKeyAddedDuringItsSlowSyncIsSyncedAgainAfterwards(t *testing.T) {
 		var mu sync.Mutex
 		at := map[string][]time.Duration{}
 		start := time.Now()
-		q := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(_ context.Context, key string, slow bool) (Result[string], error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if slow {
 				mu.Unlock()
 				time.Sleep(time.Minute)
 				mu.Lock()
-				return Result{}, nil
+				return Result[string]{}, nil
 			}
 			at[key] = append(at[key], time.Since(start))
-			return Result{NeedsSlow: key == "slow" && len(at[key]) == 1}, nil
+			return Result[string]{NeedsSlow: key == "slow" && len(at[key]) == 1}, nil
 		}, Config[string]{Deadline: noDeadline, SlowWorkers: 1})
 		stop := run(t, q, 1)
 		q.Add("slow")
@@ -199,13 +199,13 @@ func TestKeyAddedDuringItsSlowSyncIsSyncedAgainAfterwards(t *testing.T) {
 func TestSlowSyncIsNotLostBesideAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fast, slow atomic.Int64
-		q := New(log.NewNopLogger(), func(_ context.Context, _ string, isSlow bool) (Result, error) {
+		q := New(log.NewNopLogger(), func(_ context.Context, _ string, isSlow bool) (Result[string], error) {
 			if isSlow {
 				slow.Add(1)
-				return Result{}, nil
+				return Result[string]{}, nil
 			}
 			fast.Add(1)
-			return Result{NeedsSlow: true}, errors.New("denied")
+			return Result[string]{NeedsSlow: true}, errors.New("denied")
 		}, Config[string]{Deadline: noDeadline, SlowWorkers: 1})
 		stop := run(t, q, 1)
 		q.Add("app")

@@ -69,7 +69,7 @@ func (q *Queue[K]) release(key K) {
 
 // syncWithTimeout ends a sync's context after the timeout, so that one key cannot
 // occupy a worker forever.
-func (q *Queue[K]) syncWithTimeout(ctx context.Context, key K, slow bool) (Result, error) {
+func (q *Queue[K]) syncWithTimeout(ctx context.Context, key K, slow bool) (Result[K], error) {
 	defer q.watchdog.start()()
 	if q.cfg.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -80,12 +80,15 @@ func (q *Queue[K]) syncWithTimeout(ctx context.Context, key K, slow bool) (Resul
 	if result.NeedsSlow && (slow || q.cfg.SlowWorkers == 0) {
 		result.NeedsSlow, err = false, errors.Join(err, errNoSlowWorker)
 	}
+	for _, other := range result.Others {
+		q.queue.Add(other)
+	}
 	return result, err
 }
 
 // syncRecovered turns a panic into an error: a bug that one object triggers must not
 // cost all others their credentials.
-func (q *Queue[K]) syncRecovered(ctx context.Context, key K, slow bool) (result Result, err error) {
+func (q *Queue[K]) syncRecovered(ctx context.Context, key K, slow bool) (result Result[K], err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			level.Error(q.logger).Log("msg", "sync panicked", "bug", "true", "object", fmt.Sprint(key), "stack", string(debug.Stack()))

@@ -30,6 +30,8 @@ type Failure struct {
 	SecretName string
 	// Role says that STS refused the role for what it is like in IAM.
 	Role bool
+	// Outage says that STS failed, for all alike: what is asked for was not looked at.
+	Outage bool
 	// invalid says that only the author of the object can mend it.
 	invalid bool
 	// recordedAt is when the event was recorded, the zero Time if it was not.
@@ -43,7 +45,8 @@ func failureOf(want identity.Desired, err error) Failure {
 	_, invalid := errors.AsType[*identity.InvalidError](err)
 	return Failure{
 		Reason: identity.ReasonOf(err), Message: err.Error(), SecretName: want.SecretName, invalid: invalid,
-		Role: errors.Is(err, identity.ErrNotAssumable) || errors.Is(err, identity.ErrRoleUnfit),
+		Role:   errors.Is(err, identity.ErrNotAssumable) || errors.Is(err, identity.ErrRoleUnfit),
+		Outage: errors.Is(err, identity.ErrOutage),
 	}
 }
 
@@ -84,4 +87,14 @@ func (r *Recorder) Failures() map[identity.Key]Failure {
 		}
 	}
 	return all
+}
+
+// Outages returns the identities that STS failed without looking at what they ask for.
+func (r *Recorder) Outages() (keys []identity.Key) {
+	for key, failure := range r.Failures() {
+		if failure.Outage {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"kube-aws-iam-controller/internal/api"
-	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
 )
 
@@ -134,7 +133,7 @@ func (c *callerIdentity) accountOf(who *caller) identity.BaseRole {
 func (c *callerIdentity) lookUp(ctx context.Context) (*caller, error) {
 	who, err := c.getCallerIdentity(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ask AWS who the controller is: %w", awserr.Describe(err))
+		return nil, fmt.Errorf("ask AWS who the controller is: %w", describe(err))
 	}
 	return who, nil
 }

@@ -48,7 +48,7 @@ func (a *Assumer) refusalError(want identity.Desired, role identity.RoleReferenc
 	case answered && isTooLong(err):
 		return roleUnfitError{awserr.Describe(awserr.About(fmt.Sprintf("a session of %s was asked for", session), err))}
 	default:
-		return awserr.Describe(err)
+		return describe(err)
 	}
 }
 

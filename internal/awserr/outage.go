@@ -1,0 +1,35 @@
+package awserr
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+)
+
+// ownCredentialsCodes are those of a request whose signature AWS does not accept, so
+// that it does not look at what is asked for:
+// https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html.
+var ownCredentialsCodes = []string{
+	"ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "InvalidClientTokenId", "RequestExpired", "RequestTimeTooSkewed",
+	"SignatureDoesNotMatch", "UnrecognizedClientException",
+}
+
+// IsOutage reports whether a request failed for what would have failed any other one,
+// too: AWS did not answer, or only that it cannot, or the controller has no valid
+// credentials. Throttling is none: AWS works, and is asked too often.
+func IsOutage(err error) bool {
+	if _, own := errors.AsType[*CredentialsError](err); own {
+		return true
+	}
+	answer, _, answered := Answer(err)
+	if !answered {
+		_, _, known := classify(err)
+		return known && !errors.Is(err, context.Canceled)
+	}
+	response, is := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err)
+	return is && response.HTTPStatusCode() >= http.StatusInternalServerError || slices.Contains(ownCredentialsCodes, answer.ErrorCode())
+}

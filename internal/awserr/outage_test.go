@@ -1,0 +1,38 @@
+package awserr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/assert"
+)
+
+func TestIsOutage(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		want bool
+	}{
+		"none":                              {nil, false},
+		"AWS cannot answer":                 {answered(503, api("ServiceUnavailable", "no")), true},
+		"AWS fails":                         {Describe(answered(500, api("InternalFailure", "no"))), true},
+		"the answer of a proxy":             {answered(502, api(unknown, "no")), true},
+		"a refused connection":              {fmt.Errorf("x: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), true},
+		"no answer in time":                 {&smithy.OperationError{ServiceID: "STS", Err: context.DeadlineExceeded}, true},
+		"expired credentials":               {answered(403, api("ExpiredToken", "no")), true},
+		"a wrong clock":                     {answered(403, api("SignatureDoesNotMatch", "no")), true},
+		"no credentials of its own":         {&CredentialsError{Source: "nowhere", Err: answered(403, api("AccessDenied", "no"))}, true},
+		"a refusal":                         {answered(403, api("AccessDenied", "no")), false},
+		"a malformed request":               {answered(400, api("ValidationError", "no")), false},
+		"throttling":                        {answered(400, api("Throttling", "no")), false},
+		"the end of the process":            {&smithy.OperationError{ServiceID: "STS", Err: context.Canceled}, false},
+		"what is not known":                 {errors.New("boom"), false},
+		"a refusal in the account's Region": {answered(403, api("RegionDisabledException", "no")), false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, tc.want, IsOutage(tc.err)) })
+	}
+}
