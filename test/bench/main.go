@@ -39,13 +39,16 @@ type sizes struct {
 	growth, crowds                                                               []int
 	idle, serving                                                                time.Duration
 	late                                                                         []time.Duration
+	fleet                                                                        fleetSize
 }
 
 var (
 	full = sizes{burst: 1000, roles: 200, drift: 10_000, single: 200, fresh: 10_000, other: 10_000, growth: []int{1000, 5000, 20_000, 50_000}, crowds: []int{1, 50, 200, 500}, idle: time.Minute, pods: 300, serving: 5 * time.Second,
-		podBurst: 2000, ready: 12, late: []time.Duration{5 * time.Second, 8 * time.Second}, lateRounds: 3}
+		podBurst: 2000, ready: 12, late: []time.Duration{5 * time.Second, 8 * time.Second}, lateRounds: 3,
+		fleet: fleetSize{identities: 50_000, namespaces: 500, session: 15 * time.Minute, outage: 450 * time.Second}}
 	brief = sizes{burst: 100, roles: 50, drift: 200, single: 20, fresh: 500, other: 500, growth: []int{200, 1000}, crowds: []int{1, 50}, idle: 10 * time.Second, pods: 30, serving: time.Second,
-		podBurst: 200, ready: 2, late: []time.Duration{2 * time.Second}, lateRounds: 1}
+		podBurst: 200, ready: 2, late: []time.Duration{2 * time.Second}, lateRounds: 1,
+		fleet: fleetSize{identities: 500, namespaces: 10, session: 2 * time.Minute, outage: time.Minute}}
 )
 
 // A measure is something that is measured by itself.
@@ -65,6 +68,7 @@ var measures = []measure{
 	{name: "memory", take: (*bench).memory, once: true},
 	{name: "idle", take: (*bench).idle, once: true},
 	{name: "growth", take: (*bench).growth, once: true},
+	{name: "fleet", take: (*bench).fleet, once: true},
 	{name: "admission", take: (*bench).admission, once: true},
 	{name: "credentialsServer", take: (*bench).credentialsServer},
 	{name: "podBurst", take: (*bench).podBurst},

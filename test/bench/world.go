@@ -75,8 +75,13 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	if err = b.aws.ServeCluster(ctx, clusterName); err != nil {
 		return err
 	}
-	_, err = b.aws.AddRole(awssim.RoleSpec{
-		Account: system.AccountID, Name: "app", MaxSessionDuration: 43200,
+	return b.addRole("app")
+}
+
+// addRole adds a role that trusts the controller.
+func (b *bench) addRole(name string) error {
+	_, err := b.aws.AddRole(awssim.RoleSpec{
+		Account: system.AccountID, Name: name, MaxSessionDuration: 43200,
 		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + b.aws.ControllerARN() + `"},"Action":"sts:AssumeRole"}]}`,
 	})
 	return err
