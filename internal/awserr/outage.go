@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+
+	"github.com/aws/smithy-go"
 )
 
 // ownCredentialsCodes are those of a request whose signature AWS does not accept, so
@@ -21,6 +23,9 @@ var ownCredentialsCodes = []string{
 func IsOutage(err error) bool {
 	if _, own := errors.AsType[*CredentialsError](err); own {
 		return true
+	}
+	if _, requested := errors.AsType[*smithy.OperationError](err); !requested {
+		return false // such as one that waited too long for its turn
 	}
 	answer, _, answered := Answer(err)
 	if !answered {
