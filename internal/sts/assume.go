@@ -72,12 +72,16 @@ func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identi
 }
 
 // assumeRole calls STS within the rate limit. It returns the time of the request,
-// too.
+// too. While STS is away, most calls are not made, and have the error of the last one
+// that was.
 func (a *Assumer) assumeRole(
 	ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, tags []types.Tag,
 ) (*sts.AssumeRoleOutput, time.Time, error) {
 	if err := a.limiter.Wait(ctx); err != nil {
 		return nil, time.Time{}, fmt.Errorf("wait for a turn at STS: %w", err)
+	}
+	if err := a.availability.away(time.Now()); err != nil {
+		return nil, time.Time{}, err
 	}
 	asked := time.Now().UTC().Truncate(time.Second)
 	in := &sts.AssumeRoleInput{
@@ -91,6 +95,7 @@ func (a *Assumer) assumeRole(
 		in.Policy = &want.SessionPolicy
 	}
 	out, err := a.sts.AssumeRole(ctx, in)
+	a.availability.note(err)
 	return out, asked, err
 }
 

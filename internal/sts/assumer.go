@@ -51,6 +51,8 @@ type Assumer struct {
 	iam     *iam.Client // with the credentials from before AssumeRole
 	limiter *limit.Requests
 	chained atomic.Pointer[chainingLimit]
+	// availability is that of STS.
+	availability availability
 	// principal is the ARN that trust policies have to name.
 	principal lazy[string]
 	// podIdentity reports that the controller's credentials come from EKS Pod Identity.

@@ -61,7 +61,7 @@ func (l *ledger) enter(object any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before, known := l.holdings[key]
-	if known && before.expires.Equal(expires) {
+	if known && before.expires.Equal(expires) && before.role == annotations["iam.amazonaws.com/role-arn"] {
 		return
 	}
 	if known && now.After(before.expires) {
