@@ -143,11 +143,10 @@ func TestTruncatedResponsesYieldNoCredentials(t *testing.T) {
 	whole := issued(keyID, secretKey, token, expiration)
 	var cut atomic.Int32
 	i := &fakeSTS{assume: func(w http.ResponseWriter, r *http.Request) { answer(http.StatusOK, whole[:cut.Load()])(w, r) }}
-	a := i.assumer(t)
 	made := 0
 	for n := range len(whole) + 1 {
 		cut.Store(int32(n))
-		creds, err := a.Assume(t.Context(), wanting(t, "app"))
+		creds, err := i.assumer(t).Assume(t.Context(), wanting(t, "app"))
 		if err != nil {
 			requireHarmless(t, err)
 			continue
