@@ -140,7 +140,7 @@ cover: ## Show the coverage of the unit tests.
 
 .PHONY: bench
 bench: ## Measure, against a bare loop in the same run, and write docs/benchmarks.md. ONLY=memory,single for some.
-	@echo "bench: an hour, on cores that have nothing else to do"
+	@echo "bench: an hour and a half, on cores that have nothing else to do"
 	cd test && go run ./bench -o ../docs/benchmarks.md -only '$(ONLY)'
 
 .PHONY: bench-allocs

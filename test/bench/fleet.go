@@ -7,7 +7,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
 	"kube-aws-iam-controller/internal/awssim"
 
 	system "kube-aws-iam-controller/test/kit"

@@ -65,13 +65,13 @@ func (n *Node) start(ctx context.Context) (err error) {
 	if n.snapshotter, err = snapshotter(ctx, n.dir); err != nil {
 		return err
 	}
-	if err := n.writeFiles(); err != nil {
+	if err = n.writeFiles(); err != nil {
 		return err
 	}
-	if err := n.run("containerd", "/usr/bin/containerd", "--config="+n.path("containerd.toml")); err != nil {
+	if err = n.run("containerd", "/usr/bin/containerd", "--config="+n.path("containerd.toml")); err != nil {
 		return err
 	}
-	if err := n.await(ctx, func(ctx context.Context) error { return n.ctr(ctx, "version") }); err != nil {
+	if err = n.await(ctx, func(ctx context.Context) error { return n.ctr(ctx, "version") }); err != nil {
 		return err
 	}
 	pause, err := image.Make(ctx, image.Options{
