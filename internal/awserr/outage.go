@@ -12,10 +12,7 @@ import (
 // ownCredentialsCodes are those of a request whose signature AWS does not accept, so
 // that it does not look at what is asked for:
 // https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html.
-var ownCredentialsCodes = []string{
-	"ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "InvalidClientTokenId", "RequestExpired", "RequestTimeTooSkewed",
-	"SignatureDoesNotMatch", "UnrecognizedClientException",
-}
+var ownCredentialsCodes = slices.Concat(clockCodes, signatureCodes, expiredCodes, unknownKeyCodes)
 
 // IsOutage reports whether a request failed for what would have failed any other one,
 // too: AWS did not answer, or only that it cannot, or the controller has no valid

@@ -24,6 +24,7 @@ func TestIsOutage(t *testing.T) {
 		"a wait for the rate limit":         {fmt.Errorf("wait for a turn: %w", context.DeadlineExceeded), false},
 		"no answer in time":                 {&smithy.OperationError{ServiceID: "STS", Err: context.DeadlineExceeded}, true},
 		"expired credentials":               {answered(403, api("ExpiredToken", "no")), true},
+		"a key that AWS does not know":      {api("InvalidAccessKeyId", "no"), true},
 		"a wrong clock":                     {answered(403, api("SignatureDoesNotMatch", "no")), true},
 		"no credentials of its own":         {&CredentialsError{Source: "nowhere", Err: answered(403, api("AccessDenied", "no"))}, true},
 		"a refusal":                         {answered(403, api("AccessDenied", "no")), false},

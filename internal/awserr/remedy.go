@@ -57,6 +57,15 @@ var (
 	sessionOperations      = []string{"AssumeRole"}
 )
 
+// The codes for a request that AWS does not accept for how it is signed: at what time, by
+// what secret key, with credentials that expired, with a key that AWS does not know.
+var (
+	clockCodes      = []string{"RequestExpired", "RequestTimeTooSkewed"}
+	signatureCodes  = []string{"SignatureDoesNotMatch", "IncompleteSignature"}
+	expiredCodes    = []string{"ExpiredToken", "ExpiredTokenException"}
+	unknownKeyCodes = []string{"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}
+)
+
 // packedTooLarge are the codes for a session policy and session tags that are too large.
 var packedTooLarge = []string{"PackedPolicyTooLarge", "PackedPolicyTooLargeException"}
 
@@ -66,15 +75,15 @@ var remedies = []advice{
 	// The controller's own credentials.
 	{[]string{"SignatureDoesNotMatch"}, nil, "Signature expired", setClock},
 	{[]string{"SignatureDoesNotMatch"}, nil, "not yet current", setClock},
-	{[]string{"RequestExpired", "RequestTimeTooSkewed"}, nil, "", setClock},
+	{clockCodes, nil, "", setClock},
 	{[]string{"SignatureDoesNotMatch"}, nil, "Credential should be scoped", "the controller's AWS_REGION and AWS_ENDPOINT_URL do not fit together: correct them"},
-	{[]string{"SignatureDoesNotMatch", "IncompleteSignature"}, nil, "",
+	{signatureCodes, nil, "",
 		controllerCredentials + "their secret key is wrong, or a proxy modifies requests on the way"},
 	{[]string{"ExpiredTokenException"}, webIdentityOperations, "",
 		"the token in AWS_WEB_IDENTITY_TOKEN_FILE has to be a projected one, which the kubelet renews, and not a copy; if it is, set the clock of the machine"},
-	{[]string{"ExpiredToken", "ExpiredTokenException"}, nil, "",
+	{expiredCodes, nil, "",
 		controllerCredentials + "they expired; have whatever provides them renew them"},
-	{[]string{"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}, nil, "",
+	{unknownKeyCodes, nil, "",
 		controllerCredentials + "they were deleted or deactivated, belong to another partition, or the Region is not enabled in their account"},
 	{[]string{"MissingAuthenticationToken", "MissingAuthenticationTokenException"}, nil, "", controllerCredentials + "provide some, or check whether a proxy drops headers"},
 	{[]string{"OptInRequired"}, nil, "", controllerCredentials + "their AWS account is not signed up for the service"},
