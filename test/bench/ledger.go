@@ -12,6 +12,8 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/tools/cache"
+
+	system "kube-aws-iam-controller/test/kit"
 )
 
 // A holding is what a Secret says of the credentials in it.
@@ -57,29 +59,27 @@ func (l *ledger) enter(object any) {
 	if err != nil {
 		return
 	}
-	key, now := secret.GetNamespace()+"/"+secret.GetName(), time.Now()
+	key, has := secret.GetNamespace()+"/"+secret.GetName(), holding{annotations["iam.amazonaws.com/role-arn"], expires, time.Now()}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before, known := l.holdings[key]
-	if known && before.expires.Equal(expires) && before.role == annotations["iam.amazonaws.com/role-arn"] {
+	had, known := l.holdings[key]
+	if known && had.expires.Equal(has.expires) && had.role == has.role {
 		return
 	}
-	if known && now.After(before.expires) {
+	if known && has.seen.After(had.expires) {
 		l.late++
 	}
-	l.holdings[key] = holding{annotations["iam.amazonaws.com/role-arn"], expires, now}
+	l.holdings[key] = has
 }
 
 // until waits until n holdings are as they should be.
 func (l *ledger) until(ctx context.Context, n int, is func(holding) bool) error {
-	for {
-		if l.count(is) >= n {
-			return nil
+	return system.Eventually(ctx, time.Hour, func(context.Context) error {
+		if have := l.count(is); have < n {
+			return fmt.Errorf("%d of %d Secrets", have, n)
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
-			return fmt.Errorf("%d of %d: %w", l.count(is), n, err)
-		}
-	}
+		return nil
+	})
 }
 
 func (l *ledger) count(is func(holding) bool) (n int) {

@@ -31,3 +31,13 @@ func TestALedgerKnowsWhoseCredentialsExpired(t *testing.T) {
 	l.enter(&metav1.PartialObjectMetadata{})
 	assert.Equal(t, 4, l.count(func(holding) bool { return true }))
 }
+
+func TestALedgerSeesAnotherRoleInTheSameSecond(t *testing.T) {
+	l := &ledger{holdings: map[string]holding{}}
+	for _, role := range []string{"before", "after"} {
+		l.enter(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "app", Annotations: map[string]string{
+			"iam.amazonaws.com/role-arn": role, "iam.amazonaws.com/expiration": "2030-01-02T03:04:05Z",
+		}}})
+	}
+	assert.Equal(t, 1, l.count(func(h holding) bool { return h.role == "after" }))
+}
