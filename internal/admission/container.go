@@ -4,6 +4,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -69,12 +70,14 @@ type volumeMount struct {
 	SubPathExpr string `json:"subPathExpr"`
 }
 
-// mountOwner says whether a volume at our path was mounted by us.
+// mountOwner says whose a mount at our path is.
 type mountOwner string
 
 const (
 	ourMount     mountOwner = "ours"
 	foreignMount mountOwner = "foreign"
+	// longPath is a mount whose path is too long to be compared.
+	longPath mountOwner = "long path"
 )
 
 // addTo keeps whose mounts there are at our path. Paths are compared as the kernel
@@ -82,6 +85,9 @@ const (
 // subPath of our volume is foreign, and so is a mount below our path: nothing can be
 // mounted below a read-only mount.
 func (m volumeMount) addTo(kept []mountOwner) []mountOwner {
+	if utf8.RuneCountInString(m.MountPath) > maxPathLength {
+		return appendNew(kept, longPath)
+	}
 	at := path.Clean("/" + m.MountPath)
 	switch {
 	case at == MountPath && m.Name == VolumeName && m.SubPath == "" && m.SubPathExpr == "":

@@ -20,10 +20,6 @@ const (
 	VolumeName = "aws-iam-credentials"
 	// MountPath is where containers have that volume.
 	MountPath = "/meta/aws-iam"
-	// maxContainers is how many containers and init containers a pod may have to be
-	// given credentials: the patch has some five thousand operations then, and half a
-	// megabyte. The kubelet's default is 110 pods per node.
-	maxContainers = 500
 )
 
 // Settings are the settings of the installation.
@@ -40,15 +36,26 @@ type RefusedError struct{ Message string }
 // Error implements error.
 func (e *RefusedError) Error() string { return e.Message }
 
+// refused returns the refusal of a pod of the ServiceAccount.
+func refused(injection identity.Injection, reason string) error {
+	return &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", injection.Account, reason)}
+}
+
 // Inject returns the patch that gives a pod the credentials of its ServiceAccount,
 // empty if it has them already. It changes nothing that the pod sets itself. If the
 // pod cannot be given what its ServiceAccount asks for, the error is a *RefusedError.
 func Inject(pod *Pod, injection identity.Injection, settings Settings) (Patch, error) {
-	if pod.excluded || injection.Delivery == identity.DeliverNone || hasForeignVolume(pod, injection) {
+	if pod.excluded || injection.Delivery == identity.DeliverNone {
 		return nil, nil
 	}
-	if reason := tooManyContainers(pod); reason != "" {
-		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", injection.Account, reason)}
+	if reason := tooManyVolumes(pod); reason != "" {
+		return nil, refused(injection, reason)
+	}
+	if hasForeignVolume(pod, injection) {
+		return nil, nil
+	}
+	if reason := tooMuch(pod); reason != "" {
+		return nil, refused(injection, reason)
 	}
 	if injection.Region == "" {
 		injection.Region = settings.DefaultRegion
@@ -58,7 +65,7 @@ func Inject(pod *Pod, injection identity.Injection, settings Settings) (Patch, e
 		return nil, nil
 	}
 	if pod.windows {
-		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: %s", injection.Account, windowsPod)}
+		return nil, refused(injection, windowsPod)
 	}
 	patch := wire(pod, targets, injection)
 	if injection.Delivery == identity.DeliverEndpoint {
@@ -89,17 +96,6 @@ func wire(pod *Pod, targets []target, injection identity.Injection) (patch Patch
 // windowsPod is why a pod for Windows nodes is refused.
 const windowsPod = "the pod is for Windows nodes, and every delivery works on Linux only: " +
 	"set " + api.Prefix + "delivery to none on the ServiceAccount, or exclude the pod with the label " + api.InjectLabel + `: "false"`
-
-// tooManyContainers returns why a pod with too many containers is refused, "" if it
-// has not. Our sidecar does not count: a pod that has it already may be posted again.
-func tooManyContainers(pod *Pod) string {
-	n := pod.containers.length + pod.initContainers.length
-	if n <= maxContainers || n == maxContainers+1 && slices.ContainsFunc(pod.initContainers.kept, isSidecar) {
-		return ""
-	}
-	return fmt.Sprintf("the pod has %d containers and init containers, and credentials are given to pods with %d at most; "+
-		"give it fewer, or leave it alone with the label %s: \"false\"", n, maxContainers, api.InjectLabel)
-}
 
 // A target is a container that is given credentials.
 type target struct {

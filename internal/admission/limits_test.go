@@ -20,6 +20,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"kube-aws-iam-controller/internal/admission/admissiontest"
 	"kube-aws-iam-controller/internal/api"
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -42,7 +43,7 @@ func TestSkippingManyNamesOfManyContainersIsLinear(t *testing.T) {
 		p, err := Read(text)
 		require.NoError(t, err)
 		_, err = Inject(p, identity.Injection{Delivery: identity.DeliverFile}, Settings{})
-		require.NoError(t, err)
+		require.ErrorContains(t, err, "the pod has 200001 names in iam.amazonaws.com/skip-containers, and credentials are given to pods with 1000 at most; give it fewer")
 		return time.Since(start)
 	}
 	one := took(podOf(1))
@@ -76,6 +77,33 @@ func TestPodWithTooManyContainersIsRefused(t *testing.T) {
 		assert.Empty(t, patch)
 	}
 	patch, err := inject(podOf(60_000), identity.DeliverNone)
+	require.NoError(t, err)
+	assert.Empty(t, patch)
+}
+
+func TestPodsAtALimitAreGivenCredentialsAndComeAgain(t *testing.T) {
+	for _, delivery := range []identity.Delivery{identity.DeliverProcess, identity.DeliverEndpoint} {
+		injection := identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: delivery, Region: "eu-central-1"}
+		settings := Settings{Sidecar: Sidecar{Image: image}}
+		for _, limit := range admissiontest.Limits() {
+			pod := limit.Pod("app", limit.Most)
+			patch, err := Inject(read(t, pod), injection, settings)
+			require.NoError(t, err, limit.Of)
+			require.NotEmpty(t, patch)
+			again, err := Inject(read(t, apply(t, pod, patch)), injection, settings)
+			require.NoError(t, err, "%s: what it was given does not count", limit.Of)
+			assert.Empty(t, again)
+
+			_, err = Inject(read(t, limit.Pod("app", limit.Most+1)), injection, settings)
+			assert.EqualError(t, err, "ServiceAccount app: "+limit.Refusal)
+		}
+	}
+}
+
+func TestAPodWithAForeignVolumeIsNotRefusedForItsSize(t *testing.T) {
+	pod := podOf(maxContainers + 1)
+	pod.Spec.Volumes = []corev1.Volume{{Name: VolumeName}}
+	patch, err := Inject(read(t, pod), identity.Injection{Account: "app", SecretName: "app.aws-iam", Delivery: identity.DeliverProcess}, Settings{})
 	require.NoError(t, err)
 	assert.Empty(t, patch)
 }

@@ -28,6 +28,8 @@ type Pod struct {
 	runsAsRoot bool
 	// podResources says that the pod as a whole has requests or limits.
 	podResources bool
+	// skippedNames is how many names the pod excludes, of its containers or not.
+	skippedNames int
 
 	volumes                    sparseList[volume, secretName]
 	containers, initContainers sparseList[container, container]
@@ -85,6 +87,7 @@ func Read(text []byte) (*Pod, error) {
 // skip marks the containers with the names given, separated by commas. Both may be
 // many, so the time it takes must not be their product.
 func (p *Pod) skip(names string) {
+	p.skippedNames = strings.Count(names, ",") + 1
 	skipped := map[string]bool{}
 	both := [][]container{p.containers.kept, p.initContainers.kept}
 	for _, containers := range both {

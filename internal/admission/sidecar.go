@@ -2,7 +2,6 @@ package admission
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,7 +37,7 @@ type Sidecar struct {
 // init containers can use it as well.
 func withSidecar(patch Patch, pod *Pod, injection identity.Injection, settings Settings) (Patch, error) {
 	if reason := noSidecar(pod, settings); reason != "" {
-		return nil, &RefusedError{Message: fmt.Sprintf("ServiceAccount %s: delivery endpoint: %s", injection.Account, reason)}
+		return nil, refused(injection, "delivery endpoint: "+reason)
 	}
 	if !slices.ContainsFunc(pod.initContainers.kept, isSidecar) {
 		patch.prependTo("/spec/initContainers", pod.initContainers.length, sidecar(pod, &settings.Sidecar))

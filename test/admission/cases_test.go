@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"kube-aws-iam-controller/internal/admission/admissiontest"
 
 	"kube-aws-iam-controller/test/cluster"
 	"kube-aws-iam-controller/test/golden"
@@ -97,6 +98,26 @@ func (w *world) huge(t *testing.T) {
 	made, err := w.Create(t.Context(), &probe, pod)
 	require.NoError(t, err)
 	assert.Greater(t, len(made.Spec.Containers[39].Env), 200)
+}
+
+// limits has the API server admit pods with as much as may be, and refuse those with more.
+func (w *world) limits(t *testing.T) {
+	t.Helper()
+	for _, limit := range admissiontest.Limits() {
+		t.Run(limit.Of, func(t *testing.T) {
+			made, err := w.Create(t.Context(), &probe, limit.Pod(probe.Given.Spec.ServiceAccountName, limit.Most))
+			require.NoError(t, err)
+			assert.NotEmpty(t, made.Spec.Containers[0].Env)
+			made.ResourceVersion, made.UID = "", ""
+			again, err := w.Create(t.Context(), &probe, made)
+			require.NoError(t, err, "what it was given does not count")
+			assert.Equal(t, made.Spec, again.Spec)
+
+			_, err = w.Create(t.Context(), &probe, limit.Pod(probe.Given.Spec.ServiceAccountName, limit.Most+1))
+			assert.True(t, apierrors.IsForbidden(err), "%v", err)
+			assert.ErrorContains(t, err, "request: ServiceAccount probe: "+limit.Refusal)
+		})
+	}
 }
 
 // crowd has the API server admit a pod of as many containers as may be, and refuse one of more.

@@ -20,6 +20,7 @@ func TestThePolicyGivesPodsWhatTheCasesSay(t *testing.T) {
 			t.Run("a debugger", w.debug)
 			t.Run("a huge pod", w.huge)
 			t.Run("a pod of many containers", w.crowd)
+			t.Run("a pod with as much as it may have", w.limits)
 			t.Run("a namespace with quotas", w.fits)
 		}
 		require.NoError(t, policy.Delete(t.Context(), w.Access))

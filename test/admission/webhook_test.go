@@ -86,6 +86,7 @@ func TestTheWebhookGivesPodsWhatTheCasesSay(t *testing.T) {
 	t.Run("a debugger", w.debug)
 	t.Run("a huge pod", w.huge)
 	t.Run("a pod of many containers", w.crowd)
+	t.Run("a pod with as much as it may have", w.limits)
 	t.Run("a namespace with quotas", w.fits)
 	for _, result := range []string{"mutated", "unchanged", "refused"} {
 		n, err := c.Metric(t.Context(), `kube_aws_iam_controller_webhook_requests_total{result="`+result+`"}`)

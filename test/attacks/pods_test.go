@@ -3,6 +3,7 @@ package attacks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,8 +118,27 @@ var otherPods = []attack{
 		intent: "make the API server inspect a pod of a megabyte endlessly", by: "limits on what is inspected", guard: true,
 		try: func(a *attacker) {
 			a.ask("app", "role", a.own("app"))
-			spec := container + ", envFrom: [" + strings.Repeat("{secretRef: {name: app.aws-iam}}, ", 20_000) + "]}]"
-			a.forbidden(a.kubectl(pod("app", spec), "create", "--validate=false", "-f", "-"))
+			many := func(text string, n int) string { // numbered, as the API server wants names and paths to differ
+				var all strings.Builder
+				for i := range n {
+					fmt.Fprintf(&all, text+", ", i)
+				}
+				return "[" + all.String() + "]"
+			}
+			data := "volumes: [{name: v, emptyDir: {}}]"
+			for what, spec := range map[string]string{
+				"sources of variables": container + ", envFrom: " + many("{prefix: p%d, secretRef: {name: app.aws-iam}}", 15_000) + "}]",
+				"variables":            container + ", env: " + many("{name: V%d, value: v}", 20_000) + "}]",
+				"mounts":               container + ", volumeMounts: " + many("{name: v, mountPath: /v/%d}", 4000) + "}], " + data,
+				"a mount path":         container + ", volumeMounts: [{name: v, mountPath: /meta/" + strings.Repeat("x/../", 100_000) + "aws-iam}]}], " + data,
+				"volumes":              container + "}], volumes: " + many("{name: v%d, emptyDir: {}}", 15_000),
+				"containers":           "containers: " + many("{name: c%d, image: i}", 15_000),
+				"imagePullSecrets":     container + "}], imagePullSecrets: " + many("{name: s%d}", 20_000),
+			} {
+				err := a.kubectl(pod("app", spec), "create", "--validate=false", "-f", "-")
+				assert.NotContains(a.t, fmt.Sprint(err), "cost budget", what)
+				a.forbidden(err)
+			}
 		},
 	},
 	{
