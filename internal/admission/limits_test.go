@@ -43,7 +43,7 @@ func TestSkippingManyNamesOfManyContainersIsLinear(t *testing.T) {
 		p, err := Read(text)
 		require.NoError(t, err)
 		_, err = Inject(p, identity.Injection{Delivery: identity.DeliverFile}, Settings{})
-		require.ErrorContains(t, err, "the pod has 200001 names in iam.amazonaws.com/skip-containers, and credentials are given to pods with 1000 at most; give it fewer")
+		require.ErrorContains(t, err, "the pod has 200001 names in iam.amazonaws.com/skip-containers; a pod that is given credentials may have at most 1000: reduce this")
 		return time.Since(start)
 	}
 	one := took(podOf(1))
@@ -69,8 +69,8 @@ func TestPodWithTooManyContainersIsRefused(t *testing.T) {
 		_, err = inject(pod, delivery)
 		var refused *RefusedError
 		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, "ServiceAccount app: the pod has 501 containers and init containers, and credentials are given to pods with 500 at most; "+
-			`give it fewer, or leave it alone with the label iam.amazonaws.com/inject: "false"`, refused.Message)
+		assert.Equal(t, "ServiceAccount app: the pod has 501 containers and init containers; a pod that is given credentials may have at most 500: "+
+			`reduce this, or opt the pod out with the label iam.amazonaws.com/inject: "false"`, refused.Message)
 		pod.Labels = map[string]string{api.InjectLabel: "false"}
 		patch, err = inject(pod, delivery)
 		require.NoError(t, err)

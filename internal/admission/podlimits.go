@@ -31,14 +31,14 @@ func tooManyVolumes(pod *Pod) string {
 	if n <= maxVolumes || n == maxVolumes+1 && pod.given() {
 		return ""
 	}
-	return overLimit(fmt.Sprintf("has %d volumes", n), fmt.Sprint(maxVolumes))
+	return overLimit(fmt.Sprintf("has %d volumes", n), maxVolumes)
 }
 
 // tooMuch returns why a pod with too many containers, or with too much in them, is
 // refused, "" if it has not. Our sidecar does not count as a container.
 func tooMuch(pod *Pod) string {
 	containers := pod.containers.length + pod.initContainers.length
-	tooMany := overLimit(fmt.Sprintf("has %d containers and init containers", containers), fmt.Sprint(maxContainers))
+	tooMany := overLimit(fmt.Sprintf("has %d containers and init containers", containers), maxContainers)
 	inList, inAll := maxListLength, maxItems
 	if pod.given() {
 		inList, inAll = inList+givenListLength, inAll+givenItems
@@ -48,13 +48,13 @@ func tooMuch(pod *Pod) string {
 	case containers > maxContainers+1:
 		return tooMany
 	case pod.skippedNames > maxSkippedNames:
-		return overLimit(fmt.Sprintf("has %d names in %s", pod.skippedNames, api.SkipContainersAnnotation), fmt.Sprint(maxSkippedNames))
+		return overLimit(fmt.Sprintf("has %d names in %s", pod.skippedNames, api.SkipContainersAnnotation), maxSkippedNames)
 	case longest > inList:
-		return overLimit(fmt.Sprintf("has a container with %d environment variables or volume mounts", longest), fmt.Sprint(maxListLength))
+		return overLimit(fmt.Sprintf("has a container with %d environment variables or volume mounts", longest), maxListLength)
 	case total > inAll:
-		return overLimit(fmt.Sprintf("has %d environment variables and volume mounts", total), fmt.Sprint(maxItems))
+		return overLimit(fmt.Sprintf("has %d environment variables and volume mounts", total), maxItems)
 	case pod.hasLongPath():
-		return overLimit("has a mount path that is longer", fmt.Sprintf("%d characters", maxPathLength))
+		return overLimit(fmt.Sprintf("has a mount path of more than %d characters", maxPathLength), maxPathLength)
 	case containers > maxContainers && !slices.ContainsFunc(pod.initContainers.kept, isSidecar):
 		return tooMany
 	default:
@@ -76,9 +76,9 @@ func (p *Pod) items() (longest, total int) {
 }
 
 // overLimit returns the message for a pod that has more than it may.
-func overLimit(has, limit string) string {
-	return fmt.Sprintf("the pod %s, and credentials are given to pods with %s at most; "+
-		"give it fewer, or leave it alone with the label %s: \"false\"", has, limit, api.InjectLabel)
+func overLimit(has string, limit int) string {
+	return fmt.Sprintf("the pod %s; a pod that is given credentials may have at most %d: "+
+		"reduce this, or opt the pod out with the label %s: \"false\"", has, limit, api.InjectLabel)
 }
 
 // given says whether the pod has a volume with our name, so that it may have been

@@ -146,8 +146,8 @@ func (w *world) crowd(t *testing.T) {
 		pod.Annotations = map[string]string{"iam.amazonaws.com/skip-containers": skipped}
 		_, err = w.Create(t.Context(), &probe, pod)
 		assert.True(t, apierrors.IsForbidden(err), "%s: %v", title, err)
-		require.ErrorContains(t, err, `request: ServiceAccount probe: the pod has 501 containers and init containers, and credentials are given to pods with 500 at most; `+
-			`give it fewer, or leave it alone with the label iam.amazonaws.com/inject: "false"`, title)
+		require.ErrorContains(t, err, `request: ServiceAccount probe: the pod has 501 containers and init containers; a pod that is given credentials may have at most 500: `+
+			`reduce this, or opt the pod out with the label iam.amazonaws.com/inject: "false"`, title)
 	}
 	pod.Labels = map[string]string{"iam.amazonaws.com/inject": "false"}
 	made, err = w.Create(t.Context(), &probe, pod)

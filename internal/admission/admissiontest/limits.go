@@ -34,14 +34,14 @@ func (l Limit) Pod(account string, n int) *corev1.Pod {
 // Limits returns all of them but the one of containers.
 func Limits() []Limit {
 	limits := []Limit{
-		{"volumes", 1000, "has 1001 volumes, and credentials are given to pods with 1000", func(pod *corev1.Pod, n int) {
+		{"volumes", 1000, "has 1001 volumes; a pod that is given credentials may have at most 1000", func(pod *corev1.Pod, n int) {
 			for i := range n - 1 {
 				pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: fmt.Sprintf("data-%d", i), VolumeSource: pod.Spec.Volumes[0].VolumeSource})
 			}
 		}},
-		{"variables of a container", 1000, "has a container with 1001 environment variables or volume mounts, and credentials are given to pods with 1000",
+		{"variables of a container", 1000, "has a container with 1001 environment variables or volume mounts; a pod that is given credentials may have at most 1000",
 			func(pod *corev1.Pod, n int) { pod.Spec.Containers[0].Env = variables(n) }},
-		{"mounts of an init container", 1000, "has a container with 1001 environment variables or volume mounts, and credentials are given to pods with 1000",
+		{"mounts of an init container", 1000, "has a container with 1001 environment variables or volume mounts; a pod that is given credentials may have at most 1000",
 			func(pod *corev1.Pod, n int) {
 				pod.Spec.InitContainers = []corev1.Container{{Name: "setup", Image: "registry.example/setup"}}
 				for i := range n {
@@ -49,7 +49,7 @@ func Limits() []Limit {
 						corev1.VolumeMount{Name: "data", MountPath: fmt.Sprintf("/data/%d", i)})
 				}
 			}},
-		{"variables of all containers", 10_000, "has 10001 environment variables and volume mounts, and credentials are given to pods with 10000",
+		{"variables of all containers", 10_000, "has 10001 environment variables and volume mounts; a pod that is given credentials may have at most 10000",
 			func(pod *corev1.Pod, n int) {
 				for i := 0; n > 0; i++ {
 					pod.Spec.InitContainers = append(pod.Spec.InitContainers, corev1.Container{
@@ -58,17 +58,17 @@ func Limits() []Limit {
 					n -= 500
 				}
 			}},
-		{"characters of a mount path", 1000, "has a mount path that is longer, and credentials are given to pods with 1000 characters",
+		{"characters of a mount path", 1000, "has a mount path of more than 1000 characters; a pod that is given credentials may have at most 1000",
 			func(pod *corev1.Pod, n int) {
 				pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: "/" + strings.Repeat("ä", n-1)}}
 			}},
-		{"names to skip", 1000, "has 1001 names in iam.amazonaws.com/skip-containers, and credentials are given to pods with 1000",
+		{"names to skip", 1000, "has 1001 names in iam.amazonaws.com/skip-containers; a pod that is given credentials may have at most 1000",
 			func(pod *corev1.Pod, n int) {
 				pod.Annotations = map[string]string{"iam.amazonaws.com/skip-containers": strings.Repeat("other,", n-1)}
 			}},
 	}
 	for i := range limits {
-		limits[i].Refusal = "the pod " + limits[i].Refusal + ` at most; give it fewer, or leave it alone with the label iam.amazonaws.com/inject: "false"`
+		limits[i].Refusal = "the pod " + limits[i].Refusal + `: reduce this, or opt the pod out with the label iam.amazonaws.com/inject: "false"`
 	}
 	return limits
 }
