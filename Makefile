@@ -139,9 +139,9 @@ cover: ## Show the coverage of the unit tests.
 	go test -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -1
 
 .PHONY: bench
-bench: ## Measure, against a bare loop in the same run, and write docs/benchmarks.md. ONLY=memory,single for some.
+bench: ## Measure, against a bare loop in the same run, and write docs/benchmarks.md. ONLY=memory,single for some, ARGS=-long-runs=3 for more figures.
 	@echo "bench: an hour and a half, on cores that have nothing else to do"
-	cd test && go run ./bench -o ../docs/benchmarks.md -only '$(ONLY)'
+	cd test && go run ./bench -o ../docs/benchmarks.md -only '$(ONLY)' $(ARGS)
 
 .PHONY: bench-allocs
 bench-allocs: ## Run the Go benchmarks of what runs most often, and write docs/allocations.md.

@@ -38,8 +38,8 @@ func (b *bench) drift(ctx context.Context, size sizes, r *report) error {
 	if err != nil {
 		return err
 	}
-	b.say("controller: the same, for %s, beside %d that are looked at", size.idle, size.drift)
-	with, err := b.besideDrift(ctx, namespace, "with", size.idle, slices.Concat(roles, []string{limited, "--drift-interval=1m"})...)
+	b.say("controller: the same, for %s, beside %d that are looked at", size.drifting, size.drift)
+	with, err := b.besideDrift(ctx, namespace, "with", size.drifting, slices.Concat(roles, []string{limited, "--drift-interval=1m"})...)
 	if err != nil {
 		return err
 	}

@@ -37,16 +37,16 @@ func main() {
 type sizes struct {
 	burst, roles, drift, single, fresh, other, pods, podBurst, ready, lateRounds int
 	growth, crowds                                                               []int
-	idle, serving                                                                time.Duration
+	idle, drifting, serving                                                      time.Duration
 	late                                                                         []time.Duration
 	fleet                                                                        fleetSize
 }
 
 var (
-	full = sizes{burst: 1000, roles: 200, drift: 10_000, single: 200, fresh: 10_000, other: 10_000, growth: []int{1000, 5000, 20_000, 50_000}, crowds: []int{1, 50, 200, 500}, idle: time.Minute, pods: 300, serving: 5 * time.Second,
+	full = sizes{burst: 1000, roles: 200, drift: 10_000, single: 200, fresh: 10_000, other: 10_000, growth: []int{1000, 5000, 20_000, 50_000}, crowds: []int{1, 50, 200, 500}, idle: 5 * time.Minute, drifting: time.Minute, pods: 300, serving: 5 * time.Second,
 		podBurst: 2000, ready: 12, late: []time.Duration{5 * time.Second, 8 * time.Second}, lateRounds: 3,
 		fleet: fleetSize{identities: 50_000, namespaces: 500, session: 15 * time.Minute, outage: 450 * time.Second}}
-	brief = sizes{burst: 100, roles: 50, drift: 200, single: 20, fresh: 500, other: 500, growth: []int{200, 1000}, crowds: []int{1, 50}, idle: 10 * time.Second, pods: 30, serving: time.Second,
+	brief = sizes{burst: 100, roles: 50, drift: 200, single: 20, fresh: 500, other: 500, growth: []int{200, 1000}, crowds: []int{1, 50}, idle: 10 * time.Second, drifting: 10 * time.Second, pods: 30, serving: time.Second,
 		podBurst: 200, ready: 2, late: []time.Duration{2 * time.Second}, lateRounds: 1,
 		fleet: fleetSize{identities: 500, namespaces: 10, session: 2 * time.Minute, outage: time.Minute}}
 )
@@ -55,24 +55,24 @@ var (
 type measure struct {
 	name string
 	take func(*bench, context.Context, sizes, *report) error
-	// once says that one run takes it: it is long, and counts more than it times.
-	once bool
+	// long says that it takes minutes, and counts more than it times.
+	long bool
 }
 
 var measures = []measure{
 	{name: "burst", take: (*bench).burst},
 	{name: "managedRoles", take: (*bench).managedRoles},
-	{name: "drift", take: (*bench).drift, once: true},
+	{name: "drift", take: (*bench).drift, long: true},
 	{name: "single", take: (*bench).single},
 	{name: "restart", take: (*bench).restart},
-	{name: "memory", take: (*bench).memory, once: true},
-	{name: "idle", take: (*bench).idle, once: true},
-	{name: "growth", take: (*bench).growth, once: true},
-	{name: "fleet", take: (*bench).fleet, once: true},
-	{name: "admission", take: (*bench).admission, once: true},
+	{name: "memory", take: (*bench).memory, long: true},
+	{name: "idle", take: (*bench).idle, long: true},
+	{name: "growth", take: (*bench).growth, long: true},
+	{name: "fleet", take: (*bench).fleet, long: true},
+	{name: "admission", take: (*bench).admission, long: true},
 	{name: "credentialsServer", take: (*bench).credentialsServer},
 	{name: "podBurst", take: (*bench).podBurst},
-	{name: "podReady", take: (*bench).podReady, once: true},
+	{name: "podReady", take: (*bench).podReady, long: true},
 }
 
 func names() string {
@@ -108,7 +108,8 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	output := flags.String("o", "", "write the table to this `file` besides printing it; lines there of other measures stay")
 	only := flags.String("only", "", "`measures` to take, separated by commas; all if none is given: "+names())
-	runs := flags.Int("runs", 3, "how often to take what is not taken once, each time on a control plane of its own")
+	runs := flags.Int("runs", 3, "how often to take each measure, each time on a control plane of its own")
+	longRuns := flags.Int("long-runs", 1, "how often to take those that take minutes")
 	short := flags.Bool("brief", false, "measure little, to see whether the measuring works")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -122,8 +123,9 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 		return err
 	}
 	r := &report{date: today()}
-	for i := range *runs {
-		if err = takeAll(ctx, wanted, i > 0, size, r, progress); err != nil {
+	for i := range max(*runs, *longRuns) {
+		due := slices.DeleteFunc(slices.Clone(wanted), func(m measure) bool { return i >= *runs && !m.long || i >= *longRuns && m.long })
+		if err = takeAll(ctx, due, size, r, progress); err != nil {
 			break // what was measured until then was measured
 		}
 	}
@@ -143,12 +145,8 @@ func write(r *report, output string) error {
 	return os.WriteFile(output, []byte(r.markdown(string(before))), 0o644) //nolint:gosec // for everybody to read
 }
 
-// takeAll takes measures on a control plane of their own. Those that are taken once are left out if this is to be another
-// run.
-func takeAll(ctx context.Context, wanted []measure, another bool, size sizes, r *report, progress io.Writer) error {
-	if another {
-		wanted = slices.DeleteFunc(slices.Clone(wanted), func(m measure) bool { return m.once })
-	}
+// takeAll takes measures on a control plane of their own.
+func takeAll(ctx context.Context, wanted []measure, size sizes, r *report, progress io.Writer) error {
 	if len(wanted) == 0 {
 		return nil
 	}

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -111,21 +109,6 @@ func (b *bench) resident(ctx context.Context) (int, error) {
 		}
 	}
 	return vmRSS(b.running.PID())
-}
-
-// vmRSS is the resident memory of a process, in bytes, as Linux tells it.
-func vmRSS(pid int) (int, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, is := strings.CutPrefix(line, "VmRSS:"); is {
-			kib, err := strconv.Atoi(strings.Fields(value)[0])
-			return kib << 10, err
-		}
-	}
-	return 0, fmt.Errorf("process %d has no resident memory", pid)
 }
 
 // pause waits.
