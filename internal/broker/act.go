@@ -116,6 +116,17 @@ func (b *Broker) refuse(ctx context.Context, source Source, f facts, refusal *id
 	return f.untilRefusedAgain(), b.Status.Report(ctx, source, *f.asked, f.have)
 }
 
+// undecided reports why nothing could be decided, once credentials are due: they are
+// about to run out.
+func (b *Broker) undecided(ctx context.Context, source Source, f facts, cause error) (time.Duration, error) {
+	due := cmp.Or(f.due, f.lastGoodDue)
+	if f.asked == nil || due == "" {
+		return f.maxBackoff(), cause
+	}
+	b.Metrics.ObserveRefresh(string(f.key.Source), string(due), 0, cause)
+	return b.failed(ctx, source, *f.asked, f, identity.NotAssumed(*f.asked, cause))
+}
+
 // countRefused counts credentials that are due and are not issued, without a call.
 func (b *Broker) countRefused(f facts, cause error) {
 	if f.due != "" {
@@ -130,10 +141,10 @@ func (f facts) untilRefusedAgain() time.Duration {
 		return status.RepeatAfter
 	}
 	// Credentials that are due could not be renewed: that is tried again as after any
-	// failure.
+	// failure. Expired ones were left aside for a change that is refused.
 	next := f.nextRenewal()
 	if next <= time.Second {
-		next = f.maxBackoff()
+		next = cmp.Or(f.maxBackoff(), time.Second)
 	}
 	return sooner(next, status.RepeatAfter)
 }

@@ -110,7 +110,8 @@ func (b *Broker) syncCredentials(ctx context.Context, key identity.Key, mayUseIA
 	}
 	f, err := b.observe(ctx, source, key)
 	if err != nil {
-		return f.asked, Outcome{After: f.maxBackoff()}, err
+		wait, err := b.undecided(ctx, source, f, err)
+		return f.asked, Outcome{After: wait}, err
 	}
 	out, err := b.serve(ctx, source, f, mayUseIAM)
 	return f.asked, out, err

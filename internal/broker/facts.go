@@ -86,37 +86,42 @@ func (b *Broker) observe(ctx context.Context, source Source, key identity.Key) (
 	if f.refusal, f.failing = refusal, b.Status.Failure(key) != nil; !malformed {
 		f.unread = err
 	}
-	if err = b.observeRevocation(ctx, &f); err != nil {
-		return f, err
-	}
-	f.lastGood = lastGood(*asked, f.have)
-	if f.lastGood != nil {
+	if f.lastGood = lastGood(*asked, f.have); f.lastGood != nil {
 		f.lastGoodDue = b.due(*f.lastGood, f)
 	}
-	if f.refusal == nil && f.unread == nil {
+	readable := f.refusal == nil && f.unread == nil
+	if readable {
+		f.due = b.due(*asked, f)
+	}
+	if err = b.observeRevocation(ctx, &f); err == nil && readable {
 		b.observeAsked(ctx, &f)
 	}
-	return f, nil
+	return f, err
 }
 
 // observeRevocation asks whether the object may have the credentials that it has:
-// rules change while those live. It takes no call to know whose they are.
+// rules change while those live. It takes no call to know whose they are. A rule that
+// became malformed withdraws nothing.
 func (b *Broker) observeRevocation(ctx context.Context, f *facts) error {
 	role, err := identity.ParseRole(f.have.RoleARN)
 	if err != nil || !f.have.Exists {
 		return nil //nolint:nilerr // it has none, or new ones are due and asked about
 	}
 	err = b.permitted(ctx, f.key, role)
-	var refused bool
-	if f.revoked, refused = errors.AsType[*identity.InvalidError](err); refused {
-		return nil
+	refusal, refused := errors.AsType[*identity.InvalidError](err)
+	if !refused {
+		return err
 	}
-	return err
+	if !refusal.RuleMalformed {
+		f.revoked = refusal
+	}
+	return nil
 }
 
-// observeAsked finds out whether what is asked for is due and may be served.
+// observeAsked finds out whether what is asked for may be served if it is due, and
+// otherwise whether its role is to be inspected.
 func (b *Broker) observeAsked(ctx context.Context, f *facts) {
-	if f.due = b.due(*f.asked, *f); f.due == "" {
+	if f.due == "" {
 		if wait, is := b.inspectIn(*f); is {
 			f.inspect, f.inspectIn, f.inspectFailed = wait <= 0, max(wait, 0), b.Roles.InspectFailed(f.key)
 		}

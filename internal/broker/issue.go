@@ -88,7 +88,7 @@ func (b *Broker) obtain(ctx context.Context, i *issuance) (creds identity.Creden
 		return creds, false, identity.NotAssumed(i.want, err)
 	}
 	// The rules may have changed meanwhile.
-	if err = b.permitted(ctx, i.want.Key, assumed); err != nil {
+	if err = b.permitted(ctx, i.want.Key, assumed); err != nil && !i.keepsRole(assumed, err) {
 		return creds, false, identity.NotAssumed(i.want, err)
 	}
 	if err = b.ExternalIDs.Confirm(ctx, i.want, creds.RoleARN); err != nil {
@@ -97,6 +97,13 @@ func (b *Broker) obtain(ctx context.Context, i *issuance) (creds identity.Creden
 	i.want.RoleUsed = b.Roles.LastUsed(i.want.Key, i.want.RoleID, i.have.UseOf(i.want.RoleID))
 	_, created, err = b.Secrets.Apply(ctx, i.want, creds)
 	return creds, created, err
+}
+
+// keepsRole reports whether only a malformed rule refuses a role that is renewed as what
+// was last good.
+func (i issuance) keepsRole(role identity.RoleReference, err error) bool {
+	refusal, refused := errors.AsType[*identity.InvalidError](err)
+	return refused && refusal.RuleMalformed && i.lastGood && role.String() == i.have.RoleARN
 }
 
 // checkExternalID makes sure that an existing role enforces its external ID. The trust
@@ -147,7 +154,7 @@ func (b *Broker) notIssued(ctx context.Context, source Source, i issuance, err e
 	f := facts{key: i.want.Key, now: time.Now(), refreshLimit: b.RefreshLimit, asked: &i.want, have: i.have, lastGood: lastGood(i.want, i.have)}
 	refusal, refused := errors.AsType[*identity.InvalidError](err)
 	switch {
-	case refused && refusal.Reason == api.RoleNotPermitted && i.have.Exists && (f.lastGood == nil || i.have.SpecHash == i.want.SpecHash()):
+	case refused && refusal.Reason == api.RoleNotPermitted && i.have.Exists && (f.lastGood == nil || !refusal.RuleMalformed && i.have.SpecHash == i.want.SpecHash()):
 		// It is what the credentials there are of, or nothing says whose they are.
 		return b.revoke(ctx, source, f, refusal)
 	case refused && !i.lastGood:

@@ -81,6 +81,8 @@ type world struct {
 	// this is not known.
 	refused   []string
 	permitErr error
+	// ruleMalformed says that they are refused by a rule that cannot be read.
+	ruleMalformed bool
 	// runsOn is the ARN of the role that the controller runs on. runsOnErr says that this
 	// is not known.
 	runsOn    string
@@ -299,7 +301,9 @@ func (w *world) Permit(ctx context.Context, _ identity.Key, asked func(context.C
 		return err
 	}
 	if slices.Contains(w.refused, role.String()) {
-		return &identity.InvalidError{Reason: api.RoleNotPermitted, Message: "the namespace may not use " + role.String()}
+		return &identity.InvalidError{
+			Reason: api.RoleNotPermitted, Message: "the namespace may not use " + role.String(), RuleMalformed: w.ruleMalformed,
+		}
 	}
 	return nil
 }

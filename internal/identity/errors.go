@@ -9,6 +9,9 @@ type InvalidError struct {
 	Reason string
 	// Message names the value, what is wrong with it, and the remedy.
 	Message string
+	// RuleMalformed reports that a namespace rule which cannot be parsed refuses the
+	// role. That withdraws nothing: credentials that were issued before are kept.
+	RuleMalformed bool
 }
 
 // Error implements error.

@@ -20,10 +20,12 @@ const (
 	allowed
 	// denied forbids managed roles regardless of the other rules.
 	denied
+	// malformed is denied, but for roles that have credentials already.
+	malformed
 )
 
-// parseManagedPermission parses the annotation. A malformed value is denied, with
-// an error.
+// parseManagedPermission parses the annotation. Together with an error it returns
+// malformed.
 func parseManagedPermission(annotations map[string]string) (managedPermission, error) {
 	value, has := annotations[api.ManagedRolesAnnotation]
 	switch {
@@ -34,7 +36,7 @@ func parseManagedPermission(annotations map[string]string) (managedPermission, e
 	case value == "false":
 		return denied, nil
 	default:
-		return denied, fmt.Errorf(`%s: %s is neither "true" nor "false". Until it is corrected, this namespace may have no roles made`, api.ManagedRolesAnnotation, identity.Quote(value))
+		return malformed, fmt.Errorf(`%s: %s is neither "true" nor "false". Until it is corrected, no managed roles are created in this namespace`, api.ManagedRolesAnnotation, identity.Quote(value))
 	}
 }
 
@@ -56,6 +58,8 @@ func (c Config) permitManaged(ctx context.Context, key identity.Key, r *namespac
 	if r.managed == allowed {
 		return true, nil
 	}
-	return true, notPermitted(key, fmt.Sprintf(`role '%s', nor any other that is made for its ServiceAccounts: its annotation %s does not permit them. `+
+	refusal := notPermitted(key, fmt.Sprintf(`role '%s', nor any other that is made for its ServiceAccounts: its annotation %s does not permit them. `+
 		`Name an existing role in %srole, or have whoever administers the namespace set that to "true" or take it off`, role, api.ManagedRolesAnnotation, api.Prefix))
+	refusal.RuleMalformed = r.managed == malformed
+	return true, refusal
 }

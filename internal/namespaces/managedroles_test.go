@@ -63,6 +63,8 @@ func TestManagedRolesAnnotation(t *testing.T) {
 				require.ErrorAs(t, err, &invalid, role)
 				assert.Equal(t, api.RoleNotPermitted, invalid.Reason)
 				assert.Contains(t, invalid.Message, says)
+				value := tc.annotations[api.ManagedRolesAnnotation]
+				assert.Equal(t, role == "made-app" && says == "does not permit them" && value != "false" || strings.Contains(says, "not a regular"), invalid.RuleMalformed)
 			}
 		})
 	}

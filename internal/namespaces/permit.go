@@ -48,10 +48,13 @@ func (c Config) permit(ctx context.Context, key identity.Key, r *namespaceRules,
 	if err != nil {
 		return err
 	}
-	if why := r.rules.Violation(asked, base); why != "" {
-		return notPermitted(key, fmt.Sprintf("role '%s': %s", asked, why))
+	why, malformed := r.rules.Violation(asked, base)
+	if why == "" {
+		return nil
 	}
-	return nil
+	refusal := notPermitted(key, fmt.Sprintf("role '%s': %s", asked, why))
+	refusal.RuleMalformed = malformed
+	return refusal
 }
 
 // permitWithoutRules decides for a role to which no rule of the namespace applies.
@@ -68,7 +71,7 @@ func noRules(key identity.Key) error {
 		api.AllowedRolesAnnotation, api.PermittedAnnotation, api.AllowedRolesAnnotation, api.ManagedRolesAnnotation))
 }
 
-func notPermitted(key identity.Key, what string) error {
+func notPermitted(key identity.Key, what string) *identity.InvalidError {
 	return &identity.InvalidError{
 		Reason:  api.RoleNotPermitted,
 		Message: fmt.Sprintf("The namespace %s may not use %s", key.Namespace, what),

@@ -20,6 +20,8 @@ type Rules []rule
 
 type rule struct {
 	annotation string
+	// malformed reports that it could not be parsed, so that it permits nothing new.
+	malformed bool
 	// violation returns why the rule does not permit a role, and the remedy, or ""
 	// if it does.
 	violation func(role identity.RoleReference, base identity.BaseRole) string
@@ -45,22 +47,28 @@ func ParseRules(annotations map[string]string) (Rules, error) {
 		if err != nil {
 			why := err.Error()
 			refuses = func(identity.RoleReference, identity.BaseRole) string { return why }
-			problems = append(problems, fmt.Errorf("%s: %w. Until it is corrected, this namespace may use no role", kind.annotation, err))
+			problems = append(problems, fmt.Errorf("%s: %w. Until it is corrected, objects in this namespace keep the credentials that they have, and are given none for other roles", kind.annotation, err))
 		}
-		rules = append(rules, rule{kind.annotation, refuses})
+		rules = append(rules, rule{kind.annotation, err != nil, refuses})
 	}
 	return rules, errors.Join(problems...)
 }
 
 // Violation returns which rule does not permit a role, why, and the remedy, or ""
-// if all rules permit it. Role names in rules are completed by base.
-func (r Rules) Violation(role identity.RoleReference, base identity.BaseRole) string {
+// if all rules permit it. malformed reports that those that could be parsed permit it.
+// Role names in rules are completed by base.
+func (r Rules) Violation(role identity.RoleReference, base identity.BaseRole) (message string, malformed bool) {
 	for _, rule := range r {
-		if why := rule.violation(role, base); why != "" {
-			return rule.annotation + ": " + why
+		why := rule.violation(role, base)
+		switch {
+		case why == "":
+		case !rule.malformed:
+			return rule.annotation + ": " + why, false
+		case message == "":
+			message, malformed = rule.annotation+": "+why, true
 		}
 	}
-	return ""
+	return message, malformed
 }
 
 func tooLong(value string, limit int) error {

@@ -83,10 +83,10 @@ func TestRules(t *testing.T) {
 			base, err := identity.ParseBaseRole(account)
 			require.NoError(t, err)
 			for _, role := range tc.yes {
-				assert.Empty(t, rules.Violation(at(t, role), base), role)
+				assert.Empty(t, violation(rules, at(t, role), base), role)
 			}
 			for _, role := range tc.no {
-				assert.NotEmpty(t, rules.Violation(at(t, role), base), role)
+				assert.NotEmpty(t, violation(rules, at(t, role), base), role)
 			}
 		})
 	}
@@ -95,7 +95,7 @@ func TestRules(t *testing.T) {
 func TestMalformedRulesNameTheRemedy(t *testing.T) {
 	const generic = `write role names and ARNs, with * for any characters, such as ["app", "team-a/*"]`
 	for value, says := range map[string]string{
-		"[demo-app]":           `iam.amazonaws.com/allowed-roles: "[demo-app]" is not JSON, so it permits nothing: write ["demo-app"]. Until it is corrected, this namespace may use no role`,
+		"[demo-app]":           `iam.amazonaws.com/allowed-roles: "[demo-app]" is not JSON, so it permits nothing: write ["demo-app"]. Until it is corrected, objects in this namespace keep the credentials that they have, and are given none for other roles`,
 		"":                     `"" is not JSON, so it permits nothing: ` + generic,
 		"app":                  `"app" is not JSON, so it permits nothing: write ["app"].`,
 		"not json":             `"not json" is not JSON, so it permits nothing: ` + generic,
@@ -115,7 +115,7 @@ func TestMalformedRulesNameTheRemedy(t *testing.T) {
 	} {
 		_, err := ParseRules(map[string]string{api.AllowedRolesAnnotation: value})
 		require.ErrorContains(t, err, says)
-		require.ErrorContains(t, err, "may use no role")
+		require.ErrorContains(t, err, "are given none for other roles")
 		assert.Less(t, len(err.Error()), 500)
 	}
 	for value, says := range map[string]string{
@@ -162,13 +162,13 @@ func TestViolationNamesRuleReasonAndRemedy(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			rules, _ := ParseRules(map[string]string{tc.annotation: tc.value})
-			assert.Equal(t, tc.annotation+": "+tc.want, rules.Violation(at(t, tc.role), base))
+			assert.Equal(t, tc.annotation+": "+tc.want, violation(rules, at(t, tc.role), base))
 		})
 	}
 	rules, err := ParseRules(map[string]string{api.AllowedRolesAnnotation: `["a"]`, api.PermittedAnnotation: ".*b"})
 	require.NoError(t, err)
-	assert.Contains(t, rules.Violation(at(t, "a"), base), api.PermittedAnnotation)
-	assert.Contains(t, rules.Violation(at(t, "b"), base), api.AllowedRolesAnnotation)
+	assert.Contains(t, violation(rules, at(t, "a"), base), api.PermittedAnnotation)
+	assert.Contains(t, violation(rules, at(t, "b"), base), api.AllowedRolesAnnotation)
 }
 
 // The suggestion in a violation permits the role.
@@ -179,14 +179,14 @@ func TestSuggestedPatternPermitsTheRole(t *testing.T) {
 	for _, value := range []string{"demo-app", "demo|team", "app", "team/demo-app", "(?i)DEMO", "role/.*", "arn:aws", "", "x", ".*b", "e.+a"} {
 		rules, err := ParseRules(map[string]string{api.PermittedAnnotation: value})
 		require.NoError(t, err)
-		_, proposed, said := strings.Cut(rules.Violation(role, base), "write ")
+		_, proposed, said := strings.Cut(violation(rules, role, base), "write ")
 		if !said {
-			_, proposed, said = strings.Cut(rules.Violation(role, base), "such as ")
+			_, proposed, said = strings.Cut(violation(rules, role, base), "such as ")
 		}
 		require.True(t, said, value)
 		rules, err = ParseRules(map[string]string{api.PermittedAnnotation: proposed})
 		require.NoError(t, err)
-		assert.Empty(t, rules.Violation(role, base), proposed)
+		assert.Empty(t, violation(rules, role, base), proposed)
 	}
 }
 
@@ -208,12 +208,12 @@ func FuzzParseRules(f *testing.F) {
 		if failed != nil {
 			return
 		}
-		allowed := both.Violation(role, base) == ""
+		allowed := violation(both, role, base) == ""
 		assert.False(t, allowed && err != nil, "what is malformed permits nothing")
 		for _, one := range []map[string]string{{api.AllowedRolesAnnotation: globs}, {api.PermittedAnnotation: pattern}} {
 			rules, _ := ParseRules(one)
 			if allowed {
-				assert.Empty(t, rules.Violation(role, base), "both have to permit")
+				assert.Empty(t, violation(rules, role, base), "both have to permit")
 			}
 		}
 	})
@@ -233,4 +233,33 @@ func FuzzGlobs(f *testing.F) {
 		}
 		assert.Equal(t, pattern.MatchString(text), matchGlob(glob, text), "%q of %q", text, glob)
 	})
+}
+
+// violation returns why rules do not permit a role.
+func violation(rules Rules, role identity.RoleReference, base identity.BaseRole) string {
+	why, _ := rules.Violation(role, base)
+	return why
+}
+
+func TestMalformedRuleIsToldFromOneThatRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		roles, permitted string
+		malformed        bool
+	}{
+		"malformed":                          {`[a]`, ".*", true},
+		"malformed, after one that permits":  {`["*"]`, "(", true},
+		"malformed, before one that refuses": {`[a]`, "nothing", false},
+		"malformed, behind one that refuses": {`["b"]`, "(", false},
+		"both malformed":                     {`[a]`, "(", true},
+		"nothing malformed, and both refuse": {`["b"]`, "nothing", false},
+		"nothing malformed, and both permit": {`["a"]`, ".*", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rules, _ := ParseRules(map[string]string{api.AllowedRolesAnnotation: tc.roles, api.PermittedAnnotation: tc.permitted})
+			base, err := identity.ParseBaseRole(account)
+			require.NoError(t, err)
+			_, malformed := rules.Violation(at(t, "a"), base)
+			assert.Equal(t, tc.malformed, malformed)
+		})
+	}
 }

@@ -46,7 +46,7 @@ func (c *converter) checkRules(o *object, rules namespaces.Rules, role identity.
 		c.note(o, nil, "whether its rules permit %s depends on the account: give --base-role-arn", role)
 		return
 	}
-	if why := rules.Violation(role, base); why != "" {
+	if why, _ := rules.Violation(role, base); why != "" {
 		c.open(o, nil, "it may not use %s: %s", role, why)
 	}
 }
