@@ -119,7 +119,7 @@ func awsFlags(app *kingpin.Application, c *Config) {
 	app.Flag("base-role-arn", "Prefix of the ARNs of roles given by name, such as arn:aws:iam::123456789012:role/. The default is the account of the controller.").
 		StringVar(&c.BaseRoleARN)
 	app.Flag("assume-role", "Role (name, path/name or ARN) to assume first; all other roles are assumed with its credentials.").StringVar(&c.AssumeRole)
-	app.Flag("controller-role-arn", "ARN of the controller's own role, if AWS does not report it. It is never issued to anybody.").StringVar(&c.ControllerRoleARN)
+	app.Flag("controller-role-arn", "ARN of the controller's own role, if AWS does not report it. Only objects in the controller's own namespace can use this role.").StringVar(&c.ControllerRoleARN)
 	app.Flag("credentials-file", "File with the controller's own credentials, in the output format of a credential_process. Reloaded when it changes.").
 		StringVar(&c.CredentialsFile)
 	app.Flag("session-tags", "Pass kubernetes-cluster, kubernetes-namespace and kubernetes-service-account as session tags. Trust policies must allow sts:TagSession.").
@@ -132,7 +132,7 @@ func awsFlags(app *kingpin.Application, c *Config) {
 }
 
 func tenantFlags(app *kingpin.Application, c *Config) {
-	app.Flag("namespace-restrictions", "Allow a namespace only the roles in its annotations iam.amazonaws.com/allowed-roles, iam.amazonaws.com/permitted or iam.amazonaws.com/managed-roles.").
+	app.Flag("namespace-restrictions", "Deny roles that no annotation of the namespace permits. Without this flag, a namespace that has neither iam.amazonaws.com/allowed-roles nor iam.amazonaws.com/permitted may use any role. The annotations always apply.").
 		BoolVar(&c.NamespaceRestrictions)
 	app.Flag(externalIDChoice.flag, "Use an existing role only if it refuses a wrong external ID, which is checked before its first use and daily: off, other-accounts (ServiceAccounts' roles in other accounts) or all.").
 		Default(string(identity.CheckOtherAccounts)).SetValue(choiceValue[identity.ExternalIDCheck]{externalIDChoice, &c.RequireExternalID})

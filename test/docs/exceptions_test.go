@@ -53,7 +53,7 @@ var exceptions = []exception{
 	{`kubectl aws-iam exec\b`, "it needs the AWS CLI, and an account; test/plugin runs programs with SDKs", withCredentials},
 	{`terraform -chdir=\S+ (init|apply)\b`, "it downloads a provider, and needs an AWS account; test/iam tries what the module makes", module},
 	{`ip6?tables\b`, "it would change the firewall of this machine", address},
-	{`helm (install|test)\b`, "there is no helm; test/chart installs, changes and uninstalls releases with its library", release},
+	{`helm (install|test|upgrade)\b`, "there is no helm; test/chart installs, changes and uninstalls releases with its library", release},
 	{`kubectl run\b`, "no node runs pods", dryRun},
 	{`kubectl aws-iam migrate\b`, "there are no manifests to migrate; test/plugin converts examples of all kinds", pluginKnows},
 	{`kubectl aws-iam status .*--watch`, "it does not end; test/plugin watches", pluginKnows},
@@ -248,13 +248,17 @@ func address(t *testing.T, w *world, c command) {
 	assert.Contains(t, string(policy), found[1])
 }
 
-// release sees that the chart takes the values of a release.
+// release sees that the chart takes the values of a release. An upgrade has those of the installation.
 func release(t *testing.T, w *world, c command) {
 	t.Helper()
 	r := chart.Release{Namespace: argument(t, c.text, "namespace"), Values: map[string]any{}}
 	assert.Contains(t, c.text, " kube-aws-iam-controller ")
-	if !strings.HasPrefix(c.text, "helm install ") {
+	if strings.HasPrefix(c.text, "helm test ") {
 		return
+	}
+	if strings.HasPrefix(c.text, "helm upgrade ") {
+		require.Regexp(t, ` --(reuse-values|values values\.yaml)`, c.text, "otherwise the values of the installation are lost")
+		r.Values["clusterName"] = "demo-cluster"
 	}
 	assert.DirExists(t, filepath.Join(w.dir, strings.Fields(c.text)[3]))
 	for _, set := range regexp.MustCompile(`--set (\S+)`).FindAllStringSubmatch(c.text, -1) {

@@ -122,7 +122,7 @@ var losses = map[string]loss{
 // eksLosses are those of the component irsa-annotations.
 var eksLosses = map[string]loss{
 	"list mutatingwebhookconfigurations.admissionregistration.k8s.io": {
-		steps: []string{"it does not run beside the webhook of EKS"}, without: "with `--irsa-annotations`, a controller beside the webhook of EKS starts all the same, with a line in its log",
+		steps: []string{"it does not run beside the webhook of EKS"}, without: "with `--irsa-annotations`, a controller beside the EKS Pod Identity webhook ([amazon-eks-pod-identity-webhook](https://github.com/aws/amazon-eks-pod-identity-webhook), which serves IRSA) starts all the same, with a line in its log",
 	},
 }
 
