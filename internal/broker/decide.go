@@ -94,7 +94,7 @@ func decide(f facts) decision {
 	return decision{do: rest} // the last rule always holds
 }
 
-// lastGoodRunsOut returns whether what credentials were last issued for is to be
+// lastGoodRunsOut reports whether what credentials were last issued for is to be
 // renewed before anything else: something else is asked for by now, and is refused or
 // was not served yet. A change that is seen for the first time is tried at once where
 // there is nothing left to lose.

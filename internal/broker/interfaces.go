@@ -43,9 +43,9 @@ type ManagedRoles interface {
 	Disabled() error
 	// Reference returns the role of an identity, whether or not it is there.
 	Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error)
-	// MayExist returns, without a call, whether a role may have been made.
+	// MayExist reports, without a call, whether a role may have been made.
 	MayExist(key identity.Key) bool
-	// Ensured returns whether this process ensured a role of the identity.
+	// Ensured reports whether this process ensured a role of the identity.
 	Ensured(key identity.Key) bool
 	// ID returns the unique ID of the role that is remembered, or else the given one.
 	ID(key identity.Key, otherwise string) string
@@ -60,7 +60,7 @@ type ManagedRoles interface {
 	// InspectIn returns how long it is until the role is to be inspected, 0 or less if
 	// that is due; false if roles are not inspected.
 	InspectIn(key identity.Key) (wait time.Duration, is bool)
-	// InspectFailed returns whether the last inspection failed.
+	// InspectFailed reports whether the last inspection failed.
 	InspectFailed(key identity.Key) bool
 
 	// AddFinalizer adds the finalizer to the object, before there is a role. It makes a
@@ -86,7 +86,7 @@ type Sessions interface {
 	Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error)
 	// Assume returns an *identity.InvalidError for a role that is never handed out.
 	Assume(ctx context.Context, want identity.Desired) (identity.Credentials, error)
-	// MayRunOn returns whether the controller may be using credentials that an object of
+	// MayRunOn reports whether the controller may be using credentials that an object of
 	// a namespace has for a role.
 	MayRunOn(ctx context.Context, namespace string, role identity.RoleReference) (bool, error)
 }
@@ -97,12 +97,12 @@ type Secrets interface {
 	Observe(key identity.Key) refresh.State
 	// CheckName returns an error if the Secret's name is known to be taken.
 	CheckName(ctx context.Context, want identity.Desired) error
-	// Apply writes the Secret and returns whether it was created. Its errors are
+	// Apply writes the Secret and reports whether it was created. Its errors are
 	// *identity.StepError.
 	Apply(ctx context.Context, want identity.Desired, creds identity.Credentials) (refresh.State, bool, error)
 	// Remove deletes the Secret; nil if it is already gone.
 	Remove(ctx context.Context, key identity.Key) error
-	// LabelsDiffer returns, without a call, whether the Secret is to be given other
+	// LabelsDiffer reports, without a call, whether the Secret is to be given other
 	// labels. It is false where Apply has yet to write it.
 	LabelsDiffer(want identity.Desired) bool
 	// Relabel gives the Secret the labels of want, and touches no data. Its errors
@@ -117,7 +117,7 @@ type ExternalIDs interface {
 	// Begin forgets everything, Forget what is remembered of one identity.
 	Begin()
 	Forget(key identity.Key)
-	// Reissue returns whether fresh credentials are to be issued anew because their role
+	// Reissue reports whether fresh credentials are to be issued anew because their role
 	// was not checked.
 	Reissue(have refresh.State) bool
 	// Check returns when the role was last seen to enforce its external ID, the zero Time
@@ -125,7 +125,7 @@ type ExternalIDs interface {
 	Check(ctx context.Context, want identity.Desired) (time.Time, error)
 	// Confirm checks a role that was checked just now once more, after it was assumed.
 	Confirm(ctx context.Context, want identity.Desired, role string) error
-	// Revokes returns whether credentials of a role that fails the check are removed.
+	// Revokes reports whether credentials of a role that fails the check are removed.
 	Revokes(want identity.Desired, have refresh.State) bool
 }
 

@@ -171,7 +171,7 @@ func (b *Broker) failed(ctx context.Context, source Source, want identity.Desire
 	return f.maxBackoff(), errors.Join(err, b.Status.Report(ctx, source, want, f.have))
 }
 
-// isSettling returns whether an error is one that a new managed role brings about by
+// isSettling reports whether an error is one that a new managed role brings about by
 // itself: IAM does not show it everywhere yet, or STS does not know it. Whatever else
 // goes wrong meanwhile is for somebody to mend.
 func isSettling(want identity.Desired, err error) bool {

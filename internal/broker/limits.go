@@ -49,7 +49,7 @@ func newLimits() limits {
 	}
 }
 
-// isRepeat returns whether AWS is asked for what a namespace changes over and over,
+// isRepeat reports whether AWS is asked for what a namespace changes over and over,
 // which gets a share of the requests only: the object had what it asks for, or was
 // tried, before, so it is asked before this try is counted. What runs out does not
 // count, unless that is forged. What is new in place of what the namespace gave up does.

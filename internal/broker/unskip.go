@@ -12,7 +12,7 @@ import (
 
 // A Skipper is a Source of which the admission policy can skip objects by mistake.
 type Skipper interface {
-	// Skipped returns, from a cache, whether admission skips the pods of an object that
+	// Skipped reports, from a cache, whether admission skips the pods of an object that
 	// asks for an identity, and the object's UID.
 	Skipped(key identity.Key) (uid string, is bool)
 	// Unskip removes the label by which admission skips the object.

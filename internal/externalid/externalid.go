@@ -28,7 +28,7 @@ type Sessions interface {
 	Account(ctx context.Context) (identity.BaseRole, error)
 	// Resolve returns the role that is meant.
 	Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error)
-	// EnforcesExternalID returns whether the role refuses to be assumed under another
+	// EnforcesExternalID reports whether the role refuses to be assumed under another
 	// external ID; an error says that this is not known.
 	EnforcesExternalID(ctx context.Context, want identity.Desired) (bool, error)
 }
@@ -115,7 +115,7 @@ func (c *Checker) Check(ctx context.Context, want identity.Desired) (time.Time, 
 	return now, err
 }
 
-// mayRequire returns whether any role that want could ask for has to be checked.
+// mayRequire reports whether any role that want could ask for has to be checked.
 // Those of AWSIAMRoles worked with the predecessor, which had no external ID: they are
 // checked only with all.
 func (c *Checker) mayRequire(want identity.Desired) bool {
@@ -123,7 +123,7 @@ func (c *Checker) mayRequire(want identity.Desired) bool {
 		c.require == identity.CheckOtherAccounts && want.Source == identity.ServiceAccount
 }
 
-// requires returns whether a role has to be checked: any, or one of another
+// requires reports whether a role has to be checked: any, or one of another
 // account than the controller's own. There a role often trusts the controller's whole
 // account, or takes any external ID, and nobody in this account can mend that. It is
 // the account of the principal that trust policies name, wherever names of roles are
@@ -139,14 +139,14 @@ func (c *Checker) requires(ctx context.Context, role identity.RoleReference) (bo
 	return role.Partition != own.Partition || role.Account != own.Account, nil
 }
 
-// Reissue returns whether fresh credentials of an existing role are to be issued anew
+// Reissue reports whether fresh credentials of an existing role are to be issued anew
 // because the role was not checked when they were. With less than all, which is the
 // default, an upgrade renews nothing for that.
 func (c *Checker) Reissue(have refresh.State) bool {
 	return c.require == identity.CheckAll && have.Proven.IsZero()
 }
 
-// Revokes returns whether credentials are removed of a role that does not
+// Revokes reports whether credentials are removed of a role that does not
 // enforce its external ID. What was issued by an earlier version, which did not require
 // that, lives until it runs out, unless it is required of all roles: an upgrade takes
 // nothing away. There is no grace beyond that, because nothing but the Secret, which

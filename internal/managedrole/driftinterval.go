@@ -23,7 +23,7 @@ func inspectionRate(requests int, qps float64) float64 {
 	return inspectionShare * qps / float64(requests)
 }
 
-// notable returns whether it is worth a line in the log that the interval is now another
+// notable reports whether it is worth a line in the log that the interval is now another
 // one than was logged last, 0 for none: it changes by a tenth, or is as asked again.
 func notable(asked, logged, now time.Duration) bool {
 	logged = max(asked, logged)

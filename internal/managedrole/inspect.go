@@ -35,7 +35,7 @@ func (m *Manager) Inspect(ctx context.Context, want identity.Desired, id string)
 	return next, created, err
 }
 
-// InspectFailed returns whether the last inspection of the role failed.
+// InspectFailed reports whether the last inspection of the role failed.
 func (m *Manager) InspectFailed(key identity.Key) bool { return m.record(key).inspectFailed }
 
 func (m *Manager) inspect(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {

@@ -22,9 +22,9 @@ type IAM interface {
 	// ReadBoundary returns what is known of the permissions boundary of the roles, nil if
 	// there is none or it cannot be read.
 	ReadBoundary(ctx context.Context) (*identity.Boundary, error)
-	// Busy returns whether somebody waits for a turn to send a request.
+	// Busy reports whether somebody waits for a turn to send a request.
 	Busy() bool
-	// Delete and Retain return whether there was such a role.
+	// Delete and Retain report whether there was such a role.
 	Delete(ctx context.Context, key identity.Key, id string) (bool, error)
 	Retain(ctx context.Context, key identity.Key, id string) (bool, error)
 	// Sweep calls found for each managed role that belongs to none of the owners,

@@ -94,7 +94,7 @@ func (m *Manager) Reference(ctx context.Context, key identity.Key) (identity.Rol
 	return m.IAM.Reference(ctx, key)
 }
 
-// MayExist returns, without a call, whether a role may have been made for an
+// MayExist reports, without a call, whether a role may have been made for an
 // identity: also where somebody removed the finalizer.
 func (m *Manager) MayExist(key identity.Key) bool {
 	if key.Source != identity.ServiceAccount {

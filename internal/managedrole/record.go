@@ -45,7 +45,7 @@ type record struct {
 	orphanID string
 }
 
-// changedWithin returns whether the role is known to have changed less than d ago.
+// changedWithin reports whether the role is known to have changed less than d ago.
 func (r record) changedWithin(now time.Time, d time.Duration) bool {
 	return r.ensured && now.Sub(r.changedAt) < d
 }
@@ -109,7 +109,7 @@ func (m *Manager) Recent(want identity.Desired) (identity.Role, bool) {
 	return r.role, r.hash == want.RoleHash() && r.changedWithin(time.Now(), m.ReadyTimeout)
 }
 
-// Ensured returns whether this process ensured a role of the identity.
+// Ensured reports whether this process ensured a role of the identity.
 func (m *Manager) Ensured(key identity.Key) bool { return m.record(key).ensured }
 
 // Settling returns when to try again what failed for a role that changed so recently

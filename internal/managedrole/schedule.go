@@ -44,7 +44,7 @@ func newSchedule(c Config) *schedule {
 	}
 }
 
-// inspects returns whether roles are inspected.
+// inspects reports whether roles are inspected.
 func (m *Manager) inspects() bool { return m.DriftInterval > 0 && m.IAM.Disabled() == nil }
 
 // CurrentDriftInterval returns how often each role is inspected at present, 0 for never:

@@ -50,7 +50,7 @@ func byTrouble(a, b finding.Finding) int {
 	return rank(a) - rank(b)
 }
 
-// examineUser returns whether one pod has the credentials. A pod that opted out was not
+// examineUser reports whether one pod has the credentials. A pod that opted out was not
 // meant to.
 func examineUser(f *Facts) finding.Finding {
 	if isAWSIAMRole(f) {
