@@ -102,8 +102,8 @@ type Served struct {
 	Role            identity.RoleReference
 }
 
-// served finds the roles of all AWSIAMRoles. What is wrong with one that pods use was said
-// when they were read; others concern nobody here.
+// served resolves the roles of all AWSIAMRoles. Problems with those that pods use were
+// reported when they were read; the others do not matter here.
 func (c *converter) served() {
 	for _, k := range slices.SortedFunc(maps.Keys(c.roles), compareKeys) {
 		for _, o := range append([]*object{c.roles[k]}, c.rolesAgain[k]...) {
