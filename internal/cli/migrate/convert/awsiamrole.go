@@ -10,8 +10,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// wiredRole returns what pods request that mount the Secret of an AWSIAMRole by hand.
-// They cannot have both: admission leaves a pod alone that has such a mount.
+// wiredRole returns the request of pods that mount the Secret of an AWSIAMRole by hand.
+// They cannot have both: admission skips pods with such a mount.
 func (c *converter) wiredRole(w *workload) *request {
 	var all []*request
 	for volume := range manifest.Items(w.pod, "volumes") {
