@@ -13,7 +13,7 @@ import (
 	"kube-aws-iam-controller/internal/status"
 )
 
-// act does what was decided, and returns when to look again.
+// act carries out a decision and returns when to look again.
 func (b *Broker) act(ctx context.Context, source Source, f facts, d decision) (time.Duration, error) {
 	switch d.do {
 	case forget:
@@ -41,8 +41,8 @@ func (b *Broker) act(ctx context.Context, source Source, f facts, d decision) (t
 	return sooner(f.nextRenewal(), f.inspectIn), b.settle(ctx, source, f)
 }
 
-// leaveToIAM leaves what was decided to a worker that may wait for IAM. What can be
-// said without it is said now.
+// leaveToIAM leaves a decision to a worker that may wait for IAM. Whatever can be
+// reported without IAM is reported now.
 func (b *Broker) leaveToIAM(ctx context.Context, source Source, f facts, d decision) (Outcome, error) {
 	out := Outcome{NeedsIAM: true}
 	if d.do == retire {
@@ -60,8 +60,8 @@ func (b *Broker) leaveToIAM(ctx context.Context, source Source, f facts, d decis
 	return out, b.settle(ctx, source, f)
 }
 
-// prepareRole does what precedes a managed role and needs no IAM: the name of the Secret
-// is found to be taken, and the finalizer is added, while the identity waits.
+// prepareRole does what must precede a managed role and does not need IAM, while the
+// identity waits: it checks whether the Secret's name is taken, and adds the finalizer.
 func (b *Broker) prepareRole(ctx context.Context, source Source, f facts, out Outcome) (Outcome, error) {
 	err := b.Secrets.CheckName(ctx, *f.asked)
 	if err == nil {
@@ -75,8 +75,8 @@ func (b *Broker) prepareRole(ctx context.Context, source Source, f facts, out Ou
 	return Outcome{After: wait}, err
 }
 
-// settle records that what is asked for is served. What an inspection failed for stands
-// until the next one, which may have to wait for its turn.
+// settle records that the request is served. A failed inspection stays reported until
+// the next one, which may have to wait for its turn.
 func (b *Broker) settle(ctx context.Context, source Source, f facts) error {
 	if !f.inspectFailed {
 		b.Status.Clear(f.key)
@@ -84,7 +84,7 @@ func (b *Broker) settle(ctx context.Context, source Source, f facts) error {
 	return b.Status.Report(ctx, source, *f.asked, f.have)
 }
 
-// forget drops what is remembered of an identity that is gone with all it had.
+// forget drops the memory of an identity that is gone with everything it had.
 func (b *Broker) forget(key identity.Key) {
 	if now := time.Now(); b.limits.renewals.Used(key, now) {
 		b.limits.removed.Note(key.Namespace, now) // its Secret went with it
@@ -95,8 +95,8 @@ func (b *Broker) forget(key identity.Key) {
 	b.Roles.Forget(key)
 }
 
-// revoke removes credentials that the object may not have. Nobody else in its
-// namespace can delay that.
+// revoke removes credentials that the object may not have. Nobody else in its namespace
+// can delay that.
 func (b *Broker) revoke(ctx context.Context, source Source, f facts, refusal *identity.InvalidError) (time.Duration, error) {
 	if wait := b.limits.renewals.TakeOwn(f.key, time.Now()); wait > 0 {
 		return wait, nil
@@ -109,8 +109,8 @@ func (b *Broker) revoke(ctx context.Context, source Source, f facts, refusal *id
 	return status.RepeatAfter, b.Status.Report(ctx, source, *f.asked, refresh.State{})
 }
 
-// refuse reports what no other try mends. A change of the object, or of what it may
-// use, brings it back.
+// refuse reports a problem that a retry cannot fix. A change of the object, or of what
+// it may use, triggers the next sync.
 func (b *Broker) refuse(ctx context.Context, source Source, f facts, refusal *identity.InvalidError) (time.Duration, error) {
 	b.Status.RecordFailure(*f.asked, f.have, refusal)
 	return f.untilRefusedAgain(), b.Status.Report(ctx, source, *f.asked, f.have)
@@ -127,21 +127,22 @@ func (b *Broker) undecided(ctx context.Context, source Source, f facts, cause er
 	return b.failed(ctx, source, *f.asked, f, identity.NotAssumed(*f.asked, cause))
 }
 
-// countRefused counts credentials that are due and are not issued, without a call.
+// countRefused counts credentials that are due but not issued, because no request was
+// sent.
 func (b *Broker) countRefused(f facts, cause error) {
 	if f.due != "" {
 		b.Metrics.ObserveRefresh(string(f.key.Source), string(f.due), 0, cause)
 	}
 }
 
-// untilRefusedAgain is when to look again at an identity of which a change is refused:
-// what was last good has to be renewed.
+// untilRefusedAgain returns when to look again at an identity whose change is refused:
+// the last good credentials have to be renewed.
 func (f facts) untilRefusedAgain() time.Duration {
 	if f.lastGood == nil {
 		return status.RepeatAfter
 	}
-	// Credentials that are due could not be renewed: that is tried again as after any
-	// failure. Expired ones were left aside for a change that is refused.
+	// Credentials that are due could not be renewed: retry as after any failure.
+	// Expired ones were left aside for a change that is refused.
 	next := f.nextRenewal()
 	if next <= time.Second {
 		next = cmp.Or(f.maxBackoff(), time.Second)
@@ -149,8 +150,8 @@ func (f facts) untilRefusedAgain() time.Duration {
 	return sooner(next, status.RepeatAfter)
 }
 
-// renewLastGood renews what credentials were last issued for, while what is asked for
-// since is not served.
+// renewLastGood renews the credentials that were last issued, for as long as the
+// current request is not served.
 func (b *Broker) renewLastGood(ctx context.Context, source Source, f facts) (time.Duration, error) {
 	if f.refusal != nil {
 		b.Status.RecordFailure(*f.asked, f.have, f.refusal)
@@ -158,8 +159,8 @@ func (b *Broker) renewLastGood(ctx context.Context, source Source, f facts) (tim
 	return b.issue(ctx, source, issuance{want: *f.lastGood, have: f.have, reason: f.lastGoodDue, lastGood: true})
 }
 
-// inspect has the managed role inspected for drift. Credentials of one that was gone
-// and was made anew are issued anew.
+// inspect has the managed role inspected for drift. If the role was gone and was
+// created again, the credentials are reissued.
 func (b *Broker) inspect(ctx context.Context, source Source, f facts) (time.Duration, error) {
 	reported := b.settle(ctx, source, f) // if that fails, the role is inspected all the same
 	again, created, err := b.Roles.Inspect(ctx, *f.asked, f.have.RoleID)

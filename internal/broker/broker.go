@@ -1,5 +1,5 @@
-// Package broker serves identities: it is the one place that knows the order of steps
-// from what an object asks for to a Secret with credentials.
+// Package broker serves identities: it alone knows the order of the steps from the
+// request of an object to a Secret with credentials.
 //
 // A sync observes what is known of an identity (facts.go), decides what to do about it
 // (decide.go, which is pure), and does it (act.go).
@@ -17,7 +17,7 @@ import (
 	"kube-aws-iam-controller/internal/status"
 )
 
-// Config is what a Broker works with.
+// Config holds the dependencies and settings of a Broker.
 type Config struct {
 	Sources  map[identity.Source]Source
 	Rules    Rules
@@ -29,11 +29,11 @@ type Config struct {
 	Status      *status.Recorder
 	Metrics     Metrics
 	Logger      log.Logger
-	// RefreshLimit is how long before they run out credentials are renewed.
+	// RefreshLimit is how long before their expiration credentials are renewed.
 	RefreshLimit time.Duration
 }
 
-// A Broker serves identities. Syncs of one identity do not overlap. Create it with
+// A Broker serves identities. Syncs of one identity must not overlap. Create it with
 // New.
 type Broker struct {
 	Config
@@ -42,13 +42,13 @@ type Broker struct {
 	outage outage
 }
 
-// New returns a Broker.
+// New returns a Broker. Call Begin before the first Sync.
 func New(config Config) *Broker {
 	return &Broker{Config: config, limits: newLimits()}
 }
 
-// Begin forgets everything: this replica leads from now on. It is called before
-// anything is synced.
+// Begin forgets everything, because this replica has become the leader. It must precede
+// the first sync.
 func (b *Broker) Begin() {
 	b.Roles.Begin()
 	b.ExternalIDs.Begin()
@@ -56,10 +56,10 @@ func (b *Broker) Begin() {
 	b.limits = newLimits()
 }
 
-// Deadline returns when the credentials of an identity run out, the zero Time for one
-// that waits: it has none, or what it has was edited. An identity that was served
-// a moment ago and is due again, because its Secret is deleted in a loop or its
-// expiration forged, goes behind those whose credentials do run out.
+// Deadline returns when the credentials of an identity expire, or the zero Time for one
+// that waits: it has none, or they were edited. An identity that was served a moment
+// ago and is due again, because its Secret is deleted in a loop or its expiration is
+// forged, is queued behind those whose credentials really expire.
 func (b *Broker) Deadline(key identity.Key) time.Time {
 	have, now := b.Secrets.Observe(key), time.Now()
 	at := have.Expiration
@@ -74,20 +74,20 @@ func (b *Broker) Deadline(key identity.Key) time.Time {
 
 // An Outcome says when an identity is to be synced again.
 type Outcome struct {
-	// After is when, 0 for not before something changes.
+	// After is how long to wait, 0 for until something changes.
 	After time.Duration
-	// NeedsIAM says that it is to be synced by a worker that may wait for IAM, which
-	// answers a few requests a second, as soon as there is one. After still holds.
+	// NeedsIAM says that a worker that may wait for IAM, which answers a few requests a
+	// second, has to sync it as soon as possible. After still applies.
 	NeedsIAM bool
-	// Others are identities to sync now as well: their last try failed because STS was
-	// away, and it is back. Their back-off was for that.
+	// Others are identities to sync now as well: their last attempt failed because STS was
+	// unavailable, and it has recovered, so their back-off has no reason anymore.
 	Others []identity.Key
 }
 
-// Sync makes the Secret of one identity match what its object asks for. What is wrong
-// is reported on the object; an error means that another try is worthwhile before
-// Outcome.After. Without mayUseIAM it leaves what needs IAM to another sync, and
-// does the rest.
+// Sync makes the Secret of one identity match the request of its object. Problems are
+// reported on the object; an error means that a retry before Outcome.After is
+// worthwhile. Without mayUseIAM, Sync leaves what needs IAM to another sync and does
+// the rest.
 func (b *Broker) Sync(ctx context.Context, key identity.Key, mayUseIAM bool) (Outcome, error) {
 	wait, skipped := b.unskip(ctx, key) // first: pods are created meanwhile
 	asked, out, err := b.syncCredentials(ctx, key, mayUseIAM)
@@ -101,8 +101,8 @@ func (b *Broker) Sync(ctx context.Context, key identity.Key, mayUseIAM bool) (Ou
 	return out, errors.Join(err, labels, skipped)
 }
 
-// syncCredentials syncs what the Secret holds, and returns what the object asks for as
-// well, nil if nothing.
+// syncCredentials syncs the contents of the Secret. It also returns what the object
+// requests, nil for nothing.
 func (b *Broker) syncCredentials(ctx context.Context, key identity.Key, mayUseIAM bool) (*identity.Desired, Outcome, error) {
 	source, known := b.Sources[key.Source]
 	if !known {
@@ -117,7 +117,6 @@ func (b *Broker) syncCredentials(ctx context.Context, key identity.Key, mayUseIA
 	return f.asked, out, err
 }
 
-// serve decides what to do, and does it.
 func (b *Broker) serve(ctx context.Context, source Source, f facts, mayUseIAM bool) (Outcome, error) {
 	d := decide(f)
 	if d.do == renewLastGood {
@@ -130,8 +129,8 @@ func (b *Broker) serve(ctx context.Context, source Source, f facts, mayUseIAM bo
 	return b.do(ctx, source, f, d, mayUseIAM)
 }
 
-// serveChange serves what is asked for although what was last good could not be
-// renewed, and why. That is a failure of the sync unless the change is served.
+// serveChange serves the current request although renewing the last good credentials
+// failed. That failure counts unless the request is served.
 func (b *Broker) serveChange(ctx context.Context, source Source, f facts, mayUseIAM bool, failed error) (Outcome, error) {
 	f.lastGoodFailed = true
 	out, err := b.do(ctx, source, f, decide(f), mayUseIAM)
@@ -141,7 +140,6 @@ func (b *Broker) serveChange(ctx context.Context, source Source, f facts, mayUse
 	return out, err
 }
 
-// do does what was decided, or leaves it to a worker that may wait for IAM.
 func (b *Broker) do(ctx context.Context, source Source, f facts, d decision, mayUseIAM bool) (Outcome, error) {
 	if d.needsIAM && !mayUseIAM {
 		return b.leaveToIAM(ctx, source, f, d)
@@ -150,7 +148,7 @@ func (b *Broker) do(ctx context.Context, source Source, f facts, d decision, may
 	return Outcome{After: wait}, err
 }
 
-// sooner returns the shorter of two delays, of which 0 is none.
+// sooner returns the shorter of two delays, where 0 means none.
 func sooner(a, b time.Duration) time.Duration {
 	if a == 0 || b == 0 {
 		return max(a, b)

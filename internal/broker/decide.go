@@ -11,13 +11,13 @@ import (
 // A decision is the one thing that a sync does about an identity.
 type decision struct {
 	do action
-	// refusal is why: what the object is told.
+	// refusal is the reason, which is reported on the object.
 	refusal *identity.InvalidError
-	// needsIAM says that a worker has to wait for IAM.
+	// needsIAM says that the worker has to wait for IAM.
 	needsIAM bool
 }
 
-// An action is what can be done about an identity.
+// An action is something that can be done about an identity.
 type action string
 
 const (
@@ -38,9 +38,9 @@ var rules = []struct {
 	holds  func(f facts) bool
 	decide func(f facts) decision
 }{
-	// Nothing is asked for, and nothing is left of what was.
+	// Nothing is requested, and nothing is left to remove.
 	{func(f facts) bool { return f.asked == nil && !f.have.Exists && !f.roleMayExist }, just(forget)},
-	// Nothing is asked for any more: the role goes, then the Secret, then the finalizer.
+	// Nothing is requested anymore: remove the role, then the Secret, then the finalizer.
 	{func(f facts) bool { return f.asked == nil }, func(f facts) decision {
 		return decision{do: retire, needsIAM: f.roleMayExist}
 	}},
@@ -48,27 +48,27 @@ var rules = []struct {
 	{func(f facts) bool { return f.revoked != nil }, func(f facts) decision {
 		return decision{do: revoke, refusal: f.revoked}
 	}},
-	// What is asked for since is not served, whoever refuses it: what was last good
-	// stays fresh.
+	// The current request is not served, whoever refuses it: renew the last good
+	// credentials.
 	{facts.lastGoodRunsOut, just(renewLastGood)},
-	// The role is not permitted, and nothing but an edited Secret says whose credentials
-	// there are.
+	// The role is not permitted, and only an edited Secret says whose credentials these
+	// are.
 	{func(f facts) bool {
 		return f.refusal != nil && f.refusal.Reason == api.RoleNotPermitted && f.have.Exists && f.lastGood == nil
 	}, func(f facts) decision {
 		return decision{do: revoke, refusal: f.refusal}
 	}},
-	// Only a change of the object, or of what it may use, mends that.
+	// Only a change of the object, or of what it may use, fixes that.
 	{func(f facts) bool { return f.refusal != nil }, func(f facts) decision {
 		return decision{do: refuse, refusal: f.refusal}
 	}},
-	// It is not known what exactly is asked for, or whether the role is permitted.
+	// It is not known what exactly is requested, or whether the role is permitted.
 	{func(f facts) bool { return f.unread != nil || f.unknown != nil }, just(fail)},
-	// Credentials are missing, or not those that are asked for, or about to run out.
+	// Credentials are missing, do not match the request, or are about to expire.
 	{func(f facts) bool { return f.due != "" }, func(f facts) decision {
 		return decision{do: issue, needsIAM: f.asked.Managed != nil && f.role == fromIAM}
 	}},
-	// The object uses another role than the one that was made for it.
+	// The object now uses another role than the one that was created for it.
 	{func(f facts) bool { return f.asked.Managed == nil && f.roleMayExist }, func(facts) decision {
 		return decision{do: release, needsIAM: true}
 	}},
@@ -94,10 +94,9 @@ func decide(f facts) decision {
 	return decision{do: rest} // the last rule always holds
 }
 
-// lastGoodRunsOut returns whether what credentials were last issued for is to be
-// renewed before anything else: something else is asked for by now, and is refused or
-// was not served yet. A change that is seen for the first time is tried at once where
-// there is nothing left to lose.
+// lastGoodRunsOut reports whether the last good credentials have to be renewed first,
+// because the object now requests something else, which is refused or was not served
+// yet. A new change is tried at once if there is nothing left to lose.
 func (f facts) lastGoodRunsOut() bool {
 	switch {
 	case f.lastGood == nil || f.lastGoodFailed:
@@ -108,16 +107,16 @@ func (f facts) lastGoodRunsOut() bool {
 	return f.due == refresh.SpecChanged && f.lastGoodDue == refresh.NearExpiry && (f.failing || f.have.Valid(f.now))
 }
 
-// nextRenewal is how long credentials that are not due can be left alone.
+// nextRenewal returns how long credentials that are not due can be left alone.
 func (f facts) nextRenewal() time.Duration { return refresh.Next(f.now, f.have, f.refreshLimit) }
 
-// maxBackoff is how long a failed renewal may wait at most before it is tried again, 0
-// if the usual back-off decides.
+// maxBackoff returns the maximum delay before a failed renewal is retried, 0 if the
+// usual back-off decides.
 func (f facts) maxBackoff() time.Duration { return refresh.MaxBackoff(f.now, f.have) }
 
-// meanwhile is when to look again at valid credentials while a change of them waits for
-// IAM, however long that takes: when they are to be renewed, and from then on as after
-// any failure.
+// meanwhile returns when to look again at valid credentials while their change waits
+// for IAM, however long that takes: when they are due for renewal, and from then on as
+// after any failure.
 func (f facts) meanwhile() time.Duration {
 	if !f.have.Valid(f.now) {
 		return 0

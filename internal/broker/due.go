@@ -7,8 +7,9 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-// due returns why want needs new credentials, "" if it does not: also if those it has
-// are of a managed role that was gone and was made anew, or has yet to be.
+// due returns why want needs new credentials, "" if it does not. It does if its
+// credentials are those of a managed role that was gone and was created again, or still
+// has to be.
 func (b *Broker) due(want identity.Desired, f facts) refresh.Reason {
 	if reason, due := refresh.Due(f.now, want, f.have, f.refreshLimit); due {
 		return reason
@@ -21,10 +22,10 @@ func (b *Broker) due(want identity.Desired, f facts) refresh.Reason {
 	return ""
 }
 
-// roleFrom says where the managed role of credentials that are due is taken from. A
-// renewal needs no IAM, unless STS refused the role itself: otherwise, once an outage
-// of STS is over, every renewal would have to wait for IAM. Nor does a change of the
-// session policy, which is none of the role.
+// roleFrom returns where to take the managed role from when credentials are due. A
+// renewal does not ask IAM unless STS refused the role itself; otherwise every renewal
+// after an STS outage would wait for IAM. A change of the session policy does not ask
+// IAM either, because it does not affect the role.
 func (b *Broker) roleFrom(ctx context.Context, f facts) (roleFrom, error) {
 	_, named, err := b.namedRole(ctx, f.key, f.have)
 	if err != nil {
@@ -45,9 +46,10 @@ func (b *Broker) roleFrom(ctx context.Context, f facts) (roleFrom, error) {
 	return fromIAM, disabled
 }
 
-// namedRole returns the role that a Secret names, and whether that can be the managed
-// role of the identity. Tenants write Secrets, and a managed role is not checked for
-// asking for an external ID. Its path may be one that was configured before.
+// namedRole returns the role that a Secret names, and whether it can be the managed
+// role of the identity: tenants write Secrets, and managed roles are exempt from the
+// external ID check. The path is not compared, because it may be one that was
+// configured earlier.
 func (b *Broker) namedRole(ctx context.Context, key identity.Key, have refresh.State) (identity.RoleReference, bool, error) {
 	named, err := identity.ParseRole(have.RoleARN)
 	if err != nil {
@@ -57,9 +59,9 @@ func (b *Broker) namedRole(ctx context.Context, key identity.Key, have refresh.S
 	return named, err == nil && named.Partition == made.Partition && named.Account == made.Account && named.Name == made.Name, err
 }
 
-// lastGood returns want as credentials were last issued for it, nil if they never
-// were. A Secret that was edited is no witness. Nor is one without the session policy
-// that its hash covers: credentials that were limited are never renewed without a limit.
+// lastGood returns want as credentials were last issued for it, nil if they never were.
+// An edited Secret proves nothing, nor does one without the session policy that its
+// hash covers: limited credentials are never renewed without the limit.
 func lastGood(want identity.Desired, have refresh.State) *identity.Desired {
 	role, err := identity.ParseRole(have.RoleARN)
 	if err != nil || !have.Exists || have.Edited || have.Expiration.IsZero() || !identity.Covers(have.SpecHash, have.SessionPolicy) {

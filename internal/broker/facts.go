@@ -9,25 +9,24 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-// facts are all that a decision depends on.
+// facts are everything that a decision depends on.
 type facts struct {
 	key          identity.Key
 	now          time.Time
 	refreshLimit time.Duration
 
-	// asked is what the object asks for, nil if it is gone or asks for nothing.
+	// asked is what the object requests, nil if it is gone or requests nothing.
 	asked *identity.Desired
-	// refusal is why that cannot be served, whatever AWS says: it is malformed, or not
-	// permitted, or asks for a managed role where none are made.
+	// refusal is why the request cannot be served, whatever AWS says: it is malformed, not
+	// permitted, or for a managed role where none are created.
 	refusal *identity.InvalidError
-	// unread is why it is not known yet what exactly the object asks for: asked is then as
-	// much as is known.
+	// unread is why the request is not fully known yet; asked then holds what is known.
 	unread error
-	// unknown is why it cannot be told whether it is permitted.
+	// unknown is why it is not known whether the request is permitted.
 	unknown error
-	// due is why asked needs credentials, "" if it needs none.
+	// due is why asked needs new credentials, "" if it does not.
 	due refresh.Reason
-	// role says where a managed role is taken from.
+	// role says where to take a managed role from.
 	role roleFrom
 
 	// have is what the Secret's metadata says.
@@ -36,37 +35,37 @@ type facts struct {
 	revoked *identity.InvalidError
 	// lastGood is asked as credentials were last issued for it, nil if they never were.
 	lastGood *identity.Desired
-	// lastGoodDue is why those need to be renewed, "" if they need not.
+	// lastGoodDue is why lastGood needs new credentials, "" if it does not.
 	lastGoodDue refresh.Reason
-	// lastGoodFailed says that they were tried to be renewed in this sync.
+	// lastGoodFailed says that renewing lastGood failed in this sync.
 	lastGoodFailed bool
 
-	// failing says that the last try failed.
+	// failing says that the last attempt failed.
 	failing bool
-	// roleMayExist says that a managed role may have been made.
+	// roleMayExist says that a managed role may have been created.
 	roleMayExist bool
-	// inspect says that the managed role is to be inspected for drift.
+	// inspect says that the managed role has to be inspected for drift.
 	inspect bool
-	// inspectIn is how long it is until then, 0 for never.
+	// inspectIn is the time until then, 0 for never.
 	inspectIn time.Duration
 	// inspectFailed says that the last inspection failed.
 	inspectFailed bool
 }
 
-// roleFrom is where the managed role that is asked for is taken from.
+// roleFrom is where to take the requested managed role from.
 type roleFrom int
 
 const (
 	// fromIAM: it has to be ensured.
 	fromIAM roleFrom = iota
-	// fromSecret: the Secret names it, and its credentials only have to be renewed.
+	// fromSecret: the Secret names it, and only its credentials have to be renewed.
 	fromSecret
 	// fromMemory: it was ensured a short while ago.
 	fromMemory
 )
 
-// observe collects the facts. It makes no calls but for rules that are in no cache, and
-// for the controller's own account. An error says that nothing can be decided.
+// observe collects the facts. It makes no calls except for rules that are in no cache,
+// and for the controller's own account. An error means that nothing can be decided.
 func (b *Broker) observe(ctx context.Context, source Source, key identity.Key) (facts, error) {
 	asked, err := source.Desired(ctx, key)
 	refusal, malformed := errors.AsType[*identity.InvalidError](err)
@@ -99,9 +98,9 @@ func (b *Broker) observe(ctx context.Context, source Source, key identity.Key) (
 	return f, err
 }
 
-// observeRevocation asks whether the object may have the credentials that it has:
-// rules change while those live. It takes no call to know whose they are. A rule that
-// became malformed withdraws nothing.
+// observeRevocation finds out whether the object may still have its credentials,
+// because rules change while credentials are valid. It makes no call to determine whose
+// they are. A malformed rule withdraws nothing.
 func (b *Broker) observeRevocation(ctx context.Context, f *facts) error {
 	role, err := identity.ParseRole(f.have.RoleARN)
 	if err != nil || !f.have.Exists {
@@ -118,8 +117,8 @@ func (b *Broker) observeRevocation(ctx context.Context, f *facts) error {
 	return nil
 }
 
-// observeAsked finds out whether what is asked for may be served if it is due, and
-// otherwise whether its role is to be inspected.
+// observeAsked finds out whether the request may be served if it is due, and otherwise
+// whether its role is to be inspected.
 func (b *Broker) observeAsked(ctx context.Context, f *facts) {
 	if f.due == "" {
 		if wait, is := b.inspectIn(*f); is {
@@ -137,8 +136,7 @@ func (b *Broker) observeAsked(ctx context.Context, f *facts) {
 	}
 }
 
-// inspectIn returns how long it is until the managed role that is asked for is to be
-// inspected.
+// inspectIn returns the time until the requested managed role has to be inspected.
 func (b *Broker) inspectIn(f facts) (time.Duration, bool) {
 	if f.asked.Managed == nil {
 		return 0, false

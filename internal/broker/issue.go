@@ -14,10 +14,10 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-// confirmAfter is when to look again after a Secret was written. Its own event brings
-// the identity back before that, behind those that still have nothing; this is for the
-// case that the event does not come. It is longer than the store of Secrets believes
-// its own write without having seen it.
+// confirmAfter is when to look again after a Secret was written, in case its event,
+// which brings the identity back earlier, behind those that still have nothing, does
+// not arrive. It is longer than the store of Secrets believes its own write without
+// having seen it.
 const confirmAfter = 35 * time.Second
 
 // issuance is one issue of credentials.
@@ -25,18 +25,18 @@ type issuance struct {
 	want   identity.Desired
 	have   refresh.State
 	reason refresh.Reason
-	// role says where a managed role is taken from.
+	// role says where to take a managed role from.
 	role roleFrom
-	// lastGood says that this is not what is asked for by now.
+	// lastGood says that this is not the current request.
 	lastGood bool
 }
 
-// issue gets new credentials and stores them. What is there stays if that fails.
+// issue gets new credentials and stores them. If that fails, the existing ones stay.
 func (b *Broker) issue(ctx context.Context, source Source, i issuance) (time.Duration, error) {
 	key, start := i.want.Key, time.Now()
 	repeat := b.isRepeat(i, start)
-	// All reasons can be brought about at will, NearExpiry by a forged expiration. What
-	// does run out never exhausts the limit.
+	// Users can trigger every reason, NearExpiry by forging the expiration. Genuine
+	// expirations never exhaust the limit.
 	if wait := b.limits.renewals.Take(key, start); wait > 0 {
 		return wait, nil
 	}
@@ -45,6 +45,7 @@ func (b *Broker) issue(ctx context.Context, source Source, i issuance) (time.Dur
 	}
 	creds, created, err := b.obtain(ctx, &i)
 	if i.have.Unreadable != "" {
+		// sic: "expirary" is how the predecessor spelled it.
 		b.Status.Warn(i.want, false, api.ReadSecretFailed, fmt.Sprintf(
 			"Failed to parse expirary time '%s' from secret %s/%s: not a time", i.have.Unreadable, key.Namespace, i.want.SecretName))
 	}
@@ -106,8 +107,8 @@ func (i issuance) keepsRole(role identity.RoleReference, err error) bool {
 	return refused && refusal.RuleMalformed && i.lastGood && role.String() == i.have.RoleARN
 }
 
-// checkExternalID makes sure that an existing role enforces its external ID. The trust
-// policy of the managed role, if that is what was last good, is the controller's own;
+// checkExternalID checks that an existing role enforces its external ID. A managed role
+// that was last good needs no check, because its trust policy is the controller's own;
 // STS tells whether it still has the unique ID.
 func (b *Broker) checkExternalID(ctx context.Context, want identity.Desired) (time.Time, error) {
 	if want.RoleID != "" {
@@ -119,7 +120,7 @@ func (b *Broker) checkExternalID(ctx context.Context, want identity.Desired) (ti
 	return b.ExternalIDs.Check(ctx, want)
 }
 
-// provideRole fills in the managed role.
+// provideRole completes the request with the managed role.
 func (b *Broker) provideRole(ctx context.Context, i *issuance) error {
 	named, isManaged, err := b.namedRole(ctx, i.want.Key, i.have)
 	if err != nil {
@@ -149,13 +150,14 @@ func (b *Broker) provideRole(ctx context.Context, i *issuance) error {
 	return err
 }
 
-// notIssued records that an issue failed.
+// notIssued records that issuing credentials failed.
 func (b *Broker) notIssued(ctx context.Context, source Source, i issuance, err error) (time.Duration, error) {
 	f := facts{key: i.want.Key, now: time.Now(), refreshLimit: b.RefreshLimit, asked: &i.want, have: i.have, lastGood: lastGood(i.want, i.have)}
 	refusal, refused := errors.AsType[*identity.InvalidError](err)
 	switch {
 	case refused && refusal.Reason == api.RoleNotPermitted && i.have.Exists && (f.lastGood == nil || !refusal.RuleMalformed && i.have.SpecHash == i.want.SpecHash()):
-		// It is what the credentials there are of, or nothing says whose they are.
+		// The existing credentials are for this role, or it is unknown which role they are
+		// for.
 		return b.revoke(ctx, source, f, refusal)
 	case refused && !i.lastGood:
 		return b.refuse(ctx, source, f, refusal)
@@ -169,7 +171,7 @@ func (b *Broker) notIssued(ctx context.Context, source Source, i issuance, err e
 	return b.failed(ctx, source, i.want, f, err)
 }
 
-// failed records a failure that another try may mend.
+// failed records a failure that a retry may fix.
 func (b *Broker) failed(ctx context.Context, source Source, want identity.Desired, f facts, err error) (time.Duration, error) {
 	if errors.Is(err, identity.ErrOutage) {
 		b.outage.fail()
@@ -178,9 +180,9 @@ func (b *Broker) failed(ctx context.Context, source Source, want identity.Desire
 	return f.maxBackoff(), errors.Join(err, b.Status.Report(ctx, source, want, f.have))
 }
 
-// isSettling returns whether an error is one that a new managed role brings about by
-// itself: IAM does not show it everywhere yet, or STS does not know it. Whatever else
-// goes wrong meanwhile is for somebody to mend.
+// isSettling reports whether an error is a normal consequence of a new managed role:
+// IAM does not show it everywhere yet, or STS does not know it. Anything else that
+// fails meanwhile needs somebody's attention.
 func isSettling(want identity.Desired, err error) bool {
 	if want.Managed == nil {
 		return false

@@ -9,8 +9,9 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// relabel gives the Secret of an AWSIAMRole the labels of its resource, whatever is wrong
-// with what that asks for, and returns how long to wait where they are changed in a loop.
+// relabel gives the Secret of an AWSIAMRole the labels of its resource, even if the
+// request cannot be served. It returns how long to wait if the labels are changed in a
+// loop.
 func (b *Broker) relabel(ctx context.Context, asked *identity.Desired) (time.Duration, error) {
 	if asked == nil || asked.Source != identity.AWSIAMRole || !b.Secrets.LabelsDiffer(*asked) {
 		return 0, nil

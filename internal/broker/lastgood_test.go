@@ -20,7 +20,7 @@ var (
 	errIAM     = &identity.StepError{Reason: api.ProvisionFailed, Message: "Failed to provision role 'x': ServiceFailure"}
 )
 
-// refusals are changes that AWS refuses, and how their cause is mended.
+// refusals are changes that AWS refuses, and how their cause is fixed.
 var refusals = map[string]struct {
 	start        func(*testing.T) *world
 	change, mend func(*world)

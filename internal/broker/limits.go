@@ -10,9 +10,9 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-// How often one identity may have new credentials, and all identities of a namespace
-// together may have them again. An object or a Secret that is changed in a loop, by
-// mistake or on purpose, would otherwise use up what STS grants to all.
+// Limits on new credentials for one identity, and on repeated ones for all identities
+// of a namespace. An object or a Secret that is changed in a loop, by mistake or on
+// purpose, would otherwise use up the STS quota of everybody.
 const (
 	renewalBurst    = 30
 	renewalInterval = 10 * time.Second // for one more
@@ -25,14 +25,14 @@ const (
 	maxNamespaces = 1 << 12
 )
 
-// limits bound what identities and namespaces bring about.
+// limits bound what identities and namespaces can cause.
 type limits struct {
-	// renewals are for credentials, whatever comes of it, and for removing them.
+	// renewals limits attempts to issue credentials, successful or not, and their removal.
 	renewals limit.Repeating[identity.Key]
-	// writes are for labels, which no renewal may wait for.
+	// writes limits changes of labels, which must not delay renewals.
 	writes limit.Repeating[identity.Key]
-	// removed has the namespaces that gave something up of late: what they ask for anew
-	// may be in place of that.
+	// removed holds the namespaces that recently gave something up: a new request may
+	// replace it.
 	removed *limit.Recent[string]
 }
 
@@ -49,10 +49,11 @@ func newLimits() limits {
 	}
 }
 
-// isRepeat returns whether AWS is asked for what a namespace changes over and over,
-// which gets a share of the requests only: the object had what it asks for, or was
-// tried, before, so it is asked before this try is counted. What runs out does not
-// count, unless that is forged. What is new in place of what the namespace gave up does.
+// isRepeat reports whether AWS is asked for something that a namespace changes over and
+// over, which gets only a share of the requests: the object had what it requests, or it
+// was tried before. So call it before this attempt is counted. An expiration does not
+// count unless it is forged. A new request that replaces what the namespace gave up
+// does.
 func (b *Broker) isRepeat(i issuance, now time.Time) bool {
 	key := i.want.Key
 	if i.reason == refresh.NearExpiry && !i.have.Edited {

@@ -6,7 +6,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// permit returns an error unless want may have the role that it asks for.
+// permit returns an error unless want may have the role that it requests.
 func (b *Broker) permit(ctx context.Context, want identity.Desired) error {
 	err := b.Rules.Permit(ctx, want.Key, func(ctx context.Context) (identity.RoleReference, error) {
 		if want.Managed != nil {

@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// recoveryInterval is how often at most identities skip their back-off because STS
-// answers again. While it serves some requests and fails others, each keeps its back-off.
+// recoveryInterval is the minimum time between two recoveries that let identities skip
+// their back-off. While STS serves some requests and fails others, each keeps its
+// back-off.
 const recoveryInterval = time.Minute
 
 // An outage remembers that STS failed to serve requests, whatever they were for, and
-// notices when it serves them again. The zero outage is none.
+// notices when it serves them again. The zero value is no outage.
 type outage struct {
 	mu sync.Mutex
-	// failing says that STS failed, answers that it served a request since.
+	// failing says that STS failed, answers that it has served a request since.
 	failing, answers bool
 	// ended is when the last outage was over.
 	ended time.Time

@@ -9,15 +9,15 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// retire removes what an identity had that is not asked for any more: its managed
-// role, the Secret, then the finalizer.
+// retire removes what an identity no longer requests: its managed role, the Secret,
+// then the finalizer.
 func (b *Broker) retire(ctx context.Context, source Source, f facts) (time.Duration, error) {
 	b.Status.Clear(f.key)
 	b.limits.removed.Note(f.key.Namespace, f.now)
 	if wait := b.limits.renewals.TakeShared(f.key, time.Now()); wait > 0 {
 		return wait, nil
 	}
-	// A cache that lacks the object is not proof enough to delete by.
+	// That a cache lacks the object is not enough proof to delete anything.
 	released, err := source.Release(ctx, f.key)
 	if err != nil || !released {
 		if err == nil {
@@ -41,7 +41,7 @@ func (b *Broker) retire(ctx context.Context, source Source, f facts) (time.Durat
 	return 0, nil
 }
 
-// removeSecret removes credentials that are not asked for any more, except those that the
+// removeSecret removes credentials that are no longer requested, except those that the
 // controller itself may be using: without them it could not serve anybody.
 func (b *Broker) removeSecret(ctx context.Context, f facts) error {
 	if !f.have.Exists {
@@ -70,7 +70,7 @@ func (b *Broker) mayRunOn(ctx context.Context, f facts) (bool, error) {
 	return b.Sessions.MayRunOn(ctx, f.key.Namespace, role)
 }
 
-// release releases the managed role of an object that uses another role by now.
+// release releases the managed role of an object that now uses another role.
 func (b *Broker) release(ctx context.Context, source Source, f facts) (time.Duration, error) {
 	b.Status.Clear(f.key)
 	b.limits.removed.Note(f.key.Namespace, f.now)

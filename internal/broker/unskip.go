@@ -10,12 +10,12 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// A Skipper is a Source of which the admission policy can skip objects by mistake.
+// A Skipper is a Source whose objects the admission policy can skip by mistake.
 type Skipper interface {
-	// Skipped returns, from a cache, whether admission skips the pods of an object that
-	// asks for an identity, and the object's UID.
+	// Skipped reports, from a cache, whether admission skips the pods of an object that
+	// requests an identity. It also returns the object's UID.
 	Skipped(key identity.Key) (uid string, is bool)
-	// Unskip removes the label by which admission skips the object.
+	// Unskip removes the label that makes admission skip the object.
 	Unskip(ctx context.Context, key identity.Key, uid string) error
 }
 
@@ -23,8 +23,8 @@ const wasSkipped = "the label iam.amazonaws.com/requests=none was on this Servic
 	"gave its pods no credentials: it was annotated or labelled while that policy was not in force. The label was taken off. " +
 	"Pods that were created meanwhile and have no volume aws-iam-credentials have to be created anew"
 
-// unskip has admission see an object, whatever is wrong with its credentials, and
-// returns how long to wait where it is labelled in a loop.
+// unskip makes admission consider an object, whatever is wrong with its credentials. It
+// returns how long to wait if the object is labeled in a loop.
 func (b *Broker) unskip(ctx context.Context, key identity.Key) (time.Duration, error) {
 	source, is := b.Sources[key.Source].(Skipper)
 	if !is {

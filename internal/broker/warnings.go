@@ -6,14 +6,14 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// A Warner is a Source that knows what the authors of its objects should be told
-// besides what becomes of the objects.
+// A Warner is a Source that has warnings for the authors of its objects, apart from the
+// state of the objects.
 type Warner interface {
-	// Warning returns, from a cache, what to record, with an empty Message for nothing.
+	// Warning returns, from a cache, what to record; its Message is empty for nothing.
 	Warning(key identity.Key) identity.Warning
 }
 
-// warn records what an author should know, and returns when to come back for it.
+// warn records a warning for the author, and returns when to come back for it.
 func (b *Broker) warn(key identity.Key) time.Duration {
 	warner, is := b.Sources[key.Source].(Warner)
 	if !is {

@@ -131,7 +131,7 @@ type Config struct {
 	EventQueueSize int
 }
 
-// IdentityMetrics returns whether the metrics that name identities are served: to
+// IdentityMetrics reports whether the metrics that name identities are served: to
 // authorized clients, or to everybody if that is configured. Whoever can reach the
 // controller's port is not told which namespaces and ServiceAccounts there are.
 func (c *Config) IdentityMetrics() bool {

@@ -51,7 +51,7 @@ func (l Limits) Take(key identity.Key, now time.Time) time.Duration {
 	return l.warnings.TakeShared(key, now)
 }
 
-// Allow returns whether one more event that nobody waits for may be recorded in a
+// Allow reports whether one more event that nobody waits for may be recorded in a
 // namespace.
 func (l Limits) Allow(namespace string, now time.Time) bool {
 	return l.normal.Take(namespace, now) == 0

@@ -1,6 +1,6 @@
-// Package externalid checks that roles enforce their external ID. Without that, whoever
-// can name a role in any namespace of the cluster could use it: the controller would be
-// a confused deputy, see
+// Package externalid checks that roles enforce their external ID. Otherwise, whoever
+// can name a role in any namespace of the cluster could use it, and the controller
+// would be a confused deputy:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html.
 package externalid
 
@@ -18,22 +18,22 @@ import (
 	"kube-aws-iam-controller/internal/refresh"
 )
 
-// checkLasts is how long a role is believed to enforce its external ID: its owner can
-// drop the condition any day.
+// checkLasts is how long a check is trusted: the owner of the role can drop the
+// condition at any time.
 const checkLasts = 24 * time.Hour
 
-// Sessions tries roles.
+// Sessions probes roles.
 type Sessions interface {
-	// Account returns the partition and account that the controller itself is in.
+	// Account returns the partition and account of the controller itself.
 	Account(ctx context.Context) (identity.BaseRole, error)
-	// Resolve returns the role that is meant.
+	// Resolve returns the role that want requests.
 	Resolve(ctx context.Context, want identity.Desired) (identity.RoleReference, error)
-	// EnforcesExternalID returns whether the role refuses to be assumed under another
-	// external ID; an error says that this is not known.
+	// EnforcesExternalID reports whether the role refuses to be assumed with another
+	// external ID. An error means that this is not known.
 	EnforcesExternalID(ctx context.Context, want identity.Desired) (bool, error)
 }
 
-// A Checker checks roles, and remembers which it has checked. Create it with New.
+// A Checker checks roles, and remembers which ones it has checked. Create it with New.
 type Checker struct {
 	sessions Sessions
 	require  identity.ExternalIDCheck
@@ -43,13 +43,13 @@ type Checker struct {
 	checks map[identity.Key]check
 }
 
-// check says when which role was seen to refuse another external ID.
+// check says which role was seen to refuse another external ID, and when.
 type check struct {
 	role string
 	at   time.Time
 }
 
-// New returns a Checker of the roles that are required to enforce their external ID.
+// New returns a Checker for the roles that are required to enforce their external ID.
 func New(sessions Sessions, require identity.ExternalIDCheck, logger log.Logger) *Checker {
 	return &Checker{sessions: sessions, require: require, logger: logger, checks: map[identity.Key]check{}}
 }
@@ -61,7 +61,7 @@ func (c *Checker) Begin() {
 	c.checks = map[identity.Key]check{}
 }
 
-// Forget drops what is remembered of an identity.
+// Forget drops the memory of an identity.
 func (c *Checker) Forget(key identity.Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,13 +84,14 @@ func (c *Checker) checkedAt(key identity.Key, role string) time.Time {
 	return time.Time{}
 }
 
-// Check makes sure that an existing role enforces its external ID, where that is
-// required, and returns when it was last seen to.
+// Check checks that an existing role enforces its external ID, if that is required, and
+// returns when the role was last seen to.
 //
-// The time is kept on the Secret, for people, and to know what was issued before checks
-// were required. It is not believed: tenants write Secrets, under any name. So each
-// process checks a role again at the first renewal, which costs nothing of what is
-// fresh. What STS does not answer turns neither a yes into a no nor a no into a yes.
+// The time is kept on the Secret, for people, and to recognize what was issued before
+// checks were required. It is not trusted, because tenants write Secrets, under any
+// name. So each process checks a role again at the first renewal, which does not affect
+// fresh credentials. If STS does not answer, a role that has passed still passes, and
+// any other does not.
 func (c *Checker) Check(ctx context.Context, want identity.Desired) (time.Time, error) {
 	if !c.mayRequire(want) {
 		return time.Time{}, nil
@@ -115,19 +116,19 @@ func (c *Checker) Check(ctx context.Context, want identity.Desired) (time.Time, 
 	return now, err
 }
 
-// mayRequire returns whether any role that want could ask for has to be checked.
-// Those of AWSIAMRoles worked with the predecessor, which had no external ID: they are
-// checked only with all.
+// mayRequire reports whether any role that want could request has to be checked.
+// AWSIAMRoles worked with the predecessor, which had no external ID, so theirs are
+// checked only if all roles are.
 func (c *Checker) mayRequire(want identity.Desired) bool {
 	return c.require == identity.CheckAll ||
 		c.require == identity.CheckOtherAccounts && want.Source == identity.ServiceAccount
 }
 
-// requires returns whether a role has to be checked: any, or one of another
-// account than the controller's own. There a role often trusts the controller's whole
-// account, or takes any external ID, and nobody in this account can mend that. It is
-// the account of the principal that trust policies name, wherever names of roles are
-// looked up.
+// requires reports whether a role has to be checked: any role, or only one of another
+// account than the controller's own. There, a role often trusts the controller's whole
+// account, or accepts any external ID, and nobody in this account can fix that. The
+// controller's own account is that of the principal in trust policies, wherever role
+// names are resolved.
 func (c *Checker) requires(ctx context.Context, role identity.RoleReference) (bool, error) {
 	if c.require == identity.CheckAll {
 		return true, nil
@@ -139,18 +140,18 @@ func (c *Checker) requires(ctx context.Context, role identity.RoleReference) (bo
 	return role.Partition != own.Partition || role.Account != own.Account, nil
 }
 
-// Reissue returns whether fresh credentials of an existing role are to be issued anew
-// because the role was not checked when they were. With less than all, which is the
-// default, an upgrade renews nothing for that.
+// Reissue reports whether fresh credentials of an existing role have to be reissued
+// because the role was not checked when they were issued. Unless all roles are checked,
+// which is not the default, an upgrade renews nothing for that reason.
 func (c *Checker) Reissue(have refresh.State) bool {
 	return c.require == identity.CheckAll && have.Proven.IsZero()
 }
 
-// Revokes returns whether credentials are removed of a role that does not
-// enforce its external ID. What was issued by an earlier version, which did not require
-// that, lives until it runs out, unless it is required of all roles: an upgrade takes
-// nothing away. There is no grace beyond that, because nothing but the Secret, which
-// tenants write, would say who was served before and could claim it.
+// Revokes reports whether the credentials of a role that does not enforce its external
+// ID are removed. Credentials of an earlier version, which did not require that, stay
+// until they expire, unless it is required of all roles: an upgrade takes nothing away.
+// There is no further grace period, because only the Secret, which tenants write, could
+// say who was served before.
 func (c *Checker) Revokes(want identity.Desired, have refresh.State) bool {
 	if have.Edited {
 		return true
@@ -158,8 +159,8 @@ func (c *Checker) Revokes(want identity.Desired, have refresh.State) bool {
 	return have.SpecHash == want.SpecHash() && (c.require == identity.CheckAll || !have.Proven.IsZero())
 }
 
-// Confirm checks a role that was checked just now once more, after it could
-// be assumed: a role that is not seen everywhere yet refuses everybody.
+// Confirm repeats the check of a role that was checked just now, after it could be
+// assumed: a role that is not visible everywhere yet refuses everybody.
 func (c *Checker) Confirm(ctx context.Context, want identity.Desired, role string) error {
 	if want.Proven.IsZero() || want.Proven.Equal(c.checkedAt(want.Key, role)) {
 		return nil
@@ -171,8 +172,8 @@ func (c *Checker) Confirm(ctx context.Context, want identity.Desired, role strin
 	return nil
 }
 
-// enforces returns an error unless STS refuses to let a role be assumed under
-// another external ID.
+// enforces returns an error unless STS refuses to let a role be assumed with another
+// external ID.
 func (c *Checker) enforces(ctx context.Context, want identity.Desired, role string) error {
 	switch refuses, err := c.sessions.EnforcesExternalID(ctx, want); {
 	case err != nil:

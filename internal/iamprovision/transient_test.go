@@ -20,7 +20,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// transientError returns whether a failure is transient, and its message.
+// transientError reports whether a failure is transient, and its message.
 func transientError(t *testing.T, err error) (soon bool, says string) {
 	t.Helper()
 	var step *identity.StepError

@@ -55,7 +55,7 @@ func (e *elector) renew(ctx context.Context) {
 	}
 }
 
-// try acquires or renews the Lease, and returns whether this replica holds it.
+// try acquires or renews the Lease, and reports whether this replica holds it.
 func (e *elector) try(ctx context.Context) (held bool) {
 	defer e.report()
 	if e.holder() == e.me && e.valid(time.Now()) && e.update(ctx) == nil {

@@ -36,7 +36,7 @@ func (l *fencedLease) holder() string {
 	return *l.seen.Spec.HolderIdentity
 }
 
-// valid returns whether the Lease as last seen has not expired.
+// valid reports whether the Lease as last seen has not expired.
 func (l *fencedLease) valid(now time.Time) bool {
 	if l.seen == nil || l.seen.Spec.LeaseDurationSeconds == nil {
 		return false

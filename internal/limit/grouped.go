@@ -47,7 +47,7 @@ func (g *Grouped[K]) Take(key K, now time.Time) time.Duration {
 	return wait
 }
 
-// isOver returns whether the time of a reservation is long over.
+// isOver reports whether the time of a reservation is long over.
 func isOver(reservation *rate.Reservation, now time.Time) bool {
 	return reservation.DelayFrom(now.Add(-keepPromise)) == 0
 }

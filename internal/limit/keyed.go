@@ -46,7 +46,7 @@ func NewKeyed[K comparable](limit rate.Limit, burst, keys int) *Keyed[K] {
 	return k
 }
 
-// idle returns whether a bucket is like a new one: what waits may owe more than a burst.
+// idle reports whether a bucket is like a new one: what waits may owe more than a burst.
 func (k *Keyed[K]) idle(b *bucket, now time.Time) bool {
 	return now.Sub(b.last) >= k.refill && now.Sub(b.served) >= k.refill && b.TokensAt(now) >= float64(k.burst)
 }
@@ -89,7 +89,7 @@ func (k *Keyed[K]) Wait(ctx context.Context, key K) error {
 	return b.Wait(ctx)
 }
 
-// used returns whether a token of the key was asked for of late.
+// used reports whether a token of the key was asked for of late.
 func (k *Keyed[K]) used(key K, now time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -28,7 +28,7 @@ func (r *Recent[K]) Note(key K, now time.Time) {
 	r.times.put(key, now, now)
 }
 
-// Has returns whether it happened to the key a short while ago.
+// Has reports whether it happened to the key a short while ago.
 func (r *Recent[K]) Has(key K, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

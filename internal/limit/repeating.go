@@ -67,11 +67,11 @@ func (r Repeating[K]) TakeOwn(key K, now time.Time) time.Duration { return r.own
 // Served notes that a key was served.
 func (r Repeating[K]) Served(key K, now time.Time) { r.own.serve(key, now) }
 
-// Repeats returns whether a key was served a moment ago.
+// Repeats reports whether a key was served a moment ago.
 func (r Repeating[K]) Repeats(key K, now time.Time) bool {
 	return now.Sub(r.own.servedAt(key)) < r.within
 }
 
-// Used returns whether a token of the key was asked for of late, by whichever method: in
+// Used reports whether a token of the key was asked for of late, by whichever method: in
 // the time that Burst takes to be granted again.
 func (r Repeating[K]) Used(key K, now time.Time) bool { return r.own.used(key, now) }

@@ -55,7 +55,7 @@ func Background(ctx context.Context) context.Context {
 	return context.WithValue(ctx, background{}, true)
 }
 
-// Busy returns whether a request would have to wait for its turn.
+// Busy reports whether a request would have to wait for its turn.
 func (r *Requests) Busy() bool { return r.all.Tokens() < 1 }
 
 // Wait waits until the next request may be sent, or ctx is done.

@@ -13,8 +13,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// AddFinalizer adds the finalizer to the object of want. It comes first: there may never
-// be a role that nobody would delete.
+// AddFinalizer adds the finalizer to the object of want. It must precede the creation
+// of the role, so that no role is left without an owner.
 func (m *Manager) AddFinalizer(ctx context.Context, want identity.Desired) error {
 	if err := m.Finalizers.AddFinalizer(ctx, want); err != nil {
 		return &identity.StepError{
@@ -24,9 +24,9 @@ func (m *Manager) AddFinalizer(ctx context.Context, want identity.Desired) error
 	return nil
 }
 
-// Ensure makes the role of want be there and match. id is its unique ID by the Secret,
-// "" if that is not known. Beside an error it returns a role that was made but could
-// not be finished.
+// Ensure makes the role of want exist and match the request. id is its unique ID
+// according to the Secret, "" if unknown. A role that was created but could not be
+// completed is returned together with the error.
 func (m *Manager) Ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
 	if err := m.AddFinalizer(ctx, want); err != nil {
 		return identity.Role{}, err
@@ -41,9 +41,9 @@ func (m *Manager) Ensure(ctx context.Context, want identity.Desired, id string) 
 	return role, err
 }
 
-// ensure is Ensure but for the finalizer and what is said and remembered of a change.
-// The ID of a role that somebody deleted is forgotten before there is another: after a
-// crash the new one would be taken for a stranger's.
+// ensure is Ensure without the finalizer, events and records. If somebody deleted the
+// role, its ID is forgotten before a new one is created: otherwise, after a crash, the
+// new role would be taken for somebody else's.
 func (m *Manager) ensure(ctx context.Context, want identity.Desired, id string) (identity.Role, error) {
 	role, err := m.IAM.Ensure(ctx, want, m.ID(want.Key, id))
 	m.noteUse(want.Key, role)
@@ -54,12 +54,12 @@ func (m *Manager) ensure(ctx context.Context, want identity.Desired, id string) 
 	if err = m.Secrets.ForgetRole(ctx, want.Key); err != nil {
 		return role, err
 	}
-	// That there was a role is remembered: it may only be out of sight.
+	// Remember that there was a role: it may only be invisible for now.
 	m.update(want.Key, func(r *record) { r.role.ID, r.hash = "", "" })
 	return m.IAM.Ensure(ctx, want, "")
 }
 
-// recordChange records that a role was made or changed.
+// recordChange records that a role was created or changed.
 func (m *Manager) recordChange(want identity.Desired, role identity.Role) {
 	m.recordRenewedTrust(want, role)
 	known := m.record(want.Key)
@@ -84,12 +84,12 @@ func (m *Manager) recordRenewedTrust(want identity.Desired, role identity.Role) 
 	level.Info(m.Logger).Log("msg", "trust policy renewed", "object", want.Key, "role", role.ARN)
 }
 
-// repeatOutdated is how often the Warning of an outdated trust policy is repeated.
+// repeatOutdated is how often the warning about an outdated trust policy is repeated.
 // Inspections come up to a tenth earlier than their interval, which may be an hour.
 const repeatOutdated = time.Hour * 9 / 10
 
-// warnOutdated warns that a trust policy was left as an earlier version made it, and
-// why. The identity is served as before, so that is no failure of it.
+// warnOutdated warns that the trust policy of an earlier version was left unchanged,
+// and why. The identity is still served, so this is not a failure.
 func (m *Manager) warnOutdated(want identity.Desired, role identity.Role) {
 	now := time.Now()
 	if at := m.record(want.Key).outdatedAt; role.TrustOutdated == "" || !at.IsZero() && now.Sub(at) < repeatOutdated {

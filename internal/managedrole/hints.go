@@ -13,10 +13,10 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// recordHints tells the author of a request, once its policies are in IAM, what they allow
-// that may not be meant, and what the boundary takes away of them. That is once for each
-// change of a policy by its author: not again where somebody else changed the role, or it
-// changed for another reason. The Secret says after a restart which policies the role had.
+// recordHints reports, once the policies are in IAM, which statements may allow more
+// than intended and which have no effect because of the boundary. It does so once for
+// each change by the author, not when the role changes for other reasons. After a
+// restart, the hash on the Secret tells which policies were already reported.
 func (m *Manager) recordHints(ctx context.Context, want identity.Desired, role identity.Role) {
 	if want.Managed == nil {
 		return
@@ -40,11 +40,12 @@ func (m *Manager) recordHints(ctx context.Context, want identity.Desired, role i
 	}
 }
 
-// hinted says which policies there may be hints about.
+// hinted says which policies may need hints.
 type hinted struct{ inline, managed bool }
 
-// changedPolicies returns which policies a role was given that are others than before, and
-// the hash of those that it has now: one that IAM refused is still to be hinted at.
+// changedPolicies returns which policies of a role are new, and the hash of those that
+// it has now. Policies that IAM refused are not in that hash, so that their hints
+// follow later.
 func changedPolicies(before, now string, role identity.Role) (changed hinted, hash string) {
 	inline, managed, _ := strings.Cut(before, "-")
 	inlineNow, managedNow, _ := strings.Cut(now, "-")
@@ -58,8 +59,8 @@ func changedPolicies(before, now string, role identity.Role) (changed hinted, ha
 	return changed, inline + "-" + managed
 }
 
-// boundary returns what the permissions boundary says, nil if that is not wanted, or the
-// controller may not read it: it does not need that permission for anything else.
+// boundary returns the permissions boundary, or nil if it is not wanted or the
+// controller may not read it, a permission that nothing else needs.
 func (m *Manager) boundary(ctx context.Context) *identity.Boundary {
 	if !m.ReadBoundary {
 		return nil
@@ -86,12 +87,12 @@ func (m *Manager) hint(want identity.Desired, role identity.Role, about string, 
 
 const (
 	maxHints = 3
-	// maxHintMessage leaves room for how many more there are in an event, which has 1,024
+	// maxHintMessage leaves room for the number of further hints: an event holds 1,024
 	// bytes.
 	maxHintMessage = 1000
 )
 
-// hintMessage returns the message of an event, with as many hints as it holds.
+// hintMessage returns the message of an event with as many hints as fit.
 func hintMessage(about string, hints []string) string {
 	message, said := about+hints[0], 1
 	for _, hint := range hints[1:min(maxHints, len(hints))] {

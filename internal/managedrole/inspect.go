@@ -13,15 +13,15 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// confirmAfter is how long after drift was first seen a second inspection counts: IAM
-// may for some seconds show what is no longer so.
+// confirmAfter is how long after drift was first seen a second inspection counts: for
+// some seconds, IAM may show an outdated state.
 const confirmAfter = 20 * time.Second
 
 // Inspect corrects what somebody else changed of a role, once it has been seen twice.
-// A trust policy that an earlier version made is no drift, and is renewed at once. It
-// returns when to inspect it again, and whether the role was gone and was made
-// anew, so that its credentials are worth nothing any more. It does nothing, and returns
-// when to try again, if the inspection has to let others go first.
+// The trust policy of an earlier version is not drift, and is renewed at once. Inspect
+// returns when to inspect the role again, and whether it was gone and was created
+// again, which makes its credentials worthless. If the inspection has to let others go
+// first, Inspect does nothing and returns when to retry.
 func (m *Manager) Inspect(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
 	end, may := m.begin(want.Key)
 	if !may {
@@ -35,7 +35,7 @@ func (m *Manager) Inspect(ctx context.Context, want identity.Desired, id string)
 	return next, created, err
 }
 
-// InspectFailed returns whether the last inspection of the role failed.
+// InspectFailed reports whether the last inspection of the role failed.
 func (m *Manager) InspectFailed(key identity.Key) bool { return m.record(key).inspectFailed }
 
 func (m *Manager) inspect(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
@@ -56,14 +56,14 @@ func (m *Manager) inspect(ctx context.Context, want identity.Desired, id string)
 }
 
 // correct makes a role match again, with an event and a count for each thing that
-// somebody else had changed. Where only the trust policy was renewed, sessions keep
-// their names, so no credentials have to be renewed.
+// somebody else had changed. If only the trust policy was renewed, sessions keep their
+// names, so credentials need no renewal.
 func (m *Manager) correct(ctx context.Context, want identity.Desired, id string) (next time.Duration, created bool, err error) {
 	role, err := m.ensure(ctx, want, id)
 	if role.Created {
 		role.Changed = []string{"role"}
 	}
-	// The tag with the cluster's UID is missing on roles from before there was one.
+	// Roles of earlier versions lack the tag with the cluster's UID.
 	role.Changed = slices.DeleteFunc(role.Changed, func(kind string) bool { return kind == identity.ClusterUIDKind })
 	for _, kind := range role.Changed {
 		m.Metrics.ObserveDrift(kind)

@@ -1,6 +1,7 @@
-// Package managedrole manages the life of the IAM roles that the controller makes:
-// they are ensured, inspected for drift, deleted or retained, and swept where
-// they were orphaned. How a role is made to match is for the package iamprovision.
+// Package managedrole manages the life cycle of the IAM roles that the controller
+// creates: it ensures them, inspects them for drift, deletes or retains them, and
+// sweeps orphans. How a role is made to match is the concern of the package
+// iamprovision.
 package managedrole
 
 import (
@@ -13,7 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// Config is what a Manager works with.
+// Config holds the dependencies and settings of a Manager.
 type Config struct {
 	IAM        IAM
 	Finalizers Finalizers
@@ -21,29 +22,29 @@ type Config struct {
 	Events     Events
 	Metrics    Metrics
 	Logger     log.Logger
-	// ReadBoundary lets hints take the permissions boundary into account, which takes
-	// requests to IAM.
+	// ReadBoundary lets hints consider the permissions boundary, which takes requests to
+	// IAM.
 	ReadBoundary bool
-	// OfferPolicy is called with each policy that was written, once for a change; nil for
-	// nothing. It may not wait.
+	// OfferPolicy is called once for each policy that was written, if it is not nil. It
+	// must not block.
 	OfferPolicy func(want identity.Desired)
-	// ReadyTimeout is how long a new role may take until it can be assumed.
+	// ReadyTimeout is how long it may take until a new role can be assumed.
 	ReadyTimeout time.Duration
-	// DriftInterval is how often a role is inspected, 0 for never. It is longer where
-	// that would take more than a quarter of IAMQPS.
+	// DriftInterval is how often a role is inspected, 0 for never. The actual interval is
+	// longer if inspections would take more than a quarter of IAMQPS.
 	DriftInterval time.Duration
-	// IAMQPS is how many requests to IAM are sent per second, InspectionRequests how many
-	// an inspection takes, and Inspections how many inspections go on at the same time.
+	// IAMQPS is the number of requests to IAM per second, InspectionRequests the number
+	// that an inspection takes, and Inspections how many may run at the same time.
 	IAMQPS                          float64
 	InspectionRequests, Inspections int
-	// SweepInterval is how often orphaned roles are looked for, 0 for never.
+	// SweepInterval is how often to look for orphaned roles, 0 for never.
 	SweepInterval time.Duration
 	// Namespace is the only one that is served, "" for all.
 	Namespace string
 }
 
-// A Manager manages roles. Methods for one identity are called by one goroutine at a
-// time. Create it with New.
+// A Manager manages roles. Its methods are not called concurrently for one identity.
+// Create it with New.
 type Manager struct {
 	Config
 
@@ -59,8 +60,8 @@ func New(config Config) *Manager {
 	return &Manager{Config: config, records: map[identity.Key]record{}, drift: newSchedule(config)}
 }
 
-// Begin forgets everything: this replica leads from now on, and what the leader
-// before it did a moment ago is not known here.
+// Begin forgets everything, because this replica has become the leader and does not
+// know what the previous one did a moment ago.
 func (m *Manager) Begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,8 +74,8 @@ func (m *Manager) schedule() *schedule {
 	return m.drift
 }
 
-// Forget drops what is remembered of an identity that is gone with its role, but for
-// what a sweep has found of it meanwhile.
+// Forget drops the memory of an identity that is gone with its role, except for what a
+// sweep has found of it meanwhile.
 func (m *Manager) Forget(key identity.Key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -85,17 +86,17 @@ func (m *Manager) Forget(key identity.Key) {
 	}
 }
 
-// Disabled returns an error if no roles are made.
+// Disabled returns an error if no roles are created.
 func (m *Manager) Disabled() error { return m.IAM.Disabled() }
 
-// Reference returns the role of an identity, whether or not it is there. It asks AWS
-// for the controller's own account at most.
+// Reference returns the role of an identity, whether or not it exists. It calls AWS
+// only to determine the controller's own account.
 func (m *Manager) Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error) {
 	return m.IAM.Reference(ctx, key)
 }
 
-// MayExist returns, without a call, whether a role may have been made for an
-// identity: also where somebody removed the finalizer.
+// MayExist reports, without a call, whether a role may have been created for an
+// identity, even if somebody removed the finalizer.
 func (m *Manager) MayExist(key identity.Key) bool {
 	if key.Source != identity.ServiceAccount {
 		return false

@@ -10,11 +10,11 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// SweepOrphans looks for roles that no object asks for any more, once in a
-// SweepInterval, the first time at a random moment within it, until ctx is done. Their
-// ServiceAccount lost its finalizer, or was restored from a backup without it. What
-// it finds is handed to retire, and released like the role of any object that is gone:
-// on the API server's word alone.
+// SweepOrphans looks for roles that no object requests anymore, every SweepInterval,
+// the first time at a random moment within it, until ctx is done. Their ServiceAccount
+// lost its finalizer, or was restored from a backup without it. Each identity found is
+// passed to retire, and its role is released like that of any object that is gone: only
+// if the API server confirms it.
 func (m *Manager) SweepOrphans(ctx context.Context, retire func(identity.Key)) {
 	if m.SweepInterval == 0 {
 		return
@@ -50,7 +50,8 @@ func (m *Manager) sweep(ctx context.Context, retire func(identity.Key)) {
 	}
 }
 
-// HasOwner drops what a sweep found of an identity: an object asks for it after all.
+// HasOwner drops what a sweep found of an identity, because an object requests it after
+// all.
 func (m *Manager) HasOwner(key identity.Key) {
 	if m.record(key).orphanID != "" {
 		m.update(key, func(r *record) { r.orphanID = "" })

@@ -7,45 +7,44 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// record is what is remembered of the role of one identity. The zero value is for one
-// of which nothing is known.
+// record is what is remembered of the role of one identity. The zero value means that
+// nothing is known.
 type record struct {
-	// ensured says that this process made the role, or made it match.
+	// ensured says that this process created the role, or made it match.
 	ensured bool
 	// role is what was ensured; its ID is "" once it is known to be gone.
 	role identity.Role
-	// hash is what the role was ensured for, "" for one that is not finished.
+	// hash is what the role was ensured for, "" if the role is incomplete.
 	hash string
-	// changedAt is when it was made or changed: IAM shows that, and STS takes it into
-	// account, only after some seconds. See
+	// changedAt is when the role was created or changed. IAM shows that, and STS considers
+	// it, only after some seconds. See
 	// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency.
 	changedAt time.Time
 
-	// inspectAt is when the role is to be inspected, the zero Time if that is not
-	// planned yet. suspect says that it differed the last time, inspectFailed that it
-	// could not be inspected.
+	// inspectAt is when to inspect the role, the zero Time if that is not planned yet.
+	// suspect says that it differed the last time, inspectFailed that it could not be
+	// inspected.
 	inspectAt              time.Time
 	suspect, inspectFailed bool
-	// admitted says that the inspection is due and it is its turn, postponedTo when
-	// there may be another turn.
+	// admitted says that the inspection is due and it is its turn, postponedTo when there
+	// may be another turn.
 	admitted    bool
 	postponedTo time.Time
 
-	// used is when the role was last used, as far as that is known, and usedID its
-	// unique ID then.
+	// used is when the role was last used, as far as known, and usedID its unique ID then.
 	used   identity.RoleUse
 	usedID string
 
-	// hinted is the hash of the policies that hints were last looked for in.
+	// hinted is the hash of the policies that were last examined for hints.
 	hinted string
 
-	// outdatedAt is when its trust policy was last said to be outdated.
+	// outdatedAt is when its trust policy was last reported as outdated.
 	outdatedAt time.Time
-	// orphanID is its unique ID by a sweep that found no owner.
+	// orphanID is its unique ID according to a sweep that found no owner.
 	orphanID string
 }
 
-// changedWithin returns whether the role is known to have changed less than d ago.
+// changedWithin reports whether the role is known to have changed less than d ago.
 func (r record) changedWithin(now time.Time, d time.Duration) bool {
 	return r.ensured && now.Sub(r.changedAt) < d
 }
@@ -64,7 +63,6 @@ func (m *Manager) update(key identity.Key, change func(*record)) {
 	m.records[key] = known
 }
 
-// remember remembers a role that was ensured for want.
 func (m *Manager) remember(want identity.Desired, role identity.Role, finished bool) {
 	m.update(want.Key, func(r *record) {
 		r.ensured, r.role, r.hash, r.changedAt = true, role, "", role.Since
@@ -77,21 +75,20 @@ func (m *Manager) remember(want identity.Desired, role identity.Role, finished b
 	})
 }
 
-// ID returns the unique ID of a role: the one that is remembered, or else the given
-// one.
+// ID returns the remembered unique ID of a role, or otherwise the given one.
 func (m *Manager) ID(key identity.Key, otherwise string) string {
 	return cmp.Or(m.record(key).role.ID, otherwise)
 }
 
-// noteUse remembers what IAM said of the use of a role.
+// noteUse remembers what IAM said about the use of a role.
 func (m *Manager) noteUse(key identity.Key, role identity.Role) {
 	if role.Used.Known {
 		m.update(key, func(r *record) { r.used, r.usedID = role.Used, role.ID })
 	}
 }
 
-// LastUsed returns when the role with a unique ID was last used: by what IAM told this
-// process, or else as recorded.
+// LastUsed returns when the role with a unique ID was last used: according to IAM if it
+// told this process, otherwise as recorded.
 func (m *Manager) LastUsed(key identity.Key, id string, recorded identity.RoleUse) identity.RoleUse {
 	switch r := m.record(key); {
 	case id == "":
@@ -109,13 +106,12 @@ func (m *Manager) Recent(want identity.Desired) (identity.Role, bool) {
 	return r.role, r.hash == want.RoleHash() && r.changedWithin(time.Now(), m.ReadyTimeout)
 }
 
-// Ensured returns whether this process ensured a role of the identity.
+// Ensured reports whether this process ensured a role of the identity.
 func (m *Manager) Ensured(key identity.Key) bool { return m.record(key).ensured }
 
-// Settling returns when to try again what failed for a role that changed so recently
-// that IAM and STS may not agree on it yet: after a fifth of the time that it has taken
-// so far, so that a pod waits little longer than IAM takes. It returns false for any
-// other role.
+// Settling returns when to retry what failed for a role that changed so recently that
+// IAM and STS may not agree on it yet: after a fifth of the time since then, so that a
+// pod waits little longer than IAM takes. It returns false for any other role.
 func (m *Manager) Settling(key identity.Key) (retry time.Duration, is bool) {
 	r, now := m.record(key), time.Now()
 	if !r.changedWithin(now, m.ReadyTimeout) {
@@ -124,8 +120,8 @@ func (m *Manager) Settling(key identity.Key) (retry time.Duration, is bool) {
 	return max(time.Second, min(now.Sub(r.changedAt)/5, 10*time.Second)), true
 }
 
-// unseen returns for how long a role that IAM does not show may be there all the
-// same: it was made a short while ago, or may have been by the leader before this one.
+// unseen returns for how long a role that IAM does not show may exist nevertheless: it
+// was created recently, or may have been by the previous leader.
 func (m *Manager) unseen(key identity.Key) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()

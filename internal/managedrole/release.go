@@ -13,14 +13,13 @@ import (
 	"kube-aws-iam-controller/internal/limit"
 )
 
-// lookAgain is how long to wait before a role that IAM does not show is looked for
-// once more.
+// lookAgain is how long to wait before looking again for a role that IAM does not show.
 const lookAgain = 10 * time.Second
 
-// Release deletes the role of an identity, or marks it as retained. id is its unique
-// ID by the Secret, "" if that is not known. It returns how soon to come back, 0 if
-// there is nothing left to do. A role that belongs to somebody else is left alone,
-// with a Warning.
+// Release deletes the role of an identity, or marks it as retained. id is its unique ID
+// according to the Secret, "" if unknown. It returns how soon to come back, 0 if there
+// is nothing left to do. A role that belongs to somebody else is left alone, with a
+// Warning.
 func (m *Manager) Release(ctx context.Context, key identity.Key, id string) (time.Duration, error) {
 	if !m.MayExist(key) {
 		return 0, nil
@@ -49,8 +48,8 @@ func (m *Manager) Release(ctx context.Context, key identity.Key, id string) (tim
 	return 0, nil
 }
 
-// recordRelease records what became of a role that was to go. An event needs an
-// object.
+// recordRelease records what became of a role that had to be released. An event needs
+// an object.
 func (m *Manager) recordRelease(want identity.Desired, retain, found bool, err error) {
 	object := want.UID != ""
 	if err != nil {

@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	// countAfter is how old the number of roles may be by which the interval is planned.
+	// countAfter is the maximum age of the number of roles that the interval is based on.
 	countAfter = time.Minute
-	// postponement is how soon an inspection that could not begin is tried again.
+	// postponement is how soon an inspection that could not begin is retried.
 	postponement = 10 * time.Second
-	// maxPromised is how many roles whose inspection is due are remembered in turn.
+	// maxPromised is the maximum number of due inspections whose turns are remembered.
 	maxPromised = 1 << 16
 )
 
-// schedule says when roles are inspected: each once in an interval, which is longer than
-// asked for where the roles are too many, and all of them together no faster than their
-// share of the requests to IAM allows, whatever brings it about that they are due.
+// schedule decides when roles are inspected: each once in an interval, which is longer
+// than configured if there are too many roles, and all together no faster than their
+// share of the requests to IAM allows, whatever made them due.
 type schedule struct {
 	// turns promises a time to each role whose inspection is due.
 	turns *limit.Grouped[identity.Key]
-	// running has a place for each inspection that may go on at the same time.
+	// running has a slot for each inspection that may run at the same time.
 	running chan struct{}
 
 	mu        sync.Mutex
@@ -44,11 +44,10 @@ func newSchedule(c Config) *schedule {
 	}
 }
 
-// inspects returns whether roles are inspected.
 func (m *Manager) inspects() bool { return m.DriftInterval > 0 && m.IAM.Disabled() == nil }
 
-// CurrentDriftInterval returns how often each role is inspected at present, 0 for never:
-// more seldom than DriftInterval where there are more roles than that allows.
+// CurrentDriftInterval returns how often each role is inspected at present, 0 for
+// never. That is less often than DriftInterval if there are more roles than it allows.
 func (m *Manager) CurrentDriftInterval() time.Duration {
 	if !m.inspects() {
 		return 0
@@ -63,7 +62,7 @@ func (m *Manager) CurrentDriftInterval() time.Duration {
 	return s.interval
 }
 
-// recount plans the interval by the roles that there are, with s.mu held.
+// recount plans the interval for the present number of roles. s.mu must be held.
 func (m *Manager) recount(s *schedule) {
 	roles := 0
 	for range m.Finalizers.Owners() {
@@ -81,9 +80,9 @@ func (m *Manager) recount(s *schedule) {
 	level.Info(m.Logger).Log("msg", message, "interval", s.interval.Round(time.Second), "asked", m.DriftInterval, "roles", roles, "iamQPS", m.IAMQPS)
 }
 
-// InspectIn returns how long it is until the role is to be inspected for drift, 0 or
-// less if that is due and it is its turn. It returns false if roles are not inspected.
-// Roles that are new to the process are spread over the interval.
+// InspectIn returns the time until the role has to be inspected for drift, 0 or less if
+// that is due and it is its turn. It returns false if roles are not inspected. Roles
+// that are new to the process are spread over the interval.
 func (m *Manager) InspectIn(key identity.Key) (wait time.Duration, is bool) {
 	if !m.inspects() {
 		return 0, false
@@ -108,9 +107,9 @@ func (m *Manager) InspectIn(key identity.Key) (wait time.Duration, is bool) {
 	return wait, true
 }
 
-// begin begins an inspection, which end ends. It returns false if the inspection may not
-// begin now: enough others go on, or somebody waits for IAM and it has not been due for as
-// long as an interval yet.
+// begin begins an inspection, which end ends. It returns false if the inspection may
+// not begin now: enough others are running, or somebody is waiting for IAM and the
+// inspection has not been overdue for a whole interval yet.
 func (m *Manager) begin(key identity.Key) (end func(), may bool) {
 	interval, s, now := m.CurrentDriftInterval(), m.schedule(), time.Now()
 	if may = !m.IAM.Busy() || now.Sub(m.record(key).inspectAt) > interval; may {
@@ -141,7 +140,7 @@ func (m *Manager) plan(key identity.Key, wait time.Duration, suspect bool) {
 	m.update(key, func(r *record) { r.inspectAt, r.suspect, r.inspectFailed = at, suspect, false })
 }
 
-// jittered returns an interval, or up to a tenth less, so that what began together
+// jittered returns an interval, shortened by up to a tenth, so that what began together
 // does not stay together.
 func jittered(interval time.Duration) time.Duration {
 	return interval - rand.N(interval/10+1) //nolint:gosec // jitter needs no secret randomness

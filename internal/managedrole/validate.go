@@ -2,8 +2,8 @@ package managedrole
 
 import "kube-aws-iam-controller/internal/identity"
 
-// offerPolicy has others look at a policy that was written, if that is wanted. It does not
-// wait for them.
+// offerPolicy offers a policy that was written for validation, if that is configured.
+// It does not wait.
 func (m *Manager) offerPolicy(want identity.Desired) {
 	if m.OfferPolicy != nil {
 		m.OfferPolicy(want)

@@ -75,7 +75,7 @@ func secretInformer(cfg config.Config, clients *kube.Clients, source identity.So
 const cacheTimeout = 30 * time.Second
 
 // Fill runs the informers of one kind of object until ctx is done, for a command, which
-// needs no others. It returns whether both caches were filled in time.
+// needs no others. It reports whether both caches were filled in time.
 func (s *Sources) Fill(ctx context.Context, source identity.Source) bool {
 	timeout, cancel := context.WithTimeout(ctx, cacheTimeout)
 	defer cancel()

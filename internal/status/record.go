@@ -32,7 +32,7 @@ type Failure struct {
 	Role bool
 	// Outage says that STS failed, for all alike: what is asked for was not looked at.
 	Outage bool
-	// invalid says that only the author of the object can mend it.
+	// invalid says that only the author of the object can fix it.
 	invalid bool
 	// recordedAt is when the event was recorded, the zero Time if it was not.
 	recordedAt time.Time

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// RepeatAfter is how soon what is still wrong, and only a person can mend, is
+	// RepeatAfter is how soon what is still wrong, and only a person can fix, is
 	// recorded again: the API server keeps an event for an hour.
 	RepeatAfter = time.Hour
 	// silence is how long the same failure is not recorded again.

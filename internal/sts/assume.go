@@ -71,9 +71,9 @@ func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identi
 	return creds, err
 }
 
-// assumeRole calls STS within the rate limit. It returns the time of the request,
-// too. While STS is away, most calls are not made, and have the error of the last one
-// that was.
+// assumeRole calls STS within the rate limit. It also returns the time of the request.
+// While STS is unavailable, most calls are not made and return the error of the last
+// one that was.
 func (a *Assumer) assumeRole(
 	ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, tags []types.Tag,
 ) (*sts.AssumeRoleOutput, time.Time, error) {

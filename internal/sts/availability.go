@@ -7,31 +7,32 @@ import (
 	"kube-aws-iam-controller/internal/awserr"
 )
 
-// While STS is away, every request is a complaint that AWS counts, and none tells more
-// than the one before. So after awayAfter failures in a row, which an STS that still
-// serves some requests hardly brings about, it is asked once in probeInterval.
+// While STS is unavailable, more requests add load and tell nothing new. After
+// unavailableAfter consecutive failures, which are unlikely if STS still serves some
+// requests, only one request per probeInterval is sent.
 const (
-	awayAfter     = 50
-	probeInterval = time.Second
+	unavailableAfter = 50
+	probeInterval    = time.Second
 )
 
-// availability notices that STS is away, and that it is back. The zero availability is
-// that of an STS that answers.
+// availability notices that STS is unavailable, and that it is back. The zero value is
+// for an STS that answers.
 type availability struct {
 	mu sync.Mutex
-	// failures is how many requests in a row were not served, err the error of the last.
+	// failures is the number of consecutive requests that were not served, err the last
+	// error.
 	failures int
 	err      error
 	// asked is when the last request was let through.
 	asked time.Time
 }
 
-// away returns the error of the last request if STS is away and was asked a moment ago,
-// nil if it is to be asked now.
+// away returns the last error if STS is unavailable and was asked a moment ago, nil if
+// it should be asked now.
 func (a *availability) away(now time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.failures >= awayAfter && now.Sub(a.asked) < probeInterval {
+	if a.failures >= unavailableAfter && now.Sub(a.asked) < probeInterval {
 		return a.err
 	}
 	a.asked = now

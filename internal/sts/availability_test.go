@@ -22,7 +22,7 @@ var (
 func TestSTSThatIsAwayIsAskedOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a availability
-		for range awayAfter {
+		for range unavailableAfter {
 			require.NoError(t, a.away(time.Now()), "it may be a few requests that fail")
 			a.note(errAway)
 		}
@@ -40,7 +40,7 @@ func TestSTSThatIsAwayIsAskedOnceASecond(t *testing.T) {
 		time.Sleep(time.Second)
 		require.NoError(t, a.away(time.Now()))
 		a.note(nil)
-		for range awayAfter {
+		for range unavailableAfter {
 			require.NoError(t, a.away(time.Now()), "it is back")
 			a.note(errAway)
 		}
@@ -50,9 +50,9 @@ func TestSTSThatIsAwayIsAskedOnceASecond(t *testing.T) {
 
 func TestSTSThatRefusesIsNotAway(t *testing.T) {
 	var a availability
-	for i := range 10 * awayAfter {
+	for i := range 10 * unavailableAfter {
 		require.NoError(t, a.away(time.Now()))
-		if a.note(errAway); i%awayAfter == awayAfter-2 {
+		if a.note(errAway); i%unavailableAfter == unavailableAfter-2 {
 			a.note(errRefused)
 		}
 	}
@@ -64,12 +64,12 @@ func TestAnOutageCostsFewRequests(t *testing.T) {
 	a := w.assumer(w.asRole(), Options{})
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "AssumeRole", Code: "ServiceUnavailable"}}})
 	_, first := a.Assume(t.Context(), wanting(t, "app"))
-	for range 10 * awayAfter {
+	for range 10 * unavailableAfter {
 		_, err := a.Assume(t.Context(), wanting(t, "app"))
 		require.ErrorIs(t, err, identity.ErrOutage)
 		require.EqualError(t, err, first.Error())
 	}
-	assert.Less(t, w.Counts()["AssumeRole"], 5*awayAfter)
+	assert.Less(t, w.Counts()["AssumeRole"], 5*unavailableAfter)
 
 	w.Set(awssim.Settings{Faults: &[]awssim.Fault{}})
 	assert.Eventually(t, func() bool {

@@ -151,6 +151,6 @@ func setBool(gauge prometheus.Gauge, on bool) {
 	gauge.Set(value)
 }
 
-// Leading returns whether this replica is the leader. Only the leader exports metrics
+// Leading reports whether this replica is the leader. Only the leader exports metrics
 // of identities.
 func (m *Metrics) Leading() bool { return m.leading.Load() }

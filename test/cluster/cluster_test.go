@@ -149,7 +149,7 @@ func createSecret(t *testing.T, control *cluster.Cluster, namespace, name string
 	require.NoError(t, err)
 }
 
-// watchSecrets starts an informer and returns whether it holds a Secret.
+// watchSecrets starts an informer and reports whether it holds a Secret.
 func watchSecrets(t *testing.T, control *cluster.Cluster, namespace string) func(name string) bool {
 	t.Helper()
 	factory := informers.NewSharedInformerFactoryWithOptions(control.Client(), 0, informers.WithNamespace(namespace))

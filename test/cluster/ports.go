@@ -61,7 +61,7 @@ func FreePorts(ctx context.Context, count int) ([]int, error) {
 	return ports, nil
 }
 
-// claim returns whether this process alone holds the lock on a port from now on. The locks are files in dir; the
+// claim reports whether this process alone holds the lock on a port from now on. The locks are files in dir; the
 // kernel releases them when the process ends.
 func claim(dir string, port int) (bool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // a directory of the tests

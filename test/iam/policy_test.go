@@ -116,7 +116,7 @@ func (s statement) set(key string, value any) statement {
 	return s
 }
 
-func TestThePolicyIsEnoughAndRefusesEveryCrime(t *testing.T) {
+func TestThePolicySufficesAndRefusesEscalation(t *testing.T) {
 	plain, wide := shipped(t).text(t), widened(t).text(t)
 	require.NoError(t, newWorld(t, plain).lifecycle())
 	require.NoError(t, newWorld(t, wide).fullLifecycle())

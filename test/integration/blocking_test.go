@@ -46,7 +46,7 @@ func (w *world) hang(role string) *hanging {
 	return h
 }
 
-// hold returns whether a call was released; if not, its client has given up.
+// hold reports whether a call was released; if not, its client has given up.
 func (h *hanging) hold(r *http.Request) bool {
 	h.mu.Lock()
 	h.held[r] = struct{}{}

@@ -99,7 +99,7 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 		_, runbook, found := strings.Cut(page, "\n#### "+r.Alert+"\n")
 		require.True(t, found, "docs/operations.md has no runbook of %s", r.Alert)
 		runbook, _, _ = strings.Cut(runbook, "\n#")
-		for _, part := range []string{"* **Means:** ", "* **Users feel:** ", "* **Look:** ", "* **Mend:** "} {
+		for _, part := range []string{"* **Means:** ", "* **Impact:** ", "* **Diagnose:** ", "* **Fix:** "} {
 			assert.Contains(t, runbook, part, r.Alert)
 		}
 	}

@@ -19,7 +19,8 @@ const head = `# AWS SDKs
 
 Whether a long-running program finds new credentials when its first ones expire, for each delivery. ` + "`make sdks-full ARGS=-update`" + ` runs each
 SDK with the environment and the files that a container gets, lets a session expire, replaces the Secret, calls again each time, and writes
-this page. The first call succeeds with all that do not say "no", and whoever finds new credentials also finds those of a Secret that was replaced.
+this page. Except where the table says "no", the first call succeeds. Every SDK that picks up renewed credentials also picks up those of a replaced
+Secret.
 
 With ` + "`endpoint`" + ` the programs have no ` + "`PATH`" + `, so they cannot use a shell or another program. Each is also started together with the sidecar,
 before that listens: its first call succeeds all the same. The last column says whether the SDK asks the endpoint through a proxy that

@@ -37,7 +37,7 @@ type Controller struct {
 // Name returns the namespace and name of the Deployment.
 func (c *Controller) Name() string { return c.Deployment.Namespace + "/" + c.Deployment.Name }
 
-// Serves returns whether the controller serves a namespace, as far as its configuration
+// Serves reports whether the controller serves a namespace, as far as its configuration
 // is known.
 func (c *Controller) Serves(namespace string) bool {
 	return c.ConfigError != nil || c.Config.Namespace == "" || c.Config.Namespace == namespace

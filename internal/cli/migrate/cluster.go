@@ -44,7 +44,7 @@ var resources = []resource{
 }
 
 // readCluster returns the objects of the cluster as one file without a name. What may
-// not be read is a finding.
+// not be read becomes a finding.
 func (o *options) readCluster(ctx context.Context) ([]*manifest.File, []convert.Finding, error) {
 	clients, err := o.env.Clients()
 	if err != nil {
@@ -115,8 +115,8 @@ func (o *options) namedResources() (named []resource, err error) {
 	return named, nil
 }
 
-// list writes the objects of a kind that have no controller of their own, and remembers the
-// others: those follow it.
+// list writes the objects of a kind that have no controller, and remembers the others,
+// which follow theirs.
 func list(ctx context.Context, client dynamic.Interface, r resource, namespace string, stream *bytes.Buffer, left *followers) error {
 	var objects dynamic.ResourceInterface = client.Resource(r.GroupVersionResource)
 	if !r.clusterScoped {
@@ -141,7 +141,7 @@ func list(ctx context.Context, client dynamic.Interface, r resource, namespace s
 	})
 }
 
-// write writes an object as somebody would have written it.
+// write writes an object the way a person would have written it.
 func write(object *unstructured.Unstructured, stream *bytes.Buffer) error {
 	strip(object)
 	text, err := yaml.Marshal(object.Object)

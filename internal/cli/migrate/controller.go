@@ -24,8 +24,8 @@ type settings struct {
 	namespace string
 }
 
-// askController completes the settings from the controller in the cluster. Flags come
-// first. What cannot be known is a finding.
+// askController completes the settings from the controller in the cluster. Flags take
+// precedence. What cannot be determined becomes a finding.
 func (o *options) askController(ctx context.Context, clients *command.Clients, namespace string) []convert.Finding {
 	seen, err := installation.NewFinder(clients.Core, o.env.Version, o.env.ErrOut).Anywhere(ctx, namespace)
 	found := seen.Controllers

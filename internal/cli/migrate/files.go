@@ -148,8 +148,8 @@ func differs(file *manifest.File) bool {
 	return err == nil && !bytes.Equal(there, file.Bytes())
 }
 
-// writeFile replaces a file at once, so that it is whole whatever happens. It keeps its
-// permissions, and a link remains one.
+// writeFile replaces a file atomically, so that it is never incomplete. It keeps the
+// permissions, and a link remains a link.
 func writeFile(name string, write func(io.Writer) error) (err error) {
 	mode := fs.FileMode(0o644)
 	if target, linkErr := filepath.EvalSymlinks(name); linkErr == nil {

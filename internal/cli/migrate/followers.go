@@ -13,8 +13,8 @@ import (
 	"kube-aws-iam-controller/internal/cli/migrate/convert"
 )
 
-// Followers are objects that have a controller. They are not converted, because they follow
-// it. Where the controller is of a kind that is not read, they are all that tells which
+// followers are objects that have a controller. They are not converted, because they
+// follow it. If the controller is of a kind that is not read, only they tell which
 // ServiceAccount its pods use.
 type followers struct {
 	// read are all objects that were seen, whether they follow another or not.

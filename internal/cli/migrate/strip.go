@@ -93,7 +93,8 @@ func dropNamed(parent map[string]any, field, name string) {
 	}
 }
 
-// owners say which program an object belongs to: it would undo changes in the cluster.
+// owners identify the program that an object belongs to, which would undo changes in
+// the cluster.
 var owners = []struct{ program, field, name, value string }{
 	{"Helm", "labels", "app.kubernetes.io/managed-by", "Helm"},
 	{"Argo CD", "annotations", "argocd.argoproj.io/tracking-id", ""},

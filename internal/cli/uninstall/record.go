@@ -64,7 +64,7 @@ func (r *record) remove(ctx context.Context) error {
 }
 
 // edit changes the Lease, which whoever holds it changes too, and creates it if there is
-// none. change returns whether there is anything to write.
+// none. change reports whether there is anything to write.
 func (r *record) edit(ctx context.Context, change func(*coordinationv1.Lease) bool) error {
 	err := retry.OnError(retry.DefaultBackoff, again, func() error {
 		lease, err := r.leases.Get(ctx, r.name, metav1.GetOptions{})

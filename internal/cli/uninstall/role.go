@@ -67,7 +67,7 @@ func (u *Uninstaller) releaseRole(ctx context.Context, key identity.Key, have re
 	}
 }
 
-// retains returns whether the role is to be kept.
+// retains reports whether the role is to be kept.
 func (u *Uninstaller) retains(key identity.Key) bool {
 	_, _, retain := u.Accounts.Finalizer(key)
 	return retain || u.Retain

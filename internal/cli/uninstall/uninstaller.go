@@ -25,7 +25,7 @@ const concurrency = 8
 type IAM interface {
 	// Reference returns the managed role of an identity, whether or not it exists.
 	Reference(ctx context.Context, key identity.Key) (identity.RoleReference, error)
-	// Delete and Retain return whether there was such a role. id is its unique ID, "" if
+	// Delete and Retain report whether there was such a role. id is its unique ID, "" if
 	// not known.
 	Delete(ctx context.Context, key identity.Key, id string) (bool, error)
 	Retain(ctx context.Context, key identity.Key, id string) (bool, error)
@@ -40,7 +40,7 @@ type IAM interface {
 type Accounts interface {
 	// Owners yields those that ask for a managed role or have the finalizer.
 	Owners() iter.Seq[identity.Key]
-	// Finalizer returns whether the finalizer is on a ServiceAccount, and whether its
+	// Finalizer reports whether the finalizer is on a ServiceAccount, and whether its
 	// role is to be retained.
 	Finalizer(key identity.Key) (uid string, present, retain bool)
 	RemoveFinalizer(ctx context.Context, key identity.Key) error

@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// run calls until the context is done, and returns whether a call has failed.
+// run calls until the context is done, and reports whether a call has failed.
 func run(ctx context.Context) (failed bool) {
 	fmt.Println("begins")                                                     //nolint:forbidigo // its log is what it is for
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRetryMaxAttempts(1)) // what fails is to be seen

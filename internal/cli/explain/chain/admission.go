@@ -14,7 +14,7 @@ import (
 
 const installAdmission = "install one way of admission: see docs/admission.md"
 
-// usesAdmission reports that admission is to give pods the credentials: those of
+// usesAdmission reports whether admission should give pods the credentials: it does for
 // ServiceAccounts, unless the delivery is none.
 func usesAdmission(f *Facts) bool {
 	injection := f.Request().Injection
@@ -22,7 +22,7 @@ func usesAdmission(f *Facts) bool {
 }
 
 var admissionRules = []rule{
-	// The pod has been given all there is to give.
+	// The pod has everything that it should have.
 	func(f *Facts) *finding.Finding {
 		if given, _ := f.given(); given == wired && f.admissionUnknown() != "" {
 			return ok("it has given this pod what its ServiceAccount asks for (" + f.admissionUnknown() + ")")
@@ -42,7 +42,7 @@ var admissionRules = []rule{
 		}
 		return broken("neither the MutatingAdmissionPolicy nor the webhook is installed, so that pods are given nothing", installAdmission)
 	},
-	// Each would find done what the other does, at twice the price.
+	// Each would only find that the other has done its work, at twice the cost.
 	func(f *Facts) *finding.Finding {
 		if f.Admission.Policy.Value == nil || f.Admission.Webhook.Value == nil {
 			return nil

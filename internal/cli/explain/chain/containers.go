@@ -14,7 +14,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// podHasCredentials reports that something may override them.
+// podHasCredentials reports whether there are credentials that something may override.
 func podHasCredentials(f *Facts) bool {
 	if isAWSIAMRole(f) {
 		return podMountsByHand(f)
@@ -76,7 +76,7 @@ var containerRules = []containerRule{
 		}
 		return warning("is named in the annotation "+api.SkipContainersAnnotation+", so it is given nothing", "remove its name from the annotation, if it needs credentials")
 	},
-	// Nothing can be mounted where something is.
+	// Nothing can be mounted where something else is.
 	func(c *containerFacts) *finding.Finding {
 		i := slices.IndexFunc(c.VolumeMounts, foreignMount)
 		if i < 0 || c.delivery == identity.DeliverEndpoint || c.delivery == "" {
@@ -115,7 +115,7 @@ var containerRules = []containerRule{
 		return broken("AWS_CONTAINER_AUTHORIZATION_TOKEN is not the one of the endpoint, which refuses others", "remove the variable and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE from the container")
 	},
 	(*containerFacts).bearerToken,
-	// Without credentials of ours an SDK would fall back to the role of the node in silence.
+	// Without our credentials an SDK would silently fall back to the role of the node.
 	func(c *containerFacts) *finding.Finding {
 		if disabled, has := c.set["AWS_EC2_METADATA_DISABLED"]; has && disabled.from == "env" && strings.EqualFold(disabled.value, "true") {
 			return nil

@@ -11,7 +11,8 @@ import (
 	"kube-aws-iam-controller/internal/cli/finding"
 )
 
-// remedies are what to do about Warning events beside what their messages say: by reason.
+// remedies tell what to do about Warning events, in addition to their messages, by
+// reason.
 var remedies = map[string]func(*Facts) string{
 	api.GetCredentialsFailed:  (*Facts).compareTrust,
 	api.ExternalIDNotEnforced: (*Facts).compareTrust,
@@ -50,8 +51,8 @@ var eventRules = []rule{
 	sound("no warning since the last credentials"),
 }
 
-// remedyOf returns what to do about a Warning. That credentials could not be had is a
-// matter of the trust policy only where AWS denied them, and to the controller at that.
+// remedyOf returns what to do about a Warning. Missing credentials are a matter of the
+// trust policy only if AWS denied them, and denied them to the controller.
 func (f *Facts) remedyOf(event *corev1.Event) string {
 	special, has := remedies[event.Reason]
 	switch {
@@ -64,8 +65,8 @@ func (f *Facts) remedyOf(event *corev1.Event) string {
 	}
 }
 
-// currentWarning returns the last Warning of the controller about the object that nothing
-// good came after, nil if there is none.
+// currentWarning returns the controller's last Warning about the object if nothing has
+// succeeded since, otherwise nil.
 func (f *Facts) currentWarning() *corev1.Event {
 	var last *corev1.Event
 	good := f.issued()

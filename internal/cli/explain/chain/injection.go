@@ -15,7 +15,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// podIsGiven reports that a pod exists whose ServiceAccount has something for it.
+// podIsGiven reports whether a pod exists whose ServiceAccount has something for it.
 func podIsGiven(f *Facts) bool {
 	return hasPod(f) && isServiceAccount(f) && f.Request().Injection != nil && f.Request().InjectionErr == nil
 }
@@ -61,7 +61,7 @@ var injectionRules = []rule{
 		}
 		return mounted(found[0])
 	},
-	// Would be refused today, and was created before it was.
+	// It would be refused today, and was created before that.
 	func(f *Facts) *finding.Finding {
 		if _, err := f.given(); err != nil {
 			return broken("the pod was created without credentials, and would be refused today: "+err.Error(), "as the message says, and create the pod again")
@@ -88,9 +88,9 @@ var injectionRules = []rule{
 	},
 }
 
-// askedSince returns when the annotations that request the identity were last written. If
-// the API server does not tell, it is when the Secret was created, which is soon after;
-// the zero Time if that is not known either.
+// askedSince returns when the annotations that request the identity were last written.
+// If the API server does not tell, it returns when the Secret was created, which is
+// soon after, or the zero Time if that is unknown, too.
 func (f *Facts) askedSince() (since time.Time) {
 	for _, entry := range f.Account.Value.ManagedFields {
 		if entry.Time != nil && entry.Time.After(since) && entry.Manager != api.ControllerName && writesRequest(entry) {

@@ -15,7 +15,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// patience is how long a pod may be pending before it is worth a word.
+// patience is how long a pod may be pending before that is reported.
 const patience = time.Minute
 
 var kubeletRules = []rule{
@@ -124,8 +124,8 @@ func usesProcess(f *Facts) bool {
 	return isServiceAccount(f) && injection != nil && injection.Delivery == identity.DeliverProcess && podHasCredentials(f)
 }
 
-// noShell are the words by which container runtimes and SDKs say that an image has neither
-// a shell nor cat, with which credential_process reads the file.
+// noShell are the messages of container runtimes and SDKs about an image that lacks a
+// shell or cat, with which credential_process reads the file.
 var noShell = []string{
 	`exec: "sh"`, `exec: "cat"`, `"/bin/sh": stat`, "spawn /bin/sh ENOENT", `No such file or directory: 'cat'`, `Cannot run program "sh"`, `exec: "/bin/sh"`,
 }

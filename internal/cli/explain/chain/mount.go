@@ -11,7 +11,8 @@ import (
 	"kube-aws-iam-controller/internal/cli/finding"
 )
 
-// podMountsByHand reports that a pod has the Secret of an AWSIAMRole, which nothing gives it.
+// podMountsByHand reports whether a pod has to mount the Secret of an AWSIAMRole
+// itself.
 func podMountsByHand(f *Facts) bool { return hasPod(f) && isAWSIAMRole(f) }
 
 // pointers are the variables that point SDKs at a file.

@@ -24,8 +24,8 @@ var namespaceRules = []rule{
 	sound("exists"),
 }
 
-// namesServiceAccount reports that it is known which ServiceAccount it is about, or only the
-// user's permissions hide it: a pod that does not exist has none.
+// namesServiceAccount reports whether the ServiceAccount is known, or hidden only by
+// the user's permissions: a pod that does not exist has none.
 func namesServiceAccount(f *Facts) bool {
 	return isServiceAccount(f) && (f.Key.Name != "" || f.Pod.Unknown != "")
 }

@@ -50,8 +50,8 @@ func byTrouble(a, b finding.Finding) int {
 	return rank(a) - rank(b)
 }
 
-// examineUser returns whether one pod has the credentials. A pod that opted out was not
-// meant to.
+// examineUser returns a finding about whether one pod has the credentials. A pod that
+// opted out is not meant to.
 func examineUser(f *Facts) finding.Finding {
 	if isAWSIAMRole(f) {
 		return *decide("", mountRules, f)
@@ -69,8 +69,8 @@ func examineUser(f *Facts) finding.Finding {
 	return found
 }
 
-// Uses reports whether a pod is one of the identity: it runs as the ServiceAccount, or has
-// the Secret of the AWSIAMRole. Pods that have ended are none.
+// Uses reports whether a pod uses the identity: it runs as the ServiceAccount, or has
+// the Secret of the AWSIAMRole. Pods that have ended do not count.
 func (f *Facts) Uses(pod *corev1.Pod) bool {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return false

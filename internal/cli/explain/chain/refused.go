@@ -17,8 +17,8 @@ const (
 	guardPolicy  = "kube-aws-iam-controller-guard-pods"
 )
 
-// refusalsConcern reports that there may be pods that do not exist: the one to explain,
-// or one of those that use the identity.
+// refusalsConcern reports whether pods may be missing: the one to explain, or one of
+// those that use the identity.
 func refusalsConcern(f *Facts) bool {
 	return f.PodName != "" && f.Pod.Value == nil && f.Pod.Unknown == "" || explainsIdentity(f) && isServiceAccount(f)
 }
@@ -30,7 +30,7 @@ var refusalRules = []rule{
 		}
 		return nil
 	},
-	// The API server does not reach the webhook, which has to answer.
+	// The API server cannot reach the webhook, which has to answer.
 	func(f *Facts) *finding.Finding {
 		event := f.refusal("failed calling webhook")
 		if event == nil {
@@ -69,8 +69,8 @@ var refusalRules = []rule{
 	},
 }
 
-// refusal returns the latest event with these words that is newer than all pods there
-// are: after that, pods could be created.
+// refusal returns the latest event with these words that is newer than all existing
+// pods: afterwards, pods could be created.
 func (f *Facts) refusal(words string) *corev1.Event {
 	var newest time.Time
 	for i := range f.Pods.Value {

@@ -101,8 +101,9 @@ func (f *Facts) RoleReference() (role identity.RoleReference, ok bool) {
 	return want.Role, true
 }
 
-// Base returns what completes the names of roles, as far as it is known: the flag, else the
-// account of the controller's own role, else that of the credentials it has issued.
+// Base returns what completes the names of roles, as far as it is known: the flag,
+// otherwise the account of the controller's own role, otherwise that of the credentials
+// it has issued.
 func (f *Facts) Base() (identity.BaseRole, bool) {
 	cfg, known := f.Config()
 	if known && cfg.BaseRoleARN != "" {
@@ -122,7 +123,7 @@ func (f *Facts) Base() (identity.BaseRole, bool) {
 func isServiceAccount(f *Facts) bool { return f.Key.Source == identity.ServiceAccount }
 func isAWSIAMRole(f *Facts) bool     { return f.Key.Source == identity.AWSIAMRole }
 
-// asksForSomething is also true of a request that is malformed.
+// asksForSomething is also true for a malformed request.
 func asksForSomething(f *Facts) bool {
 	want, _ := f.Want()
 	return want != nil
@@ -140,7 +141,7 @@ func wantsManagedRole(f *Facts) bool {
 
 func wantsExistingRole(f *Facts) bool { return isUnderstood(f) && !wantsManagedRole(f) }
 
-// explainsIdentity reports that no pod is explained, but what pods use.
+// explainsIdentity reports whether no pod is explained, but what pods use.
 func explainsIdentity(f *Facts) bool { return f.PodName == "" }
 
 func hasPod(f *Facts) bool { return f.Pod.Value != nil }

@@ -47,7 +47,7 @@ var secretRules = []rule{
 		}
 		return nil
 	},
-	// Pods have an identity, and it is another one.
+	// Pods have an identity, but a different one.
 	func(f *Facts) *finding.Finding {
 		have, _ := f.issuedState()
 		if f.issuedForToday() {
@@ -67,7 +67,7 @@ var secretRules = []rule{
 	},
 }
 
-// overdue is how long a renewal may take before it is worth a word.
+// overdue is how late a renewal may be before that is reported.
 const overdue = time.Minute
 
 // SecretName returns the name of the Secret for the object.
@@ -89,7 +89,8 @@ func (f *Facts) issuedState() (have refresh.State, ours bool) {
 	return secrets.Read(f.desired(), &f.Secret.Value.ObjectMeta)
 }
 
-// issuedForToday reports that the Secret holds valid credentials for what is requested.
+// issuedForToday reports whether the Secret holds valid credentials for the current
+// request.
 func (f *Facts) issuedForToday() bool {
 	have, ours := f.issuedState()
 	_, known := f.Config()

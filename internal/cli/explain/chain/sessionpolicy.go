@@ -10,10 +10,11 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// limitsSessions reports that sessions may do less than their role.
+// limitsSessions reports whether sessions may do less than their role.
 func limitsSessions(f *Facts) bool { return isUnderstood(f) && f.desired().SessionPolicy != "" }
 
-// sessionPolicyRules say what limits sessions: that is why AWS denies what the role allows.
+// sessionPolicyRules say what limits sessions, which explains why AWS denies what the
+// role allows.
 var sessionPolicyRules = []rule{
 	func(f *Facts) *finding.Finding {
 		if _, allows := identity.PolicySummary(f.desired().SessionPolicy); !allows {
@@ -35,14 +36,14 @@ func (f *Facts) sessionPolicy() string {
 	return name + " limits sessions to " + summary
 }
 
-// isHinted reports that the controller has said something about the policy of a role that
-// it makes.
+// isHinted reports whether the controller has said something about the policy of a
+// managed role.
 func isHinted(f *Facts) bool {
 	return wantsManagedRole(f) && f.desired().Managed.Policy != "" && f.lastHint() != nil
 }
 
-// policyHintRules repeat what the controller said last. The policy may be another one by
-// now, so they say when that was.
+// policyHintRules repeat the controller's last hint. The policy may have changed since,
+// so they say when that was.
 var policyHintRules = []rule{
 	func(f *Facts) *finding.Finding {
 		hint := f.lastHint()

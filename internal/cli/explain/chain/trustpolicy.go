@@ -56,7 +56,7 @@ var trustRules = []rule{
 	},
 }
 
-// NeedsTrustPolicy reports that the trust policy tells something that is not known.
+// NeedsTrustPolicy reports whether the trust policy tells something that is not known.
 func (f *Facts) NeedsTrustPolicy() bool { return wantsExistingRole(f) && !f.issuedForToday() }
 
 // sessionName returns the session name of a ServiceAccount, which its role may demand,

@@ -9,19 +9,19 @@ import (
 	"kube-aws-iam-controller/internal/admission"
 )
 
-// wiring is how much of what its ServiceAccount asks for a pod has been given.
+// wiring is how much of what its ServiceAccount requests a pod has been given.
 type wiring int
 
 const (
-	// nothing is also what a pod has that wants nothing.
+	// nothing also applies to a pod that wants nothing.
 	nothing wiring = iota
 	// outdated is a pod that lacks some variable.
 	outdated
 	wired
 )
 
-// given returns how much the pod has been given. The controller's own injection says what
-// is missing, and its error why it would refuse the pod.
+// given returns how much the pod has been given. The controller's own injection says
+// what is missing, and its error why it would refuse the pod.
 func (f *Facts) given() (wiring, error) {
 	if !podIsGiven(f) {
 		return nothing, nil

@@ -2,8 +2,8 @@ package convert
 
 import "kube-aws-iam-controller/internal/api"
 
-// accountRole returns what a ServiceAccount is to have, nil if nothing, or that it is decided
-// already: nothing is converted there.
+// accountRole returns what a ServiceAccount should have, nil for nothing, or that this
+// is already decided: nothing is converted there.
 func (c *converter) accountRole(k key, users []*workload) (has *request, decided bool) {
 	if c.isTemplate(k) || c.managed(k, users) {
 		return nil, true
@@ -29,8 +29,9 @@ func (c *converter) accountRole(k key, users []*workload) (has *request, decided
 // owned is the System of a ServiceAccount that has the controller's own annotation.
 const owned System = "the controller"
 
-// keep says that pods, and what a ServiceAccount has besides, stay as they are, because the
-// controller's annotation there is not understood: it could be for the same role.
+// keep reports that pods and the other settings of a ServiceAccount stay as they are,
+// because the controller's annotation on it is not understood: it could be for the same
+// role.
 func (c *converter) keep(k key, users []*workload) {
 	const until = "nothing of %s by %s is converted until %s of the ServiceAccount %s is corrected"
 	if other := orElse(c.irsaAccount(c.accounts[k]), c.associated[k]); other != nil {
@@ -107,7 +108,7 @@ func agreed(k key, users []*workload) *request {
 	return reference
 }
 
-// old returns what a ServiceAccount has by a system other than the controller, nil if
+// old returns what a system other than the controller gives a ServiceAccount, nil for
 // nothing.
 func (r *request) old() *request {
 	switch {

@@ -9,7 +9,7 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// annotate gives a ServiceAccount its role, and its pods what they need besides.
+// annotate gives a ServiceAccount its role, and its pods whatever else they need.
 func (c *converter) annotate(k key, has *request, users []*workload) error {
 	o := c.accounts[k]
 	if o != nil && has.system != owned && !c.writable(o, has) {
@@ -34,8 +34,8 @@ func (c *converter) annotate(k key, has *request, users []*workload) error {
 	return nil
 }
 
-// withWorkloads returns the ServiceAccount in the result with its workloads, from which it takes
-// what they had besides.
+// withWorkloads returns the ServiceAccount in the result with its workloads, from which
+// it removes what they had besides.
 func (c *converter) withWorkloads(k key, has *request, users []*workload) *Account {
 	account := c.account(k, has, "")
 	account.Done = has.system == owned
@@ -53,8 +53,8 @@ func (c *converter) withWorkloads(k key, has *request, users []*workload) *Accou
 	return account
 }
 
-// annotateAgain gives the role to a ServiceAccount that stands once more, unless it asks
-// for another one there.
+// annotateAgain gives the role to a further occurrence of a ServiceAccount, unless that
+// requests another one.
 func (c *converter) annotateAgain(o *object, has *request) {
 	irsa := c.irsaAccount(o)
 	other := irsa
@@ -106,8 +106,8 @@ func (c *converter) write(o *object, has *request) {
 	}
 }
 
-// remove takes off what a ServiceAccount had before, unless pods would then get another
-// role than today, or none. What its pods had was taken off already.
+// remove removes what a ServiceAccount had before, unless pods would then get another
+// role than today, or none. What its pods had is already removed.
 func (c *converter) remove(has *request, users []*workload) {
 	if !has.contested && !slices.ContainsFunc(users, func(w *workload) bool { return w.wants == has }) {
 		has.remove()

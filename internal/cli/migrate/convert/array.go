@@ -8,8 +8,8 @@ import (
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 )
 
-// array says which objects in a document that is an array are not understood: kubectl reads
-// no arrays, so that nothing else would tell. Texts and numbers are no objects of anything.
+// array reports which objects in a document that is an array are not understood:
+// kubectl reads no arrays, so nothing else would. Strings and numbers are not objects.
 func (c *converter) array(doc *manifest.Document) {
 	if doc.Root == nil || doc.Root.Kind != yaml.SequenceNode || isJSONPatch(doc.Root) {
 		return

@@ -64,8 +64,8 @@ func (c *converter) assignAccount(k key, users []*workload, taken map[key]*reque
 	return c.annotate(k, has, stay)
 }
 
-// split gives a workload a ServiceAccount with its role, in the place of another one
-// that it shares.
+// split gives a workload a ServiceAccount with its role, in place of one that it
+// shares.
 func (c *converter) split(from key, w *workload, taken map[key]*request) error {
 	to := key{from.namespace, accountFor(from, w.wants, taken)}
 	account := c.account(to, w.wants, from.name)

@@ -10,8 +10,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// wiredRole returns what pods request that mount the Secret of an AWSIAMRole by hand.
-// They cannot have both: admission leaves a pod alone that has such a mount.
+// wiredRole returns the request of pods that mount the Secret of an AWSIAMRole by hand.
+// They cannot have both: admission skips pods with such a mount.
 func (c *converter) wiredRole(w *workload) *request {
 	var all []*request
 	for volume := range manifest.Items(w.pod, "volumes") {
@@ -102,8 +102,8 @@ type Served struct {
 	Role            identity.RoleReference
 }
 
-// served finds the roles of all AWSIAMRoles. What is wrong with one that pods use was said
-// when they were read; others concern nobody here.
+// served resolves the roles of all AWSIAMRoles. Problems with those that pods use were
+// reported when they were read; the others do not matter here.
 func (c *converter) served() {
 	for _, k := range slices.SortedFunc(maps.Keys(c.roles), compareKeys) {
 		for _, o := range append([]*object{c.roles[k]}, c.rolesAgain[k]...) {

@@ -7,7 +7,7 @@ import (
 
 const rbacGroup = "rbac.authorization.k8s.io"
 
-// bind gives a ServiceAccount the bindings of the one in whose place it is used.
+// bind gives a ServiceAccount the bindings of the one that it replaces.
 func (c *converter) bind(from, to key) {
 	for _, o := range c.bindings {
 		subjects := manifest.At(o.node, "subjects")

@@ -26,7 +26,7 @@ type Options struct {
 	ClusterName, DefaultRegion string
 	// Templates are further kinds with a pod template.
 	Templates []PodTemplate
-	// Uses are those of ServiceAccounts by pods that are not among the manifests.
+	// Uses are the ServiceAccounts used by pods that are not among the manifests.
 	Uses []Use
 }
 
@@ -74,9 +74,9 @@ type converter struct {
 	kept map[*manifest.Document]error
 }
 
-// Convert changes the documents of files and says what that means. Where the changes of a
-// document cannot be written, all is converted anew without any there, because other changes
-// could rest on them.
+// Convert changes the documents and reports what it did. If the changes of a document
+// cannot be written, it starts over without them, because other changes may depend on
+// them.
 func Convert(files []*manifest.File, options Options) (*Result, error) {
 	kept := map[*manifest.Document]error{}
 	for {

@@ -7,8 +7,8 @@ import (
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 )
 
-// checkInjection notes which pods with a role admission will leave alone, because a label
-// says so. What served them before did not know that label.
+// checkInjection notes which pods with a role admission will skip because of a label.
+// What served them before did not know that label.
 func (c *converter) checkInjection() {
 	served := map[key]bool{}
 	for _, account := range c.result.Accounts {

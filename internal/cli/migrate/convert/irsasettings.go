@@ -11,11 +11,12 @@ import (
 // irsaAudience is the audience of tokens for STS, which is the one without an annotation.
 const irsaAudience = "sts.amazonaws.com"
 
-// An irsaSetting is an annotation by which IRSA does something else than give credentials, or
-// gives them in another way, and that has no counterpart.
+// An irsaSetting is an annotation by which IRSA does something besides giving
+// credentials, or gives them in another way, and that has no counterpart.
 type irsaSetting struct {
 	annotation string
-	// usual reports that nobody misses a value, nil if each one is missed.
+	// usual reports whether losing a value changes nothing. If it is nil, losing any value
+	// changes something.
 	usual func(value string) bool
 	// why says what becomes of it.
 	why string
@@ -43,7 +44,8 @@ var irsaSettings = []irsaSetting{
 // There are others with their prefix, which are not IRSA's.
 var irsaAnnotations = []string{api.IRSAAnnotation, api.IRSAAudienceAnnotation, api.IRSAExpirationAnnotation, api.IRSARegionalAnnotation}
 
-// noteIRSASettings says which settings of IRSA do not count once the controller gives the role.
+// noteIRSASettings reports the settings of IRSA that have no effect once the controller
+// provides the role.
 func (c *converter) noteIRSASettings(o *object) {
 	for _, s := range irsaSettings {
 		value, has := o.annotation(s.annotation)

@@ -1,7 +1,7 @@
 package convert
 
-// findKept makes all changes final, and reports whether some of them cannot be written that
-// could have been. Their documents have to stay as they are.
+// findKept finalizes all changes, and reports whether it found further documents whose
+// changes cannot be written. These have to stay as they are.
 func (c *converter) findKept() (more bool) {
 	for _, file := range c.files {
 		for _, doc := range file.Documents {
@@ -19,8 +19,8 @@ func (c *converter) findKept() (more bool) {
 // isKept reports whether an object stays as it is.
 func (c *converter) isKept(o *object) bool { return c.kept[o.doc] != nil }
 
-// keepOld leaves pods what they have, and says so when that was to be removed. They can
-// still be given the role by their ServiceAccount.
+// keepOld leaves pods what they have, and says so if that should have been removed.
+// Their ServiceAccount can still give them the role.
 func (c *converter) keepOld(w *workload) {
 	if !c.RemoveOld && w.wants.system != AWSIAMRole {
 		return

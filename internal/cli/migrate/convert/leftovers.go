@@ -16,7 +16,8 @@ var telltales = []string{
 	strings.ReplaceAll(podRole, "/", "~1"), strings.ReplaceAll(api.IRSAAnnotation, "/", "~1"), // in JSON Patches
 }
 
-// unread says that a document is not understood, and which of its lines ask for roles.
+// unread reports that a document is not understood, and which of its lines request
+// roles.
 func (c *converter) unread(doc *manifest.Document) {
 	lines := 0
 	for i, line := range strings.Split(doc.Text(), "\n") {
@@ -53,7 +54,8 @@ func mentioned(text string) string {
 	return telltales[i]
 }
 
-// mentions reports whether a text has a key that does not go on as another one.
+// mentions reports whether a text contains a key that is not just the beginning of
+// another one.
 func mentions(text, key string) bool {
 	for rest, found := text, true; found; {
 		if _, rest, found = strings.Cut(rest, key); found && (rest == "" || !strings.ContainsRune("-abcdefghijklmnopqrstuvwxyz", rune(rest[0]))) {
@@ -63,7 +65,7 @@ func mentions(text, key string) bool {
 	return false
 }
 
-// leftovers says where roles are asked for in a way that was not understood.
+// leftovers reports where roles are requested in a way that was not understood.
 func (c *converter) leftovers() {
 	for _, file := range c.files {
 		for _, doc := range file.Documents {

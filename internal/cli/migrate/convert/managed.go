@@ -13,9 +13,9 @@ func policies(o *object) string {
 	return ""
 }
 
-// managed reports whether a ServiceAccount has a role that the controller makes for it,
-// and says what is asked for besides. The controller refuses both together, so that
-// nothing is written there: the identity that works would be lost.
+// managed reports whether the controller creates a role for a ServiceAccount, and
+// reports what else is requested. The controller refuses both together, so nothing is
+// written there: the working identity would be lost.
 func (c *converter) managed(k key, users []*workload) bool {
 	o := c.accounts[k]
 	if o == nil || policies(o) == "" {

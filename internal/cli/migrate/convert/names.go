@@ -15,8 +15,8 @@ const maxAccount = 200
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
 
-// taken returns the ServiceAccounts there are, also those that others only name, and the
-// request of each that has the controller's annotation, or is given it.
+// taken returns the existing ServiceAccounts, including those that are only referred
+// to, and the request of each that has the controller's annotation, or is given it.
 func (c *converter) taken(users map[key][]*workload) map[key]*request {
 	taken := map[key]*request{}
 	for k, using := range users {

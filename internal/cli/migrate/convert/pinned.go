@@ -6,9 +6,9 @@ import (
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 )
 
-// pinned returns an alias that repeats the name of the pods' ServiceAccount elsewhere, nil
-// if there is none. With it the name says something else as well, which nobody asked to
-// change.
+// pinned returns an alias that repeats the name of the pods' ServiceAccount elsewhere,
+// nil if there is none. A change of the name would also change that place, which nobody
+// asked for.
 func (w *workload) pinned() *node {
 	var own []*node
 	for _, field := range accountFields {
@@ -41,10 +41,10 @@ func (c *converter) isStuck(w *workload) bool {
 	return true
 }
 
-// movable returns those of the workloads that can leave a ServiceAccount which they share,
-// and says why the others cannot. If these are then alone with it, nobody leaves: the
-// next conversion would take it for theirs and give it their role, while pods of the
-// workloads that left it may still run.
+// movable returns the workloads that can leave a ServiceAccount that they share, and
+// reports why the others cannot. If the others would then be alone with it, nobody
+// leaves: the next conversion would take the ServiceAccount for theirs and give it
+// their role, while pods of the workloads that left may still be running.
 func (c *converter) movable(k key, has *request, users, leaving []*workload) (free []*workload) {
 	left := slices.Clone(users)
 	var pinned *workload

@@ -33,13 +33,13 @@ type request struct {
 	sessionPolicy string
 	// node is where it stands.
 	node *node
-	// contested reports that pods which use it are told to use another one as well, or would
-	// have none without it.
+	// contested reports that pods which use it are told to use another one as well, or
+	// would have none without it.
 	contested bool
-	// beside is what a ServiceAccount with the controller's annotation has by another
-	// system, nil if nothing.
+	// beside is what another system gives a ServiceAccount that has the controller's
+	// annotation, nil for nothing.
 	beside *request
-	// remove takes off what the pods no longer need, as far as that is asked for.
+	// remove removes what the pods no longer need, as far as that is requested.
 	remove func()
 }
 
@@ -103,8 +103,8 @@ func (r *request) same(other *request) bool {
 		(r.session == 0 || other.session == 0 || r.session == other.session)
 }
 
-// written returns the role as an annotation has it: as it was given, without what is
-// taken off in reading. What the other system took literally is no variable.
+// written returns the role as an annotation has it: as it was given, without what
+// parsing strips. What the other system took literally is not a variable.
 func (r *request) written() string {
 	if role, err := identity.ReadRole(r.value); err == nil {
 		return identity.EscapeVariables(role.String())

@@ -9,8 +9,8 @@ import (
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 )
 
-// keepUsed takes those AWSIAMRoles off the result whose Secrets are still used after the
-// conversion, and says where, unless something else has been said about that place.
+// keepUsed removes from the result the AWSIAMRoles whose Secrets are still used after
+// the conversion, and reports where, unless that place has been reported already.
 func (c *converter) keepUsed() {
 	if len(c.roles) == 0 {
 		return

@@ -24,9 +24,9 @@ func (r *request) String() string {
 	return text
 }
 
-// serves reports whether a ServiceAccount that requests this can have pods that want the
-// other. Pods of a ServiceAccount with the controller's annotation have its session policy
-// already, and by systems that know none they cannot ask for one.
+// serves reports whether pods that want the other request can run as a ServiceAccount
+// with this one. Pods of a ServiceAccount with the controller's annotation already have
+// its session policy, and systems without session policies cannot request one.
 func (r *request) serves(wants *request) bool {
 	if r != nil && r.system == owned && (wants.system == Annotation || wants.system == IRSA) {
 		limited := *wants
@@ -36,8 +36,8 @@ func (r *request) serves(wants *request) bool {
 	return wants.same(r)
 }
 
-// adoptSession gives what a ServiceAccount requests by a system without session durations
-// that of its pods.
+// adoptSession gives the request of a ServiceAccount by a system without session
+// durations the duration that its pods request.
 func (r *request) adoptSession(users []*workload) {
 	for _, w := range users {
 		if r != nil && r.session == 0 && w.wants != nil && w.wants.same(r) {
@@ -87,9 +87,9 @@ func (c *converter) ownPolicy(o *object) (policy string, err error) {
 	return policy, nil
 }
 
-// otherLimit returns an annotation of a ServiceAccount without a role that would give its
-// pods other sessions than they ask for, "" for none. Systems without such settings ask
-// for none.
+// otherLimit returns an annotation of a ServiceAccount without a role that would give
+// its pods other sessions than they request, "" for none. Systems without such settings
+// request none.
 func (c *converter) otherLimit(o *object, has *request) string {
 	_, limited := o.annotation(api.SessionPolicyAnnotation)
 	policy, err := c.ownPolicy(o)

@@ -11,8 +11,8 @@ import (
 	"kube-aws-iam-controller/internal/identity"
 )
 
-// A misnomer is a name that Kubernetes refuses. Where one stands, the object is mostly a
-// template: what it will be called is not known, nor what else is filled in.
+// A misnomer is a name that Kubernetes refuses. An object with one is usually a
+// template: its final name is not known, nor what else is filled in.
 type misnomer struct {
 	what, value string
 	node        *node
@@ -31,7 +31,7 @@ func (o *object) misnamed() *misnomer {
 	return nil
 }
 
-// misnamed is that of an object, and includes the ServiceAccount.
+// misnamed is like that of an object, and includes the ServiceAccount.
 func (w *workload) misnamed() *misnomer {
 	if wrong := w.object.misnamed(); wrong != nil {
 		return wrong
@@ -51,8 +51,8 @@ func (c *converter) leave(o *object, wrong *misnomer) {
 	c.open(o, wrong.node, "it is left as it is, because its %s %s is no name in Kubernetes%s", wrong.what, identity.Quote(wrong.value), remedy)
 }
 
-// isTemplate reports whether a ServiceAccount is one of a template, and says what it asks
-// for. Workloads that use it were left as they are.
+// isTemplate reports whether a ServiceAccount belongs to a template, and reports what
+// it requests. Workloads that use it were left as they are.
 func (c *converter) isTemplate(k key) bool {
 	o := c.accounts[k]
 	if o == nil || o.misnamed() == nil {

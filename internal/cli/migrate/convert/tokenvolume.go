@@ -52,9 +52,9 @@ func (w *workload) isToken(volume, source *node) bool {
 	return false
 }
 
-// tokenReader returns a mount of a token's volume, nil if there is none, whose container
-// may read the token otherwise: it has no variable that points there, or is told the path
-// of the token, or one in the mount if all of the volume is to go.
+// tokenReader returns a mount of a token's volume whose container may read the token in
+// another way, nil if there is none: the container has no variable that points there,
+// or is told the path of the token, or one in the mount if the whole volume is to go.
 func (w *workload) tokenReader(volume string, whole bool) *node {
 	isVariable := func(v *node) bool { return manifest.String(v, "name") == webIdentityToken }
 	for _, container := range w.containers() {

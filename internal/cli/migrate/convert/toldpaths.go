@@ -8,8 +8,8 @@ import (
 )
 
 // toldPaths returns the paths at and below a directory that a container is told: in its
-// command, its probes, and all variables but the given ones. What a program finds
-// otherwise is not known.
+// command, its probes, and all variables but the given ones. Other ways in which a
+// program finds paths are unknown.
 func toldPaths(container *node, directory string, except func(v *node) bool) (all []string) {
 	seen := map[*node]bool{} // by aliases a value can have itself inside
 	var visit func(n *node)
@@ -34,8 +34,8 @@ func toldPaths(container *node, directory string, except func(v *node) bool) (al
 	return all
 }
 
-// pathsIn returns the paths at and below a directory that a text has. One that goes on
-// to the left, as that of a URL does, is another one.
+// pathsIn returns the paths at and below a directory in a text. A path that continues
+// to the left, as in a URL, is a different one.
 func pathsIn(text, directory string) (all []string) {
 	for text != "" {
 		i := strings.Index(text, directory)

@@ -7,7 +7,7 @@ import (
 	"kube-aws-iam-controller/internal/cli/migrate/manifest"
 )
 
-// An unknownUse is where an object of a kind that is not known names a ServiceAccount.
+// An unknownUse is a place where an object of an unknown kind names a ServiceAccount.
 // Most such kinds run pods with it.
 type unknownUse struct {
 	*object
@@ -17,9 +17,9 @@ type unknownUse struct {
 	node *node
 }
 
-// usesUnknown finds where an object of a kind that is not known names ServiceAccounts.
-// Kinds that Kubernetes does not have itself are in groups with a dot; in its own, what is
-// not known has no pods, such as the data of a ConfigMap.
+// usesUnknown finds where an object of an unknown kind names ServiceAccounts. Kinds
+// that are not part of Kubernetes are in groups with a dot; in its own groups, unknown
+// kinds have no pods, such as the data of a ConfigMap.
 func (c *converter) usesUnknown(o *object) {
 	if !strings.Contains(o.group, ".") {
 		return
@@ -47,8 +47,8 @@ func (c *converter) usesUnknown(o *object) {
 	visit(o.node, nil)
 }
 
-// noteUnknown says that workloads share a ServiceAccount with pods that are not known, which
-// is why it does not get the role that they have in common.
+// noteUnknown reports that workloads share a ServiceAccount with unknown pods, which is
+// why it does not get the role that the workloads have in common.
 func (c *converter) noteUnknown(k key, users []*workload) {
 	if agreed(k, users) == nil {
 		return

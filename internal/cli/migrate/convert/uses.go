@@ -2,13 +2,13 @@ package convert
 
 import "slices"
 
-// A Use is one of a ServiceAccount by pods that are not among the manifests, because the
-// object that they belong to is of a kind that is not read.
+// A Use is the use of a ServiceAccount by pods that are not among the manifests,
+// because their object is of a kind that is not read.
 type Use struct {
 	Namespace, ServiceAccount string
 	// Owner is that object, as messages name it, Kind its kind and group.
 	Owner, Kind string
-	// Role is what the pods ask for by kube2iam or kiam, "" for nothing.
+	// Role is the role that kube2iam or kiam gives the pods, "" for none.
 	Role string
 }
 
@@ -19,7 +19,7 @@ func (c *converter) isUsed(k key) bool {
 	return slices.ContainsFunc(c.Uses, func(u Use) bool { return u.account() == k })
 }
 
-// noteUses says which of them are why a ServiceAccount gets no role.
+// noteUses names the uses that keep a ServiceAccount from getting a role.
 func (c *converter) noteUses(k key) {
 	for _, use := range c.Uses {
 		if use.account() != k {
@@ -33,7 +33,7 @@ func (c *converter) noteUses(k key) {
 	}
 }
 
-// unreadUses says which of them ask for a role themselves.
+// unreadUses names the uses that request a role themselves.
 func (c *converter) unreadUses() {
 	for _, use := range c.Uses {
 		if use.Role != "" {

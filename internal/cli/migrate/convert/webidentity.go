@@ -15,8 +15,8 @@ const (
 	webIdentitySession = "AWS_ROLE_SESSION_NAME"
 )
 
-// wiredWebIdentity returns what pods request that mount a token for IRSA by hand. SDKs
-// read variables by container, so each can have a role of its own.
+// wiredWebIdentity returns the request of pods that mount a token for IRSA by hand.
+// SDKs read the variables of their container, so each can have its own role.
 func (c *converter) wiredWebIdentity(w *workload) *request {
 	var wants *request
 	var first *node
@@ -68,8 +68,8 @@ func (c *converter) webIdentity(w *workload, token, role *node) *request {
 	return wants
 }
 
-// isWebIdentity reports whether a variable is one by which a container gets a role for a
-// token. A role alone is for the program, or for a token that is not known.
+// isWebIdentity reports whether a variable is one that gives a container a role for a
+// token. A role alone is for the program, or for an unknown token.
 func isWebIdentity(container, v *node) bool {
 	return variable(container, webIdentityToken) != nil &&
 		slices.Contains([]string{webIdentityRole, webIdentityToken, webIdentitySession}, manifest.String(v, "name"))

@@ -26,7 +26,7 @@ func (c *converter) unwire(w *workload, old wiring) {
 	w.doc.RemoveItems(w.pod, "volumes", goes)
 }
 
-// isShared reports whether a part of the wiring is written elsewhere and comes by an
+// isShared reports whether a part of the wiring is defined elsewhere and included by an
 // alias or merge key, or is used elsewhere.
 func (w *workload) isShared() bool {
 	for _, holder := range append(w.containers(), w.pod) {

@@ -33,8 +33,9 @@ func writeRemoval(out *strings.Builder, in Input) {
 	writeUnnamed(out, usesOf(in.Result.Accounts))
 }
 
-// writeChangeover writes which pods have to be replaced before the old statements go: those that have a token because of
-// their ServiceAccount keep it, and their SDKs use it, whatever becomes of the annotation.
+// writeChangeover writes which pods have to be replaced before the old statements are
+// removed: those whose ServiceAccount gave them a token keep it, and their SDKs use it,
+// whatever becomes of the annotation.
 func writeChangeover(out *strings.Builder, in Input) {
 	for _, a := range in.Result.Accounts {
 		if a.System == convert.IRSA && len(a.Workloads) == 0 {

@@ -51,9 +51,8 @@ func writeRole(out *strings.Builder, r *role, principal string, in Input) error 
 }
 
 // statementsFor returns the statements of the trust policies for namespaces, each once,
-// as an indented JSON array. They name sessions, though pods could use most of these roles
-// from a whole namespace before: who uses a role is known now, and what is needed besides
-// can be added.
+// as an indented JSON array. They name sessions, although a whole namespace could use
+// most of these roles before: their users are known now, and others can be added.
 func statementsFor(namespaces []*namespace, principal string, in Input) (string, error) {
 	var all []json.RawMessage
 	for _, n := range namespaces {
