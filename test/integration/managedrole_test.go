@@ -251,7 +251,7 @@ func TestAForeignRoleUnderTheNameIsLeftAlone(t *testing.T) {
 	before := w.iamWrites()
 	w.provisioning()
 	w.annotate("app", policyKey+"="+sendQueue)
-	assert.Contains(t, w.event("ServiceAccount", "app", "RoleNotOwned"), "its tags do not say so")
+	assert.Contains(t, w.event("ServiceAccount", "app", "RoleNotOwned"), "it lacks the tags that identify this ServiceAccount")
 	_, err = w.Kubectl(t.Context(), "delete", "serviceaccount", "app", "-n", w.namespace, "--timeout=30s")
 	require.NoError(t, err, "and does not hold the ServiceAccount")
 	trust, err := url.PathUnescape(*w.ownRole(client, "/"+name).AssumeRolePolicyDocument)
