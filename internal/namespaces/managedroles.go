@@ -34,7 +34,7 @@ func parseManagedPermission(annotations map[string]string) (managedPermission, e
 	case value == "false":
 		return denied, nil
 	default:
-		return denied, fmt.Errorf(`%s: %s is neither "true" nor "false". Until it is corrected, this namespace may have no roles made`, api.ManagedRolesAnnotation, identity.Quote(value))
+		return denied, fmt.Errorf(`%s: %s is neither "true" nor "false". Until it is corrected, no managed roles are permitted in this namespace`, api.ManagedRolesAnnotation, identity.Quote(value))
 	}
 }
 
@@ -56,6 +56,6 @@ func (c Config) permitManaged(ctx context.Context, key identity.Key, r *namespac
 	if r.managed == allowed {
 		return true, nil
 	}
-	return true, notPermitted(key, fmt.Sprintf(`role '%s', nor any other that is made for its ServiceAccounts: its annotation %s does not permit them. `+
+	return true, notPermitted(key, fmt.Sprintf(`role '%s', nor any other managed role: its annotation %s does not permit them. `+
 		`Name an existing role in %srole, or have whoever administers the namespace set that to "true" or take it off`, role, api.ManagedRolesAnnotation, api.Prefix))
 }
