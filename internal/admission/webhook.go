@@ -98,7 +98,7 @@ func (h *Webhook) review(ctx context.Context, from client, posted *request) *adm
 		h.Observe(Failed)
 		h.logFailure(from, posted, err)
 		return denied(http.StatusInternalServerError, metav1.StatusReasonInternalError,
-			"the credentials of the pod's ServiceAccount cannot be wired, try again: "+err.Error())
+			"credentials for the pod's ServiceAccount could not be injected; try again: "+err.Error())
 	case len(patch) == 0:
 		h.Observe(Unchanged)
 		return &admissionv1.AdmissionResponse{Allowed: true}

@@ -45,7 +45,7 @@ func (e *besideEKSError) Error() string {
 		where = "MutatingWebhookConfiguration " + e.configuration
 	}
 	return fmt.Sprintf("--irsa-annotations is on, and the webhook of EKS is in this cluster (%s): "+
-		"a pod whose ServiceAccount has eks.amazonaws.com/role-arn would be given credentials by both, of which SDKs prefer those of EKS. "+
+		"pods whose ServiceAccount has eks.amazonaws.com/role-arn would get credentials from both, and SDKs prefer those from EKS. "+
 		"Turn the flag off, or set --irsa-annotations=force if none of those ServiceAccounts is meant for EKS", where)
 }
 
@@ -76,8 +76,9 @@ func (c *controller) checkIRSA(ctx context.Context) error {
 		case err == nil:
 			return true, nil
 		case apierrors.IsForbidden(err):
-			level.Warn(c.logger).Log("msg", "--irsa-annotations is on, and whether the webhook of EKS is in this cluster cannot be seen: "+
-				"make sure that it is not, or allow the controller to list MutatingWebhookConfigurations as manifests/components/irsa-annotations does", "err", err)
+			level.Warn(c.logger).Log("msg", "--irsa-annotations is on, but the controller may not list MutatingWebhookConfigurations "+
+				"and cannot tell whether the EKS Pod Identity webhook is installed: "+
+				"make sure that it is not, or grant the permission as manifests/components/irsa-annotations does", "err", err)
 			return true, nil
 		default:
 			level.Warn(c.logger).Log("msg", "whether the webhook of EKS is in this cluster cannot be determined yet, trying again", "err", err)

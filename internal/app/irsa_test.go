@@ -104,7 +104,7 @@ func TestIRSAAnnotationsAreNotReadBesideTheEKSWebhook(t *testing.T) {
 		"off":                {config.IgnoreIRSA, nil, false, 0, ""},
 		"forced":             {config.ForceIRSA, nil, false, 0, ""},
 		"on":                 {config.ReadIRSA, nil, true, 2, ""},
-		"on, it may not ask": {config.ReadIRSA, []error{forbidden}, false, 1, "cannot be seen"},
+		"on, it may not ask": {config.ReadIRSA, []error{forbidden}, false, 1, "cannot tell whether the EKS Pod Identity webhook is installed"},
 		"on, once it knows":  {config.ReadIRSA, []error{away, away}, true, 4, "cannot be determined yet"},
 	} {
 		t.Run(name, func(t *testing.T) {

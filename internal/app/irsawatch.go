@@ -27,7 +27,7 @@ func (c *controller) lookForEKSWebhook(ctx context.Context) {
 	}
 	c.metrics.SetBesideEKS(found != "")
 	if found != "" {
-		level.Warn(c.logger).Log("msg", "credentials are issued nevertheless, to keep what runs: new pods are given those of EKS, too",
+		level.Warn(c.logger).Log("msg", "credentials are still issued so that running pods keep access, but new pods also get credentials from EKS",
 			"err", &besideEKSError{found})
 	}
 }

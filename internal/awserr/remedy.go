@@ -43,7 +43,7 @@ const (
 	controllerCredentials = "these are the controller's own credentials, not the ServiceAccount's: "
 	publishKeys           = "AWS reads /.well-known/openid-configuration of the cluster's issuer, and the keys that it names, over public HTTPS: have both answer, with the keys that the API server signs with now; " + retried
 	fewerTags             = "run the controller without --session-tags; under EKS Pod Identity disable session tags on the controller's association"
-	setClock              = "set the clock of the controller's machine; the credentials are the controller's own, not the ServiceAccount's"
+	setClock              = "synchronize the clock of the controller's node; these are the controller's own credentials, not the ServiceAccount's"
 )
 
 // The operations that take the inline policy, the trust policy, the permissions
@@ -80,7 +80,7 @@ var remedies = []advice{
 	{signatureCodes, nil, "",
 		controllerCredentials + "their secret key is wrong, or a proxy modifies requests on the way"},
 	{[]string{"ExpiredTokenException"}, webIdentityOperations, "",
-		"the token in AWS_WEB_IDENTITY_TOKEN_FILE has to be a projected one, which the kubelet renews, and not a copy; if it is, set the clock of the machine"},
+		"the token in AWS_WEB_IDENTITY_TOKEN_FILE has to be a projected one, which the kubelet renews, and not a copy; if it is, synchronize the clock of the controller's node"},
 	{expiredCodes, nil, "",
 		controllerCredentials + "they expired; have whatever provides them renew them"},
 	{unknownKeyCodes, nil, "",

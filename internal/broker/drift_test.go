@@ -73,7 +73,7 @@ func TestDriftIsCorrectedWhenItIsSeenTwice(t *testing.T) {
 		told := w.told()
 		require.Len(t, told, 2)
 		assert.Equal(t, api.RoleDriftCorrected, told[0].reason)
-		assert.Contains(t, told[0].message, "trust is as asked for again")
+		assert.Contains(t, told[0].message, "which had been changed outside of the controller: trust")
 	})
 }
 

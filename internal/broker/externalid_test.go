@@ -92,7 +92,7 @@ func TestRoleThatAcceptsAnyExternalIDIsNotUsed(t *testing.T) {
 		told := w.told()
 		require.Len(t, told, 1)
 		assert.Equal(t, "ExternalIDNotEnforced", told[0].reason)
-		assert.Contains(t, told[0].message, `have its trust policy ask for sts:ExternalId "ns/cluster"`)
+		assert.Contains(t, told[0].message, `add the condition sts:ExternalId "ns/cluster" to its trust policy`)
 
 		w.open = false
 		w.serve()

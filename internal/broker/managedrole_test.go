@@ -211,8 +211,8 @@ func TestRoleGoesBeforeTheSecretAndTheFinalizerLast(t *testing.T) {
 		calls  string
 		says   string
 	}{
-		"delete": {false, "Release Delete AROA1 Remove RemoveFinalizer", "Deleted the role"},
-		"retain": {true, "Release Retain AROA1 Remove RemoveFinalizer", "is kept, with the tag retained=true"},
+		"delete": {false, "Release Delete AROA1 Remove RemoveFinalizer", "Deleted the managed role"},
+		"retain": {true, "Release Retain AROA1 Remove RemoveFinalizer", "Retained the managed role of this ServiceAccount, with the tag retained=true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

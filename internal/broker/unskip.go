@@ -19,9 +19,9 @@ type Skipper interface {
 	Unskip(ctx context.Context, key identity.Key, uid string) error
 }
 
-const wasSkipped = "the label iam.amazonaws.com/requests=none was on this ServiceAccount, although it asks for a role, so the admission policy " +
-	"gave its pods no credentials: it was annotated or labelled while that policy was not in force. The label was taken off. " +
-	"Pods that were created meanwhile and have no volume aws-iam-credentials have to be created anew"
+const wasSkipped = "this ServiceAccount asks for a role but had the label iam.amazonaws.com/requests=none, so the admission policy " +
+	"skipped its pods. It was annotated or labeled while the policy was not in force. The label has been removed. " +
+	"Recreate pods that lack the volume aws-iam-credentials"
 
 // unskip makes admission consider an object, whatever is wrong with its credentials. It
 // returns how long to wait if the object is labeled in a loop.

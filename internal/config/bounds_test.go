@@ -38,7 +38,7 @@ func TestFilesOfACertificateAreGivenTogether(t *testing.T) {
 	for _, pair := range [][2]string{{"webhook-cert-file", "webhook-key-file"}, {"metrics-cert-file", "metrics-key-file"}} {
 		for _, alone := range pair {
 			_, _, err := parse(t, "--"+alone+"=file")
-			require.ErrorContains(t, err, "--"+pair[1]+": give both or neither")
+			require.ErrorContains(t, err, "must be set together with --"+pair[1])
 		}
 		_, _, err := parse(t, "--"+pair[0]+"=a", "--"+pair[1]+"=b")
 		require.NoError(t, err)

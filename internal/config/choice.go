@@ -50,7 +50,7 @@ func (v choiceValue[T]) Set(text string) error {
 	on, err := strconv.ParseBool(text)
 	if err != nil || v.isBoolean() {
 		last := len(v.options) - 1
-		return fmt.Errorf("%s: give %s or %s", identity.Quote(text), strings.Join(v.options[:last], ", "), v.options[last])
+		return fmt.Errorf("invalid value %s: expected %s or %s", identity.Quote(text), strings.Join(v.options[:last], ", "), v.options[last])
 	}
 	if *v.value = T(v.off); on {
 		*v.value = T(v.on)

@@ -43,7 +43,7 @@ func TestRequireExternalIDAcceptsBooleans(t *testing.T) {
 	_, _, err := parse(t, "trust-policy", "--cluster-name=prod", "--", "ns", "--require-external-id")
 	require.ErrorContains(t, err, `"--require-external-id" is not the name of a ServiceAccount`, "after -- it is an argument")
 	_, _, err = parse(t, "--require-external-id=some")
-	require.ErrorContains(t, err, `--require-external-id (KUBE_AWS_IAM_REQUIRE_EXTERNAL_ID): "some": give off, other-accounts or all`)
+	require.ErrorContains(t, err, `--require-external-id (KUBE_AWS_IAM_REQUIRE_EXTERNAL_ID): invalid value "some": expected off, other-accounts or all`)
 }
 
 func TestIRSAAnnotationsIsABooleanWithAThirdValue(t *testing.T) {
@@ -79,7 +79,7 @@ func TestIRSAAnnotationsIsABooleanWithAThirdValue(t *testing.T) {
 	}
 	for _, spelling := range []string{"1", "True", "on", "forced", " true"} {
 		_, _, err := parse(t, "--irsa-annotations="+spelling)
-		require.ErrorContains(t, err, `--irsa-annotations (KUBE_AWS_IAM_IRSA_ANNOTATIONS): "`+spelling+`": give false, true or force`,
+		require.ErrorContains(t, err, `--irsa-annotations (KUBE_AWS_IAM_IRSA_ANNOTATIONS): invalid value "`+spelling+`": expected false, true or force`,
 			"the admission policy compares the setting literally")
 	}
 }

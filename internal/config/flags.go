@@ -170,7 +170,7 @@ func podFlags(app *kingpin.Application, c *Config) {
 	app.Flag("webhook-client-names", "Common names of the accepted client certificates, separated by commas. By default all that the CAs signed are accepted.").
 		SetValue((*namesValue)(&c.WebhookClientNames))
 	app.Flag("default-region", "AWS Region of pods whose ServiceAccount names none, and value of $(region) in its annotations.").StringVar(&c.DefaultRegion)
-	app.Flag("credentials-server-image", "Image of the sidecar for the delivery endpoint: the controller's image.").
+	app.Flag("credentials-server-image", "Image of the sidecar for pods with iam.amazonaws.com/delivery=endpoint; use the controller's own image. Without it, such pods are refused.").
 		StringVar(&c.SidecarImage)
 	app.Flag("credentials-server-image-pull-policy", "Pull policy of the sidecar's image: Always, IfNotPresent or Never. The default is the API server's.").
 		StringVar((*string)(&c.SidecarPullPolicy))

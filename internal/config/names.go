@@ -17,7 +17,7 @@ func (v *namesValue) Set(text string) error {
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
 		if name == "" {
-			return errors.New("a name is empty: give name,name without a comma at the end")
+			return errors.New("a name is empty: expected name,name without a comma at the end")
 		}
 		*v = append(*v, name)
 	}

@@ -24,7 +24,7 @@ func (t *tagsValue) Set(text string) error {
 	for pair := range strings.SplitSeq(text, ",") {
 		key, value, found := strings.Cut(strings.TrimSpace(pair), "=")
 		if !found {
-			return fmt.Errorf("%s is not a tag: give key=value,key=value", identity.Quote(pair))
+			return fmt.Errorf("%s is not a tag: expected key=value,key=value", identity.Quote(pair))
 		}
 		(*t)[strings.TrimSpace(key)] = strings.TrimSpace(value)
 	}
@@ -63,16 +63,16 @@ var reservedTags = []string{api.ManagedByTag, api.ClusterTag, api.NamespaceTag, 
 
 func checkTags(tags map[string]string) error {
 	if len(tags) > maxTags {
-		return fmt.Errorf("%d tags are too many: give at most %d", len(tags), maxTags)
+		return fmt.Errorf("%d tags are too many: expected at most %d", len(tags), maxTags)
 	}
 	seen := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		folded := strings.ToLower(key)
 		switch {
 		case !tagKey.MatchString(key) || utf8.RuneCountInString(key) > maxTagKey || strings.HasPrefix(folded, "aws:"):
-			return fmt.Errorf("%s is not the key of a tag: give 1 to 128 letters, digits, spaces and _.:/=+-@, the first not those of AWS's own (aws: …)", identity.Quote(key))
+			return fmt.Errorf("%s is not the key of a tag: expected 1 to 128 letters, digits, spaces and _.:/=+-@, the first not those of AWS's own (aws: …)", identity.Quote(key))
 		case !tagValue.MatchString(tags[key]) || utf8.RuneCountInString(tags[key]) > maxTagValue:
-			return fmt.Errorf("the value of the tag %s is malformed: give at most 256 letters, digits, spaces and _.:/=+-@*", identity.Quote(key))
+			return fmt.Errorf("the value of the tag %s is malformed: expected at most 256 letters, digits, spaces and _.:/=+-@*", identity.Quote(key))
 		case slices.Contains(reservedTags, folded):
 			return fmt.Errorf("the tag %s is the controller's own: leave it out", identity.Quote(key))
 		case seen[folded]:
@@ -85,14 +85,14 @@ func checkTags(tags map[string]string) error {
 
 func checkPath(value string) error {
 	if !rolePath.MatchString(value) || len(value) > maxPath {
-		return fmt.Errorf("%s is not a path: give one that begins and ends with a slash, such as /teams/", identity.Quote(value))
+		return fmt.Errorf("%s is not a path: expected one that begins and ends with a slash, such as /teams/", identity.Quote(value))
 	}
 	return nil
 }
 
 func checkUID(value string) error {
 	if _, err := uuid.Parse(value); err != nil || len(value) != 36 {
-		return fmt.Errorf("%s is not the UID of a Namespace: give what kubectl get namespace kube-system -o jsonpath={.metadata.uid} said in that cluster", identity.Quote(value))
+		return fmt.Errorf("%s is not the UID of a Namespace: expected what kubectl get namespace kube-system -o jsonpath={.metadata.uid} said in that cluster", identity.Quote(value))
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func checkUID(value string) error {
 func checkPolicyARN(value string) error {
 	arns, err := identity.ParseManagedPolicies(value)
 	if err == nil && len(arns) != 1 {
-		return errors.New("give the ARN of one managed policy")
+		return errors.New("must be the ARN of one managed policy")
 	}
 	return err
 }

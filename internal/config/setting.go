@@ -14,7 +14,7 @@ import (
 const wholeNumber = "a whole number"
 
 // setting wraps the value of a flag so that errors name the flag and its variable, and
-// say what to give. Kingpin's own errors do not.
+// say what is expected. Kingpin's own errors do not.
 type setting struct {
 	kingpin.Value
 	flag string
@@ -22,12 +22,12 @@ type setting struct {
 
 // Set implements kingpin.Value.
 func (s setting) Set(value string) error {
-	err, give := s.Value.Set(value), s.wants()
-	if err == nil && give == wholeNumber { // kingpin would truncate 1.9 to 1
+	err, expected := s.Value.Set(value), s.wants()
+	if err == nil && expected == wholeNumber { // kingpin would truncate 1.9 to 1
 		_, err = strconv.Atoi(value)
 	}
-	if err != nil && give != "" {
-		err = fmt.Errorf("%s: give %s", identity.Quote(value), give)
+	if err != nil && expected != "" {
+		err = fmt.Errorf("invalid value %s: expected %s", identity.Quote(value), expected)
 	}
 	return flagError(s.flag, err)
 }
@@ -85,7 +85,7 @@ func spellOutBoolean(app *kingpin.Application, arg string) (string, error) {
 	on, err := strconv.ParseBool(value)
 	switch {
 	case err != nil:
-		return "", flagError(name, fmt.Errorf("%s: give true or false", identity.Quote(value)))
+		return "", flagError(name, fmt.Errorf("invalid value %s: expected true or false", identity.Quote(value)))
 	case on:
 		return "--" + name, nil
 	default:

@@ -33,14 +33,14 @@ type resourcesValue corev1.ResourceList
 func (r *resourcesValue) Set(text string) error {
 	pairs, err := splitPairs(text)
 	if err != nil {
-		return fmt.Errorf("%w: give for example cpu=100m,memory=32Mi, or none", err)
+		return fmt.Errorf("%w: expected for example cpu=100m,memory=32Mi, or none", err)
 	}
 	*r = resourcesValue{}
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
 		value := pairs[name]
 		quantity, err := resource.ParseQuantity(value)
 		if err != nil || quantity.Sign() < 0 || name == "" {
-			return fmt.Errorf("%s is not an amount of a resource: give for example cpu=100m,memory=32Mi, or none", identity.Quote(name+"="+value))
+			return fmt.Errorf("%s is not an amount of a resource: expected for example cpu=100m,memory=32Mi, or none", identity.Quote(name+"="+value))
 		}
 		(*r)[corev1.ResourceName(name)] = quantity
 	}
@@ -75,13 +75,13 @@ var scalars = map[string]*regexp.Regexp{
 func (s *securityContextValue) Set(text string) error {
 	pairs, err := splitPairs(text)
 	if err != nil {
-		return fmt.Errorf("%w: give for example runAsUser=65532,runAsGroup=65532, or none", err)
+		return fmt.Errorf("%w: expected for example runAsUser=65532,runAsGroup=65532, or none", err)
 	}
 	fields := map[string]json.RawMessage{}
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
 		value := pairs[name]
 		if pattern := scalars[name]; pattern == nil || !pattern.MatchString(value) {
-			return fmt.Errorf("%s is not understood: give true or false, or the ID of a user or group, for any of %s",
+			return fmt.Errorf("%s is not understood: expected true or false, or the ID of a user or group, for any of %s",
 				identity.Quote(name+"="+value), strings.Join(slices.Sorted(maps.Keys(scalars)), ", "))
 		}
 		fields[name] = json.RawMessage(value)
@@ -120,7 +120,7 @@ func checkSidecarLimits(c *Config) error {
 	for _, name := range slices.Sorted(maps.Keys(c.SidecarLimits)) {
 		limit, request := c.SidecarLimits[name], c.SidecarRequests[name]
 		if request.Cmp(limit) > 0 {
-			return fmt.Errorf("%s of %s is less than the request of %s: give a limit that is not below it", limit.String(), name, request.String())
+			return fmt.Errorf("%s of %s is less than the request of %s: expected a limit that is not below it", limit.String(), name, request.String())
 		}
 	}
 	return nil
@@ -131,6 +131,6 @@ func checkPullPolicy(value string) error {
 	case corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
 		return nil
 	default:
-		return fmt.Errorf("%s is not a pull policy: give Always, IfNotPresent or Never", identity.Quote(value))
+		return fmt.Errorf("%s is not a pull policy: expected Always, IfNotPresent or Never", identity.Quote(value))
 	}
 }

@@ -110,7 +110,7 @@ func checkRole(value string) error {
 func checkRoleARN(value string) error {
 	role, err := identity.ParseRole(value)
 	if err == nil && !role.Resolved() {
-		return fmt.Errorf("%s is not an ARN: give arn:<partition>:iam::<account>:role/<name>", identity.Quote(value))
+		return fmt.Errorf("%s is not an ARN: expected arn:<partition>:iam::<account>:role/<name>", identity.Quote(value))
 	}
 	return err
 }
@@ -120,12 +120,12 @@ func together(value, other, name string) error {
 	if (value == "") == (other == "") {
 		return nil
 	}
-	return fmt.Errorf("has no effect without --%s: give both or neither", name)
+	return fmt.Errorf("must be set together with --%s", name)
 }
 
 func checkClientNames(c *Config) error {
 	if len(c.WebhookClientNames) > 0 && c.WebhookClientCAFile == "" {
-		return errors.New("has no effect without --webhook-client-ca-file: give both or neither")
+		return errors.New("has no effect without --webhook-client-ca-file: set that as well, or remove this")
 	}
 	return nil
 }

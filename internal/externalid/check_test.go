@@ -58,7 +58,7 @@ func TestRoleThatTakesAnyExternalIDIsRefusedWithTheRemedy(t *testing.T) {
 	w.open = true
 	_, err := w.Check(t.Context(), w.want)
 	require.EqualError(t, err, "role 'arn:aws:iam::999999999999:role/app' can be assumed under any external ID, so every namespace could use it: "+
-		`have its trust policy ask for sts:ExternalId "ns/cluster", as the one that the command trust-policy prints`)
+		`add the condition sts:ExternalId "ns/cluster" to its trust policy, as printed by the command trust-policy`)
 	assert.Equal(t, api.ExternalIDNotEnforced, identity.ReasonOf(err))
 }
 
@@ -111,7 +111,7 @@ func TestOutageTurnsNoYesIntoANo(t *testing.T) {
 		w.enforcesErr = errAway
 		assert.Equal(t, first, w.check())
 		assert.Equal(t, "app", w.did(), "nothing to confirm")
-		assert.Contains(t, w.logged.String(), "cannot see whether the role still asks for its external ID")
+		assert.Contains(t, w.logged.String(), "external ID check did not complete, keeping the previous result")
 		w.enforcesErr = nil
 		assert.Equal(t, time.Now(), w.check(), "at the next renewal")
 	})

@@ -110,7 +110,7 @@ func (c *Checker) Check(ctx context.Context, want identity.Desired) (time.Time, 
 	}
 	err = c.enforces(ctx, want, role.String())
 	if err != nil && !checked.IsZero() && identity.ReasonOf(err) != api.ExternalIDNotEnforced {
-		level.Warn(c.logger).Log("msg", "cannot see whether the role still asks for its external ID", "object", want.Key, "role", role, "err", err)
+		level.Warn(c.logger).Log("msg", "external ID check did not complete, keeping the previous result", "object", want.Key, "role", role, "err", err)
 		return checked, nil
 	}
 	return now, err
@@ -184,7 +184,7 @@ func (c *Checker) enforces(ctx context.Context, want identity.Desired, role stri
 	c.Forget(want.Key)
 	return &identity.StepError{
 		Reason: api.ExternalIDNotEnforced,
-		Message: fmt.Sprintf("role '%s' can be assumed under any external ID, so every namespace could use it: have its trust policy ask for sts:ExternalId %s, as the one that the command trust-policy prints",
+		Message: fmt.Sprintf("role '%s' can be assumed under any external ID, so every namespace could use it: add the condition sts:ExternalId %s to its trust policy, as printed by the command trust-policy",
 			role, identity.Quote(want.ExternalID)),
 	}
 }

@@ -112,7 +112,7 @@ func (p *Provisioner) dismantle(ctx context.Context, role string) error {
 	return err
 }
 
-// leave takes a role out of an instance profile.
+// leaveInstanceProfile removes a role from an instance profile.
 func (p *Provisioner) leaveInstanceProfile(ctx context.Context, role, profile string) error {
 	_, err := p.iam.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{RoleName: &role, InstanceProfileName: &profile})
 	return awserr.About("instance profile "+profile, ignoreMissing(err))

@@ -183,11 +183,11 @@ func TestNameCollisionChangesNothing(t *testing.T) {
 	before := w.state(first.ARN.Name)
 	for _, id := range []string{"", first.ID} {
 		_, err := p.Ensure(t.Context(), thief, id)
-		requireError(t, err, api.RoleNotOwned, "its tags do not say so")
+		requireError(t, err, api.RoleNotOwned, "it lacks the tags that identify this ServiceAccount")
 		_, err = p.Delete(t.Context(), thief.Key, id)
-		requireError(t, err, api.RoleNotOwned, "its tags do not say so")
+		requireError(t, err, api.RoleNotOwned, "it lacks the tags that identify this ServiceAccount")
 		_, err = p.Retain(t.Context(), thief.Key, id)
-		requireError(t, err, api.RoleNotOwned, "its tags do not say so")
+		requireError(t, err, api.RoleNotOwned, "it lacks the tags that identify this ServiceAccount")
 	}
 	assert.Equal(t, before, w.state(first.ARN.Name))
 	assert.Empty(t, w.ensure(p, victim, first.ID).Changed)

@@ -105,7 +105,7 @@ func (p *Provisioner) fill(ctx context.Context, s spec) error {
 	return nil
 }
 
-// optional returns nil for an empty string.
+// nilIfEmpty returns nil for an empty string, otherwise a pointer to it.
 func nilIfEmpty(s string) *string {
 	if s == "" {
 		return nil

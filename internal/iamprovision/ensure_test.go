@@ -234,9 +234,9 @@ func TestForeignRolesAreNotChanged(t *testing.T) {
 		spec awssim.RoleSpec
 		says string
 	}{
-		"no tags":           {awssim.RoleSpec{Name: own}, "its tags do not say so"},
-		"another cluster's": {awssim.RoleSpec{Name: own, Tags: map[string]string{"managed-by": api.ControllerName, "kubernetes-cluster": "dev", "kubernetes-namespace": ns, "kubernetes-service-account": "app"}}, "its tags do not say so"},
-		"a tag's case":      {awssim.RoleSpec{Name: own, Tags: map[string]string{"managed-by": api.ControllerName, "kubernetes-cluster": "prod", "kubernetes-namespace": "Team", "kubernetes-service-account": "app"}}, "its tags do not say so"},
+		"no tags":           {awssim.RoleSpec{Name: own}, "it lacks the tags that identify this ServiceAccount"},
+		"another cluster's": {awssim.RoleSpec{Name: own, Tags: map[string]string{"managed-by": api.ControllerName, "kubernetes-cluster": "dev", "kubernetes-namespace": ns, "kubernetes-service-account": "app"}}, "it lacks the tags that identify this ServiceAccount"},
+		"a tag's case":      {awssim.RoleSpec{Name: own, Tags: map[string]string{"managed-by": api.ControllerName, "kubernetes-cluster": "prod", "kubernetes-namespace": "Team", "kubernetes-service-account": "app"}}, "it lacks the tags that identify this ServiceAccount"},
 		"other case":        {awssim.RoleSpec{Name: strings.ToUpper(own), Tags: mine}, "its name differs in case"},
 	} {
 		t.Run(name, func(t *testing.T) {

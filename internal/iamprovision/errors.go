@@ -28,7 +28,7 @@ func provisionError(role string, err error) error {
 func notOwned(role, why string) error {
 	return &identity.StepError{
 		Reason:  api.RoleNotOwned,
-		Message: fmt.Sprintf("Role '%s' exists and is not this ServiceAccount's: %s; nothing in it was changed, delete or rename it", role, why),
+		Message: fmt.Sprintf("Role '%s' exists but does not belong to this ServiceAccount: %s. It was not changed. Delete it if it is not needed", role, why),
 		Err:     errors.New(why),
 	}
 }

@@ -44,7 +44,7 @@ func TestRolesPerNamespaceAreLimited(t *testing.T) {
 		w.ensure(p, desiredNumber(ns, i), "")
 	}
 	_, err := p.Ensure(t.Context(), desiredNumber(ns, 3), "")
-	requireLimitReached(t, err, "3 roles for the namespace team", "--max-roles-per-namespace=3", "/kube-aws-iam-controller/prod/")
+	requireLimitReached(t, err, "the namespace team already has 3 managed roles", "--max-roles-per-namespace=3", "/kube-aws-iam-controller/prod/")
 	w.missing(RoleName("prod", desiredNumber(ns, 3).Key))
 	w.ensure(p, desiredNumber("other", 0), "")
 	w.ensure(p, desiredNumber(ns, 2), "") // which is there
@@ -73,7 +73,7 @@ func TestRetainedRolesCountAfterARestart(t *testing.T) {
 	for _, each := range []*Provisioner{p, w.provisioner(withLimit(3), knowing)} {
 		for range 3 {
 			_, err := each.Ensure(t.Context(), owner, "")
-			requireLimitReached(t, err, "3 roles")
+			requireLimitReached(t, err, "3 managed roles")
 		}
 	}
 	_, err := w.provisioner(withLimit(3), knowing).Ensure(t.Context(), owner, "")
@@ -99,7 +99,7 @@ func TestRolesOverTheLimitAreKept(t *testing.T) {
 	}
 	w.ensure(p, desiredNumber(ns, 4), "") // whose id is not known
 	_, err := p.Ensure(t.Context(), desiredNumber(ns, 5), "")
-	requireLimitReached(t, err, "5 roles")
+	requireLimitReached(t, err, "5 managed roles")
 }
 
 func TestRolesAreListedOncePerProcess(t *testing.T) {

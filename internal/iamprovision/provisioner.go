@@ -101,7 +101,7 @@ func (p *Provisioner) Disabled() error {
 	}
 	return &identity.InvalidError{
 		Reason:  api.ProvisioningDisabled,
-		Message: "this controller makes no roles: set " + flag + " on it, or name an existing role in " + api.RoleAnnotation,
+		Message: "managed roles are disabled: have the controller run with " + flag + ", or name an existing role in " + api.RoleAnnotation,
 	}
 }
 

@@ -48,7 +48,7 @@ func (p *Provisioner) checkOwned(key identity.Key, have *types.Role, id, uid str
 	case name != RoleName(p.ClusterName, key):
 		return notOwned(name, "its name differs in case from the one that is wanted, and IAM takes both for one")
 	case !containsTags(toMap(have.Tags), ownerTags(p.ClusterName, key)):
-		return notOwned(name, "its tags do not say so")
+		return notOwned(name, "it lacks the tags that identify this ServiceAccount")
 	case tagged && uid != "" && other != uid && other != p.AdoptUID:
 		return &identity.StepError{
 			Reason:  api.RoleNotOwned,

@@ -63,7 +63,7 @@ func (p *Provisioner) tryReserve(s spec, now time.Time) (refused error, known bo
 	case there || !known:
 		return nil, known
 	case foreign != "":
-		return &identity.StepError{Reason: api.RoleNotOwned, Message: fmt.Sprintf("Role '%s' was not made: %s", s.name, foreign), Err: errOtherCluster}, age < recountAfter
+		return &identity.StepError{Reason: api.RoleNotOwned, Message: fmt.Sprintf("Role '%s' was not created: %s", s.name, foreign), Err: errOtherCluster}, age < recountAfter
 	case full:
 		return p.limitError(s), age < recountAfter
 	}
@@ -92,9 +92,9 @@ func (p *Provisioner) limitError(s spec) error {
 	}
 	return &identity.StepError{
 		Reason: api.ProvisionFailed,
-		Message: fmt.Sprintf("Role '%s' was not made: the controller has made %d roles for the namespace %s, %d of them retained or otherwise without a ServiceAccount that asks for them, "+
-			"and --max-roles-per-namespace=%d allows no more. Delete roles under %s that are not needed, or have whoever runs the controller raise the flag",
-			s.name, all, s.key.Namespace, len(left), p.MaxPerNamespace, p.Path),
+		Message: fmt.Sprintf("Role '%s' was not created: the namespace %s already has %d managed roles, %d of them retained or no longer requested by a ServiceAccount, "+
+			"and --max-roles-per-namespace=%d allows no more. Delete unneeded roles under %s, or have the controller's administrator raise the limit",
+			s.name, s.key.Namespace, all, len(left), p.MaxPerNamespace, p.Path),
 		Err: errLimitReached,
 	}
 }

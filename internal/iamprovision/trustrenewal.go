@@ -39,8 +39,8 @@ func (p *Provisioner) resolveTrust(ctx context.Context, s spec, have *types.Role
 
 // keptMessage explains why a trust policy was left unchanged.
 func keptMessage(role identity.RoleReference, why string) string {
-	return fmt.Sprintf("Role '%s' keeps the trust policy that a version before gave it, which takes every ServiceAccount of the namespace, "+
-		"and its sessions may carry the tags of the controller's, such as kubernetes-namespace, instead of its own: %s", role, why)
+	return fmt.Sprintf("Role '%s' still has the trust policy of an earlier version, which any ServiceAccount of the namespace satisfies. "+
+		"Its sessions may carry the controller's session tags, such as kubernetes-namespace, in place of the role's own tags: %s", role, why)
 }
 
 // markRenewed distinguishes an upgraded trust policy from a corrected one.

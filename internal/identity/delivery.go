@@ -57,7 +57,7 @@ func OneOf(value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return fmt.Errorf("%s is not understood: give one of %s", Quote(value), strings.Join(allowed, ", "))
+	return fmt.Errorf("%s is invalid: expected one of %s", Quote(value), strings.Join(allowed, ", "))
 }
 
 // region matches the names of AWS Regions in every partition, such as eu-central-1,
@@ -70,7 +70,7 @@ var region = regexp.MustCompile(`^[a-z]{2,8}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2}$`)
 func ParseRegion(value string) (string, error) {
 	value = strings.TrimSpace(value)
 	if !region.MatchString(value) {
-		return "", fmt.Errorf("%s is not understood: give an AWS Region such as eu-central-1", Quote(value))
+		return "", fmt.Errorf("%s is not a valid AWS Region: expected a name such as eu-central-1", Quote(value))
 	}
 	return value, nil
 }

@@ -14,7 +14,7 @@ func TestParseDelivery(t *testing.T) {
 		assert.Equal(t, want, got)
 	}
 	_, err := ParseDelivery("Process")
-	require.EqualError(t, err, `"Process" is not understood: give one of process, endpoint, file, none`)
+	require.EqualError(t, err, `"Process" is invalid: expected one of process, endpoint, file, none`)
 }
 
 func TestParseDeletionPolicy(t *testing.T) {
@@ -24,7 +24,7 @@ func TestParseDeletionPolicy(t *testing.T) {
 		assert.Equal(t, want, got)
 	}
 	_, err := ParseDeletionPolicy("retain")
-	require.EqualError(t, err, `"retain" is not understood: give one of Delete, Retain`)
+	require.EqualError(t, err, `"retain" is invalid: expected one of Delete, Retain`)
 }
 
 func TestParseRegion(t *testing.T) {

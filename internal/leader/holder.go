@@ -50,7 +50,7 @@ func (c Config) logForeignHolder(holder string) {
 	if theirs == "" || theirs == ours {
 		return
 	}
-	level.Error(c.Logger).Log("msg", "the lease is held by a controller of another namespace, and this one does nothing until it gets it: "+
-		"give each a lease of its own with --leader-elect-name or --leader-elect-namespace",
+	level.Error(c.Logger).Log("msg", "the lease is held by a controller of another namespace, so this one stays idle: "+
+		"give each controller its own Lease with --leader-elect-name or --leader-elect-namespace",
 		"lease", c.Namespace+"/"+c.Name, "holder", holder, "serves", ours, "theirs", theirs)
 }

@@ -18,7 +18,7 @@ import (
 func (m *Manager) AddFinalizer(ctx context.Context, want identity.Desired) error {
 	if err := m.Finalizers.AddFinalizer(ctx, want); err != nil {
 		return &identity.StepError{
-			Reason: api.ProvisionFailed, Message: fmt.Sprintf("Failed to hold the ServiceAccount: %v", err), Err: err,
+			Reason: api.ProvisionFailed, Message: fmt.Sprintf("Failed to prepare the ServiceAccount for its managed role: %v", err), Err: err,
 		}
 	}
 	return nil
@@ -80,7 +80,7 @@ func (m *Manager) recordRenewedTrust(want identity.Desired, role identity.Role) 
 		return
 	}
 	m.Events.Normal(want, api.RoleUpdated,
-		fmt.Sprintf("Updated role '%s': its trust policy demands this ServiceAccount's session name, and refuses the tags of EKS Pod Identity", role.ARN))
+		fmt.Sprintf("Updated role '%s': its trust policy now requires this ServiceAccount's session name and rejects session tags of EKS Pod Identity", role.ARN))
 	level.Info(m.Logger).Log("msg", "trust policy renewed", "object", want.Key, "role", role.ARN)
 }
 

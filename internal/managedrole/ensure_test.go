@@ -31,7 +31,7 @@ func TestNoRoleIsMadeWithoutTheFinalizer(t *testing.T) {
 		w.holdErr = errors.New("the API server is away")
 		_, err := w.m.Ensure(t.Context(), w.want, "")
 		require.ErrorIs(t, err, w.holdErr)
-		require.EqualError(t, err, "Failed to hold the ServiceAccount: the API server is away")
+		require.EqualError(t, err, "Failed to prepare the ServiceAccount for its managed role: the API server is away")
 		assert.Equal(t, api.ProvisionFailed, identity.ReasonOf(err))
 		assert.Equal(t, "AddFinalizer", w.did())
 		assert.False(t, w.m.MayExist(app))
@@ -150,7 +150,7 @@ func TestRenewedTrustPolicyIsAnUpdate(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, w.events, 1)
 		assert.Contains(t, w.events[0], "Normal RoleUpdated: ")
-		assert.Contains(t, w.events[0], "its trust policy demands this ServiceAccount's session name")
+		assert.Contains(t, w.events[0], "its trust policy now requires this ServiceAccount's session name")
 	})
 }
 

@@ -67,7 +67,7 @@ func (m *Manager) correct(ctx context.Context, want identity.Desired, id string)
 	role.Changed = slices.DeleteFunc(role.Changed, func(kind string) bool { return kind == identity.ClusterUIDKind })
 	for _, kind := range role.Changed {
 		m.Metrics.ObserveDrift(kind)
-		m.Events.Warn(want, false, api.RoleDriftCorrected, fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role.ARN, kind))
+		m.Events.Warn(want, false, api.RoleDriftCorrected, driftMessage(role, kind))
 	}
 	m.recordRenewedTrust(want, role)
 	if len(role.Changed) > 0 {
@@ -80,4 +80,12 @@ func (m *Manager) correct(ctx context.Context, want identity.Desired, id string)
 		return 0, false, err
 	}
 	return m.planNext(want.Key), role.Created, nil
+}
+
+// driftMessage says what was corrected of a role.
+func driftMessage(role identity.Role, kind string) string {
+	if role.Created {
+		return fmt.Sprintf("Recreated role '%s', which had been deleted outside of the controller", role.ARN)
+	}
+	return fmt.Sprintf("Corrected role '%s', which had been changed outside of the controller: %s", role.ARN, kind)
 }

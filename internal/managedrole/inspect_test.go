@@ -105,8 +105,8 @@ func TestDriftIsCorrectedAtTheSecondLook(t *testing.T) {
 		assert.Equal(t, "Differs AROA1, Ensure AROA1", w.did())
 		assert.Equal(t, []string{"trust", "tags"}, w.drift)
 		assert.Equal(t, []string{
-			"Warning RoleDriftCorrected: Somebody else had changed role '" + roleARN.String() + "': trust is as asked for again",
-			"Warning RoleDriftCorrected: Somebody else had changed role '" + roleARN.String() + "': tags is as asked for again",
+			"Warning RoleDriftCorrected: Corrected role '" + roleARN.String() + "', which had been changed outside of the controller: trust",
+			"Warning RoleDriftCorrected: Corrected role '" + roleARN.String() + "', which had been changed outside of the controller: tags",
 		}, w.events)
 		assert.Contains(t, w.logged.String(), "changed=trust,tags")
 

@@ -66,9 +66,9 @@ func (m *Manager) recordRelease(want identity.Desired, retain, found bool, err e
 		return
 	}
 	if object {
-		message := "Deleted the role that was made for this ServiceAccount"
+		message := "Deleted the managed role of this ServiceAccount"
 		if retain {
-			message = "The role that was made for this ServiceAccount is kept, with the tag retained=true"
+			message = "Retained the managed role of this ServiceAccount, with the tag retained=true"
 		}
 		m.Events.Normal(want, api.RoleDeleted, message)
 	}

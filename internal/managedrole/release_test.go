@@ -29,8 +29,8 @@ func TestReleasedRoleIsDeletedOrRetained(t *testing.T) {
 		uid         string
 		call, event string
 	}{
-		"deleted":                   {uid: "u1", call: "Delete AROA1", event: "Normal RoleDeleted: Deleted the role that was made for this ServiceAccount"},
-		"retained":                  {retain: true, uid: "u1", call: "Retain AROA1", event: "Normal RoleDeleted: The role that was made for this ServiceAccount is kept, with the tag retained=true"},
+		"deleted":                   {uid: "u1", call: "Delete AROA1", event: "Normal RoleDeleted: Deleted the managed role of this ServiceAccount"},
+		"retained":                  {retain: true, uid: "u1", call: "Retain AROA1", event: "Normal RoleDeleted: Retained the managed role of this ServiceAccount, with the tag retained=true"},
 		"deleted, without an owner": {call: "Delete AROA1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,7 +58,7 @@ func (c Config) permitManaged(ctx context.Context, key identity.Key, r *namespac
 	if r.managed == allowed {
 		return true, nil
 	}
-	refusal := notPermitted(key, fmt.Sprintf(`role '%s', nor any other that is made for its ServiceAccounts: its annotation %s does not permit them. `+
+	refusal := notPermitted(key, fmt.Sprintf(`role '%s', nor any other managed role: its annotation %s does not permit them. `+
 		`Name an existing role in %srole, or have whoever administers the namespace set that to "true" or take it off`, role, api.ManagedRolesAnnotation, api.Prefix))
 	refusal.RuleMalformed = r.managed == malformed
 	return true, refusal

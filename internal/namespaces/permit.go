@@ -67,7 +67,7 @@ func (c Config) permitWithoutRules(key identity.Key) error {
 
 func noRules(key identity.Key) error {
 	return notPermitted(key, fmt.Sprintf("any role: it has neither %s nor %s, and this controller runs with --namespace-restrictions. "+
-		`Have whoever administers the namespace annotate it with those that it may, such as %s: ["app", "team-a/*"], or with %s: "true" for roles that are made for its ServiceAccounts`,
+		`Have whoever administers the namespace annotate it with those that it may, such as %s: ["app", "team-a/*"], or with %s: "true" for managed roles`,
 		api.AllowedRolesAnnotation, api.PermittedAnnotation, api.AllowedRolesAnnotation, api.ManagedRolesAnnotation))
 }
 

@@ -118,6 +118,6 @@ func (v *Validator) logFailure(ctx context.Context, want identity.Desired, err e
 		return
 	}
 	v.failure = code
-	level.Warn(v.logger).Log("msg", "IAM Access Analyzer does not look at policies, which are in effect nevertheless: "+
-		"allow access-analyzer:ValidatePolicy, have its endpoint be reachable, or leave --validate-policies out; this is said once", "object", want.Key, "err", awserr.Describe(err))
+	level.Warn(v.logger).Log("msg", "policies are not validated by IAM Access Analyzer, but are in effect: "+
+		"allow access-analyzer:ValidatePolicy, make its endpoint reachable, or unset --validate-policies (logged once per cause)", "object", want.Key, "err", awserr.Describe(err))
 }

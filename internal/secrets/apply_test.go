@@ -220,7 +220,7 @@ func TestApplyToAnExistingSecret(t *testing.T) {
 			assert.False(t, created)
 			if !tc.ours {
 				message := requireStep(t, err, api.SecretConflict)
-				assert.Equal(t, "Secret ns/"+want.SecretName+" exists and is not the controller's: rename or delete it, nothing in it was changed", message)
+				assert.Equal(t, "Secret ns/"+want.SecretName+" exists and does not belong to the controller, so it was not changed: delete it, or recreate it under another name", message)
 				assert.Equal(t, []string{"POST", "GET"}, w.api.verbs())
 				assert.Equal(t, before, after)
 				return

@@ -65,7 +65,7 @@ var errNotOurs = errors.New("a Secret of this name exists that is not the contro
 func conflictError(want identity.Desired) error {
 	return &identity.StepError{
 		Reason: api.SecretConflict,
-		Message: fmt.Sprintf("Secret %s/%s exists and is not the controller's: rename or delete it, nothing in it was changed",
+		Message: fmt.Sprintf("Secret %s/%s exists and does not belong to the controller, so it was not changed: delete it, or recreate it under another name",
 			want.Namespace, want.SecretName),
 		Err: errNotOurs,
 	}

@@ -63,9 +63,9 @@ func TestErrorsOfOmittedValuesAreKept(t *testing.T) {
 	for title, test := range map[string]struct{ key, value, says string }{
 		"a role":             {api.RoleAnnotation, strings.Repeat("x", 250_000), strings.Repeat("x", 100) + `"… (250000 bytes)`},
 		"a session":          {api.SessionDurationAnnotation, strings.Repeat("9", 100_000), "(100000 bytes) is not a session duration"},
-		"a region":           {api.RegionAnnotation, strings.Repeat("a", 100_000), "(100000 bytes) is not understood"},
-		"a delivery":         {api.DeliveryAnnotation, strings.Repeat("none", 50_000), "(200000 bytes) is not understood"},
-		"a deletion policy":  {api.DeletionPolicyAnnotation, strings.Repeat("Retain", 100), "(600 bytes) is not understood"},
+		"a region":           {api.RegionAnnotation, strings.Repeat("a", 100_000), "(100000 bytes) is not a valid AWS Region"},
+		"a delivery":         {api.DeliveryAnnotation, strings.Repeat("none", 50_000), "(200000 bytes) is invalid"},
+		"a deletion policy":  {api.DeletionPolicyAnnotation, strings.Repeat("Retain", 100), "(600 bytes) is invalid"},
 		"no JSON":            {api.RolePolicyAnnotation, strings.Repeat("{", 100_000), "(100000 bytes) is not JSON"},
 		"one statement":      {api.RolePolicyAnnotation, `{"Version":"2012-10-17","Statement":[` + statements + `{"Effect":"allow"}]}`, `statement 21 has the Effect "allow"`},
 		"too many letters":   {api.RolePolicyAnnotation, `{"Version":"2012-10-17","Statement":"` + strings.Repeat("x", 20_000) + `"}`, "the policy has 20039 characters"},

@@ -75,6 +75,6 @@ func (a *account) checkMisspelled(want *identity.Desired) error {
 func misspelledError(key, meant, until string) error {
 	return &identity.InvalidError{
 		Reason:  api.UnknownAnnotation,
-		Message: "the annotation " + identity.Cut(key) + " is not known and may be a misspelt " + meant + ": rename it, or remove it; " + until,
+		Message: "the annotation " + identity.Cut(key) + " is not known and may be a misspelling of " + meant + ": rename it, or remove it; " + until,
 	}
 }

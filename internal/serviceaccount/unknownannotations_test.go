@@ -93,7 +93,7 @@ func TestMisspelledDeletionPolicyBlocksAManagedRole(t *testing.T) {
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, "UnknownAnnotation", invalid.Reason)
-			assert.Contains(t, invalid.Message, misspelt+" is not known and may be a misspelt "+api.DeletionPolicyAnnotation+": rename it, or remove it")
+			assert.Contains(t, invalid.Message, misspelt+" is not known and may be a misspelling of "+api.DeletionPolicyAnnotation+": rename it, or remove it")
 			_, held, retain := s.Finalizer(key)
 			assert.True(t, held)
 			assert.True(t, retain, "a role is not deleted on the strength of a typing error")
@@ -133,7 +133,7 @@ func TestMisspelledSessionPolicyBlocksEveryRequest(t *testing.T) {
 				var invalid *identity.InvalidError
 				require.ErrorAs(t, err, &invalid)
 				assert.Equal(t, "UnknownAnnotation", invalid.Reason)
-				assert.Contains(t, invalid.Message, misspelt+" is not known and may be a misspelt "+api.SessionPolicyAnnotation+": rename it, or remove it")
+				assert.Contains(t, invalid.Message, misspelt+" is not known and may be a misspelling of "+api.SessionPolicyAnnotation+": rename it, or remove it")
 				assert.NotContains(t, s.Warning(key).Message, misspelt, "it is said once")
 
 				delete(annotations, misspelt)

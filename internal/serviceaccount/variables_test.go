@@ -76,7 +76,7 @@ func TestTheRegionIsThatOfTheServiceAccountElseTheDefault(t *testing.T) {
 	annotations[api.RegionAnnotation] = "here"
 	i.add(t, object(annotations))
 	_, err = s.Desired(t.Context(), key)
-	requireInvalid(t, err, api.RegionAnnotation+`: "here" is not understood`)
+	requireInvalid(t, err, api.RegionAnnotation+`: "here" is not a valid AWS Region`)
 }
 
 // requireInvalid requires an *identity.InvalidError for a malformed annotation.
@@ -123,7 +123,7 @@ func TestInvalidVariablesAreNamed(t *testing.T) {
 		"a long session policy":        {api.SessionPolicyAnnotation, statement("a:" + strings.Repeat("$(partition)", 250)), "the policy has 2584 characters without white space between its parts, and STS takes 2048"},
 		"many managed policies":        {api.ManagedPoliciesAnnotation, arns(26), "there are more than 25 managed policies"},
 		"a managed policy":             {api.ManagedPoliciesAnnotation, "arn:aws:iam::$(partition):policy/A", `"arn:aws:iam::aws-us-gov:policy/A" is not the ARN of a managed policy`},
-		"a region":                     {api.RegionAnnotation, "$(region)", api.RegionAnnotation + `: "$(region)" is not understood: give an AWS Region`},
+		"a region":                     {api.RegionAnnotation, "$(region)", api.RegionAnnotation + `: "$(region)" is not a valid AWS Region: expected a name`},
 		"a wildcard":                   {api.RoleAnnotation, "$(namespace)*", `"ns*" does not name a role`},
 		"IAM's variables are no names": {api.RoleAnnotation, "${aws:PrincipalTag/$(namespace)}", `does not name a role`},
 	} {

@@ -137,11 +137,11 @@ func credentials(out *sts.AssumeRoleOutput, role identity.RoleReference, issued 
 // none. The parameter said is STS's message about role chaining.
 func notice(want identity.Desired, said string, creds identity.Credentials) string {
 	if creds.Expiration.Before(creds.Issued) {
-		return fmt.Sprintf("The new credentials expired at %s by the clock of this machine, which says %s: set the clock",
+		return fmt.Sprintf("The new credentials expired at %s, but the clock of the controller's node says %s: synchronize it",
 			creds.Expiration.Format(time.RFC3339), creds.Issued.Format(time.RFC3339))
 	}
 	if seems := creds.Expiration.Sub(creds.Issued); seems > want.SessionDuration+time.Minute {
-		return fmt.Sprintf("The new credentials seem to live for %s by the clock of this machine, and %s was asked for: set the clock",
+		return fmt.Sprintf("By the clock of the controller's node, the new credentials last %s, but %s was requested: synchronize it",
 			seems.Round(time.Second), want.SessionDuration)
 	}
 	if said == "" {

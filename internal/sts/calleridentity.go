@@ -93,7 +93,7 @@ func (c *callerIdentity) checkNamespace(role identity.RoleReference, namespace s
 	default:
 		return &identity.InvalidError{
 			Reason:  api.RoleNotPermitted,
-			Message: fmt.Sprintf("%s is the controller's own role: it is not handed out, use another", role),
+			Message: fmt.Sprintf("%s is the controller's own role, which only objects in the controller's own namespace may use: choose another role", role),
 		}
 	}
 }

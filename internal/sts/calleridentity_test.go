@@ -111,7 +111,7 @@ func TestControllerRolesAreNotHandedOut(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorContains(t, err, "is the controller's own role: it is not handed out")
+			require.ErrorContains(t, err, "is the controller's own role, which only objects in the controller's own namespace may use")
 			var invalid *identity.InvalidError
 			require.ErrorAs(t, err, &invalid, "what was handed out before is removed")
 			assert.Equal(t, api.RoleNotPermitted, invalid.Reason)

@@ -227,7 +227,7 @@ func TestNoticeIfTheClockIsAhead(t *testing.T) {
 	i := &fakeSTS{assume: answer(http.StatusOK, issued(keyID, secretKey, token, "<Expiration>2020-01-02T03:04:05Z</Expiration>"))}
 	creds, err := i.assumer(t).Assume(t.Context(), wanting(t, "app"))
 	require.NoError(t, err)
-	assert.Contains(t, creds.Notice, "expired at 2020-01-02T03:04:05Z by the clock of this machine")
+	assert.Contains(t, creds.Notice, "expired at 2020-01-02T03:04:05Z, but the clock of the controller's node says ")
 	assert.NotContains(t, creds.Notice, sentinel)
 }
 
@@ -236,5 +236,5 @@ func TestNoticeIfTheClockIsBehind(t *testing.T) {
 	i := &fakeSTS{assume: answer(http.StatusOK, issued(keyID, secretKey, token, "<Expiration>"+later+"</Expiration>"))}
 	creds, err := i.assumer(t).Assume(t.Context(), wanting(t, "app"))
 	require.NoError(t, err)
-	assert.Regexp(t, `seem to live for (2h59m\d+s|3h0m0s) by the clock of this machine, and 1h0m0s was asked for: set the clock`, creds.Notice)
+	assert.Regexp(t, `By the clock of the controller's node, the new credentials last (2h59m\d+s|3h0m0s), but 1h0m0s was requested: synchronize it`, creds.Notice)
 }

@@ -30,7 +30,7 @@ func TestARegionThatIsNoneStopsTheStart(t *testing.T) {
 			isolate(t)
 			t.Setenv("AWS_REGION", region)
 			_, err := LoadConfig(t.Context(), ConfigOptions{})
-			require.EqualError(t, err, `the AWS Region that is configured (AWS_REGION): "`+region+`" is not understood: give an AWS Region such as eu-central-1`)
+			require.EqualError(t, err, `the AWS Region that is configured (AWS_REGION): "`+region+`" is not a valid AWS Region: expected a name such as eu-central-1`)
 			t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 			cfg, err := LoadConfig(t.Context(), ConfigOptions{})
 			require.NoError(t, err, "an endpoint of one's own has Regions of its own")

@@ -152,18 +152,18 @@ func (g *guarded) embedded(t *testing.T) {
 		}
 		require.NoError(t, ask(map[string]string{"objects": strings.Repeat("other.aws-iam,", 7_000)}), kind)
 		for text, number := range map[string]int{"other.aws-iam,": 8_000, "app.aws-iam,": 100_000, ".aws-iam": 100_000} {
-			require.ErrorContains(t, ask(map[string]string{"objects": strings.Repeat(text, number)}), "make it smaller", "%s: %s", kind, text)
+			require.ErrorContains(t, ask(map[string]string{"objects": strings.Repeat(text, number)}), "reduce its size", "%s: %s", kind, text)
 		}
 		many := map[string]string{}
 		for i := range 2_001 {
 			many[fmt.Sprint(i)] = "x"
 		}
-		require.ErrorContains(t, ask(many), "make it smaller", kind)
+		require.ErrorContains(t, ask(many), "reduce its size", kind)
 		many = map[string]string{}
 		for i := range 20 {
 			many[fmt.Sprint(i)] = strings.Repeat("other.aws-iam,", 7_000)
 		}
-		require.ErrorContains(t, ask(many), "make it smaller", kind)
+		require.ErrorContains(t, ask(many), "reduce its size", kind)
 	}
 }
 
@@ -227,6 +227,6 @@ func (g *guarded) huge(t *testing.T) {
 		}),
 	} {
 		err = g.pod(t.Context(), "other", way, "app.aws-iam")
-		require.ErrorContains(t, err, "make it smaller", name)
+		require.ErrorContains(t, err, "reduce its size", name)
 	}
 }

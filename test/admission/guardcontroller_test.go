@@ -168,7 +168,7 @@ func TestTheGuardBindsWhatElseTheControllerWrites(t *testing.T) {
 		`{"metadata":{"annotations":{"a":"c"}}}`, `{"metadata":{"finalizers":["iam.amazonaws.com/role"]}}`,
 	} {
 		err = change(patch)
-		require.ErrorContains(t, err, "kube-aws-iam-controller may not change the ServiceAccount "+g.namespace+"/app so: ", patch)
+		require.ErrorContains(t, err, "kube-aws-iam-controller may not change the ServiceAccount "+g.namespace+"/app: ", patch)
 		require.True(t, apierrors.IsForbidden(err), patch)
 	}
 

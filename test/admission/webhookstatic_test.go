@@ -97,7 +97,7 @@ func TestTheWebhookServesACertificateOfTheInstallersWithoutARightToItsConfigurat
 	require.True(t, apierrors.IsForbidden(err), "%v", err)
 	_, err = own.CoreV1().Secrets(kit.Namespace).Patch(t.Context(), certificateSecret, types.MergePatchType,
 		[]byte(`{"stringData":{"tls.crt":"x"}}`), metav1.PatchOptions{})
-	require.ErrorContains(t, err, "kube-aws-iam-controller may not change the Secret kube-system/"+certificateSecret+" so: it is not one of its own")
+	require.ErrorContains(t, err, "kube-aws-iam-controller may not make this change to the Secret kube-system/"+certificateSecret+": it is not one of its own")
 	_, err = own.CoreV1().Secrets(kit.Namespace).Update(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.UpdateOptions{})
 	require.True(t, apierrors.IsForbidden(err), "%v", err)
 }

@@ -178,7 +178,7 @@ var ownRoleAttacks = []attack{
 			name := a.future()
 			before := a.made(name, nil)
 			a.ask("app", "role-policy", readBucket)
-			a.warned("ServiceAccount", "app", "RoleNotOwned", "its tags do not say so")
+			a.warned("ServiceAccount", "app", "RoleNotOwned", "it lacks the tags that identify this ServiceAccount")
 			a.nothing("app.aws-iam")
 			assert.Equal(a.t, before, a.describe(a.t.Context(), name))
 		},
@@ -189,7 +189,7 @@ var ownRoleAttacks = []attack{
 			name := a.future()
 			before := a.made(name, a.tags("other"))
 			a.ask("app", "role-policy", readBucket)
-			a.warned("ServiceAccount", "app", "RoleNotOwned", "its tags do not say so")
+			a.warned("ServiceAccount", "app", "RoleNotOwned", "it lacks the tags that identify this ServiceAccount")
 			assert.Equal(a.t, before, a.describe(a.t.Context(), name))
 		},
 	},
@@ -200,7 +200,7 @@ var ownRoleAttacks = []attack{
 			tags["kubernetes-cluster"] = "another"
 			before := a.made(name, tags)
 			a.ask("app", "role-policy", readBucket)
-			a.warned("ServiceAccount", "app", "RoleNotOwned", "its tags do not say so")
+			a.warned("ServiceAccount", "app", "RoleNotOwned", "it lacks the tags that identify this ServiceAccount")
 			assert.Equal(a.t, before, a.describe(a.t.Context(), name))
 		},
 	},

@@ -224,7 +224,7 @@ var throughAttacks = spellings(map[string]string{
 func spellings(roles map[string]string) (attacks []attack) {
 	for _, how := range sortedKeys(roles) {
 		role := roles[how]
-		reason, says := "RoleNotPermitted", "is the controller's own role: it is not handed out"
+		reason, says := "RoleNotPermitted", "is the controller's own role, which only objects in the controller's own namespace may use"
 		if strings.Contains(role, "aws-cn") {
 			reason, says = "GetCredentialsFailed", "cannot be assumed across partitions"
 		}

@@ -75,7 +75,7 @@ var secretAttacks = []attack{
 				return
 			}
 			a.ask("app", "role", a.own("app"))
-			a.warned("ServiceAccount", "app", "SecretConflict", "exists and is not the controller's")
+			a.warned("ServiceAccount", "app", "SecretConflict", "exists and does not belong to the controller")
 			have, err := a.Client().CoreV1().Secrets(a.namespace).Get(a.t.Context(), "app.aws-iam", metav1.GetOptions{})
 			require.NoError(a.t, err)
 			assert.Equal(a.t, "planted", string(have.Data["credentials"]))

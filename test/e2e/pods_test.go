@@ -242,7 +242,7 @@ func (w *world) assertRefusals() {
 	}{
 		"host-network": {"endpoint", func(p *corev1.Pod) { p.Spec.HostNetwork = true }, "every process of the node could reach the endpoint"},
 		"windows":      {"process", func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{corev1.LabelOSStable: "windows"} }, "the pod is for Windows nodes"},
-		"malformed":    {"files", func(*corev1.Pod) {}, `"files" is not understood: give one of process, endpoint, file, none`},
+		"malformed":    {"files", func(*corev1.Pod) {}, `"files" is invalid: expected one of process, endpoint, file, none`},
 	} {
 		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 			Name: name, Annotations: map[string]string{"iam.amazonaws.com/role": "app", "iam.amazonaws.com/delivery": c.delivery},

@@ -64,7 +64,7 @@ func TestNoRoleIsMadeOrDeletedBesideAMisspeltDeletionPolicy(t *testing.T) {
 	client := w.admin()
 	w.provisioning()
 	w.accountWith("never", map[string]string{policyKey: readBucket, "iam.amazonaws.com/deletion_policy": "Retain"})
-	assert.Contains(t, w.event("ServiceAccount", "never", "UnknownAnnotation"), "iam.amazonaws.com/deletion_policy is not known and may be a misspelt iam.amazonaws.com/deletion-policy")
+	assert.Contains(t, w.event("ServiceAccount", "never", "UnknownAnnotation"), "iam.amazonaws.com/deletion_policy is not known and may be a misspelling of iam.amazonaws.com/deletion-policy")
 	assert.Empty(t, w.iamWrites())
 
 	w.accountWith("app", map[string]string{policyKey: readBucket})

@@ -108,7 +108,7 @@ func TestEveryKindOfDriftIsCorrectedAndSaidOnce(t *testing.T) {
 		n, err := c.Metric(t.Context(), fmt.Sprintf("kube_aws_iam_controller_role_drift_corrections_total{kind=%q}", kind))
 		require.NoError(t, err)
 		assert.InDelta(t, 1, n, 0, kind)
-		told := fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role, kind)
+		told := fmt.Sprintf("Corrected role '%s', which had been changed outside of the controller: %s", role, kind)
 		w.eventually(func(ctx context.Context) error { // events are written behind the work
 			if w.said(ctx, "RoleDriftCorrected", told) == 0 {
 				return fmt.Errorf("%s is not said yet", kind)
@@ -118,7 +118,7 @@ func TestEveryKindOfDriftIsCorrectedAndSaidOnce(t *testing.T) {
 	}
 	for _, kind := range kindsOfDrift {
 		assert.Equal(t, 1, w.said(t.Context(), "RoleDriftCorrected",
-			fmt.Sprintf("Somebody else had changed role '%s': %s is as asked for again", role, kind)), kind)
+			fmt.Sprintf("Corrected role '%s', which had been changed outside of the controller: %s", role, kind)), kind)
 	}
 }
 

@@ -201,7 +201,7 @@ func TestBootstrapLeavesTheSecretsOfOthersAlone(t *testing.T) {
 		for _, args := range [][]string{{"--dry-run"}, {}} {
 			out, code := o.bootstrap(args...)
 			assert.Equal(t, 1, code, out)
-			assert.Contains(t, out, "exists and is not the controller's: rename or delete it, nothing in it was changed", name)
+			assert.Contains(t, out, "exists and does not belong to the controller, so it was not changed: delete it, or recreate it under another name", name)
 		}
 		assert.Equal(t, before, o.seed(), name)
 		assert.Zero(t, o.assumed(), "no session is asked for that cannot be stored")

@@ -128,7 +128,7 @@ func TestBesideTheWebhookOfEKSTheFlagHasToBeForced(t *testing.T) {
 	w.secret("app.aws-iam", nil)
 	out, err := blind.Output()
 	require.NoError(t, err)
-	assert.Contains(t, out, "whether the webhook of EKS is in this cluster cannot be seen")
+	assert.Contains(t, out, "cannot tell whether the EKS Pod Identity webhook is installed")
 	assert.Contains(t, out, "is forbidden")
 	blind.Kill()
 

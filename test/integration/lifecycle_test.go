@@ -138,7 +138,7 @@ func TestAForeignSecretIsNeverTouched(t *testing.T) {
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	w.account("app", "app")
-	assert.Contains(t, w.event("ServiceAccount", "app", "SecretConflict"), w.namespace+"/app.aws-iam exists and is not the controller's")
+	assert.Contains(t, w.event("ServiceAccount", "app", "SecretConflict"), w.namespace+"/app.aws-iam exists and does not belong to the controller")
 	time.Sleep(3 * time.Second)
 	assert.LessOrEqual(t, w.assumed(), 1, "STS is not asked for what cannot be stored")
 

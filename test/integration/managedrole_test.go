@@ -251,7 +251,7 @@ func TestAForeignRoleUnderTheNameIsLeftAlone(t *testing.T) {
 	before := w.iamWrites()
 	w.provisioning()
 	w.annotate("app", policyKey+"="+sendQueue)
-	assert.Contains(t, w.event("ServiceAccount", "app", "RoleNotOwned"), "its tags do not say so")
+	assert.Contains(t, w.event("ServiceAccount", "app", "RoleNotOwned"), "it lacks the tags that identify this ServiceAccount")
 	_, err = w.Kubectl(t.Context(), "delete", "serviceaccount", "app", "-n", w.namespace, "--timeout=30s")
 	require.NoError(t, err, "and does not hold the ServiceAccount")
 	trust, err := url.PathUnescape(*w.ownRole(client, "/"+name).AssumeRolePolicyDocument)
@@ -264,7 +264,7 @@ func TestNoRolesAreMadeWithoutABoundary(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	w.accountWith("app", map[string]string{policyKey: readBucket})
-	assert.Contains(t, w.event("ServiceAccount", "app", "ProvisioningDisabled"), "set --permissions-boundary")
+	assert.Contains(t, w.event("ServiceAccount", "app", "ProvisioningDisabled"), "run with --permissions-boundary")
 	assert.Empty(t, w.field("sa/app", ".metadata.finalizers"))
 	assert.Empty(t, w.aws.Counts())
 }
@@ -285,7 +285,7 @@ func TestDriftIsCorrected(t *testing.T) {
 		}
 		return failure
 	}))
-	assert.Contains(t, w.event("ServiceAccount", "app", "RoleDriftCorrected"), "inline-policy is as asked for again")
+	assert.Contains(t, w.event("ServiceAccount", "app", "RoleDriftCorrected"), "which had been changed outside of the controller: inline-policy")
 	corrected, err := c.Metric(t.Context(), `kube_aws_iam_controller_role_drift_corrections_total{kind="inline-policy"}`)
 	require.NoError(t, err)
 	assert.InDelta(t, 1, corrected, 0)

@@ -70,7 +70,7 @@ func TestARoleOfAVersionBeforeWorksOnAndIsChangedOnceThatBreaksNothing(t *testin
 		}
 		return nil
 	})
-	assert.Contains(t, w.event("ServiceAccount", "app", "RoleUpdated"), "its trust policy demands this ServiceAccount's session name")
+	assert.Contains(t, w.event("ServiceAccount", "app", "RoleUpdated"), "its trust policy now requires this ServiceAccount's session name")
 	w.renewed(secret)
 	drift, err := w.Client().CoreV1().Events(w.namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=RoleDriftCorrected"})
 	require.NoError(t, err)

@@ -107,7 +107,7 @@ func TestARoleThatTakesAnyExternalIDIsNotUsedWhereItIsRequired(t *testing.T) {
 
 	assert.NotEmpty(t, w.secret("bound.aws-iam", nil).Annotations["iam.amazonaws.com/external-id-proven"])
 	for kind, name := range map[string]string{"ServiceAccount": "open", "AWSIAMRole": "open-too"} {
-		assert.Contains(t, w.event(kind, name, "ExternalIDNotEnforced"), `ask for sts:ExternalId "`+w.namespace+`/test"`)
+		assert.Contains(t, w.event(kind, name, "ExternalIDNotEnforced"), `add the condition sts:ExternalId "`+w.namespace+`/test"`)
 	}
 	w.gone("open.aws-iam")
 	w.gone("open-too")

@@ -145,7 +145,7 @@ func TestARefusedSessionPolicyKeepsTheLimitFromBefore(t *testing.T) {
 			[]string{limitKey + "=" + tooLarge}, "GetCredentialsFailed", "of allotted space, please use smaller policy; what counts is the size of session policy and session tags together",
 		},
 		"under a misspelt name": {
-			[]string{limitKey + "-", "iam.amazonaws.com/session_policy=" + getRole}, "UnknownAnnotation", "may be a misspelt " + limitKey + ": rename it, or remove it",
+			[]string{limitKey + "-", "iam.amazonaws.com/session_policy=" + getRole}, "UnknownAnnotation", "may be a misspelling of " + limitKey + ": rename it, or remove it",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,7 @@ func TestAServiceAccountThatAdmissionPassesOverIsMended(t *testing.T) {
 			}
 			return err
 		})
-		assert.Contains(t, w.event("ServiceAccount", name, "AdmissionSkipped"), "have to be created anew")
+		assert.Contains(t, w.event("ServiceAccount", name, "AdmissionSkipped"), "Recreate pods that lack the volume aws-iam-credentials")
 	}
 	w.account("before", "app")
 	w.account("refused", "no-such-role")

@@ -61,7 +61,7 @@ func TestVariablesOfAManagedRole(t *testing.T) {
 		RoleName: w.ownRole(client, arn).RoleName, PolicyName: new("kube-aws-iam-controller"), PolicyDocument: new(policyOf(resource)),
 	})
 	require.NoError(t, err)
-	assert.Contains(t, w.event("ServiceAccount", "app.v2", "RoleDriftCorrected"), "inline-policy is as asked for again")
+	assert.Contains(t, w.event("ServiceAccount", "app.v2", "RoleDriftCorrected"), "which had been changed outside of the controller: inline-policy")
 	w.untilPolicy(client, arn, expanded("eu-central-1"))
 
 	w.annotate("app.v2", regionKey+"=eu-west-1")

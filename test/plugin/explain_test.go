@@ -223,10 +223,10 @@ func (w *explainWorld) testSound(t *testing.T) {
 	t.Run("in text", func(t *testing.T) {
 		out, code := w.run(t, nil, "explain", "pod", "sound-process", "--namespace="+w.team)
 		assert.Equal(t, 0, code)
-		assert.Contains(t, out, "pod/sound-process in "+w.team+": the chain is sound\n")
+		assert.Contains(t, out, "pod/sound-process in "+w.team+": no problem found\n")
 		out, code = w.run(t, nil, "explain", "po/opted-out", "--namespace="+w.team)
 		assert.Equal(t, 1, code)
-		assert.Contains(t, out, "To mend it: remove the label from the pod's template\n")
+		assert.Contains(t, out, "To fix it: remove the label from the pod's template\n")
 	})
 }
 

@@ -6,6 +6,7 @@ package bootstrap
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,7 +97,8 @@ func (o *options) run(ctx context.Context, object identity.Key) error {
 		return err
 	}
 	if creds.Notice != "" {
-		fmt.Fprintf(o.env.ErrOut, "warning: %s\n", creds.Notice)
+		notice := strings.ReplaceAll(creds.Notice, "the controller's node", "this machine")
+		fmt.Fprintf(o.env.ErrOut, "warning: %s\n", notice)
 	}
 	if err = s.write(ctx, want, have, creds); err != nil {
 		return err

@@ -24,7 +24,7 @@ Each link is ok, broken, a warning, or unknown if you may not see it. The trust 
 existing role is read with your own AWS credentials, if there are any, and only if STS has
 not issued credentials of the role yet. Of Secrets only the metadata is read.
 
-Exit codes: 0 sound, 1 broken, 2 nothing is broken as far as you may see.`
+Exit codes: 0 no problem found, 1 broken, 2 no problem found in what you are allowed to see.`
 
 const examples = `  # Why does this pod have no credentials, or another role?
   kubectl aws-iam explain pod/app-5d8f7c-x2x7v --namespace demo

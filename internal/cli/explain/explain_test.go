@@ -76,14 +76,14 @@ func TestTheTextEndsWithTheConclusion(t *testing.T) {
 		findings []finding.Finding
 		want     string
 	}{
-		"sound": {[]finding.Finding{fine}, "ok  controller  is ready\n\npod/app in demo: the chain is sound\n"},
+		"sound": {[]finding.Finding{fine}, "ok  controller  is ready\n\npod/app in demo: no problem found\n"},
 		"broken": {[]finding.Finding{fine, {Check: "secret", State: finding.Broken, Message: "is missing", Remedy: "make it"}, {Check: "pod", State: finding.Broken, Message: "waits"}},
 			"ok      controller  is ready\nbroken  secret      is missing\nbroken  pod         waits\n\n" +
-				"pod/app in demo: the first broken link is secret: is missing\n\nTo mend it: make it\n"},
+				"pod/app in demo: the first broken link is secret: is missing\n\nTo fix it: make it\n"},
 		"hostile text": {[]finding.Finding{{Check: "events", State: finding.OK, Message: "a\x1b[2J\nb"}},
-			"ok  events  a^[[2J b\n\npod/app in demo: the chain is sound\n"},
+			"ok  events  a^[[2J b\n\npod/app in demo: no problem found\n"},
 		"unknown": {[]finding.Finding{fine, {Check: "secret", State: finding.Unknown, Message: "you may not", Remedy: "ask"}},
-			"ok       controller  is ready\nunknown  secret      you may not\n                     -> ask\n\npod/app in demo: nothing is broken as far as you may see\n"},
+			"ok       controller  is ready\nunknown  secret      you may not\n                     -> ask\n\npod/app in demo: no problem found in what you are allowed to see\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -71,11 +71,11 @@ func (e *explanation) print(out io.Writer) error {
 func (e *explanation) conclusion() string {
 	switch e.State {
 	case finding.Broken:
-		return fmt.Sprintf("%s in %s: the first broken link is %s: %s\n\nTo mend it: %s\n",
+		return fmt.Sprintf("%s in %s: the first broken link is %s: %s\n\nTo fix it: %s\n",
 			e.Object, e.Namespace, e.FirstBroken.Check, command.Escape(e.FirstBroken.Message), command.Escape(e.FirstBroken.Remedy))
 	case finding.Unknown:
-		return fmt.Sprintf("%s in %s: nothing is broken as far as you may see\n", e.Object, e.Namespace)
+		return fmt.Sprintf("%s in %s: no problem found in what you are allowed to see\n", e.Object, e.Namespace)
 	default:
-		return fmt.Sprintf("%s in %s: the chain is sound\n", e.Object, e.Namespace)
+		return fmt.Sprintf("%s in %s: no problem found\n", e.Object, e.Namespace)
 	}
 }

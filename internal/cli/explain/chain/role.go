@@ -93,7 +93,7 @@ var managedRoleRules = []rule{
 	},
 	func(f *Facts) *finding.Finding {
 		if cfg, _ := f.Config(); cfg.ClusterName == "" {
-			return broken("the controller runs without --cluster-name, so it makes no roles", "have whoever runs the controller set --cluster-name, or name an existing role in "+api.RoleAnnotation)
+			return broken("the controller runs without --cluster-name, so managed roles are disabled", "have whoever runs the controller set --cluster-name, or name an existing role in "+api.RoleAnnotation)
 		}
 		return nil
 	},
@@ -101,7 +101,7 @@ var managedRoleRules = []rule{
 		if cfg, _ := f.Config(); cfg.PermissionsBoundary != "" || cfg.AllowRolesWithoutBoundary {
 			return nil
 		}
-		return broken("the controller runs without --permissions-boundary, so it makes no roles",
+		return broken("the controller runs without --permissions-boundary, so managed roles are disabled",
 			"have whoever runs the controller set --permissions-boundary, or name an existing role in "+api.RoleAnnotation)
 	},
 	func(f *Facts) *finding.Finding {

@@ -30,7 +30,7 @@ var secretRules = []rule{
 			return nil
 		}
 		return broken(fmt.Sprintf("the Secret %s is not the controller's, which does not change it", f.SecretName()),
-			fmt.Sprintf("kubectl delete secret %s --namespace %s, if nobody needs it, or rename it", f.SecretName(), f.Key.Namespace))
+			fmt.Sprintf("kubectl delete secret %s --namespace %s, if nobody needs it; otherwise recreate it under another name first", f.SecretName(), f.Key.Namespace))
 	},
 	func(f *Facts) *finding.Finding {
 		have, _ := f.issuedState()

@@ -13,7 +13,7 @@ import (
 // A System is what gave pods their credentials before.
 type System string
 
-// The systems that are recognised.
+// The systems that are recognized.
 const (
 	Annotation  System = "kube2iam or kiam"
 	IRSA        System = "IRSA"
