@@ -169,7 +169,7 @@ func TestLimitWithoutPermissionToList(t *testing.T) {
 	p.inventory.listedAt = time.Now().Add(-recountAfter)
 	p.inventory.mu.Unlock()
 	_, err = p.Ensure(t.Context(), desiredNumber(ns, 2), "")
-	requireLimitReached(t, err, "2 roles")
+	requireLimitReached(t, err, "2 managed roles")
 }
 
 func TestFailedCreationsDoNotCount(t *testing.T) {
@@ -242,5 +242,5 @@ func TestRolesOfAnotherProcessCountOnceEnsured(t *testing.T) {
 	other := w.ensure(w.provisioner(), desiredNumber(ns, 2), "")
 	w.ensure(p, desiredNumber(ns, 2), other.ID)
 	_, err := p.Ensure(t.Context(), desiredNumber(ns, 3), "")
-	requireLimitReached(t, err, "2 roles")
+	requireLimitReached(t, err, "2 managed roles")
 }

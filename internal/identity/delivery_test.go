@@ -35,7 +35,7 @@ func TestParseRegion(t *testing.T) {
 	}
 	for _, value := range []string{"", "eu-central", "eu_central_1", "EU-CENTRAL-1", "eu-central-1a"} {
 		_, err := ParseRegion(value)
-		require.ErrorContains(t, err, "give an AWS Region such as eu-central-1", value)
+		require.ErrorContains(t, err, "expected a name such as eu-central-1", value)
 	}
 }
 
