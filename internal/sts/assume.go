@@ -59,8 +59,10 @@ func isChaining(err error) bool {
 
 func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, said string) (identity.Credentials, error) {
 	out, issued, err := a.assumeRole(ctx, want, role, session, a.tags(want))
+	if awserr.IsDenied(err) {
+		a.dropStaleTransitiveTags(ctx) // because they explain denials
+	}
 	if err != nil {
-		a.dropStaleTransitiveTags(ctx)
 		return identity.Credentials{}, a.refusalError(want, role, session, err)
 	}
 	if isOtherRole(want.RoleID, out.AssumedRoleUser) {

@@ -1,11 +1,13 @@
 package sts
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -80,4 +82,22 @@ func TestAnOutageCostsFewRequests(t *testing.T) {
 		_, err := a.Assume(t.Context(), wanting(t, "app"))
 		require.NoError(t, err)
 	}
+}
+
+func TestOnlyWhatIsSentTakesTheControllersCredentials(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	creds, retrieved := w.asRole(), 0
+	cfg := configFor(w.URL(), creds)
+	cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		retrieved++ // a call to AWS, where the controller's own session has expired
+		return creds, nil
+	})
+	a, err := New(cfg, withQPS(Options{}))
+	require.NoError(t, err)
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "AssumeRole", Code: "ServiceUnavailable"}}})
+	for range 2 * awayAfter {
+		_, err := a.Assume(t.Context(), wanting(t, "app"))
+		require.ErrorIs(t, err, identity.ErrOutage)
+	}
+	assert.Equal(t, len(w.Calls()), retrieved)
 }
