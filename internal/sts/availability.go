@@ -26,15 +26,40 @@ type availability struct {
 	asked time.Time
 }
 
-// away returns the error of the last request if STS is away and was asked a moment ago,
-// nil if it is to be asked now.
+// ask makes a request, or returns the error of the last one if STS is away and was asked
+// a moment ago.
+func (a *availability) ask(request func() error) error {
+	if err := a.admit(time.Now()); err != nil {
+		return err
+	}
+	err := request()
+	a.note(err)
+	return err
+}
+
+// away returns the error of the last request if ask would return it now.
 func (a *availability) away(now time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.refusal(now)
+}
+
+// admit is away, and counts a request that it lets through.
+func (a *availability) admit(now time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.refusal(now); err != nil {
+		return err
+	}
+	a.asked = now
+	return nil
+}
+
+// refusal is away for who holds mu.
+func (a *availability) refusal(now time.Time) error {
 	if a.failures >= awayAfter && now.Sub(a.asked) < probeInterval {
 		return a.err
 	}
-	a.asked = now
 	return nil
 }
 

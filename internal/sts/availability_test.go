@@ -21,43 +21,54 @@ var (
 	errRefused = errors.New("AccessDenied")
 )
 
+// answering returns a request that fails with err, and counts in asked.
+func answering(err error, asked *int) func() error {
+	return func() error {
+		*asked++
+		return err
+	}
+}
+
+// goAway has a be that of an STS that has just not served awayAfter requests.
+func goAway(t *testing.T, a *availability) {
+	t.Helper()
+	asked := 0
+	for range awayAfter {
+		require.ErrorIs(t, a.ask(answering(errAway, &asked)), errAway)
+	}
+	require.Equal(t, awayAfter, asked, "it may be a few requests that fail")
+}
+
 func TestSTSThatIsAwayIsAskedOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a availability
-		for range awayAfter {
-			require.NoError(t, a.away(time.Now()), "it may be a few requests that fail")
-			a.note(errAway)
-		}
-		require.ErrorIs(t, a.away(time.Now()), errAway)
+		goAway(t, &a)
 		asked := 0
+		require.ErrorIs(t, a.ask(answering(nil, &asked)), errAway)
 		for range 600 {
 			time.Sleep(100 * time.Millisecond)
-			if a.away(time.Now()) == nil {
-				asked++
-				a.note(errAway)
-			}
+			require.ErrorIs(t, a.ask(answering(errAway, &asked)), errAway)
 		}
 		assert.Equal(t, 60, asked)
 
 		time.Sleep(time.Second)
 		require.NoError(t, a.away(time.Now()))
-		a.note(nil)
-		for range awayAfter {
-			require.NoError(t, a.away(time.Now()), "it is back")
-			a.note(errAway)
-		}
-		assert.Error(t, a.away(time.Now()))
+		require.NoError(t, a.ask(answering(nil, &asked)))
+		goAway(t, &a)
+		require.ErrorIs(t, a.away(time.Now()), errAway)
 	})
 }
 
 func TestSTSThatRefusesIsNotAway(t *testing.T) {
 	var a availability
-	for i := range 10 * awayAfter {
-		require.NoError(t, a.away(time.Now()))
-		if a.note(errAway); i%awayAfter == awayAfter-2 {
-			a.note(errRefused)
+	asked := 0
+	for range 10 {
+		for range awayAfter - 1 {
+			require.ErrorIs(t, a.ask(answering(errAway, &asked)), errAway)
 		}
+		require.ErrorIs(t, a.ask(answering(errRefused, &asked)), errRefused)
 	}
+	assert.Equal(t, 10*awayAfter, asked)
 }
 
 func TestAnOutageCostsFewRequests(t *testing.T) {
@@ -100,4 +111,16 @@ func TestOnlyWhatIsSentTakesTheControllersCredentials(t *testing.T) {
 		require.ErrorIs(t, err, identity.ErrOutage)
 	}
 	assert.Equal(t, len(w.Calls()), retrieved)
+}
+
+func TestWhatIsNotSentTakesNoTurn(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.app("app")
+	a := w.assumer(w.asRole(), Options{QPS: awayAfter})
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "AssumeRole", Code: "ServiceUnavailable"}}})
+	for range 10 * awayAfter {
+		_, err := a.Assume(t.Context(), wanting(t, "app"))
+		require.ErrorIs(t, err, identity.ErrOutage)
+	}
+	assert.False(t, a.limiter.Busy(), "a burst of twice that is free, and half of it was sent")
 }
