@@ -124,3 +124,26 @@ func TestWhatIsNotSentTakesNoTurn(t *testing.T) {
 	}
 	assert.False(t, a.limiter.Busy(), "a burst of twice that is free, and half of it was sent")
 }
+
+func TestTheFirstQuestionIsBehindTheSameGate(t *testing.T) {
+	w := newWorld(t, awssim.Options{})
+	w.app("app")
+	a := w.assumer(w.asRole(), Options{})
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{{Action: "GetCallerIdentity", Code: "ServiceUnavailable"}}})
+	for range 10 * awayAfter {
+		_, err := a.Assume(t.Context(), wanting(t, "app"))
+		require.ErrorIs(t, err, identity.ErrOutage)
+		require.ErrorContains(t, err, "ask AWS who the controller is: ServiceUnavailable: ")
+	}
+	assert.Less(t, w.Counts()["GetCallerIdentity"], 5*awayAfter)
+	require.Error(t, a.availability.away(time.Now()), "nor is any role assumed")
+
+	w.Set(awssim.Settings{Faults: &[]awssim.Fault{}})
+	assert.Eventually(t, func() bool {
+		_, err := a.Account(t.Context())
+		return err == nil
+	}, time.Minute, 10*time.Millisecond)
+	require.NoError(t, a.availability.away(time.Now()), "an answer to either ends the outage")
+	_, err := a.Assume(t.Context(), wanting(t, "app"))
+	require.NoError(t, err)
+}
