@@ -9,7 +9,8 @@ import (
 
 // While STS is away, every request is a complaint that AWS counts, and none tells more
 // than the one before. So after awayAfter failures in a row, which an STS that still
-// serves some requests hardly brings about, it is asked once in probeInterval.
+// serves some requests hardly brings about, it is probed: by one request at a time, and
+// one in probeInterval.
 const (
 	awayAfter     = 50
 	probeInterval = time.Second
@@ -24,15 +25,21 @@ type availability struct {
 	err      error
 	// asked is when the last request was let through.
 	asked time.Time
+	// probing says that STS has yet to answer a probe.
+	probing bool
 }
 
-// ask makes a request, or returns the error of the last one if STS is away and was asked
-// a moment ago.
+// ask makes a request, or returns the error of the last one if STS is away and being
+// probed, or was a moment ago.
 func (a *availability) ask(request func() error) error {
-	if err := a.admit(time.Now()); err != nil {
+	probe, err := a.admit(time.Now())
+	if err != nil {
 		return err
 	}
-	err := request()
+	if probe {
+		defer a.endProbe() // also if it panics
+	}
+	err = request()
 	a.note(err)
 	return err
 }
@@ -44,32 +51,48 @@ func (a *availability) away(now time.Time) error {
 	return a.refusal(now)
 }
 
-// admit is away, and counts a request that it lets through.
-func (a *availability) admit(now time.Time) error {
+// admit is away, takes note of a request that it lets through, and tells whether that
+// is a probe.
+func (a *availability) admit(now time.Time) (probe bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.refusal(now); err != nil {
-		return err
+	if err = a.refusal(now); err != nil {
+		return false, err
+	}
+	if probe = a.isAway(); probe {
+		a.probing = true
 	}
 	a.asked = now
-	return nil
+	return probe, nil
 }
 
 // refusal is away for who holds mu.
 func (a *availability) refusal(now time.Time) error {
-	if a.failures >= awayAfter && now.Sub(a.asked) < probeInterval {
+	if a.isAway() && (a.probing || now.Sub(a.asked) < probeInterval) {
 		return a.err
 	}
 	return nil
 }
 
-// note records how a request went, nil if it was served.
-func (a *availability) note(err error) {
+// isAway says whether a request would be a probe. Its caller holds mu.
+func (a *availability) isAway() bool { return a.failures >= awayAfter }
+
+func (a *availability) endProbe() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !awserr.IsOutage(err) {
+	a.probing = false
+}
+
+// note records how a request went, nil if it was served.
+func (a *availability) note(err error) {
+	_, _, answered := awserr.Answer(err)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case awserr.IsOutage(err):
+		a.failures, a.err = a.failures+1, err
+	case err == nil || answered:
 		a.failures, a.err = 0, nil // STS answers, if only with a refusal
-		return
+	default: // such as a request that was cancelled, which tells nothing
 	}
-	a.failures, a.err = a.failures+1, err
 }

@@ -2,12 +2,13 @@ package sts
 
 import (
 	"context"
-	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -17,14 +18,23 @@ import (
 )
 
 var (
-	errAway    = &awserr.CredentialsError{Source: "nowhere"}
-	errRefused = errors.New("AccessDenied")
+	errAway      = &awserr.CredentialsError{Source: "nowhere"}
+	errRefused   = &smithy.GenericAPIError{Code: "AccessDenied"}
+	errCancelled = &smithy.OperationError{ServiceID: "STS", Err: context.Canceled}
 )
 
 // answering returns a request that fails with err, and counts in asked.
 func answering(err error, asked *int) func() error {
 	return func() error {
 		*asked++
+		return err
+	}
+}
+
+// hanging returns a request that fails with err, but not at once.
+func hanging(after time.Duration, err error) func() error {
+	return func() error {
+		time.Sleep(after)
 		return err
 	}
 }
@@ -69,6 +79,67 @@ func TestSTSThatRefusesIsNotAway(t *testing.T) {
 		require.ErrorIs(t, a.ask(answering(errRefused, &asked)), errRefused)
 	}
 	assert.Equal(t, 10*awayAfter, asked)
+}
+
+func TestOneProbeAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a availability
+		goAway(t, &a)
+		asked := 0
+		for probe := range 5 {
+			time.Sleep(probeInterval)
+			go func() { _ = a.ask(hanging(29*time.Second+time.Second/2, errAway)) }()
+			synctest.Wait()
+			for range 29 {
+				time.Sleep(time.Second)
+				require.ErrorIs(t, a.ask(answering(nil, &asked)), errAway, "probe %d hangs", probe)
+				require.ErrorIs(t, a.away(time.Now()), errAway)
+			}
+		}
+		time.Sleep(time.Second)
+		assert.Zero(t, asked)
+		require.NoError(t, a.ask(answering(nil, &asked)), "none is in flight")
+	})
+}
+
+func TestAProbeThatEndsInAnyWayMakesRoomForTheNext(t *testing.T) {
+	for name, probe := range map[string]func(*availability){
+		"served":    func(a *availability) { _ = a.ask(func() error { return nil }) },
+		"failed":    func(a *availability) { _ = a.ask(func() error { return errAway }) },
+		"cancelled": func(a *availability) { _ = a.ask(func() error { return errCancelled }) },
+		"panicked":  func(a *availability) { assert.Panics(t, func() { _ = a.ask(func() error { panic("no") }) }) },
+		"exited": func(a *availability) {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = a.ask(func() error { runtime.Goexit(); return nil })
+			}()
+			<-done
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var a availability
+				goAway(t, &a)
+				time.Sleep(probeInterval)
+				probe(&a)
+				time.Sleep(probeInterval)
+				asked := 0
+				_ = a.ask(answering(nil, &asked))
+				assert.Equal(t, 1, asked)
+			})
+		})
+	}
+}
+
+func TestACancelledRequestTellsNothingOfSTS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a availability
+		goAway(t, &a)
+		time.Sleep(probeInterval)
+		require.ErrorIs(t, a.ask(func() error { return errCancelled }), context.Canceled)
+		require.ErrorIs(t, a.away(time.Now()), errAway, "it did not answer")
+	})
 }
 
 func TestAnOutageCostsFewRequests(t *testing.T) {
