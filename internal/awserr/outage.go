@@ -10,9 +10,9 @@ import (
 )
 
 // ownCredentialsCodes are those of a request whose signature AWS does not accept, so
-// that it does not look at what is asked for:
+// that it does not look at what is asked for. The remedies speak of the same ones:
 // https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html.
-var ownCredentialsCodes = slices.Concat(clockCodes, signatureCodes, expiredCodes, unknownKeyCodes)
+var ownCredentialsCodes = slices.Concat(clockCodes, signatureCodes, expiredCodes, unknownKeyCodes, unsignedCodes, notSignedUpCodes)
 
 // IsOutage reports whether a request failed for what would have failed any other one,
 // too: AWS did not answer, or only that it cannot, or the controller has no valid

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/aws/smithy-go"
@@ -25,6 +26,8 @@ func TestIsOutage(t *testing.T) {
 		"no answer in time":                 {&smithy.OperationError{ServiceID: "STS", Err: context.DeadlineExceeded}, true},
 		"expired credentials":               {answered(403, api("ExpiredToken", "no")), true},
 		"a key that AWS does not know":      {api("InvalidAccessKeyId", "no"), true},
+		"no signature":                      {answered(403, api("MissingAuthenticationToken", "no")), true},
+		"an account without the service":    {answered(403, api("OptInRequired", "no")), true},
 		"a wrong clock":                     {answered(403, api("SignatureDoesNotMatch", "no")), true},
 		"no credentials of its own":         {&CredentialsError{Source: "nowhere", Err: answered(403, api("AccessDenied", "no"))}, true},
 		"a refusal":                         {answered(403, api("AccessDenied", "no")), false},
@@ -36,5 +39,16 @@ func TestIsOutage(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, tc.want, IsOutage(tc.err)) })
+	}
+}
+
+func TestTroubleWithTheControllersCredentialsIsAnOutage(t *testing.T) {
+	for _, a := range remedies {
+		if a.remedy != setClock && !strings.HasPrefix(a.remedy, controllerCredentials) {
+			continue
+		}
+		for _, code := range a.codes {
+			assert.True(t, IsOutage(api(code, a.contains)), "%s fails every request alike, and people are told: %s", code, a.remedy)
+		}
 	}
 }

@@ -58,12 +58,15 @@ var (
 )
 
 // The codes for a request that AWS does not accept for how it is signed: at what time, by
-// what secret key, with credentials that expired, with a key that AWS does not know.
+// what secret key, with credentials that expired, with a key that AWS does not know, not
+// at all, for an account without the service.
 var (
-	clockCodes      = []string{"RequestExpired", "RequestTimeTooSkewed"}
-	signatureCodes  = []string{"SignatureDoesNotMatch", "IncompleteSignature"}
-	expiredCodes    = []string{"ExpiredToken", "ExpiredTokenException"}
-	unknownKeyCodes = []string{"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}
+	clockCodes       = []string{"RequestExpired", "RequestTimeTooSkewed"}
+	signatureCodes   = []string{"SignatureDoesNotMatch", "IncompleteSignature"}
+	expiredCodes     = []string{"ExpiredToken", "ExpiredTokenException"}
+	unknownKeyCodes  = []string{"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}
+	unsignedCodes    = []string{"MissingAuthenticationToken", "MissingAuthenticationTokenException"}
+	notSignedUpCodes = []string{"OptInRequired"}
 )
 
 // packedTooLarge are the codes for a session policy and session tags that are too large.
@@ -85,8 +88,8 @@ var remedies = []advice{
 		controllerCredentials + "they expired; have whatever provides them renew them"},
 	{unknownKeyCodes, nil, "",
 		controllerCredentials + "they were deleted or deactivated, belong to another partition, or the Region is not enabled in their account"},
-	{[]string{"MissingAuthenticationToken", "MissingAuthenticationTokenException"}, nil, "", controllerCredentials + "provide some, or check whether a proxy drops headers"},
-	{[]string{"OptInRequired"}, nil, "", controllerCredentials + "their AWS account is not signed up for the service"},
+	{unsignedCodes, nil, "", controllerCredentials + "provide some, or check whether a proxy drops headers"},
+	{notSignedUpCodes, nil, "", controllerCredentials + "their AWS account is not signed up for the service"},
 	{[]string{"InvalidIdentityToken"}, nil, "audience",
 		"project the controller's token with the audience sts.amazonaws.com, and have that among the client IDs of the IAM OIDC provider"},
 	{[]string{"InvalidIdentityToken"}, nil, "not a valid JWT",

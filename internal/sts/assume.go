@@ -59,8 +59,10 @@ func isChaining(err error) bool {
 
 func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, said string) (identity.Credentials, error) {
 	out, issued, err := a.assumeRole(ctx, want, role, session, a.tags(want))
+	if awserr.IsDenied(err) {
+		a.dropStaleTransitiveTags(ctx) // because they explain denials
+	}
 	if err != nil {
-		a.dropStaleTransitiveTags(ctx)
 		return identity.Credentials{}, a.refusalError(want, role, session, err)
 	}
 	if isOtherRole(want.RoleID, out.AssumedRoleUser) {
@@ -77,13 +79,23 @@ func (a *Assumer) assume(ctx context.Context, want identity.Desired, role identi
 func (a *Assumer) assumeRole(
 	ctx context.Context, want identity.Desired, role identity.RoleReference, session time.Duration, tags []types.Tag,
 ) (*sts.AssumeRoleOutput, time.Time, error) {
-	if err := a.limiter.Wait(ctx); err != nil {
-		return nil, time.Time{}, fmt.Errorf("wait for a turn at STS: %w", err)
-	}
+	// What is not sent takes no turn. While it waits for one, STS may go away.
 	if err := a.availability.away(time.Now()); err != nil {
 		return nil, time.Time{}, err
 	}
+	if err := a.limiter.Wait(ctx); err != nil {
+		return nil, time.Time{}, fmt.Errorf("wait for a turn at STS: %w", err)
+	}
 	asked := time.Now().UTC().Truncate(time.Second)
+	var out *sts.AssumeRoleOutput
+	err := a.availability.ask(func() (err error) {
+		out, err = a.sts.AssumeRole(ctx, assumeRoleInput(want, role, session, tags))
+		return err
+	})
+	return out, asked, err
+}
+
+func assumeRoleInput(want identity.Desired, role identity.RoleReference, session time.Duration, tags []types.Tag) *sts.AssumeRoleInput {
 	in := &sts.AssumeRoleInput{
 		RoleArn:         new(role.String()),
 		RoleSessionName: new(SessionName(want, role)),
@@ -94,9 +106,7 @@ func (a *Assumer) assumeRole(
 	if want.SessionPolicy != "" {
 		in.Policy = &want.SessionPolicy
 	}
-	out, err := a.sts.AssumeRole(ctx, in)
-	a.availability.note(err)
-	return out, asked, err
+	return in
 }
 
 // errOtherRole is returned for credentials of another role than the requested one.

@@ -51,8 +51,8 @@ type Assumer struct {
 	iam     *iam.Client // with the credentials from before AssumeRole
 	limiter *limit.Requests
 	chained atomic.Pointer[chainingLimit]
-	// availability is that of STS.
-	availability availability
+	// availability is that of STS, which caller asks as well.
+	availability *availability
 	// principal is the ARN that trust policies have to name.
 	principal lazy[string]
 	// podIdentity reports that the controller's credentials come from EKS Pod Identity.
@@ -82,6 +82,8 @@ func New(cfg aws.Config, options Options) (*Assumer, error) {
 		sts:     sts.NewFromConfig(cfg),
 		iam:     plain,
 		limiter: limit.NewRequests(options.QPS),
+
+		availability: caller.availability,
 
 		podIdentity: podIdentity,
 		file:        file,

@@ -24,7 +24,8 @@ type callerIdentity struct {
 	intermediate        identity.RoleReference
 	configuredRoles     []identity.RoleReference // by --controller-role-arn
 
-	answer lazy[caller]
+	availability *availability
+	answer       lazy[caller]
 }
 
 // caller is the result of GetCallerIdentity.
@@ -36,7 +37,7 @@ type caller struct {
 }
 
 func newCallerIdentity(cfg aws.Config, options Options) (*callerIdentity, error) {
-	c := &callerIdentity{sts: sts.NewFromConfig(cfg), controllerNamespace: options.ControllerNamespace}
+	c := &callerIdentity{sts: sts.NewFromConfig(cfg), controllerNamespace: options.ControllerNamespace, availability: &availability{}}
 	var err error
 	if options.BaseRoleARN != "" {
 		if c.configuredBase, err = identity.ParseBaseRole(options.BaseRoleARN); err != nil {
@@ -138,9 +139,15 @@ func (c *callerIdentity) lookUp(ctx context.Context) (*caller, error) {
 	return who, nil
 }
 
+// getCallerIdentity calls STS until it answers, and as rarely as for a role while it is
+// away: after a restart during an outage this is what everybody asks first.
 func (c *callerIdentity) getCallerIdentity(ctx context.Context) (*caller, error) {
 	return c.answer.get(ctx, func(ctx context.Context) (*caller, error) {
-		out, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		var out *sts.GetCallerIdentityOutput
+		err := c.availability.ask(func() (err error) {
+			out, err = c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -86,7 +86,7 @@ func (a *Assumer) TransitiveTags(ctx context.Context, want identity.Desired) (wh
 }
 
 // dropStaleTransitiveTags discards the answer for credentials that were replaced
-// since.
+// since. It makes no call after a response of STS, for which they were just used.
 func (a *Assumer) dropStaleTransitiveTags(ctx context.Context) {
 	if creds, err := a.cfg.Credentials.Retrieve(ctx); err == nil {
 		a.transitiveTags.forKey(creds.AccessKeyID)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/smithy-go"
+
 	"kube-aws-iam-controller/internal/awserr"
 	"kube-aws-iam-controller/internal/identity"
 )
@@ -32,10 +34,10 @@ func (a *Assumer) refusalError(want identity.Desired, role identity.RoleReferenc
 	answer, _, answered := awserr.Answer(err)
 	switch {
 	case isUntaggable(err):
-		return roleUnfitError{awserr.Plain(err, "%s; %s", awserr.Words(answer), a.tagAdvice(want))}
+		return denied(answer, awserr.Plain(err, "%s; %s", awserr.Words(answer), a.tagAdvice(want)))
 	case awserr.IsDenied(err) && strings.Contains(err.Error(), "sts:SetSourceIdentity"):
-		return roleUnfitError{awserr.Plain(err, "%s; the controller's own session has a source identity, as one of IAM Roles Anywhere has, which every role has to accept: "+
-			"have the trust policy of the role, and the controller's own policy, allow sts:SetSourceIdentity, and for managed roles run the controller with --allow-source-identity", awserr.Words(answer))}
+		return denied(answer, awserr.Plain(err, "%s; the controller's own session has a source identity, as one of IAM Roles Anywhere has, which every role has to accept: "+
+			"have the trust policy of the role, and the controller's own policy, allow sts:SetSourceIdentity, and for managed roles run the controller with --allow-source-identity", awserr.Words(answer)))
 	case isConflicting(err):
 		return roleUnfitError{awserr.Plain(err, "%s: %s (%s)", answer.ErrorCode(), tagConflict, answer.ErrorMessage())}
 	case awserr.IsDenied(err):
@@ -44,12 +46,32 @@ func (a *Assumer) refusalError(want identity.Desired, role identity.RoleReferenc
 		if late {
 			return notAssumableError{err}
 		}
-		return roleUnfitError{err}
+		return denied(answer, err)
 	case answered && isTooLong(err):
 		return roleUnfitError{awserr.Describe(awserr.About(fmt.Sprintf("a session of %s was asked for", session), err))}
 	default:
 		return describe(err)
 	}
+}
+
+// otherPolicies is how STS words that a policy denies access that is none of the role's,
+// so that asking IAM about the role would be in vain. Not among them is that no
+// identity-based policy allows it: the controller needs none, unless the trust policy of
+// the role was changed and does not name it any more.
+var otherPolicies = []string{
+	"explicit deny in an identity-based policy", "permissions boundary", "session policy",
+	"service control policy", "VPC endpoint policy",
+}
+
+// denied returns err, the explanation of a denial, as one that the configuration of the
+// role may cause, unless STS said that it does not.
+func denied(answer smithy.APIError, err error) error {
+	for _, policy := range otherPolicies {
+		if strings.Contains(answer.ErrorMessage(), policy) {
+			return err
+		}
+	}
+	return roleUnfitError{err}
 }
 
 // denialReason returns why STS denied access to a role and the remedy, and whether

@@ -113,9 +113,40 @@ func TestPermanentDenials(t *testing.T) {
 			require.ErrorContains(t, err, tc.says)
 			require.ErrorContains(t, err, strings.TrimRight(tc.message, ". "), "AWS's own words stay")
 			require.NotErrorIs(t, err, identity.ErrNotAssumable)
-			assert.Equal(t, tc.code == "AccessDenied", errors.Is(err, identity.ErrRoleUnfit), "a trust policy that was changed is denied in the same words")
 			w.requireHarmless(err)
 		})
+	}
+}
+
+func TestDenialsByOtherPoliciesThanTheRolesAreNotTheRoles(t *testing.T) {
+	for reason, ofRole := range map[string]bool{
+		"":                                      true,
+		"because no resource-based policy %s":   true,
+		"because no identity-based policy %s":   true, // without a trust policy that names the controller, it takes one of these
+		"because no resource control policy %s": true,
+		"with an explicit deny in a resource-based policy":   true,
+		"with an explicit deny in a resource control policy": true,
+		"with an explicit deny in an identity-based policy":  false,
+		"because no permissions boundary %s":                 false,
+		"with an explicit deny in a permissions boundary":    false,
+		"because no session policy %s":                       false,
+		"with an explicit deny in a session policy":          false,
+		"because no service control policy %s":               false,
+		"with an explicit deny in a service control policy":  false,
+		"because no VPC endpoint policy %s":                  false,
+		"with an explicit deny in a VPC endpoint policy":     false,
+	} {
+		for _, action := range []string{"AssumeRole", "TagSession", "SetSourceIdentity"} {
+			said := "User: me is not authorized to perform: sts:" + action + " on resource: app " + strings.ReplaceAll(reason, "%s", "allows the sts:"+action+" action")
+			t.Run(said, func(t *testing.T) {
+				w := newWorld(t, awssim.Options{})
+				w.Set(errorResponse("AccessDenied", said))
+				_, err := w.assumer(w.asRole(), Options{}).Assume(t.Context(), wanting(t, "app"))
+				mayBeRole := errors.Is(err, identity.ErrRoleUnfit) || errors.Is(err, identity.ErrNotAssumable)
+				assert.Equal(t, ofRole, mayBeRole, "of these alone IAM is asked about the role: %v", err)
+				assert.NotErrorIs(t, err, identity.ErrOutage, "it may name single roles")
+			})
+		}
 	}
 }
 
