@@ -26,7 +26,7 @@ func (a *Assumer) EnforcesExternalID(ctx context.Context, want identity.Desired)
 	want.ExternalID = rand.Text() + "/" + a.ClusterName
 	want.SessionPolicy = "" // trust policies do not depend on it, and STS may refuse it for another reason
 	_, _, err = a.assumeRole(ctx, want, role, identity.MinSession, a.tags(want))
-	if awserr.IsDenied(err) && !isUntaggable(err) { // which says nothing about external IDs
+	if awserr.IsDenied(err) && mayBeTrustPolicy(err) {
 		return true, nil
 	}
 	return false, a.refusalError(want, role, identity.MinSession, err)

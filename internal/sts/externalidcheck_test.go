@@ -69,6 +69,24 @@ func TestDeniedTagsDoNotProveExternalIDs(t *testing.T) {
 	require.ErrorContains(t, err, "sts:TagSession")
 }
 
+func TestDenialsByOtherPoliciesDoNotProveExternalIDs(t *testing.T) {
+	for _, said := range []string{
+		"sts:SetSourceIdentity on resource: app",
+		"sts:AssumeRole on resource: app with an explicit deny in an identity-based policy",
+		"sts:AssumeRole on resource: app because no permissions boundary allows the sts:AssumeRole action",
+		"sts:AssumeRole on resource: app with an explicit deny in a session policy",
+		"sts:AssumeRole on resource: app with an explicit deny in a service control policy",
+		"sts:AssumeRole on resource: app because no VPC endpoint policy allows the sts:AssumeRole action",
+	} {
+		t.Run(said, func(t *testing.T) {
+			w := newWorld(t, awssim.Options{})
+			w.Set(errorResponse("AccessDenied", "User: me is not authorized to perform: "+said))
+			_, err := w.assumer(w.asRole(), Options{ClusterName: "cluster"}).EnforcesExternalID(t.Context(), wanting(t, "app"))
+			require.ErrorContains(t, err, "AccessDenied")
+		})
+	}
+}
+
 func TestControllerRolesNeedNoExternalIDInTheirNamespace(t *testing.T) {
 	w := newWorld(t, awssim.Options{})
 	want := wanting(t, w.controller)

@@ -2,6 +2,7 @@ package sts
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (a *Assumer) refusalError(want identity.Desired, role identity.RoleReferenc
 	switch {
 	case isUntaggable(err):
 		return denied(answer, awserr.Plain(err, "%s; %s", awserr.Words(answer), a.tagAdvice(want)))
-	case awserr.IsDenied(err) && strings.Contains(err.Error(), "sts:SetSourceIdentity"):
+	case isUnidentifiable(err):
 		return denied(answer, awserr.Plain(err, "%s; the controller's own session has a source identity, as one of IAM Roles Anywhere has, which every role has to accept: "+
 			"have the trust policy of the role, and the controller's own policy, allow sts:SetSourceIdentity, and for managed roles run the controller with --allow-source-identity", awserr.Words(answer)))
 	case isConflicting(err):
@@ -66,12 +67,26 @@ var otherPolicies = []string{
 // denied returns err, the explanation of a denial, as one that the configuration of the
 // role may cause, unless STS said that it does not.
 func denied(answer smithy.APIError, err error) error {
-	for _, policy := range otherPolicies {
-		if strings.Contains(answer.ErrorMessage(), policy) {
-			return err
-		}
+	if isByOtherPolicy(answer.ErrorMessage()) {
+		return err
 	}
 	return roleUnfitError{err}
+}
+
+func isByOtherPolicy(message string) bool {
+	return slices.ContainsFunc(otherPolicies, func(policy string) bool { return strings.Contains(message, policy) })
+}
+
+// mayBeTrustPolicy reports whether the trust policy of the role can be what denies
+// sts:AssumeRole. A denial of anything else tells nothing about its conditions.
+func mayBeTrustPolicy(denial error) bool {
+	return !isUntaggable(denial) && !isUnidentifiable(denial) && !isByOtherPolicy(denial.Error())
+}
+
+// isUnidentifiable recognizes the denial of the source identity that the controller's
+// own session has, as one of IAM Roles Anywhere has.
+func isUnidentifiable(denial error) bool {
+	return awserr.IsDenied(denial) && strings.Contains(denial.Error(), "sts:SetSourceIdentity")
 }
 
 // denialReason returns why STS denied access to a role and the remedy, and whether
