@@ -110,8 +110,9 @@ func (b *Broker) syncCredentials(ctx context.Context, key identity.Key, mayUseIA
 	}
 	f, err := b.observe(ctx, source, key)
 	if err != nil {
-		wait, err := b.undecided(ctx, source, f, err)
-		return f.asked, Outcome{After: wait}, err
+		var out Outcome
+		out.After, err = b.undecided(ctx, source, f, err)
+		return f.asked, out, err
 	}
 	out, err := b.serve(ctx, source, f, mayUseIAM)
 	return f.asked, out, err
