@@ -116,8 +116,10 @@ func (w *world) followsRules() {
 	follows(`allowed-roles=["app"]`, served)
 	follows(`allowed-roles=["other-*"]`, w.gone)
 	follows(`allowed-roles=["app"]`, served)
-	follows(`permitted=(`, w.gone)
+	w.rule(`permitted=(`)
 	assert.Contains(w.t, w.event("Namespace", w.namespace, "InvalidAnnotation"), `iam.amazonaws.com/permitted: "(" is not a regular expression`)
+	served("app.aws-iam") // a malformed rule withdraws nothing
+	follows(`permitted=.*/other`, w.gone)
 	follows("permitted-", served)
 }
 

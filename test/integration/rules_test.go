@@ -48,19 +48,23 @@ func TestANamespaceUsesOnlyTheRolesItMay(t *testing.T) {
 	w.secret("db", nil)
 
 	w.rule(`allowed-roles=[app]`)
-	w.gone("app.aws-iam")
-	w.gone("db")
 	assert.Contains(t, w.event("Namespace", w.namespace, "InvalidAnnotation"), `iam.amazonaws.com/allowed-roles: "[app]" is not JSON, so it permits nothing: write ["app"]. Until it is corrected`)
-	w.rule(`allowed-roles=["app"]`)
-	w.secret("app.aws-iam", nil)
+	w.account("new", "app")
+	assert.Contains(t, w.event("ServiceAccount", "new", "RoleNotPermitted"), "is not JSON", "nothing new is issued")
+	w.secret("app.aws-iam", nil) // but nothing is withdrawn
 	w.secret("db", nil)
+	w.rule(`allowed-roles=["app"]`)
+	w.secret("new.aws-iam", nil)
 
 	w.rule(`permitted=(`)
+	w.eventSays("Namespace", w.namespace, "InvalidAnnotation", `iam.amazonaws.com/permitted: "(" is not a regular expression`)
+	w.secret("app.aws-iam", nil)
+	w.rule(`allowed-roles=["other-*"]`) // beside the malformed one
 	w.gone("app.aws-iam")
 	w.gone("db")
-	w.eventSays("Namespace", w.namespace, "InvalidAnnotation", `iam.amazonaws.com/permitted: "(" is not a regular expression`)
 
 	w.rule("permitted-")
+	w.rule(`allowed-roles=["app"]`)
 	w.secret("app.aws-iam", nil)
 	w.secret("db", nil)
 }
