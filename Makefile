@@ -47,10 +47,10 @@ CONTROLLER := ./integration/ ./iam/ ./cluster/ ./rights/ ./plugin/ ./admission/ 
 INTEGRATION := $(CONTROLLER) ./docs/ ./cmd/... ./bench/ ./upgrade/ ./image/ ./sbom/ ./attacks/ ./chart/ ./monitoring/
 CONTROL_PLANE := go run ./cmd/controlplane
 
-# Integration waits for processes more than it computes: lint and unit tests run beside it.
+# Integration waits for processes more than it computes: unit tests, and lint in a full run, run beside it.
 .PHONY: test
 test: ## Run what one waits for: unit tests under the race detector, and the controller and plugin on a real API server.
-	@echo "test: some five minutes on two cores that have nothing else to do, and ten more the first time"
+	@echo "test: five to eight minutes on two cores that have nothing else to do, and ten more the first time"
 	@$(MAKE) --no-print-directory --jobs=2 race integration
 
 .PHONY: test-full
